@@ -1,0 +1,63 @@
+// The npm copy of Deno's standard library is plain JavaScript. These are the signatures of the few
+// functions used here; with the JSR packages in deno.json's import map this file can go.
+
+declare module "@std/assert" {
+  export function assert(condition: unknown, message?: string): asserts condition;
+  export function assertAlmostEquals(
+    actual: number,
+    expected: number,
+    tolerance?: number,
+    message?: string,
+  ): void;
+  export function assertEquals<T>(actual: T, expected: T, message?: string): void;
+  export function assertNotEquals<T>(actual: T, expected: T, message?: string): void;
+  export function assertStrictEquals<T>(actual: unknown, expected: T, message?: string): void;
+  export function assertGreater<T>(actual: T, expected: T, message?: string): void;
+  export function assertGreaterOrEqual<T>(actual: T, expected: T, message?: string): void;
+  export function assertLess<T>(actual: T, expected: T, message?: string): void;
+  export function assertLessOrEqual<T>(actual: T, expected: T, message?: string): void;
+  export function assertMatch(actual: string, expected: RegExp, message?: string): void;
+  export function assertStringIncludes(actual: string, expected: string, message?: string): void;
+  export function assertInstanceOf<T>(
+    actual: unknown,
+    // deno-lint-ignore no-explicit-any
+    type: abstract new (...args: any[]) => T,
+    message?: string,
+  ): asserts actual is T;
+  export function assertThrows<E extends Error = Error>(
+    fn: () => unknown,
+    // deno-lint-ignore no-explicit-any
+    errorClass?: abstract new (...args: any[]) => E,
+    messageIncludes?: string,
+    message?: string,
+  ): E;
+  export function assertRejects<E extends Error = Error>(
+    fn: () => PromiseLike<unknown>,
+    // deno-lint-ignore no-explicit-any
+    errorClass?: abstract new (...args: any[]) => E,
+    messageIncludes?: string,
+    message?: string,
+  ): Promise<E>;
+  export function fail(message?: string): never;
+}
+
+declare module "@std/cli/parse-args" {
+  /** What `parseArgs` returns: positional arguments in `_`, flags by name. */
+  export interface Args {
+    _: string[];
+    [flag: string]: unknown;
+  }
+  export function parseArgs(
+    args: readonly string[],
+    options?: {
+      boolean?: readonly string[];
+      string?: readonly string[];
+      collect?: readonly string[];
+      negatable?: readonly string[];
+      alias?: Record<string, string | readonly string[]>;
+      default?: Record<string, unknown>;
+      stopEarly?: boolean;
+      unknown?: (arg: string, key?: string, value?: unknown) => unknown;
+    },
+  ): Args;
+}

@@ -51,7 +51,23 @@ export interface EnvironmentBatch {
   reset(seeds: readonly number[], indices?: readonly number[]): Promise<Float64Array>;
 
   /**
-   * Steps the environments of `indices` (all when absent) once.
+   * Starts a new episode in each environment of `indices` (all when absent) from a given simulator
+   * state, as `reset` does from a drawn one: the step count begins at zero. Whatever else a reset
+   * draws (a goal, say) keeps its value.
+   *
+   * @param qpos `[indices.length, positions]`, row-major, with the sizes that `state` gives.
+   * @param qvel `[indices.length, velocities]`, row-major.
+   * @returns Observations `[indices.length, observationSize]`; null where the environment has no state.
+   */
+  resetTo(
+    qpos: Float64Array,
+    qvel: Float64Array,
+    indices?: readonly number[],
+  ): Promise<Float64Array | null>;
+
+  /**
+   * Steps the environments of `indices` (all when absent) once. A finished environment waits for its
+   * next reset: stepping it before that is refused.
    *
    * @param actions `[indices.length, actionSize]`, row-major, finite.
    */
@@ -59,7 +75,7 @@ export interface EnvironmentBatch {
 
   /**
    * Simulator states `qpos` then `qvel` of the environments of `indices` (all when absent), row-major,
-   * for recording; null where the environment has none.
+   * for recording; null where the environment has none. Known from the start, before any reset.
    */
   state(indices?: readonly number[]): Promise<{ qpos: Float64Array; qvel: Float64Array } | null>;
 

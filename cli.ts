@@ -1,16 +1,14 @@
-import { UserError } from "./lib/errors.ts";
+/**
+ * The door for people: `deno run -A cli.ts <command> …`.
+ *
+ * A command is loaded when it is called, so that `--help` is instant and `eval` loads nothing of
+ * WebGPU. To add one: write `lib/commands/<name>.ts` with a function of the arguments after the
+ * command's words, and name it in `commands`.
+ *
+ * @module
+ */
+import { type Command, runCommandLine } from "./lib/commands/dispatch.ts";
 
-/** The door for people: `deno run -A cli.ts <command>`. */
-function main(args: readonly string[]): number {
-  throw new UserError(`unknown command "${args[0] ?? ""}"`);
-}
+const commands: Readonly<Record<string, Command>> = {};
 
-if (import.meta.main) {
-  try {
-    Deno.exit(main(Deno.args));
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    console.error(`error: ${error.message}`);
-    Deno.exit(error.exitCode);
-  }
-}
+if (import.meta.main) Deno.exit(await runCommandLine(commands, Deno.args));

@@ -1,0 +1,103 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { type Command, runCommandLine } from "../../lib/commands/dispatch.ts";
+import { UserError } from "../../lib/errors.ts";
+import { version } from "../../lib/version.ts";
+
+/** Runs the command line with the console kept, and gives what it wrote. */
+async function run(commands: Record<string, Command>, ...args: string[]) {
+  const { log, error } = console;
+  const out: string[] = [];
+  const errors: string[] = [];
+  console.log = (...parts) => out.push(parts.join(" "));
+  console.error = (...parts) =>
+    errors.push(parts.map((part) => part instanceof Error ? String(part.stack) : part).join(" "));
+  try {
+    const code = await runCommandLine(commands, args);
+    return { code, out: out.join("\n"), errors: errors.join("\n") };
+  } finally {
+    console.log = log;
+    console.error = error;
+  }
+}
+
+function table(calls: string[][] = []): Record<string, Command> {
+  const record = (name: string): Command => ({
+    summary: `Does ${name}.`,
+    load: () => Promise.resolve((args) => void calls.push([name, ...args])),
+  });
+  return {
+    train: record("train"),
+    eval: record("eval"),
+    "data inspect": record("data inspect"),
+    "data collect": record("data collect"),
+  };
+}
+
+Deno.test("runCommandLine() calls the named command with the arguments after its words", async () => {
+  const calls: string[][] = [];
+  assertEquals((await run(table(calls), "train", "--json")).code, 0);
+  assertEquals((await run(table(calls), "data", "inspect", "a.hdf5")).code, 0);
+  assertEquals(calls, [["train", "--json"], ["data inspect", "a.hdf5"]]);
+});
+
+Deno.test("runCommandLine() loads only the command that is called", async () => {
+  const commands = {
+    ...table(),
+    broken: { summary: "", load: () => Promise.reject(new Error("loaded")) },
+  };
+  assertEquals((await run(commands, "eval")).code, 0);
+  assertEquals((await run(commands, "--help")).code, 0);
+});
+
+Deno.test("runCommandLine() lists every command for --help, and one family's for its name", async () => {
+  for (const args of [[], ["--help"], ["help"]]) {
+    const { code, out } = await run(table(), ...args);
+    assertEquals(code, 0);
+    for (const name of Object.keys(table())) assertStringIncludes(out, `Does ${name}.`);
+  }
+  const { out } = await run(table(), "data", "--help");
+  assertStringIncludes(out, "Does data collect.");
+  assertEquals(out.includes("Does train."), false);
+});
+
+Deno.test("runCommandLine() prints the version", async () => {
+  const { code, out } = await run(table(), "--version");
+  assertEquals(code, 0);
+  assertStringIncludes(out, `srpo-webgpu ${version} `);
+});
+
+Deno.test("runCommandLine() names the nearest command for an unknown one", async () => {
+  assertEquals(await run(table(), "trian"), {
+    code: 1,
+    out: "",
+    errors: 'error: unknown command "trian", did you mean "train"?; `--help` lists all',
+  });
+  const { errors } = await run(table(), "data", "inspct");
+  assertEquals(
+    errors,
+    'error: unknown command "data inspct", did you mean "data inspect"?; ' +
+      "there are data inspect, data collect",
+  );
+  assertEquals((await run(table(), "toString")).code, 1);
+});
+
+Deno.test("runCommandLine() prints a UserError alone and exits with its code", async () => {
+  const fails: Command = {
+    summary: "",
+    load: () => Promise.resolve(() => Promise.reject(new UserError("no adapter", 3))),
+  };
+  assertEquals(await run({ fails }, "fails"), { code: 3, out: "", errors: "error: no adapter" });
+});
+
+Deno.test("runCommandLine() prints the stack of any other error and exits with 70", async () => {
+  const fails: Command = {
+    summary: "",
+    load: () =>
+      Promise.resolve(() => {
+        throw new TypeError("broken inside");
+      }),
+  };
+  const { code, errors } = await run({ fails }, "fails");
+  assertEquals(code, 70);
+  assertStringIncludes(errors, "TypeError: broken inside\n    at ");
+});

@@ -1,0 +1,42 @@
+/**
+ * Files that are whole or not there: what is written goes to a temporary name in the same folder,
+ * which takes the file's name when everything is in it.
+ *
+ * @module
+ */
+import { dirname } from "node:path";
+import { UserError } from "./errors.ts";
+
+/**
+ * Lets `write` fill a temporary file beside `path` and renames it to `path`; when `write` throws,
+ * the temporary file is removed and what stood at `path` stays as it was.
+ *
+ * @param write Creates and closes the file whose name it is given.
+ * @throws UserError when the folder does not exist or may not be written to, or the disk is full.
+ */
+export async function replaceFile(
+  path: string,
+  write: (temporary: string) => void | Promise<void>,
+): Promise<void> {
+  const temporary = `${path}.${Deno.pid}.tmp`;
+  try {
+    await write(temporary);
+    await Deno.rename(temporary, path);
+  } catch (error) {
+    await Deno.remove(temporary).catch(() => {});
+    throw explained(path, error);
+  }
+}
+
+function explained(path: string, error: unknown): unknown {
+  if (error instanceof Deno.errors.NotFound) {
+    return new UserError(`${path}: cannot be written: there is no folder ${dirname(path)}`);
+  }
+  if (error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.IsADirectory) {
+    return new UserError(`${path}: cannot be written: ${error.message}`);
+  }
+  if (error instanceof Error && "code" in error && error.code === "ENOSPC") {
+    return new UserError(`${path}: cannot be written: no space is left on the disk`);
+  }
+  return error;
+}

@@ -1,0 +1,87 @@
+import { type Maze, mazes } from "../mazes.ts";
+import type { Geom, Robot } from "./robot.ts";
+import { ant } from "./robots/ant.ts";
+import type { Task } from "./task.ts";
+
+/** Motor command of an action of 1: D4RL's ant has motors of ± 30 and gear 1. */
+const ACTION_SCALE = 30;
+
+/** Timesteps of one step. */
+const FRAME_SKIP = 5;
+
+/** Half the height of a wall. */
+const WALL_HALF_HEIGHT = 1;
+
+/** Distance from the goal, in metres, at which an episode is won. */
+const GOAL_RADIUS = 0.5;
+
+/** D4RL's ant between the maze's walls: slower timesteps and softer contacts than gym's ant. */
+function antBetweenWalls(maze: Maze): Robot {
+  const half = maze.cellSize / 2;
+  const walls = maze.cells().filter((cell) => maze.isWall(cell)).map((cell): Geom => {
+    const [x, y] = maze.center(cell);
+    return {
+      name: `wall_${cell.row}_${cell.column}`,
+      type: "box",
+      size: [half, half, WALL_HALF_HEIGHT],
+      pos: [x, y, WALL_HALF_HEIGHT],
+    };
+  });
+  return {
+    ...ant,
+    name: maze.name,
+    timestep: 0.02,
+    contact: { ...ant.contact, impedance: [0.8, 0.8, 0.01] },
+    world: [...ant.world, ...walls],
+    motors: ant.motors.map(({ joint }) => ({ joint, gear: 1, limit: ACTION_SCALE })),
+  };
+}
+
+/**
+ * D4RL's antmaze `-v2`: reward 1 and the end within 0.5 m of a goal drawn at every reset, else 0; an
+ * ant on its back may go on. The observation, `qpos` then `qvel`, does not show the goal.
+ */
+function antmaze(maze: Maze, maxEpisodeSteps: number): Task {
+  return {
+    robot: antBetweenWalls(maze),
+    memory: "2M",
+    observationSize: 29,
+    actionSize: 8,
+    maxEpisodeSteps,
+    begin(simulation, random) {
+      simulation.reset();
+      const { qpos, qvel } = simulation;
+      qpos.forEach((initial, i) => qpos[i] = initial + random.uniform(-0.1, 0.1));
+      qvel.forEach((initial, i) => qvel[i] = initial + 0.1 * random.normal());
+      simulation.forward();
+      const [goalX, goalY] = maze.point(maze.goal).map((center) =>
+        center + random.uniform(0, 1) + random.uniform(0, 0.5)
+      ) as [number, number];
+      return {
+        step(action) {
+          const { ctrl } = simulation;
+          action.forEach((value, i) => ctrl[i] = ACTION_SCALE * value);
+          simulation.step(FRAME_SKIP);
+          const { qpos } = simulation;
+          const terminated = Math.hypot(qpos[0]! - goalX, qpos[1]! - goalY) <= GOAL_RADIUS;
+          return { reward: terminated ? 1 : 0, terminated };
+        },
+        observe(into) {
+          into.set(simulation.qpos);
+          into.set(simulation.qvel, simulation.qpos.length);
+        },
+      };
+    },
+  };
+}
+
+const STEPS: Record<string, number> = {
+  "antmaze-umaze": 700,
+  "antmaze-medium": 1000,
+  "antmaze-large": 1000,
+};
+
+/** D4RL's antmaze tasks by the name of their maze, for example `antmaze-medium`. */
+export const antmazes: ReadonlyMap<string, Task> = new Map(
+  Object.entries(STEPS).map(([name, steps]) => [name, antmaze(mazes.get(name)!, steps)]),
+);

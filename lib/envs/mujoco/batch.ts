@@ -1,0 +1,237 @@
+import type { MjModel } from "@mujoco/mujoco";
+import { UserError } from "../../errors.ts";
+import type { BatchStep, EnvironmentBatch, EnvironmentSpec } from "../environment.ts";
+import { RandomStream } from "../random.ts";
+import type { ReferenceReturn } from "../scores.ts";
+import { mjcf, type Profile } from "./mjcf.ts";
+import { compile, mujoco, Simulation, simulationError } from "./simulation.ts";
+import type { Episode, Task } from "./task.ts";
+
+/** One environment of a batch. */
+interface Slot {
+  readonly simulation: Simulation;
+  /** The latest episode; null before the first reset. */
+  episode: Episode | null;
+  /** It goes on: it has neither ended nor broken down. */
+  running: boolean;
+  steps: number;
+}
+
+/** N environments of one task, simulated by MuJoCo in this process, one model between them. */
+export class MujocoBatch implements EnvironmentBatch {
+  readonly spec: EnvironmentSpec;
+  readonly #task: Task;
+  readonly #model: MjModel;
+  readonly #slots: readonly Slot[];
+  #closed = false;
+
+  private constructor(spec: EnvironmentSpec, task: Task, model: MjModel, slots: readonly Slot[]) {
+    this.spec = spec;
+    this.#task = task;
+    this.#model = model;
+    this.#slots = slots;
+  }
+
+  /**
+   * Makes `count` environments of a task; `close()` gives their memory back.
+   *
+   * @throws {UserError} The count is not a positive whole number, or memory does not suffice for it.
+   */
+  static async create(
+    task: Task,
+    count: number,
+    profile: Profile,
+    id: string,
+    reference: ReferenceReturn | null,
+  ): Promise<MujocoBatch> {
+    if (!Number.isInteger(count) || count < 1) {
+      throw new UserError(`${id}: needs a whole number of environments of 1 or more, got ${count}`);
+    }
+    const module = await mujoco();
+    const model = compile(module, mjcf(task.robot, profile, task.memory));
+    const slots: Slot[] = [];
+    try {
+      while (slots.length < count) {
+        const simulation = new Simulation(module, model);
+        slots.push({ simulation, episode: null, running: false, steps: 0 });
+      }
+    } catch (error) {
+      for (const { simulation } of slots) simulation.delete();
+      model.delete();
+      throw new UserError(
+        `${id}: MuJoCo's memory (2 GiB in all) holds ${slots.length} of the ${count} environments ` +
+          `asked for (${error instanceof Error ? error.message : error}); ask for fewer`,
+      );
+    }
+    const spec: EnvironmentSpec = {
+      id,
+      observationSize: task.observationSize,
+      actionSize: task.actionSize,
+      actionLow: Array.from({ length: task.actionSize }, () => -1),
+      actionHigh: Array.from({ length: task.actionSize }, () => 1),
+      maxEpisodeSteps: task.maxEpisodeSteps,
+      referenceReturn: reference,
+      versions: { mujoco: module.mj_versionString(), profile },
+    };
+    return new MujocoBatch(spec, task, model, slots);
+  }
+
+  get count(): number {
+    return this.#slots.length;
+  }
+
+  /** Bytes of WebAssembly's heap, shared by every batch of the process. */
+  get heapBytes(): number {
+    return this.#slots[0]!.simulation.heapBytes;
+  }
+
+  // deno-lint-ignore require-await
+  async reset(seeds: readonly number[], indices?: readonly number[]): Promise<Float64Array> {
+    const slots = this.#select(indices);
+    if (seeds.length !== slots.length) {
+      throw new UserError(
+        `reset: needs one seed for each of the ${slots.length} environments, got ${seeds.length}`,
+      );
+    }
+    const streams = seeds.map((seed) => new RandomStream(seed));
+    slots.forEach((slot, i) => {
+      slot.episode = this.#task.begin(slot.simulation, streams[i]!);
+    });
+    return this.#start(slots);
+  }
+
+  // deno-lint-ignore require-await
+  async resetTo(
+    qpos: Float64Array,
+    qvel: Float64Array,
+    indices?: readonly number[],
+  ): Promise<Float64Array> {
+    const slots = this.#select(indices);
+    const { nq, nv } = this.#model;
+    if (qpos.length !== slots.length * nq || qvel.length !== slots.length * nv) {
+      throw new UserError(
+        `resetTo: needs ${slots.length} × ${nq} positions and ${slots.length} × ${nv} velocities, ` +
+          `got ${qpos.length} and ${qvel.length}`,
+      );
+    }
+    if (!qpos.every(Number.isFinite) || !qvel.every(Number.isFinite)) {
+      throw new UserError("resetTo: the positions and velocities must be finite");
+    }
+    slots.forEach((slot, i) => {
+      const { simulation } = slot;
+      slot.episode ??= this.#task.begin(simulation, new RandomStream(0));
+      simulation.reset();
+      simulation.qpos.set(qpos.subarray(i * nq, (i + 1) * nq));
+      simulation.qvel.set(qvel.subarray(i * nv, (i + 1) * nv));
+      simulation.forward();
+    });
+    return this.#start(slots);
+  }
+
+  /**
+   * Steps the environments of `indices` (all when absent) once.
+   *
+   * @param actions `[indices.length, actionSize]`, row-major, finite.
+   * @throws {UserError} An action is not finite, or an environment's episode is over (then nothing has
+   * moved); or a simulation broke down (then the others have moved, and that one needs a reset).
+   */
+  // deno-lint-ignore require-await
+  async step(actions: Float64Array, indices?: readonly number[]): Promise<BatchStep> {
+    const slots = this.#select(indices);
+    const name = (i: number) => indices?.[i] ?? i;
+    const { actionSize, observationSize, maxEpisodeSteps } = this.#task;
+    if (actions.length !== slots.length * actionSize) {
+      throw new UserError(
+        `step: needs ${slots.length} × ${actionSize} action entries, got ${actions.length}`,
+      );
+    }
+    const badEntry = actions.findIndex((entry) => !Number.isFinite(entry));
+    if (badEntry >= 0) {
+      throw new UserError(
+        `step: the action of environment ${
+          name(Math.floor(badEntry / actionSize))
+        } is not finite ` +
+          `(entry ${badEntry % actionSize} is ${actions[badEntry]})`,
+      );
+    }
+    const episodes = slots.map(({ episode, running }, i) => {
+      if (episode !== null && running) return episode;
+      throw new UserError(
+        `step: environment ${name(i)} ` +
+          `${episode === null ? "has no episode yet" : "has finished its episode"}; reset it first`,
+      );
+    });
+
+    const observations = new Float64Array(slots.length * observationSize);
+    const rewards = new Float64Array(slots.length);
+    const terminated = new Uint8Array(slots.length);
+    const truncated = new Uint8Array(slots.length);
+    let failure: UserError | undefined;
+    slots.forEach((slot, i) => {
+      const episode = episodes[i]!;
+      const outcome = episode.step(actions.subarray(i * actionSize, (i + 1) * actionSize));
+      episode.observe(observations.subarray(i * observationSize, (i + 1) * observationSize));
+      slot.steps++;
+      rewards[i] = outcome.reward;
+      terminated[i] = Number(outcome.terminated);
+      truncated[i] = Number(!outcome.terminated && slot.steps >= maxEpisodeSteps);
+      const ended = terminated[i] === 1 || truncated[i] === 1;
+      slot.running = !ended;
+      // Reading MuJoCo's warnings costs a fifth of a step, so it is done when something shows, and
+      // once an episode, before anyone can take its return for good.
+      if (ended || slot.simulation.diverged || !Number.isFinite(outcome.reward)) {
+        const warnings = slot.simulation.warnings();
+        if (!Number.isFinite(outcome.reward)) warnings.push(`reward is ${outcome.reward}`);
+        if (warnings.length === 0) return;
+        slot.running = false;
+        failure ??= simulationError(name(i), warnings);
+      }
+    });
+    if (failure !== undefined) throw failure;
+    return { observations, rewards, terminated, truncated };
+  }
+
+  // deno-lint-ignore require-await
+  async state(indices?: readonly number[]): Promise<{ qpos: Float64Array; qvel: Float64Array }> {
+    const slots = this.#select(indices);
+    const gather = (part: (simulation: Simulation) => Float64Array) =>
+      Float64Array.from(slots.flatMap(({ simulation }) => [...part(simulation)]));
+    return {
+      qpos: gather((simulation) => simulation.qpos),
+      qvel: gather((simulation) => simulation.qvel),
+    };
+  }
+
+  // deno-lint-ignore require-await
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const { simulation } of this.#slots) simulation.delete();
+    this.#model.delete();
+  }
+
+  #select(indices?: readonly number[]): readonly Slot[] {
+    if (this.#closed) throw new UserError(`${this.spec.id}: these environments are closed`);
+    if (indices === undefined) return this.#slots;
+    if (new Set(indices).size !== indices.length) {
+      throw new UserError(`an environment is named twice in ${indices.join(", ")}`);
+    }
+    return indices.map((index) => {
+      const slot = this.#slots[index];
+      if (slot !== undefined) return slot;
+      throw new UserError(`there is no environment ${index}, only 0 to ${this.#slots.length - 1}`);
+    });
+  }
+
+  /** Lets the episodes of `slots` run from their present states, and observes them. */
+  #start(slots: readonly Slot[]): Float64Array {
+    const size = this.#task.observationSize;
+    const observations = new Float64Array(slots.length * size);
+    slots.forEach((slot, i) => {
+      slot.running = true;
+      slot.steps = 0;
+      slot.episode?.observe(observations.subarray(i * size, (i + 1) * size));
+    });
+    return observations;
+  }
+}

@@ -1,0 +1,91 @@
+import type { Robot } from "../robot.ts";
+
+/** A one-legged planar hopper: three motors, eleven observations. */
+export const hopper: Robot = {
+  name: "hopper",
+  timestep: 0.002,
+  integrator: "RK4",
+  gravity: [0, 0, -9.81],
+  density: 1000,
+  contact: {
+    friction: [0.9, 0.005, 0.0001],
+    dimensions: 1,
+    impedance: [0.8, 0.8, 0.01],
+    margin: 0.001,
+  },
+  selfCollision: true,
+  limitImpedance: [0.9, 0.95, 0.001],
+  world: [{
+    name: "floor",
+    type: "plane",
+    size: [20, 20, 0.125],
+    friction: [1, 0.005, 0.0001],
+    dimensions: 3,
+  }],
+  body: {
+    name: "torso",
+    pos: [0, 0, 1.25],
+    joints: [{ name: "rootx", type: "slide", pos: [0, 0, -1.25], axis: [1, 0, 0] }, {
+      name: "rootz",
+      type: "slide",
+      pos: [0, 0, -1.25],
+      axis: [0, 0, 1],
+      reference: 1.25,
+    }, { name: "rooty", type: "hinge", axis: [0, 1, 0] }],
+    geoms: [{ name: "torso_geom", type: "capsule", size: [0.05, 0.2] }],
+    children: [{
+      name: "thigh",
+      pos: [0, 0, -0.2],
+      joints: [{
+        name: "thigh_joint",
+        type: "hinge",
+        axis: [0, -1, 0],
+        range: [-2.61799387799, 0],
+        damping: 1,
+        armature: 1,
+      }],
+      geoms: [{ name: "thigh_geom", type: "capsule", size: [0.05, 0.225], pos: [0, 0, -0.225] }],
+      children: [{
+        name: "leg",
+        pos: [0, 0, -0.7],
+        joints: [{
+          name: "leg_joint",
+          type: "hinge",
+          pos: [0, 0, 0.25],
+          axis: [0, -1, 0],
+          range: [-2.61799387799, 0],
+          damping: 1,
+          armature: 1,
+        }],
+        geoms: [{ name: "leg_geom", type: "capsule", size: [0.04, 0.25] }],
+        children: [{
+          name: "foot",
+          pos: [0.13, 0, -0.35],
+          joints: [{
+            name: "foot_joint",
+            type: "hinge",
+            pos: [-0.13, 0, 0.1],
+            axis: [0, -1, 0],
+            range: [-0.785398163397, 0.785398163397],
+            damping: 1,
+            armature: 1,
+          }],
+          geoms: [{
+            name: "foot_geom",
+            type: "capsule",
+            size: [0.06, 0.195],
+            pos: [-0.065, 0, 0.1],
+            quat: [0.707106781187, 0, -0.707106781187, 0],
+            friction: [2, 0.005, 0.0001],
+          }],
+          children: [],
+        }],
+      }],
+    }],
+  },
+  motors: [{ joint: "thigh_joint", gear: 200, limit: 1 }, {
+    joint: "leg_joint",
+    gear: 200,
+    limit: 1,
+  }, { joint: "foot_joint", gear: 200, limit: 1 }],
+};

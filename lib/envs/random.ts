@@ -1,0 +1,70 @@
+/**
+ * A seeded stream of random numbers for starting states and goals: xoshiro128++ (Blackman and Vigna,
+ * 2021), its state filled by SplitMix32 from the seed. The same seed gives the same bits everywhere.
+ */
+export class RandomStream {
+  #a: number;
+  #b: number;
+  #c: number;
+  #d: number;
+  #spareNormal: number | undefined;
+
+  /** @param seed A whole number from 0 to 2^53 − 1. */
+  constructor(seed: number) {
+    if (!Number.isSafeInteger(seed) || seed < 0) {
+      throw new RangeError(`RandomStream: needs a whole number from 0 to 2^53 - 1, got ${seed}`);
+    }
+    // Low and high word enter one after the other, so that all 53 bits count.
+    let counter = splitMix(seed >>> 0) ^ Math.floor(seed / 2 ** 32);
+    const next = () => splitMix(counter = (counter + 0x9e3779b9) | 0);
+    [this.#a, this.#b, this.#c, this.#d] = [next(), next(), next(), next()];
+  }
+
+  #word(): number {
+    const result = (rotateLeft(this.#a + this.#d, 7) + this.#a) >>> 0;
+    const shifted = this.#b << 9;
+    this.#c ^= this.#a;
+    this.#d ^= this.#b;
+    this.#b ^= this.#c;
+    this.#a ^= this.#d;
+    this.#c ^= shifted;
+    this.#d = rotateLeft(this.#d, 11);
+    return result;
+  }
+
+  /** A number from the uniform distribution on [low, high), 53 random bits. */
+  uniform(low: number, high: number): number {
+    const bits = (this.#word() >>> 5) * 2 ** 26 + (this.#word() >>> 6);
+    return low + (high - low) * (bits / 2 ** 53);
+  }
+
+  /** A number from the standard normal distribution (Box-Muller). */
+  normal(): number {
+    if (this.#spareNormal !== undefined) {
+      const spare = this.#spareNormal;
+      this.#spareNormal = undefined;
+      return spare;
+    }
+    const radius = Math.sqrt(-2 * Math.log(1 - this.uniform(0, 1)));
+    const angle = this.uniform(0, 2 * Math.PI);
+    this.#spareNormal = radius * Math.sin(angle);
+    return radius * Math.cos(angle);
+  }
+
+  /** One of `choices`, each as likely as any other. */
+  choice<T>(choices: readonly T[]): T {
+    const chosen = choices[Math.floor(this.uniform(0, choices.length))];
+    if (chosen === undefined) throw new RangeError("RandomStream.choice: nothing to choose from");
+    return chosen;
+  }
+}
+
+const rotateLeft = (word: number, bits: number): number => (word << bits) | (word >>> (32 - bits));
+
+/** SplitMix32's finalizer. */
+function splitMix(word: number): number {
+  let z = word;
+  z = Math.imul(z ^ (z >>> 16), 0x21f0aaad);
+  z = Math.imul(z ^ (z >>> 15), 0x735a2d97);
+  return (z ^ (z >>> 15)) >>> 0;
+}

@@ -1,0 +1,48 @@
+import leven from "leven";
+import { UserError } from "../errors.ts";
+import type { EnvironmentBatch } from "./environment.ts";
+import { environments } from "./ids.ts";
+import { antmazes } from "./mujoco/antmaze.ts";
+import { MujocoBatch } from "./mujoco/batch.ts";
+import { locomotion } from "./mujoco/locomotion.ts";
+import type { Profile } from "./mujoco/mjcf.ts";
+import { pointmazes } from "./mujoco/pointmaze.ts";
+import type { Task } from "./mujoco/task.ts";
+import { referenceReturn } from "./scores.ts";
+
+const tasks: ReadonlyMap<string, Task> = new Map([...locomotion, ...antmazes, ...pointmazes]);
+
+/** Every id that {@link makeEnvironment} knows. */
+export function environmentIds(): string[] {
+  return [...environments.keys()];
+}
+
+/**
+ * Makes `count` built-in environments of one kind, simulated in this process.
+ *
+ * @param id A robot (`hopper`), a gym id (`Hopper-v4`) or a D4RL task (`hopper-medium-v2`).
+ * @param options.profile Physics to use instead of the one the id's published results were made with.
+ * @throws {UserError} The id is unknown.
+ */
+export async function makeEnvironment(
+  id: string,
+  count: number,
+  options: { profile?: Profile } = {},
+): Promise<EnvironmentBatch> {
+  const known = environments.get(id);
+  const task = known && tasks.get(known.task);
+  if (known === undefined || task === undefined) throw unknownId(id);
+  const profile = options.profile ?? known.profile;
+  return await MujocoBatch.create(task, count, profile, id, referenceReturn(id));
+}
+
+function unknownId(id: string): UserError {
+  const nearest = environmentIds()
+    .map((known) => ({ known, distance: leven(id, known) }))
+    .sort((a, b) => a.distance - b.distance)
+    .slice(0, 3)
+    .map(({ known }) => known);
+  return new UserError(
+    `no built-in environment is called "${id}"; the nearest are ${nearest.join(", ")}`,
+  );
+}

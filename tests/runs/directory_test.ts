@@ -1,0 +1,125 @@
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { join } from "node:path";
+import { UserError } from "../../lib/errors.ts";
+import {
+  createRunDirectory,
+  openRunDirectory,
+  RunDirectory,
+  seedsLabel,
+} from "../../lib/runs/directory.ts";
+
+const ignore = Deno.permissions.querySync({ name: "write" }).state !== "granted" ||
+  Deno.permissions.querySync({ name: "read" }).state !== "granted";
+
+const config = {
+  version: "0.1.0",
+  task: "hopper-medium-v2",
+  seeds: [0, 1],
+  stages: ["critic", "behavior", "policy"],
+  data: { file: "a.hdf5", sha256: "00ff", rows: 5 },
+  adapter: { name: "llvmpipe", software: true },
+  hyperparameters: { tau: 0.7 },
+};
+
+function folderTest(name: string, body: (folder: string) => void | Promise<void>) {
+  Deno.test({
+    name,
+    ignore,
+    fn: async () => {
+      const folder = Deno.makeTempDirSync();
+      try {
+        await body(folder);
+      } finally {
+        Deno.removeSync(folder, { recursive: true });
+      }
+    },
+  });
+}
+
+Deno.test("seedsLabel() names seeds shortly", () => {
+  assertEquals(seedsLabel([3]), "3");
+  assertEquals(seedsLabel([0, 1, 2, 3, 4, 5]), "0-5");
+  assertEquals(seedsLabel([0, 2, 7]), "0,2,7");
+  assertEquals(seedsLabel([2, 1]), "2,1");
+  assertEquals(seedsLabel(Array.from({ length: 40 }, (_, i) => 2 * i)), "40-seeds");
+});
+
+folderTest("createRunDirectory() counts up from the largest number there", (folder) => {
+  const root = join(folder, "runs");
+  const make = () => createRunDirectory({ task: "hopper-medium-v2", seeds: [0], root }).path;
+  assertEquals(make(), join(root, "hopper-medium-v2-0-1"));
+  assertEquals(make(), join(root, "hopper-medium-v2-0-2"));
+  Deno.mkdirSync(join(root, "hopper-medium-v2-0-9"));
+  Deno.mkdirSync(join(root, "hopper-medium-v2-0-x"));
+  Deno.removeSync(join(root, "hopper-medium-v2-0-1"), { recursive: true });
+  assertEquals(make(), join(root, "hopper-medium-v2-0-10"));
+});
+
+folderTest("createRunDirectory() makes a name of a task that is a file's path", (root) => {
+  const { path } = createRunDirectory({ task: "../a b/c.hdf5", seeds: [0, 1], root });
+  assertEquals(path, join(root, ".._a_b_c.hdf5-0-1-1"));
+});
+
+folderTest(
+  "createRunDirectory() takes --out, and refuses to overwrite the run in it",
+  async (f) => {
+    const out = join(f, "deep", "run");
+    const run = createRunDirectory({ task: "t", seeds: [0], out });
+    assertEquals(run.path, out);
+    await run.writeConfig(config);
+    const error = assertThrows(() => createRunDirectory({ task: "t", seeds: [0], out }), UserError);
+    assertStringIncludes(error.message, `${out} holds a run already`);
+    assertStringIncludes(error.message, `--resume ${out}`);
+  },
+);
+
+folderTest("createRunDirectory() refuses an unwritable folder and names it", (folder) => {
+  const file = join(folder, "file");
+  Deno.writeTextFileSync(file, "");
+  for (const out of [file, join(file, "below")]) {
+    const error = assertThrows(() => createRunDirectory({ task: "t", seeds: [0], out }), UserError);
+    assertStringIncludes(error.message, `cannot write to the output folder ${out}: `);
+  }
+  const error = assertThrows(
+    () => createRunDirectory({ task: "t", seeds: [0], root: file }),
+    UserError,
+  );
+  assertStringIncludes(error.message, `cannot write to the output folder ${file}: `);
+});
+
+folderTest("RunDirectory.readConfig() gives back what writeConfig() wrote", async (root) => {
+  const run = createRunDirectory({ task: "t", seeds: [0], root });
+  await run.writeConfig(config);
+  assertEquals(run.readConfig(), config);
+  assertEquals(openRunDirectory(run.path).path, run.path);
+  assertEquals([...Deno.readDirSync(run.path)].map(({ name }) => name).sort(), [
+    "checkpoints",
+    "config.json",
+  ]);
+});
+
+folderTest("openRunDirectory() refuses what is no run", (folder) => {
+  const refused = (message: string) => {
+    const error = assertThrows(() => openRunDirectory(folder), UserError);
+    assertStringIncludes(error.message, message);
+  };
+  refused(`${folder} is not a run directory: cannot read ${join(folder, "config.json")}`);
+  Deno.writeTextFileSync(join(folder, "config.json"), "{");
+  refused("config.json is not JSON");
+  for (const [field, value] of Object.entries(config)) {
+    const { [field as keyof typeof config]: _, ...rest } = config;
+    Deno.writeTextFileSync(join(folder, "config.json"), JSON.stringify(rest));
+    refused(`field "${field}" is missing`);
+    assertEquals(value === undefined, false);
+  }
+  Deno.writeTextFileSync(join(folder, "config.json"), "null");
+  refused('field "version" is missing');
+});
+
+Deno.test("RunDirectory keeps a stage's checkpoint apart from the final policy", () => {
+  const run = new RunDirectory("r");
+  assertEquals(run.checkpoint("policy"), join("r", "checkpoints", "policy.safetensors"));
+  assertEquals(run.policy, join("r", "policy.safetensors"));
+  assertEquals(run.picture("maze"), join("r", "maze.svg"));
+  assertEquals(run.metrics, join("r", "metrics.jsonl"));
+});

@@ -1,0 +1,105 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { watchInterrupt } from "../../lib/runs/interrupt.ts";
+
+const granted = (name: "run" | "read") => Deno.permissions.querySync({ name }).state === "granted";
+
+/** A program that loops until it is interrupted, as training does, then says so. */
+const program = `
+  import { watchInterrupt } from ${
+  JSON.stringify(new URL("../../lib/runs/interrupt.ts", import.meta.url).href)
+};
+  using interrupt = watchInterrupt();
+  console.log("ready");
+  while (!interrupt.requested) await new Promise((resolve) => setTimeout(resolve, 1));
+  console.log("stopping");
+  if (Deno.args[0] === "stubborn") await new Promise((resolve) => setTimeout(resolve, 60_000));
+  console.log("checkpoint written");
+`;
+
+/** Runs the program and sends `signal` at each of the lines it says it is ready for. */
+async function interrupted(signal: Deno.Signal, stubborn: boolean) {
+  const script = Deno.makeTempFileSync({ suffix: ".ts" });
+  try {
+    Deno.writeTextFileSync(script, program);
+    await using child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "--no-lock", "--no-check", script, ...(stubborn ? ["stubborn"] : [])],
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const errors = new Response(child.stderr).text();
+    let out = "";
+    for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
+      if (chunk.includes("ready")) child.kill(signal);
+      if (stubborn && chunk.includes("stopping")) {
+        // Later than a signal that counts as the same key press.
+        await new Promise((resolve) => setTimeout(resolve, 350));
+        child.kill(signal);
+      }
+      out += chunk;
+    }
+    return { out, errors: await errors, code: (await child.status).code };
+  } finally {
+    Deno.removeSync(script);
+  }
+}
+
+const ignore = !granted("run") || !granted("read") || Deno.build.os === "windows";
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  Deno.test({
+    name: `watchInterrupt() lets the loop write its checkpoint on the first ${signal}`,
+    ignore,
+    fn: async () => {
+      const { out, errors, code } = await interrupted(signal, false);
+      assertEquals(out, "ready\nstopping\ncheckpoint written\n");
+      assertStringIncludes(errors, "stopping after writing a checkpoint; press again to stop");
+      assertEquals(code, 0);
+    },
+  });
+}
+
+Deno.test({
+  name: "watchInterrupt() ends the process with 130 on the second SIGINT",
+  ignore,
+  fn: async () => {
+    const { out, code } = await interrupted("SIGINT", true);
+    assertEquals(out, "ready\nstopping\n");
+    assertEquals(code, 130);
+  },
+});
+
+Deno.test({
+  name: "watchInterrupt() takes two signals within 0.3 s for one key press",
+  ignore,
+  fn: async () => {
+    const exits: number[] = [];
+    const messages: string[] = [];
+    let time = 0;
+    using interrupt = watchInterrupt({
+      announce: (message) => messages.push(message),
+      exit: (code) => exits.push(code),
+      now: () => time,
+    });
+    const send = async (at: number) => {
+      time = at;
+      // The listener below runs after the one under test, so the signal has been dealt with.
+      const { promise, resolve } = Promise.withResolvers<void>();
+      Deno.addSignalListener("SIGTERM", resolve);
+      // Signal listeners do not keep the event loop alive; a timer does.
+      const alive = setInterval(() => {}, 1000);
+      Deno.kill(Deno.pid, "SIGTERM");
+      await promise;
+      clearInterval(alive);
+      Deno.removeSignalListener("SIGTERM", resolve);
+    };
+    assertEquals(interrupt.requested, false);
+    await send(1000);
+    assertEquals(interrupt.requested, true);
+    await send(1299);
+    assertEquals(exits, []);
+    await send(1300);
+    assertEquals(exits, [130]);
+    assertEquals(messages.length, 1);
+  },
+});

@@ -1,0 +1,90 @@
+/**
+ * `serve-env`: the built-in environments behind the bridge, for clients in other processes.
+ *
+ * @module
+ */
+import { limits, protocolVersion } from "../envs/bridge/protocol.ts";
+import { type BridgeServer, serveBridge } from "../envs/bridge/server.ts";
+import { makeEnvironment } from "../envs/registry.ts";
+import { UserError } from "../errors.ts";
+import { version } from "../version.ts";
+import { runCommandLine } from "./dispatch.ts";
+import { choice, integer, parseFlags, text, toggle } from "./flags.ts";
+import { helpText } from "./help.ts";
+
+const command = {
+  name: "serve-env",
+  summary: "Serves the built-in MuJoCo environments over a WebSocket (docs/bridge.md).",
+  positionals: [],
+  flags: {
+    host: text("Address to listen on; anything but loopback lets other machines in", {
+      placeholder: "ADDRESS",
+      fallback: "127.0.0.1",
+    }),
+    port: integer("Port to listen on; 0 takes a free one", { max: 65535, fallback: 0 }),
+    profile: choice(
+      "Physics: mjpy as D4RL and mujoco-py had it, mj22 as gym's -v4 had it",
+      ["mjpy", "mj22"],
+      { shown: "the one that the environment's published results were made with" },
+    ),
+    "exit-with-stdin": toggle("Stop when standard input ends, for a program that starts this one"),
+  },
+} as const;
+
+/**
+ * Runs the server until Ctrl-C, SIGTERM or, with `--exit-with-stdin`, the end of standard input. Its
+ * first and only line on standard output is JSON: `{"url": "ws://…/?token=…", "protocol": 1}`.
+ *
+ * @throws UserError on an unfit flag, or where it cannot listen.
+ */
+export async function serveEnv(args: readonly string[]): Promise<void> {
+  const parsed = parseFlags(command, args);
+  if (parsed === "help") return console.log(helpText(command));
+  const { host, port, profile } = parsed.flags;
+  const options = profile === undefined ? {} : { profile };
+
+  let server: BridgeServer;
+  try {
+    server = serveBridge({
+      host,
+      port,
+      makeEnvironment: (id, count) => makeEnvironment(id, count, options),
+      versions: { "srpo-webgpu": version, deno: Deno.version.deno },
+    });
+  } catch (error) {
+    throw new UserError(
+      `serve-env cannot listen on ${host}, port ${port} (${(error as Error).message}); ` +
+        "choose another --host or --port",
+    );
+  }
+  console.log(JSON.stringify({ url: server.url, protocol: protocolVersion }));
+  console.error(
+    `serving up to ${limits.environments} environments to whoever knows the address; Ctrl-C stops`,
+  );
+  await stopAsked(parsed.flags["exit-with-stdin"]);
+  await server.close();
+}
+
+/** Resolves on Ctrl-C, on SIGTERM and, where `stdin` is set, at the end of standard input. */
+async function stopAsked(stdin: boolean): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const signals: readonly Deno.Signal[] = Deno.build.os === "windows"
+    ? ["SIGINT", "SIGBREAK"]
+    : ["SIGINT", "SIGTERM"];
+  for (const signal of signals) Deno.addSignalListener(signal, resolve);
+  if (stdin) {
+    Deno.stdin.readable.pipeTo(new WritableStream()).then(resolve, resolve);
+  }
+  await promise;
+  for (const signal of signals) Deno.removeSignalListener(signal, resolve);
+}
+
+if (import.meta.main) {
+  const load = () => Promise.resolve(serveEnv);
+  Deno.exit(
+    await runCommandLine({ "serve-env": { summary: command.summary, load } }, [
+      "serve-env",
+      ...Deno.args,
+    ]),
+  );
+}

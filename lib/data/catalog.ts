@@ -1,0 +1,85 @@
+/**
+ * The tasks that are known by name: D4RL's locomotion, AntMaze and Maze2D data sets, and what the
+ * paper says of each.
+ *
+ * `catalog.json` holds D4RL's file names, step limits and reference returns (its `infos.py` and the
+ * registrations of its environments), the paper's β (Table 2) and the paper's score (Table 1, SRPO).
+ *
+ * @module
+ */
+import { closestMatch } from "leven";
+import { UserError } from "../errors.ts";
+import catalog from "./catalog.json" with { type: "json" };
+
+/** Tasks that share a reward rule and hyperparameters. */
+export type Family = "locomotion" | "antmaze" | "maze2d";
+
+/** One D4RL task. */
+export interface Task {
+  /** D4RL's name, for example `hopper-medium-v2`; also the name of its built-in environment. */
+  readonly name: string;
+  /** Decides the reward rule and the hyperparameters. */
+  readonly family: Family;
+  /** Path of the data on D4RL's host. */
+  readonly path: string;
+  /** Name under which the data lies in `data/`: the last part of `path`. */
+  readonly file: string;
+  /** Steps after which an episode is cut. */
+  readonly maxEpisodeSteps: number;
+  /** Returns of D4RL's random and expert policies (scores 0 and 100). */
+  readonly referenceReturn: { readonly min: number; readonly max: number };
+  /** Temperature β of the paper's Table 2; null where the paper has none. */
+  readonly beta: number | null;
+  /** Score of SRPO in the paper's Table 1, over six seeds; null where the paper has none. */
+  readonly paperScore: { readonly mean: number; readonly std: number } | null;
+  /** Tasks whose data, joined in this order, are this task's; empty where there are none. */
+  readonly parts: readonly string[];
+  /** Small file of the same kind of data that comes with the project; null where there is none. */
+  readonly sample: string | null;
+}
+
+/** D4RL's data host; it has been down for days at a time. */
+export const dataHost = "http://rail.eecs.berkeley.edu/datasets/offline_rl";
+
+/** Every known task by name. */
+export const tasks: ReadonlyMap<string, Task> = new Map(
+  Object.entries(catalog as Record<string, CatalogEntry>).map(([name, entry]) => [name, {
+    name,
+    family: entry.family,
+    path: entry.path,
+    file: entry.path.slice(entry.path.lastIndexOf("/") + 1),
+    maxEpisodeSteps: entry.maxEpisodeSteps,
+    referenceReturn: entry.referenceReturn,
+    beta: entry.beta ?? null,
+    paperScore: entry.paperScore ?? null,
+    parts: entry.parts ?? [],
+    sample: entry.sample ?? null,
+  }]),
+);
+
+/** How catalog.json writes a task: what does not exist is left out. */
+type CatalogEntry =
+  & Pick<Task, "family" | "path" | "maxEpisodeSteps" | "referenceReturn">
+  & Partial<{ [K in "beta" | "paperScore" | "parts" | "sample"]: NonNullable<Task[K]> }>;
+
+/**
+ * The task called `name`.
+ *
+ * @throws UserError with the nearest known name when there is none.
+ */
+export function findTask(name: string): Task {
+  const task = tasks.get(name);
+  if (task !== undefined) return task;
+  throw new UserError(
+    `unknown task "${name}"; the nearest known one is ${closestMatch(name, [...tasks.keys()])}`,
+  );
+}
+
+/** The task whose data file on D4RL's host is called as the last part of `path`; null if none. */
+export function taskOfFile(path: string): Task | null {
+  const file = path.slice(Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")) + 1);
+  for (const task of tasks.values()) {
+    if (task.file === file || task.sample === file) return task;
+  }
+  return null;
+}

@@ -1,0 +1,225 @@
+/**
+ * HDF5 files of D4RL's layout.
+ *
+ * D4RL's files vary: rewards and flags come as `[N]` or `[N, 1]`, flags as bool, integer or float,
+ * numbers as float32 or float64. Here everything is read as float32, block by block into an array of
+ * the caller, so that a file larger than the reader's heap can be read.
+ *
+ * @module
+ */
+import h5, { type Dataset, type File, type Metadata } from "h5wasm";
+import { UserError } from "../errors.ts";
+import { checkLayout, type FieldLayout, type Layout } from "./checks.ts";
+
+/** Bytes that are read at a time. */
+const blockBytes = 8 << 20;
+
+/** Classes of HDF5's types, as h5wasm numbers them. */
+const typeClasses = { integer: 0, float: 1, string: 3, enumeration: 8 } as const;
+
+/** A file of D4RL's layout, open for reading. */
+export class D4rlFile implements Layout {
+  /** As it was given. */
+  readonly path: string;
+  /** Rows N. */
+  readonly rows: number;
+  /** Entries of an observation. */
+  readonly observationSize: number;
+  /** Entries of an action. */
+  readonly actionSize: number;
+  readonly #file: File;
+  readonly #fields: ReadonlyMap<string, Dataset>;
+
+  private constructor(path: string, file: File) {
+    this.path = path;
+    this.#file = file;
+    this.#fields = new Map(datasetsOf(file));
+    const layouts = [...this.#fields].map(([name, field]) => [name, layoutOf(field)] as const);
+    const { rows, observationSize, actionSize } = checkLayout(path, new Map(layouts));
+    this.rows = rows;
+    this.observationSize = observationSize;
+    this.actionSize = actionSize;
+  }
+
+  /**
+   * Opens a file.
+   *
+   * @throws UserError when it is missing, truncated, not HDF5, or not of D4RL's layout.
+   */
+  static async open(path: string): Promise<D4rlFile> {
+    await checkReadable(path);
+    const file = await openHdf5(path);
+    try {
+      return new D4rlFile(path, file);
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+  }
+
+  /**
+   * The sizes that all `files` share.
+   *
+   * @throws UserError when a file's observations or actions have another size than the first's.
+   */
+  static sameSizes(files: readonly D4rlFile[]): { observationSize: number; actionSize: number } {
+    const first = files[0];
+    if (first === undefined) {
+      throw new UserError("no data: give the path of at least one HDF5 file");
+    }
+    const { observationSize, actionSize } = first;
+    for (const file of files) {
+      if (file.observationSize !== observationSize || file.actionSize !== actionSize) {
+        throw new UserError(
+          `${file.path}: observations of ${file.observationSize} and actions of ` +
+            `${file.actionSize} entries cannot be joined to ${first.path}, which has ` +
+            `${observationSize} and ${actionSize}`,
+        );
+      }
+    }
+    return { observationSize, actionSize };
+  }
+
+  /** Names of the fields, those of groups with their path: `infos/qpos`. */
+  get fields(): string[] {
+    return [...this.#fields.keys()];
+  }
+
+  /** Whether there is a field of this name. */
+  has(field: string): boolean {
+    return this.#fields.has(field);
+  }
+
+  /**
+   * Type and shape of a field.
+   *
+   * @throws UserError when the file has no such field.
+   */
+  layout(field: string): FieldLayout {
+    return layoutOf(this.#field(field));
+  }
+
+  /**
+   * Reads a numeric field into `into`, which has as many elements, row-major.
+   *
+   * @throws UserError when the file has no such field or a part of it is damaged.
+   */
+  read(field: string, into: Float32Array | Float64Array): void {
+    const dataset = this.#field(field);
+    const { shape, size, chunks } = dataset.metadata;
+    const [rows, ...rest] = shape!;
+    const columns = rest.reduce((product, n) => product * n, 1);
+    // Whole chunks, so that each is decompressed once.
+    const chunkRows = chunks?.[0] ?? 1;
+    const wanted = Math.max(1, blockBytes / (size * columns));
+    const blockRows = Math.max(1, Math.floor(wanted / chunkRows)) * chunkRows;
+    for (let row = 0; row < rows!; row += blockRows) {
+      const end = Math.min(rows!, row + blockRows);
+      try {
+        const block = dataset.slice([[row, end], ...rest.map(() => [] as [])]);
+        into.set(numbersOf(block), row * columns);
+      } catch (error) {
+        throw new UserError(
+          `${this.path}: ${field} cannot be read from row ${row} to ${end - 1}: ` +
+            `${reasonOf(error)}; get a fresh copy of the file`,
+        );
+      }
+    }
+  }
+
+  /**
+   * The text or number of a field without rows, such as `metadata/env`.
+   *
+   * @throws UserError when the file has no such field.
+   */
+  scalar(field: string): string | number {
+    const value = this.#field(field).value;
+    return typeof value === "number" ? value : String(value);
+  }
+
+  /** Closes the file; nothing can be read afterwards. */
+  close(): void {
+    this.#file.close();
+  }
+
+  #field(name: string): Dataset {
+    const field = this.#fields.get(name);
+    if (field !== undefined) return field;
+    throw new UserError(`${this.path}: no field "${name}"; it has ${this.fields.join(", ")}`);
+  }
+}
+
+async function checkReadable(path: string): Promise<void> {
+  try {
+    const { isFile } = await Deno.stat(path);
+    if (!isFile) throw new UserError(`${path}: expected an HDF5 file, found a folder`);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) throw new UserError(`${path}: no such file`);
+    if (error instanceof Deno.errors.PermissionDenied) {
+      throw new UserError(`${path}: may not be read: ${error.message}`);
+    }
+    throw error;
+  }
+}
+
+async function openHdf5(path: string): Promise<File> {
+  const module = await h5.ready;
+  // Without it errors are printed, and a damaged field reads as whatever lay in memory.
+  module.activate_throwing_error_handler();
+  let reason = "";
+  try {
+    const file = new h5.File(path, "r");
+    if (file.file_id >= 0n) return file;
+  } catch (error) {
+    reason = (error as Error).message;
+  }
+  const truncated = /truncated file: eof = (\d+),.* stored_eof = (\d+)/.exec(reason);
+  if (truncated !== null) {
+    throw new UserError(
+      `${path}: truncated: it has ${truncated[1]} bytes of ${truncated[2]}; ` +
+        "get a fresh copy of the file",
+    );
+  }
+  if (/not an HDF5 file|signature not found/i.test(reason)) {
+    throw new UserError(`${path}: not an HDF5 file: its first bytes are not HDF5's signature`);
+  }
+  throw new UserError(`${path}: cannot be opened as HDF5: ${reasonOf(new Error(reason))}`);
+}
+
+/** The last and so most specific line of the stack that HDF5 gives as its error message. */
+function reasonOf(error: unknown): string {
+  const message = (error as Error).message;
+  return message.match(/minor: .*/g)?.at(-1)?.slice("minor: ".length) ?? message.split("\n")[0]!;
+}
+
+/** Every data set of a file with its path, those in groups (one level, as in D4RL) included. */
+function* datasetsOf(file: File): Generator<[string, Dataset]> {
+  for (const name of file.keys()) {
+    const entity = file.get(name);
+    if (entity instanceof h5.Dataset) yield [name, entity];
+    if (!(entity instanceof h5.Group)) continue;
+    for (const inner of entity.keys()) {
+      const field = entity.get(inner);
+      if (field instanceof h5.Dataset) yield [`${name}/${inner}`, field];
+    }
+  }
+}
+
+function layoutOf(dataset: Dataset): FieldLayout {
+  return { dtype: typeName(dataset.metadata), shape: dataset.shape ?? [] };
+}
+
+function typeName({ type, size, signed }: Metadata): string {
+  if (type === typeClasses.integer) return `${signed ? "int" : "uint"}${8 * size}`;
+  if (type === typeClasses.float) return `float${8 * size}`;
+  if (type === typeClasses.enumeration && size === 1) return "bool";
+  return type === typeClasses.string ? "string" : `of HDF5's type class ${type}`;
+}
+
+/** Elements as numbers: 64-bit integers come as BigInt. */
+function numbersOf(block: unknown): ArrayLike<number> {
+  if (block instanceof BigInt64Array || block instanceof BigUint64Array) {
+    return Array.from<bigint, number>(block, Number);
+  }
+  return block as ArrayLike<number>;
+}

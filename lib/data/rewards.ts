@@ -1,0 +1,66 @@
+/**
+ * The rewards that are trained on, by the rule of a task's family (the official code's `dataset.py`;
+ * the rules for locomotion and AntMaze are those of implicit Q-learning).
+ *
+ * @module
+ */
+import { UserError } from "../errors.ts";
+import type { OfflineDataset } from "./dataset.ts";
+
+/**
+ * `return_range`: r / (largest − smallest return) · 1000, locomotion. `minus_one`: r − 1, AntMaze.
+ * `none`: r as it is, Maze2D.
+ */
+export type RewardRule = "return_range" | "minus_one" | "none";
+
+/** Rows after which the official code cuts an episode when it sums up returns. */
+const maxReturnRows = 1000;
+
+/** What {@linkcode returnRange} looks at. */
+export type RewardColumns = Pick<OfflineDataset, "rewards" | "terminals" | "transitions">;
+
+/**
+ * The smallest and the largest return, as the official code computes them: over the rows that are
+ * left once those with a timeout were dropped, cut at terminals or after 1000 rows, the unfinished
+ * piece at the end ignored. Since rows are missing, pieces drift against the true episodes.
+ *
+ * @returns Null where no piece is finished.
+ */
+export function returnRange(
+  { rewards, terminals, transitions }: RewardColumns,
+): { min: number; max: number } | null {
+  let [min, max] = [Infinity, -Infinity];
+  let [sum, rows] = [0, 0];
+  for (const row of transitions) {
+    sum += rewards[row]!;
+    rows++;
+    if (terminals[row] !== 0 || rows === maxReturnRows) {
+      min = Math.min(min, sum);
+      max = Math.max(max, sum);
+      [sum, rows] = [0, 0];
+    }
+  }
+  return min <= max ? { min, max } : null;
+}
+
+/**
+ * The rewards `[N]` to train on: those of `data` under `rule`, in float32 as the official code does.
+ *
+ * @throws UserError when the rule needs a range of returns and the data have none.
+ */
+export function shapeRewards(data: RewardColumns, rule: RewardRule): Float32Array {
+  if (rule === "none") return data.rewards.slice();
+  if (rule === "minus_one") return data.rewards.map((reward) => reward - 1);
+  const range = returnRange(data);
+  if (range === null || range.max === range.min) {
+    throw new UserError(
+      "rewards: the rule return_range divides by the range of returns, but " +
+        (range === null
+          ? "no episode of the data ends (no terminal, and fewer than 1000 rows)"
+          : `all returns are ${range.min}`) +
+        "; choose another with --reward-rule",
+    );
+  }
+  const divisor = Math.fround(range.max - range.min);
+  return data.rewards.map((reward) => Math.fround(reward / divisor) * 1000);
+}

@@ -1,0 +1,102 @@
+import { assertAlmostEquals, assertEquals } from "@std/assert";
+import { mayUseFiles, projectFile } from "./files.ts";
+
+const ignore = !mayUseFiles;
+const mixed = projectFile("tests/fixtures/datasets/hopper-mixed-20k.hdf5");
+const columns = projectFile("tests/fixtures/datasets/hopper-col-2k-v0style.hdf5");
+const maze = projectFile("data/maze2d-umaze-100k.hdf5");
+
+const dataModule = () => import("../../lib/data/dataset.ts");
+
+Deno.test({
+  name: "transitions: all rows but the last and those with a timeout, terminal ones included",
+  ignore,
+  async fn() {
+    const { loadDataset } = await dataModule();
+    const data = await loadDataset([mixed]);
+    assertEquals(data.transitions.length, 19_991);
+    const kept = new Set(data.transitions);
+    for (let row = 0; row < data.rows; row++) {
+      assertEquals(kept.has(row), row < data.rows - 1 && data.timeouts[row] === 0, `row ${row}`);
+    }
+    const terminal = data.terminals.indexOf(1);
+    assertEquals(kept.has(terminal), true);
+  },
+});
+
+Deno.test({
+  name: "transitions: the file's own next_observations are the following rows'",
+  ignore,
+  async fn() {
+    const { loadDataset } = await dataModule();
+    const { D4rlFile } = await import("../../lib/data/hdf5.ts");
+    const data = await loadDataset([mixed]);
+    const file = await D4rlFile.open(mixed);
+    const next = new Float32Array(data.observations.length);
+    file.read("next_observations", next);
+    file.close();
+    const size = data.observationSize;
+    let compared = 0;
+    for (const row of data.transitions) {
+      // After a terminal the following row begins another episode; there D4RL's rule gives that one.
+      if (data.terminals[row] === 1) continue;
+      for (let i = 0; i < size; i++) {
+        assertEquals(data.observations[(row + 1) * size + i], next[row * size + i], `row ${row}`);
+      }
+      compared++;
+    }
+    assertEquals(compared, 19_991 - 108);
+  },
+});
+
+Deno.test({
+  name: "loadDataset() without timeouts: none, or those that the step limit gives",
+  ignore,
+  async fn() {
+    const { loadDataset } = await dataModule();
+    const none = await loadDataset([columns]);
+    assertEquals([none.hasTimeouts, none.transitions.length], [false, 1999]);
+    const { timeouts, terminals } = await loadDataset([columns], { maxEpisodeSteps: 100 });
+    // The same limit, counted by hand: steps since the last row that ended an episode.
+    let begin = 0;
+    for (let row = 0; row < 2000; row++) {
+      const cut = terminals[row] === 0 && row - begin === 99;
+      assertEquals(timeouts[row], cut ? 1 : 0, `row ${row}`);
+      if (cut || terminals[row] === 1) begin = row + 1;
+    }
+    // A file that has the field keeps it.
+    const own = await loadDataset([mixed], { maxEpisodeSteps: 100 });
+    assertEquals(own.timeouts.reduce((sum, flag) => sum + flag, 0), 8);
+  },
+});
+
+Deno.test({
+  name: "loadDataset() joins files, the last row of each but the last a timeout",
+  ignore,
+  async fn() {
+    const { loadDataset } = await dataModule();
+    const joined = await loadDataset([columns, mixed]);
+    const [first, second] = [await loadDataset([columns]), await loadDataset([mixed])];
+    assertEquals(joined.rows, 22_000);
+    assertEquals(joined.observations.subarray(0, 2000 * 11), first.observations);
+    assertEquals(joined.rewards.subarray(2000), second.rewards);
+    assertEquals(joined.timeouts[1999], 1);
+    assertEquals(joined.transitions.length, 1999 + 19_991);
+    assertEquals(joined.transitions[1999], 2000);
+    assertEquals(joined.sources.map(({ firstRow }) => firstRow), [0, 2000]);
+    assertEquals(joined.hasTimeouts, false);
+  },
+});
+
+Deno.test({
+  name: "the bundled maze2d sample: 1,322 timeouts, reward 1 in 7.8 % of the rows",
+  ignore,
+  async fn() {
+    const { loadDataset } = await dataModule();
+    const data = await loadDataset([maze]);
+    const sum = (values: Float32Array) => values.reduce((total, value) => total + value, 0);
+    assertEquals([data.rows, data.observationSize, data.actionSize], [100_000, 4, 2]);
+    assertEquals([sum(data.terminals), sum(data.timeouts)], [0, 1322]);
+    assertAlmostEquals(sum(data.rewards) / data.rows, 0.078, 0.0005);
+  },
+});

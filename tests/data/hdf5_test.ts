@@ -1,0 +1,210 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { UserError } from "../../lib/errors.ts";
+import type { OfflineDataset } from "../../lib/data/dataset.ts";
+import { mayUseFiles, projectFile, withFolder } from "./files.ts";
+
+const ignore = !mayUseFiles;
+const mixed = projectFile("tests/fixtures/datasets/hopper-mixed-20k.hdf5");
+const columns = projectFile("tests/fixtures/datasets/hopper-col-2k-v0style.hdf5");
+
+/** Loaded when a test runs: the HDF5 reader asks for permissions when it is imported. */
+const dataModule = () => import("../../lib/data/dataset.ts");
+
+Deno.test({
+  name: "readDataset() reads h5py's bools, (N,) and (N,1), chunks of columns",
+  ignore,
+  async fn() {
+    const { readDataset } = await dataModule();
+    const [a, b] = [await readDataset([mixed]), await readDataset([columns])];
+    assertEquals([a.rows, a.observationSize, a.actionSize], [20000, 11, 3]);
+    assertEquals([b.rows, b.observationSize, b.actionSize], [2000, 11, 3]);
+    // The second file is the first 2000 rows of the first, stored in another way.
+    assertEquals(a.observations.subarray(0, 2000 * 11), b.observations);
+    assertEquals(a.actions.subarray(0, 2000 * 3), b.actions);
+    assertEquals(a.rewards.subarray(0, 2000), b.rewards);
+    assertEquals(a.terminals.subarray(0, 2000), b.terminals);
+    assertEquals(a.observations[0], Math.fround(1.2478374242782593));
+    const count = (flags: Float32Array) => flags.reduce((sum, flag) => sum + flag, 0);
+    assertEquals([count(a.terminals), count(a.timeouts)], [108, 8]);
+  },
+});
+
+Deno.test({
+  name: "readDataset() reads flags of any type and float64 as float32",
+  ignore,
+  async fn() {
+    const { default: h5 } = await import("h5wasm");
+    await h5.ready;
+    const { readDataset } = await dataModule();
+    await withFolder(async (folder) => {
+      const flags = {
+        uint8: Uint8Array.of(0, 1, 0),
+        int32: Int32Array.of(0, 1, 0),
+        int64: BigInt64Array.of(0n, 1n, 0n),
+        float64: Float64Array.of(0, 1, 0),
+      };
+      for (const [type, terminals] of Object.entries(flags)) {
+        const path = `${folder}/${type}.hdf5`;
+        const file = new h5.File(path, "w");
+        const observations = Float64Array.of(0.1, 0.2, 0.3);
+        file.create_dataset({ name: "observations", data: observations, shape: [3, 1] });
+        file.create_dataset({ name: "actions", data: Float32Array.of(0, 1, -1), shape: [3, 1] });
+        file.create_dataset({ name: "rewards", data: Int32Array.of(1, 2, 3), shape: [3, 1] });
+        file.create_dataset({ name: "terminals", data: terminals, shape: [3] });
+        file.close();
+        const dataset = await readDataset([path]);
+        assertEquals(dataset.terminals, Float32Array.of(0, 1, 0), type);
+        assertEquals(dataset.observations, Float32Array.of(0.1, 0.2, 0.3), type);
+        assertEquals(dataset.rewards, Float32Array.of(1, 2, 3), type);
+      }
+    });
+  },
+});
+
+const refusals: Record<string, string[]> = {
+  "truncated": ["truncated: it has 42841 bytes of 71402"],
+  "wrong-dtype": ["actions should be numbers", "string"],
+  "missing-key": ['no field "actions"'],
+  "nan-rewards": ["rewards is NaN at row 3", "(4 rows like this)"],
+  "mismatched-lengths": ["rewards has 599 rows, terminals has 598 rows, observations has 600"],
+  "empty": ["observations has shape [0,11]: no rows"],
+  "not-hdf5": ["not an HDF5 file"],
+  "actions-out-of-range": ["actions is ", " at row 0, column 2, expected within [-1, 1]"],
+};
+for (const [name, messages] of Object.entries(refusals)) {
+  Deno.test({
+    name: `loadDataset() refuses ${name}.hdf5, naming file, field and row or shape`,
+    ignore,
+    async fn() {
+      const { loadDataset } = await dataModule();
+      const path = projectFile(`tests/fixtures/datasets-bad/${name}.hdf5`);
+      for (const message of [path, ...messages]) {
+        await assertRejects(() => loadDataset([path]), UserError, message);
+      }
+    },
+  });
+}
+
+Deno.test({
+  name: "loadDataset() refuses a missing file, a folder, and files of different sizes",
+  ignore,
+  async fn() {
+    const { loadDataset } = await dataModule();
+    await assertRejects(() => loadDataset(["nowhere.hdf5"]), UserError, "nowhere.hdf5: no such");
+    await assertRejects(() => loadDataset(["tests"]), UserError, "found a folder");
+    const maze = projectFile("data/maze2d-umaze-100k.hdf5");
+    await assertRejects(() => loadDataset([mixed, maze]), UserError, `${maze}: observations of 4`);
+  },
+});
+
+Deno.test({
+  name: "readDataset() names field and rows where a compressed block is damaged",
+  ignore,
+  async fn() {
+    const { readDataset } = await dataModule();
+    await withFolder(async (folder) => {
+      const bytes = await Deno.readFile(mixed);
+      // Zeros in the middle of the file, where the observations' blocks lie.
+      bytes.fill(0, bytes.length >> 1, (bytes.length >> 1) + 50_000);
+      const path = `${folder}/damaged.hdf5`;
+      await Deno.writeFile(path, bytes);
+      const error = await assertRejects(
+        () => readDataset([path]),
+        UserError,
+        "cannot be read from",
+      );
+      assertEquals(error.message.startsWith(`${path}: `), true);
+    });
+  },
+});
+
+Deno.test({
+  name: "writeDataset() writes a file that reads back as the same transitions",
+  ignore,
+  async fn() {
+    const { readDataset, datasetHash } = await dataModule();
+    const { D4rlFile } = await import("../../lib/data/hdf5.ts");
+    const { writeDataset } = await import("../../lib/data/writer.ts");
+    await withFolder(async (folder) => {
+      const dataset = await readDataset([mixed]);
+      const { rows, observationSize, actionSize } = dataset;
+      const qpos = Float64Array.from({ length: rows * 6 }, (_, i) => i / 7);
+      const path = `${folder}/copy.hdf5`;
+      const nextObservations = new Float32Array(rows * observationSize);
+      nextObservations.set(dataset.observations.subarray(observationSize));
+      await writeDataset(path, {
+        ...dataset,
+        nextObservations,
+        infos: { qpos },
+        metadata: { env: "hopper", noise: 0.5 },
+      });
+      const copy = await readDataset([path]);
+      const { sources: _a, ...expected } = dataset;
+      const { sources: _b, ...actual } = copy;
+      assertEquals(actual, expected);
+      assertEquals(datasetHash(copy), datasetHash(dataset));
+
+      const file = await D4rlFile.open(path);
+      const read = new Float64Array(rows * 6);
+      file.read("infos/qpos", read);
+      assertEquals(read, qpos);
+      assertEquals(file.layout("next_observations"), {
+        dtype: "float32",
+        shape: [rows, observationSize],
+      });
+      assertEquals(file.layout("terminals"), { dtype: "uint8", shape: [rows] });
+      assertEquals(file.layout("actions").shape, [rows, actionSize]);
+      assertEquals([file.scalar("metadata/env"), file.scalar("metadata/noise")], ["hopper", 0.5]);
+      file.close();
+      assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name), ["copy.hdf5"]);
+    });
+  },
+});
+
+Deno.test({
+  name: "writeDataset() refuses a missing folder and arrays that do not fit",
+  ignore,
+  async fn() {
+    const { writeDataset } = await import("../../lib/data/writer.ts");
+    const contents = {
+      observationSize: 2,
+      actionSize: 1,
+      observations: new Float32Array(6),
+      actions: new Float32Array(3),
+      rewards: new Float32Array(3),
+      terminals: [0, 0, 1],
+      timeouts: [0, 0, 0],
+    };
+    await withFolder(async (folder) => {
+      await assertRejects(
+        () => writeDataset(`${folder}/no/a.hdf5`, contents),
+        UserError,
+        `there is no folder ${folder}/no`,
+      );
+      await assertRejects(
+        () => writeDataset(`${folder}/a.hdf5`, { ...contents, actions: new Float32Array(4) }),
+        Error,
+        "actions has",
+      );
+      assertEquals([...Deno.readDirSync(folder)], []);
+    });
+  },
+});
+
+Deno.test({
+  name: "datasetHash() depends on every array and not on file names",
+  ignore,
+  async fn() {
+    const { readDataset, datasetHash } = await dataModule();
+    const dataset = await readDataset([columns]);
+    const hash = datasetHash(dataset);
+    assertEquals(/^[0-9a-f]{64}$/.test(hash), true);
+    assertEquals(datasetHash({ ...dataset, sources: [] }), hash);
+    for (
+      const name of ["observations", "actions", "rewards", "terminals", "transitions"] as const
+    ) {
+      const changed: OfflineDataset = { ...dataset, [name]: dataset[name].map((x) => x + 1) };
+      assertEquals(datasetHash(changed) === hash, false, name);
+    }
+  },
+});

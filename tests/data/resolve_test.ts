@@ -1,0 +1,67 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { UserError } from "../../lib/errors.ts";
+import { resolveData } from "../../lib/data/resolve.ts";
+import { mayUseFiles, projectFile, withFolder } from "./files.ts";
+
+const ignore = !mayUseFiles;
+const name = "hopper-medium-expert-v2";
+
+Deno.test({
+  name: "resolveData() of a task: its file, else its parts, else the sample, else what to do",
+  ignore,
+  async fn() {
+    await withFolder(async (folder) => {
+      const error = await assertRejects(() => resolveData(name, undefined, folder), UserError);
+      for (
+        const part of [
+          `there is no ${folder}/hopper_medium_expert-v2.hdf5`,
+          "gym_mujoco_v2/hopper_medium_expert-v2.hdf5",
+          `--task ${name}`,
+        ]
+      ) assertEquals(error.message.includes(part), true, error.message);
+
+      await Deno.writeTextFile(`${folder}/hopper_medium-v2.hdf5`, "");
+      await assertRejects(
+        () => resolveData(name, undefined, folder),
+        UserError,
+        "both of its parts",
+      );
+      await Deno.writeTextFile(`${folder}/hopper_expert-v2.hdf5`, "");
+      const parts = await resolveData(name, undefined, folder);
+      assertEquals(parts.paths, [
+        `${folder}/hopper_medium-v2.hdf5`,
+        `${folder}/hopper_expert-v2.hdf5`,
+      ]);
+      await Deno.writeTextFile(`${folder}/hopper_medium_expert-v2.hdf5`, "");
+      const whole = await resolveData(name, undefined, folder);
+      assertEquals(whole.paths, [`${folder}/hopper_medium_expert-v2.hdf5`]);
+      assertEquals(whole.task?.name, name);
+    });
+    const sample = await resolveData("maze2d-umaze-v1", undefined, projectFile("data"));
+    assertEquals(sample.paths.length, 1);
+  },
+});
+
+Deno.test({
+  name: "resolveData() of paths: the task is --task's, or the one the file is called after",
+  ignore,
+  async fn() {
+    const maze = projectFile("data/maze2d-umaze-100k.hdf5");
+    const mixed = projectFile("tests/fixtures/datasets/hopper-mixed-20k.hdf5");
+    assertEquals((await resolveData(maze)).task?.name, "maze2d-umaze-v1");
+    assertEquals((await resolveData(mixed)).task, null);
+    assertEquals((await resolveData(mixed, name)).task?.name, name);
+    assertEquals(await resolveData(`${mixed},${mixed}`), { task: null, paths: [mixed, mixed] });
+  },
+});
+
+Deno.test({
+  name: "resolveData() refuses unknown tasks, missing files and two tasks at once",
+  ignore,
+  async fn() {
+    await assertRejects(() => resolveData("hopper-medium-v3"), UserError, "hopper-medium-v2");
+    await assertRejects(() => resolveData("a/b.hdf5"), UserError, "a/b.hdf5: no such file");
+    await assertRejects(() => resolveData(name, "ant-medium-v2"), UserError, "two tasks are given");
+    await assertRejects(() => resolveData(name, "ant"), UserError, 'unknown task "ant"');
+  },
+});

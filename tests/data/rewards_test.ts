@@ -1,0 +1,80 @@
+import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
+import { UserError } from "../../lib/errors.ts";
+import { returnRange, shapeRewards } from "../../lib/data/rewards.ts";
+import { decode } from "../../lib/runs/safetensors.ts";
+import { mayUseFiles, projectFile } from "./files.ts";
+
+/** Columns of hand-made data without timeouts whose last row is a transition too. */
+function columns(rewards: number[], terminals: number[]) {
+  return {
+    rewards: Float32Array.from(rewards),
+    terminals: Float32Array.from(terminals),
+    transitions: Uint32Array.from(rewards, (_, row) => row),
+  };
+}
+
+Deno.test("returnRange() cuts at terminals and ignores the unfinished piece", () => {
+  const range = returnRange(columns([1, 2, 4, 8, 100], [0, 1, 0, 1, 0]));
+  assertEquals(range, { min: 3, max: 12 });
+  assertEquals(returnRange(columns([1, 2], [0, 0])), null);
+});
+
+Deno.test("returnRange() cuts after 1000 rows of those that are left", () => {
+  const rewards = Array.from({ length: 2001 }, (_, i) => i < 1001 ? 1 : 2);
+  const data = columns(rewards, rewards.map(() => 0));
+  assertEquals(returnRange(data), { min: 1000, max: 1999 });
+  // Row 0 dropped: the pieces begin one row later.
+  assertEquals(returnRange({ ...data, transitions: data.transitions.slice(1) }), {
+    min: 1000,
+    max: 2000,
+  });
+});
+
+Deno.test("shapeRewards() minus_one and none", () => {
+  const data = columns([0, 1, 0.5], [0, 1, 0]);
+  assertEquals(shapeRewards(data, "minus_one"), Float32Array.of(-1, 0, -0.5));
+  const same = shapeRewards(data, "none");
+  assertEquals(same, data.rewards);
+  same[0] = 9;
+  assertEquals(data.rewards[0], 0);
+});
+
+Deno.test("shapeRewards() return_range refuses data without a range of returns", () => {
+  const unfinished = columns([1, 2], [0, 0]);
+  assertThrows(() => shapeRewards(unfinished, "return_range"), UserError, "no episode of the data");
+  const constant = columns([1, 1], [1, 1]);
+  assertThrows(() => shapeRewards(constant, "return_range"), UserError, "all returns are 1");
+});
+
+Deno.test({
+  name: "shapeRewards() return_range agrees with the official code bit for bit (reward_loco)",
+  ignore: !mayUseFiles || Deno.permissions.querySync({ name: "env" }).state !== "granted",
+  async fn() {
+    const folder = Deno.env.get("SRPO_FIXTURES") ?? projectFile("tests/fixtures/pytorch");
+    const path = `${folder}/ops.safetensors`;
+    const { tensors } = decode(await Deno.readFile(path), path);
+    const fixture = (name: string) =>
+      Float32Array.from(tensors.get(`reward_loco.${name}`)!.data as Float32Array);
+    const data = {
+      rewards: fixture("r"),
+      terminals: fixture("terminal"),
+      transitions: Uint32Array.from({ length: 3300 }, (_, row) => row),
+    };
+    const [min, max] = tensors.get("reward_loco.range")!.data as Float64Array;
+    const range = returnRange(data)!;
+    assertAlmostEquals(range.min, min!, 1e-9);
+    assertAlmostEquals(range.max, max!, 1e-9);
+    assertEquals(shapeRewards(data, "return_range"), fixture("y32"));
+  },
+});
+
+Deno.test({
+  name: "returnRange() of hopper-mixed-20k is the official pipeline's 3767.2",
+  ignore: !mayUseFiles,
+  async fn() {
+    const { loadDataset } = await import("../../lib/data/dataset.ts");
+    const path = projectFile("tests/fixtures/datasets/hopper-mixed-20k.hdf5");
+    const { min, max } = returnRange(await loadDataset([path]))!;
+    assertAlmostEquals(max - min, 3767.2, 0.05);
+  },
+});

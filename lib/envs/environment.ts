@@ -53,7 +53,7 @@ export interface EnvironmentBatch {
   /**
    * Starts a new episode in each environment of `indices` (all when absent) from a given simulator
    * state, as `reset` does from a drawn one: the step count begins at zero. Whatever else a reset
-   * draws (a goal, say) keeps its value.
+   * draws (a goal, say) is not specified.
    *
    * @param qpos `[indices.length, positions]`, row-major, with the sizes that `state` gives.
    * @param qvel `[indices.length, velocities]`, row-major.

@@ -99,10 +99,7 @@ export function decodeRequest(frame: ArrayBuffer, shape: Shape): Request {
   if (view.getUint8(1) || view.getUint16(2, true) || view.getUint32(12, true)) {
     refuse(`${kind}: bytes 1 to 3 and 12 to 15 of the header must be 0`);
   }
-  if (kind === "resetTo" && shape.stateSize === null) {
-    refuse("this environment has no simulator state to start from", "unsupported");
-  }
-  if (kind === "state" && shape.stateSize === null) {
+  if ((kind === "state" || kind === "resetTo") && shape.stateSize === null) {
     refuse("this environment has no simulator state", "unsupported");
   }
   const n = view.getUint32(8, true);

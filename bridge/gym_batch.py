@@ -1,0 +1,175 @@
+"""Batches of Gymnasium's environments and of gym 0.2x's, behind one face.
+
+Gymnasium steps give five values and resets two; those of gym up to 0.25 give four and one, and D4RL's
+environments are written for them.
+"""
+
+import difflib
+import importlib
+import importlib.metadata
+import importlib.util
+import platform
+
+import numpy as np
+
+
+def make(environment_id, count):
+    """`count` environments of one kind. Raises ValueError with a message for a person."""
+    api, known = find_api(environment_id)
+    if api is None:
+        near = ", ".join(difflib.get_close_matches(environment_id, known, 3))
+        raise ValueError(
+            f'no environment is called "{environment_id}"'
+            + (f"; the nearest are {near}" if near else "")
+            + "; packages that register more are named with --import"
+        )
+    return Batch(api, environment_id, count)
+
+
+def find_api(environment_id):
+    """The installed package that knows the id (Gymnasium first), and all ids that are known."""
+    known = []
+    for name in ("gymnasium", "gym"):
+        if importlib.util.find_spec(name) is None:
+            continue
+        api = importlib.import_module(name)
+        if name == "gym" and importlib.util.find_spec("d4rl") is not None:
+            importlib.import_module("d4rl")  # registers D4RL's environments
+        registry = api.envs.registry if name == "gym" else api.registry
+        # Up to gym 0.24 the registry is an object of its own.
+        ids = list(getattr(registry, "env_specs", registry))
+        if environment_id in ids:
+            return api, ids
+        known += ids
+    return None, known
+
+
+class Batch:
+    """Environments of one kind. Values go in and out as arrays with a row for each environment."""
+
+    def __init__(self, api, environment_id, count):
+        self.api = api
+        self.environments = []
+        try:
+            for _ in range(count):
+                self.environments.append(make_one(api, environment_id))
+            self.describe(self.environments[0])
+        except Exception:
+            self.close()
+            raise
+
+    def describe(self, environment):
+        """Reads the sizes, and what the handshake tells of them."""
+        space, inner = environment.action_space, environment.unwrapped
+        if not isinstance(space, self.api.spaces.Box):
+            raise ValueError(f"its actions must be a Box of numbers, they are {space}")
+        self.action_shape = space.shape
+        self.action_size = int(np.prod(space.shape))
+        self.observation_size = int(
+            self.api.spaces.flatdim(environment.observation_space)
+        )
+        data = getattr(inner, "data", None)
+        settable = callable(getattr(inner, "set_state", None)) and hasattr(inner, "_get_obs")
+        self.state_size = (
+            (data.qpos.size, data.qvel.size) if settable and hasattr(data, "qpos") else None
+        )
+        low, high = (getattr(inner, f"ref_{end}_score", None) for end in ("min", "max"))
+        steps = environment.spec.max_episode_steps
+        self.spec = {
+            "observationSize": self.observation_size,
+            "actionSize": self.action_size,
+            "actionLow": bounds(space.low),
+            "actionHigh": bounds(space.high),
+            "maxEpisodeSteps": None if steps is None else int(steps),
+            "referenceReturn": None
+            if low is None or high is None
+            else {"min": float(low), "max": float(high)},
+            "versions": versions(self.api.__name__),
+        }
+
+    def __len__(self):
+        return len(self.environments)
+
+    def close(self):
+        for environment in self.environments:
+            environment.close()
+        self.environments = []
+
+    def reset(self, indices, seeds):
+        """Starts an episode from each seed. Returns [observations]."""
+        return [
+            self.observations(
+                self.restart(self.environments[i], int(seed)) for i, seed in zip(indices, seeds)
+            )
+        ]
+
+    def resetTo(self, indices, qpos, qvel):
+        """Starts an episode from each simulator state. Returns [observations]."""
+        observations = []
+        for k, i in enumerate(indices):
+            self.restart(self.environments[i], 0)
+            inner = self.environments[i].unwrapped
+            inner.set_state(qpos[k], qvel[k])
+            observations.append(inner._get_obs())
+        return [self.observations(observations)]
+
+    def step(self, indices, actions):
+        """Steps each environment. Returns [observations, rewards, terminated, truncated]."""
+        n = len(indices)
+        observations, rewards = [], np.empty(n)
+        terminated, truncated = np.zeros(n, np.uint8), np.zeros(n, np.uint8)
+        for k, i in enumerate(indices):
+            # A copy: the frame is read-only, and environments may clip in place.
+            action = actions[k].reshape(self.action_shape).copy()
+            result = self.environments[i].step(action)
+            if len(result) == 5:
+                observation, reward, terminated[k], truncated[k], _ = result
+            else:
+                observation, reward, done, info = result
+                truncated[k] = bool(done) and bool(info.get("TimeLimit.truncated", False))
+                terminated[k] = bool(done) and not truncated[k]
+            observations.append(observation)
+            rewards[k] = reward
+        return [self.observations(observations), rewards, terminated, truncated]
+
+    def state(self, indices):
+        """Simulator states. Returns [positions, velocities]."""
+        data = [self.environments[i].unwrapped.data for i in indices]
+        return [np.array([getattr(d, name) for d in data], "<f8") for name in ("qpos", "qvel")]
+
+    def restart(self, environment, seed):
+        if self.api.__name__ == "gymnasium":
+            return environment.reset(seed=seed)[0]
+        environment.seed(seed)
+        result = environment.reset()
+        return result[0] if isinstance(result, tuple) else result
+
+    def observations(self, observations):
+        """Observations as rows of float64."""
+        space = self.environments[0].observation_space
+        if not isinstance(space, self.api.spaces.Box):
+            observations = (self.api.spaces.flatten(space, each) for each in observations)
+        return np.array([np.ravel(each) for each in observations], "<f8")
+
+
+def make_one(api, environment_id):
+    if api.__name__ == "gymnasium":
+        # The checker warns of things that are nothing to the client, and costs time at every step.
+        return api.make(environment_id, disable_env_checker=True)
+    return api.make(environment_id)
+
+
+def bounds(values):
+    """Bounds as JSON can hold them: None where there is none."""
+    return [float(value) if np.isfinite(value) else None for value in np.ravel(values)]
+
+
+def versions(api):
+    """Versions of what computes the environments."""
+    found = {"python": platform.python_version()}
+    for name in (api, "mujoco", "mujoco-py", "d4rl", "numpy", "websockets"):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

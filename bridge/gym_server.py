@@ -1,0 +1,406 @@
+"""Serves Gymnasium's environments, and gym 0.2x's, over the environment bridge (docs/bridge.md).
+
+    sh bridge/setup.sh && bridge/.venv/bin/python bridge/gym_server.py
+
+The first and only line on standard output is JSON: {"url": "ws://…/?token=…", "protocol": 1}.
+"""
+
+import argparse
+import asyncio
+import concurrent.futures
+import hmac
+import http
+import importlib
+import json
+import logging
+import os
+import re
+import secrets
+import signal
+import sys
+import threading
+import urllib.parse
+
+import numpy as np
+from websockets.asyncio.server import serve
+from websockets.exceptions import ConnectionClosed
+
+import gym_batch
+
+PROTOCOL_VERSION = 1
+MAX_REQUEST_BYTES = 1 << 20
+MAX_ANSWER_BYTES = 16 << 20
+MAX_BATCH = 256
+MAX_ENVIRONMENTS = 1024
+MAX_CONNECTIONS = 256
+MAX_UNANSWERED = 16
+HELLO_TIMEOUT = 10  # seconds
+IDLE_TIMEOUT = 120  # seconds
+
+HEADER = np.dtype([("kind", "u1"), ("zeros", "u1", 3), ("id", "<u4"), ("n", "<u4"), ("zero", "<u4")])
+KINDS = {1: "reset", 2: "step", 3: "state", 4: "resetTo"}
+ANSWER_BIT = 0x80
+MAX_SEED = 2**53 - 1
+
+
+class Refusal(Exception):
+    """A message that the server does not act on."""
+
+    def __init__(self, code, message, request=None, environment=None):
+        super().__init__(message)
+        self.code, self.request, self.environment = code, request, environment
+
+    def encode(self):
+        return json.dumps(
+            {
+                "type": "error",
+                "request": self.request,
+                "code": self.code,
+                "message": str(self),
+                "environment": self.environment,
+            }
+        )
+
+
+class Budget:
+    """Environments that all connections hold together; sessions run in threads of their own."""
+
+    def __init__(self):
+        self.used = 0
+        self.lock = threading.Lock()
+
+    def take(self, count):
+        with self.lock:
+            if self.used + count > MAX_ENVIRONMENTS:
+                raise Refusal(
+                    "limit",
+                    f"this server holds {MAX_ENVIRONMENTS} environments at most, {self.used} are in "
+                    f"use and {count} more were asked for; close some, or start another server",
+                )
+            self.used += count
+
+    def give_back(self, count):
+        with self.lock:
+            self.used -= count
+
+
+class Session:
+    """One client's environments: the handshake, then one answer to each request."""
+
+    def __init__(self, budget):
+        self.budget = budget
+        self.batch = None
+        self.running = None
+
+    def answer(self, message):
+        """Returns the answer, and whether the connection goes on after it."""
+        try:
+            return (self.greet(message) if self.batch is None else self.act(message)), True
+        except Refusal as refusal:
+            return refusal.encode(), self.batch is not None
+        except Exception as error:  # a fault of one client's environment is not the others'
+            refusal = Refusal("simulation", f"the server failed: {error!r}")
+            return refusal.encode(), self.batch is not None
+
+    def close(self):
+        if self.batch is not None:
+            batch, self.batch = self.batch, None
+            self.budget.give_back(len(batch))
+            batch.close()
+
+    def greet(self, message):
+        environment, count = decode_hello(message)
+        self.budget.take(count)
+        batch = None
+        try:
+            try:
+                batch = gym_batch.make(environment, count)
+            except Exception as error:
+                raise Refusal("environment", str(error)) from error
+            check_sizes(batch)
+            welcome = json.dumps(
+                {
+                    "type": "welcome",
+                    "protocol": PROTOCOL_VERSION,
+                    "environment": environment,
+                    "count": count,
+                    **batch.spec,
+                    "stateSize": batch.state_size
+                    and {"qpos": batch.state_size[0], "qvel": batch.state_size[1]},
+                },
+                allow_nan=False,
+            )
+        except Exception:
+            self.budget.give_back(count)
+            if batch is not None:
+                batch.close()
+            raise
+        self.batch, self.running = batch, np.zeros(count, bool)
+        return welcome
+
+    def act(self, message):
+        if isinstance(message, str):
+            raise Refusal("malformed", "after the welcome, requests are binary frames, got text")
+        kind, request, indices, values = decode_request(message, self.batch)
+        if kind == "step" and not self.running[indices].all():
+            waiting = int(indices[~self.running[indices]][0])
+            raise Refusal(
+                "finished",
+                f"environment {waiting} has no episode running; reset it first",
+                request,
+                waiting,
+            )
+        try:
+            blocks = getattr(self.batch, kind)(indices, *values)
+        except Exception as error:
+            # Nobody knows how far it came: these episodes are over.
+            self.running[indices] = False
+            raise Refusal("simulation", f"{type(error).__name__}: {error}", request) from error
+        if kind in ("reset", "resetTo"):
+            self.running[indices] = True
+        elif kind == "step":
+            self.running[indices] = ~(blocks[2] | blocks[3]).astype(bool)
+        header = np.array((KIND_CODES[kind] | ANSWER_BIT, 0, request, len(indices), 0), HEADER)
+        return header.tobytes() + b"".join(block.tobytes() for block in blocks)
+
+
+KIND_CODES = {name: code for code, name in KINDS.items()}
+
+
+def check_sizes(batch):
+    """Refuses a batch whose frames would not fit into messages."""
+    state = sum(batch.state_size or (0, 0))
+    request = HEADER.itemsize + len(batch) * (8 * max(batch.action_size, state, 1) + 4)
+    answer = HEADER.itemsize + len(batch) * max(8 * (batch.observation_size + 1) + 2, 8 * state)
+    if request > MAX_REQUEST_BYTES or answer > MAX_ANSWER_BYTES:
+        raise Refusal(
+            "limit",
+            f"{len(batch)} environments with {batch.observation_size} observations and "
+            f"{batch.action_size} actions need messages of {request} and {answer} bytes; "
+            f"{MAX_REQUEST_BYTES} and {MAX_ANSWER_BYTES} are allowed; ask for fewer environments",
+        )
+
+
+def decode_hello(message):
+    """The environment id and the count of a client's first message."""
+
+    def malformed(text):
+        return Refusal("malformed", f"hello: {text}")
+
+    if not isinstance(message, str):
+        raise malformed("expected a text message, got a binary one")
+    try:
+        hello = json.loads(message)
+    except (ValueError, RecursionError):
+        raise malformed(f"expected JSON, got {quote(message)}") from None
+    if not isinstance(hello, dict):
+        raise malformed(f"expected a JSON object, got {quote(hello)}")
+    if hello.get("type") != "hello":
+        raise malformed(f'type must be "hello", got {quote(hello.get("type"))}')
+    version = hello.get("protocol")
+    if not is_count(version) or version != PROTOCOL_VERSION:
+        raise Refusal(
+            "version",
+            f"this server speaks version {PROTOCOL_VERSION} of the bridge protocol, the client "
+            f"{quote(version)}; use the same release on both sides",
+        )
+    surplus = [key for key in hello if key not in ("type", "protocol", "environment", "count")]
+    if surplus:
+        raise malformed(f"unknown field {quote(surplus[0])}")
+    environment, count = hello.get("environment"), hello.get("count")
+    # No colon: "module:Id" makes Gymnasium import a module of the client's choice.
+    if not isinstance(environment, str) or not re.fullmatch(
+        r"\w[\w./-]{0,127}", environment, re.ASCII
+    ):
+        raise malformed(
+            "environment must be an id of at most 128 letters, digits and _ - . /, "
+            f"got {quote(environment)}"
+        )
+    if not is_count(count):
+        raise malformed(f"count must be a whole number of at least 1, got {quote(count)}")
+    if count > MAX_BATCH:
+        raise Refusal(
+            "limit", f"one connection may hold {MAX_BATCH} environments, {count} were asked for"
+        )
+    return environment, int(count)
+
+
+def is_count(value):
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and 0 < value <= MAX_SEED and value == int(value)
+
+
+def quote(value):
+    text = json.dumps(value)
+    return text if len(text) <= 80 else text[:80] + "…"
+
+
+def decode_request(frame, batch):
+    """The kind, id, environments and values of a request that is right to the byte."""
+    if len(frame) < HEADER.itemsize:
+        raise Refusal(
+            "malformed",
+            f"a frame begins with {HEADER.itemsize} bytes of header, got {len(frame)} bytes in all",
+        )
+    header = np.frombuffer(frame, HEADER, 1)[0]
+    request, n = int(header["id"]), int(header["n"])
+
+    def refusal(message, code="malformed", environment=None):
+        return Refusal(code, message, request, environment)
+
+    kind = KINDS.get(int(header["kind"]))
+    if kind is None:
+        raise refusal(f"unknown kind {header['kind']}")
+    if header["zeros"].any() or header["zero"]:
+        raise refusal(f"{kind}: bytes 1 to 3 and 12 to 15 of the header must be 0")
+    if kind in ("state", "resetTo") and batch.state_size is None:
+        raise refusal("this environment has no simulator state", "unsupported")
+    if not 1 <= n <= len(batch):
+        raise refusal(f"{kind}: asks for {n} environments, the batch has {len(batch)}")
+    widths = {
+        "reset": [1],
+        "step": [batch.action_size],
+        "state": [],
+        "resetTo": list(batch.state_size or ()),
+    }[kind]
+    expected = HEADER.itemsize + n * (8 * sum(widths) + 4)
+    if len(frame) != expected:
+        raise refusal(f"{kind} of {n} environments has {expected} bytes, got {len(frame)}")
+    indices = np.frombuffer(frame, "<u4", n, expected - 4 * n).astype(np.int64)
+    if indices.max() >= len(batch):
+        raise refusal(
+            f"{kind}: there is no environment {indices[indices >= len(batch)][0]}, "
+            f"the batch has {len(batch)}"
+        )
+    if len(set(indices.tolist())) != n:
+        raise refusal(f"{kind}: an environment is named twice")
+    if kind == "reset":
+        seeds = np.frombuffer(frame, "<u8", n, HEADER.itemsize)
+        if seeds.max() > MAX_SEED:
+            index = indices[seeds > MAX_SEED][0]
+            raise refusal(f"reset: the seed of environment {index} is above 2^53 - 1")
+        return kind, request, indices, [seeds]
+
+    values, offset = [], HEADER.itemsize
+    names = ["the action"] if kind == "step" else ["the position", "the velocity"]
+    for name, width in zip(names, widths):
+        block = np.frombuffer(frame, "<f8", n * width, offset).reshape(n, width)
+        offset += block.nbytes
+        bad = np.argwhere(~np.isfinite(block))
+        if len(bad):
+            row, entry = bad[0]
+            environment = int(indices[row])
+            raise refusal(
+                f"{name} of environment {environment} has {block[row, entry]} in entry {entry}; "
+                "every entry must be finite",
+                "not-finite",
+                environment,
+            )
+        values.append(block)
+    return kind, request, indices, values
+
+
+async def serve_client(connection, budget, connections):
+    """One client, from its hello until it goes; its environments live in one thread of their own."""
+    session = Session(budget)
+    loop = asyncio.get_running_loop()
+    thread = concurrent.futures.ThreadPoolExecutor(1)
+    connections.add(connection)
+    try:
+        message = await asyncio.wait_for(connection.recv(), HELLO_TIMEOUT)
+        while True:
+            answer, goes_on = await loop.run_in_executor(thread, session.answer, message)
+            await connection.send(answer)
+            if not goes_on:
+                return await connection.close(1008, "the hello was refused")
+            message = await connection.recv()
+    except TimeoutError:
+        await connection.close(1008, "no hello in time")
+    except ConnectionClosed:
+        pass
+    finally:
+        connections.discard(connection)
+        await loop.run_in_executor(thread, session.close)
+        thread.shutdown(wait=False)
+
+
+async def main(host, port, exit_with_stdin, announce):
+    token = secrets.token_hex(24)
+    budget, connections = Budget(), set()
+    own_origin = None
+
+    def check(connection, request):
+        """Settles who may connect, before the connection is upgraded."""
+        origin = request.headers.get("Origin")
+        given = urllib.parse.parse_qs(urllib.parse.urlsplit(request.path).query).get("token", [""])
+        if origin not in (None, own_origin):
+            status, text = http.HTTPStatus.FORBIDDEN, "a web page of another origin may not connect"
+        elif not hmac.compare_digest(given[0].encode(), token.encode()):
+            status, text = http.HTTPStatus.UNAUTHORIZED, "the address must end in the server's ?token=…"
+        elif len(connections) >= MAX_CONNECTIONS:
+            status, text = http.HTTPStatus.SERVICE_UNAVAILABLE, f"{MAX_CONNECTIONS} connections are open"
+        else:
+            return None
+        return connection.respond(status, text + "\n")
+
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stop.set)
+    if exit_with_stdin:
+
+        def wait_for_end():
+            while sys.stdin.buffer.read(4096):
+                pass
+            loop.call_soon_threadsafe(stop.set)
+
+        threading.Thread(target=wait_for_end, daemon=True).start()
+
+    async with serve(
+        lambda connection: serve_client(connection, budget, connections),
+        host,
+        port,
+        process_request=check,
+        compression=None,
+        max_size=MAX_REQUEST_BYTES,
+        max_queue=MAX_UNANSWERED,
+        ping_timeout=IDLE_TIMEOUT,
+        close_timeout=1,
+        # What a stranger sends is no news.
+        logger=logging.getLogger("quiet"),
+    ) as server:
+        address, bound = server.sockets[0].getsockname()[:2]
+        authority = f"[{address}]:{bound}" if ":" in address else f"{address}:{bound}"
+        own_origin = f"http://{authority}"
+        url = f"ws://{authority}/?token={token}"
+        os.write(announce, json.dumps({"url": url, "protocol": PROTOCOL_VERSION}).encode() + b"\n")
+        await stop.wait()
+
+
+if __name__ == "__main__":
+    # Standard output carries the announcement alone, whatever the environments print.
+    stdout = os.dup(1)
+    os.dup2(2, 1)
+    logging.getLogger("quiet").setLevel(logging.CRITICAL + 1)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="anything but loopback lets other machines in"
+    )
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument(
+        "--import",
+        dest="modules",
+        action="append",
+        default=[],
+        metavar="MODULE",
+        help="module that registers further environments; can be repeated",
+    )
+    parser.add_argument(
+        "--exit-with-stdin",
+        action="store_true",
+        help="stop when standard input ends, for a program that starts this one",
+    )
+    arguments = parser.parse_args()
+    for module in arguments.modules:
+        importlib.import_module(module)
+    asyncio.run(main(arguments.host, arguments.port, arguments.exit_with_stdin, stdout))

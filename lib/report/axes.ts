@@ -1,0 +1,135 @@
+/**
+ * What the panels of a picture share: a plane with axes, and colour scales with their bars.
+ *
+ * @module
+ */
+// @ts-types="@types/d3-scale"
+import { type ScaleContinuousNumeric, scaleLinear, scaleSqrt } from "d3-scale";
+import { element, label, polyline } from "./svg.ts";
+
+/** From a quantity to pixels. */
+export type Scale = ScaleContinuousNumeric<number, number>;
+
+/** Where a panel's plane lies in the picture, in pixels. */
+export interface Box {
+  /** Left edge. */
+  readonly left: number;
+  /** Upper edge. */
+  readonly top: number;
+  /** Width. */
+  readonly width: number;
+  /** Height. */
+  readonly height: number;
+}
+
+const axisColor = "#888";
+
+/** One axis of a panel. */
+export interface Axis {
+  /** From the quantity to pixels. */
+  readonly scale: Scale;
+  /** What the axis shows. */
+  readonly name: string;
+  /** About how many ticks it has. */
+  readonly ticks: number;
+  /** How d3-format writes its ticks, where the scale's own way does not fit. */
+  readonly format?: string;
+}
+
+/** Frame, ticks and names of the axes of a panel, and its title above. */
+export function axes(box: Box, x: Axis, y: Axis, title: string): string {
+  const bottom = box.top + box.height;
+  const marks = [];
+  const xFormat = x.scale.tickFormat(x.ticks, x.format);
+  for (const tick of x.scale.ticks(x.ticks)) {
+    const at = x.scale(tick);
+    marks.push(
+      element("path", { d: polyline([at, bottom, at, bottom + 4]), stroke: axisColor }),
+      label(at, bottom + 17, xFormat(tick), "middle", { "font-size": 11 }),
+    );
+  }
+  const yFormat = y.scale.tickFormat(y.ticks, y.format);
+  for (const tick of y.scale.ticks(y.ticks)) {
+    const text = yFormat(tick); // a logarithmic scale leaves most of its ticks without text
+    if (text === "") continue;
+    const at = y.scale(tick);
+    marks.push(
+      element("path", { d: polyline([box.left - 4, at, box.left, at]), stroke: axisColor }),
+      label(box.left - 7, at + 4, text, "end", { "font-size": 11 }),
+    );
+  }
+  const middle = box.top + box.height / 2;
+  const turned = box.left - 38;
+  return element(
+    "g",
+    {},
+    element("rect", {
+      x: box.left,
+      y: box.top,
+      width: box.width,
+      height: box.height,
+      fill: "none",
+      stroke: axisColor,
+    }),
+    ...marks,
+    label(box.left + box.width / 2, bottom + 33, x.name),
+    label(turned, middle, y.name, "middle", {
+      transform: `rotate(-90 ${turned} ${Math.round(middle)})`,
+    }),
+    label(box.left, box.top - 10, title, "start", { "font-size": 14, "font-weight": "bold" }),
+  );
+}
+
+/** From a quantity to a colour. */
+export interface ColorScale {
+  /** From a quantity to a place between 0 and 1 on the colour map. */
+  readonly place: Scale;
+  /** The colour at a place. */
+  readonly map: (place: number) => string;
+}
+
+/**
+ * A colour scale from `low` to `high`; `root` spends more colours on small quantities, as suits
+ * counts. Where all quantities are equal, all have the middle colour.
+ */
+export function colorScale(
+  low: number,
+  high: number,
+  map: (place: number) => string,
+  spacing: "linear" | "root" = "linear",
+): ColorScale {
+  const scale = spacing === "root" ? scaleSqrt() : scaleLinear();
+  const place = low === high ? scale.domain([low - 1, high + 1]) : scale.domain([low, high]);
+  return { place: place.range([0, 1]), map };
+}
+
+/** The bar that says which colour is which quantity; its box lies right of a panel. */
+export function colorBar(box: Box, { place, map }: ColorScale, name: string): string {
+  const strips = 64;
+  const height = box.height / strips;
+  const bar = Array.from({ length: strips }, (_, i) =>
+    element("rect", {
+      x: box.left,
+      y: box.top + box.height - (i + 1) * height,
+      width: box.width,
+      height: height + 0.5, // overlaps its neighbour, so that no seam shows
+      fill: map((i + 0.5) / strips),
+    }));
+  const right = box.left + box.width;
+  const format = place.tickFormat(5);
+  const ticks = place.ticks(5).flatMap((tick) => {
+    const at = box.top + box.height * (1 - place(tick));
+    return [
+      element("path", { d: polyline([right, at, right + 3, at]), stroke: axisColor }),
+      label(right + 6, at + 4, format(tick), "start", { "font-size": 11 }),
+    ];
+  });
+  return element(
+    "g",
+    {},
+    ...bar,
+    element("rect", { ...box, x: box.left, y: box.top, fill: "none", stroke: axisColor }),
+    ...ticks,
+    label(box.left, box.top - 10, name, "start", { "font-size": 11 }),
+  );
+}

@@ -1,0 +1,131 @@
+/**
+ * Training curves: one small panel per metric, over the steps of its stage.
+ *
+ * @module
+ */
+// @ts-types="@types/d3-scale"
+import { scaleLinear, scaleLog } from "d3-scale";
+import type { MetricsRow } from "../runs/metrics.ts";
+import { axes, type Box } from "./axes.ts";
+import { element, label, picture, polyline } from "./svg.ts";
+
+/** One metric over the steps of a stage. */
+export interface Curve {
+  /** Stage and metric, for example `critic: q_loss`. */
+  readonly name: string;
+  /** Steps at which it was measured, rising. */
+  readonly steps: readonly number[];
+  /** At each of the steps, one number per seed. */
+  readonly values: readonly (readonly number[])[];
+}
+
+/** Points along a curve that can be told apart in a panel; longer curves are averaged down to it. */
+const resolution = 300;
+/** Panels side by side. */
+const perRow = 3;
+/** A quantity that stays positive and spans more than this factor gets a logarithmic axis. */
+const logarithmicSpan = 200;
+
+const plane = { width: 260, height: 150 };
+const cell = { width: plane.width + 90, height: plane.height + 90 };
+const lineColor = "#1f6fd0";
+
+/**
+ * The curves in the rows of one run, or of several seeds trained apart: rows of the same stage, step
+ * and metric are put side by side, as the entries of one row's list are. One curve per metric, in the
+ * order they first appear; steps that not all seeds have are left out.
+ */
+export function curvesOf(runs: readonly (readonly MetricsRow[])[]): Curve[] {
+  const curves = new Map<string, Map<number, number[]>>();
+  for (const { stage, step, metrics } of runs.flat()) {
+    for (const [metric, value] of Object.entries(metrics)) {
+      const name = `${stage}: ${metric}`;
+      const steps = curves.get(name) ?? new Map<number, number[]>();
+      curves.set(name, steps);
+      steps.set(step, [
+        ...(steps.get(step) ?? []),
+        ...(typeof value === "number" ? [value] : value),
+      ]);
+    }
+  }
+  return [...curves].map(([name, steps]) => {
+    const seeds = Math.max(...[...steps.values()].map((values) => values.length));
+    const whole = [...steps].filter(([, values]) => values.length === seeds)
+      .sort(([a], [b]) => a - b);
+    return { name, steps: whole.map(([step]) => step), values: whole.map(([, values]) => values) };
+  });
+}
+
+/**
+ * Draws curves as one SVG document: the mean over the seeds as a line, the smallest to the largest as
+ * a band.
+ */
+export function curvesPicture(title: string, curves: readonly Curve[]): string {
+  const seeds = Math.max(1, ...curves.map(({ values }) => values[0]?.length ?? 1));
+  const note = seeds === 1
+    ? "1 seed"
+    : `mean of ${seeds} seeds; the band goes from the smallest to the largest`;
+  const columns = Math.max(1, Math.min(perRow, curves.length));
+  return picture(
+    Math.max(480, columns * cell.width + 20),
+    Math.ceil(curves.length / perRow) * cell.height + 60,
+    label(20, 28, title, "start", { "font-size": 16, "font-weight": "bold" }),
+    label(20, 48, note, "start", { fill: "#666" }),
+    ...curves.map((curve, i) =>
+      panel(curve, {
+        left: (i % perRow) * cell.width + 72,
+        top: Math.floor(i / perRow) * cell.height + 92,
+        ...plane,
+      })
+    ),
+  );
+}
+
+function panel(curve: Curve, box: Box): string {
+  const { steps, values } = averagedDown(curve);
+  const all = values.flat();
+  const [low, high] = [Math.min(...all), Math.max(...all)];
+  const x = scaleLinear([0, steps.at(-1) ?? 1], [box.left, box.left + box.width]);
+  const range = [box.top + box.height, box.top];
+  const flat = low === high ? Math.abs(low) || 1 : 0; // room around a curve that never moves
+  const y = low > 0 && high / low > logarithmicSpan
+    ? { scale: scaleLog([low, high], range), name: "", ticks: 4, format: "~g" }
+    : { scale: scaleLinear([low - flat, high + flat], range).nice(), name: "", ticks: 4 };
+  const along = (pick: (replicas: readonly number[]) => number) =>
+    steps.flatMap((step, i) => [x(step), y.scale(pick(values[i]!))]);
+  const upper = along((replicas) => Math.max(...replicas));
+  const lower = along((replicas) => Math.min(...replicas));
+  const band = [...upper];
+  for (let i = lower.length - 2; i >= 0; i -= 2) band.push(lower[i]!, lower[i + 1]!);
+  return element(
+    "g",
+    {},
+    element("path", { d: polyline(band), fill: lineColor, "fill-opacity": 0.2 }),
+    element("path", {
+      d: polyline(along(mean)),
+      fill: "none",
+      stroke: lineColor,
+      "stroke-width": 1.5,
+      "stroke-linejoin": "round",
+    }),
+    axes(box, { scale: x, name: "step", ticks: 4 }, y, curve.name),
+  );
+}
+
+/** Replaces runs of neighbouring points by their mean, seed by seed, so that few enough are left. */
+function averagedDown({ steps, values }: Curve): Omit<Curve, "name"> {
+  const size = Math.ceil(steps.length / resolution);
+  if (size <= 1) return { steps, values };
+  const starts = Array.from({ length: Math.ceil(steps.length / size) }, (_, i) => i * size);
+  return {
+    steps: starts.map((start) => mean(steps.slice(start, start + size))),
+    values: starts.map((start) => {
+      const run = values.slice(start, start + size);
+      return run[0]!.map((_, seed) => mean(run.map((replicas) => replicas[seed]!)));
+    }),
+  };
+}
+
+function mean(numbers: readonly number[]): number {
+  return numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
+}

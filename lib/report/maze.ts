@@ -1,0 +1,275 @@
+/**
+ * A maze in three panels: where the data lies, what the critic holds of each place, and what the
+ * policy does there.
+ *
+ * @module
+ */
+// @ts-types="@types/d3-scale"
+import { scaleLinear } from "d3-scale";
+// @ts-types="@types/d3-scale-chromatic"
+import { interpolateMagma, interpolateViridis } from "d3-scale-chromatic";
+import type { Maze } from "../envs/mazes.ts";
+import { axes, type Box, colorBar, colorScale, type Scale } from "./axes.ts";
+import { element, label, picture, polyline, px } from "./svg.ts";
+
+/** A quantity given at the points of {@linkcode mazePoints}. */
+export interface MazeField {
+  /** Points per cell and axis, as given to {@linkcode mazePoints}. */
+  readonly perCell: number;
+  /** One number per point (a value), or two (an action), row-major. */
+  readonly at: ArrayLike<number>;
+}
+
+/** What {@linkcode mazePicture} draws. All positions are `[x, y]` as in the observations. */
+export interface MazePicture {
+  /** The maze. */
+  readonly maze: Maze;
+  /** Title of the whole picture. */
+  readonly title: string;
+  /** Positions of the data set's rows, `[rows, 2]`. */
+  readonly positions: ArrayLike<number>;
+  /** State value at rest, one per point. */
+  readonly value: MazeField;
+  /** Mean action at rest, two per point, each in [−1, 1]. */
+  readonly actions: MazeField;
+  /** Episodes of the policy, each a list of positions `[steps, 2]`. */
+  readonly trajectories: readonly ArrayLike<number>[];
+}
+
+/** Distance from the goal within which the sparse reward is paid (D4RL). */
+const goalRadius = 0.5;
+/** Bins per cell and axis for the density of the data: even, so that half a cell holds whole bins. */
+const densityBins = 12;
+/** Longest side of a panel's plane, in pixels. */
+const planeSize = 300;
+
+/** How much of the outer wall is drawn, in cells. */
+const outerWall = 0.3;
+
+const wallColor = "#b9bdc4";
+const goalColor = "#e4003a";
+const pathColor = "#1f6fd0";
+
+/**
+ * Points spread evenly over the free cells, `perCell`² to a cell, each the centre of an equal square:
+ * `[n, 2]`, in the coordinates of the observations, cell by cell.
+ */
+export function mazePoints(maze: Maze, perCell: number): Float64Array {
+  const side = maze.cellSize / perCell;
+  const points = maze.freeCells().flatMap((cell) => {
+    const [x, y] = maze.center(cell);
+    return Array.from({ length: perCell * perCell }, (_, i) => [
+      x + (Math.floor(i / perCell) + 0.5 - perCell / 2) * side,
+      y + ((i % perCell) + 0.5 - perCell / 2) * side,
+    ]);
+  });
+  return Float64Array.from(points.flat());
+}
+
+/** Draws the maze's three panels as one SVG document. */
+export function mazePicture(drawn: MazePicture): string {
+  const { maze } = drawn;
+  const bounds = mazeBounds(maze);
+  const pixels = planeSize / Math.max(bounds.right - bounds.left, bounds.top - bounds.bottom);
+  const width = (bounds.right - bounds.left) * pixels;
+  const height = (bounds.top - bounds.bottom) * pixels;
+  const lefts = [60, 60 + width + 120, 60 + 2 * (width + 120)];
+  // Clamped scales cut the outer wall at the frame.
+  const planes = lefts.map((left): Plane => ({
+    box: { left, top: 74, width, height },
+    x: scaleLinear([bounds.left, bounds.right], [left, left + width]).clamp(true),
+    y: scaleLinear([bounds.bottom, bounds.top], [74 + height, 74]).clamp(true),
+  }));
+  const [data, value, policy] = planes as [Plane, Plane, Plane];
+
+  const counts = density(maze, drawn.positions);
+  const countColors = colorScale(0, Math.max(1, ...counts), lightToDark, "root");
+  const values = Array.from(drawn.value.at);
+  const valueColors = colorScale(Math.min(...values), Math.max(...values), interpolateViridis);
+  const bar = ({ box }: Plane): Box => ({ ...box, left: box.left + width + 12, width: 12 });
+  const rows = drawn.positions.length / 2;
+
+  return picture(
+    lefts[2]! + width + 40,
+    74 + height + 48,
+    label(60, 28, drawn.title, "start", { "font-size": 16, "font-weight": "bold" }),
+    heat(
+      data,
+      maze,
+      { perCell: densityBins, at: counts },
+      (count) => count === 0 ? null : countColors.map(countColors.place(count)),
+    ),
+    frame(data, maze, `Data: ${rows.toLocaleString("en-US")} rows`),
+    colorBar(bar(data), countColors, "rows"),
+    heat(value, maze, drawn.value, (at) => valueColors.map(valueColors.place(at))),
+    frame(value, maze, "Value V(s) at rest"),
+    colorBar(bar(value), valueColors, "V"),
+    arrows(policy, maze, drawn.actions),
+    ...drawn.trajectories.map((path) => trajectory(policy, path)),
+    frame(policy, maze, policyTitle(drawn.trajectories.length)),
+  );
+}
+
+function policyTitle(episodes: number): string {
+  if (episodes === 0) return "Policy at rest";
+  return `Policy at rest, and ${episodes} episode${episodes === 1 ? "" : "s"}`;
+}
+
+/** The plane of one panel: its place in the picture and its scales. */
+interface Plane {
+  readonly box: Box;
+  readonly x: Scale;
+  readonly y: Scale;
+}
+
+/** Pixels of one unit. */
+function scalePixels(scale: Scale): number {
+  const [low, high] = scale.domain() as [number, number];
+  return (scale(high) - scale(low)) / (high - low);
+}
+
+function mazeBounds(maze: Maze) {
+  const centers = maze.cells().map((cell) => maze.center(cell));
+  const half = (outerWall - 0.5) * maze.cellSize;
+  return {
+    left: Math.min(...centers.map(([x]) => x)) - half,
+    right: Math.max(...centers.map(([x]) => x)) + half,
+    bottom: Math.min(...centers.map(([, y]) => y)) - half,
+    top: Math.max(...centers.map(([, y]) => y)) + half,
+  };
+}
+
+/** Counts the rows of the data in each square of {@linkcode mazePoints}. */
+function density(maze: Maze, positions: ArrayLike<number>): number[] {
+  const side = maze.cellSize / densityBins;
+  const [cornerX, cornerY] = maze.center({ row: 0, column: 0 });
+  // Counted from the middle of a corner cell, so that squares' borders fall on cells' borders.
+  const key = (x: number, y: number) =>
+    `${Math.floor((x - cornerX) / side)},${Math.floor((y - cornerY) / side)}`;
+  const counts = new Map<string, number>();
+  for (let i = 0; i + 1 < positions.length; i += 2) {
+    const square = key(positions[i]!, positions[i + 1]!);
+    counts.set(square, (counts.get(square) ?? 0) + 1);
+  }
+  const points = mazePoints(maze, densityBins);
+  return Array.from(
+    { length: points.length / 2 },
+    (_, i) => counts.get(key(points[2 * i]!, points[2 * i + 1]!)) ?? 0,
+  );
+}
+
+/** White for nothing to black for much, uniform to the eye. */
+function lightToDark(place: number): string {
+  return interpolateMagma(1 - place);
+}
+
+/** A coloured square around each point; `color` gives null for one that stays white. */
+function heat(
+  { x, y }: Plane,
+  maze: Maze,
+  { perCell, at }: MazeField,
+  color: (at: number) => string | null,
+): string {
+  const points = mazePoints(maze, perCell);
+  const half = maze.cellSize / perCell / 2;
+  const squares = [];
+  for (let i = 0; i < at.length; i++) {
+    const fill = color(at[i]!);
+    if (fill === null) continue;
+    const left = x(points[2 * i]! - half);
+    const top = y(points[2 * i + 1]! + half);
+    squares.push(element("rect", {
+      x: left,
+      y: top,
+      // A little overlap, so that rounding leaves no seam between neighbours.
+      width: x(points[2 * i]! + half) - left + 0.4,
+      height: y(points[2 * i + 1]! - half) - top + 0.4,
+      fill,
+    }));
+  }
+  return element("g", { "shape-rendering": "crispEdges" }, ...squares);
+}
+
+/** One arrow per point; the longest possible action, (1, 1), just reaches the next point. */
+function arrows({ x, y, box }: Plane, maze: Maze, { perCell, at }: MazeField): string {
+  const points = mazePoints(maze, perCell);
+  const unit = (0.92 * maze.cellSize * scalePixels(x)) / perCell / Math.SQRT2;
+  let path = "";
+  for (let i = 0; 2 * i + 1 < at.length; i++) {
+    const dx = at[2 * i]! * unit;
+    const dy = -at[2 * i + 1]! * unit;
+    const length = Math.hypot(dx, dy);
+    const tailX = x(points[2 * i]!) - dx / 2;
+    const tailY = y(points[2 * i + 1]!) - dy / 2;
+    path += polyline([tailX, tailY, tailX + dx, tailY + dy]);
+    if (length < 1) continue;
+    // The head's two strokes, a third of the arrow long and at 30° to it.
+    const head = Math.min(length / 2.5, box.width / 60);
+    const angle = Math.atan2(dy, dx);
+    const barb = (turn: number) => [
+      tailX + dx - head * Math.cos(angle + turn),
+      tailY + dy - head * Math.sin(angle + turn),
+    ];
+    path += polyline([...barb(Math.PI / 6), tailX + dx, tailY + dy, ...barb(-Math.PI / 6)]);
+  }
+  return element("path", {
+    d: path,
+    fill: "none",
+    stroke: "#555",
+    "stroke-width": 1.2,
+    "stroke-linecap": "round",
+    "stroke-linejoin": "round",
+  });
+}
+
+/** An episode as a line from a dot where it starts. */
+function trajectory({ x, y }: Plane, path: ArrayLike<number>): string {
+  const pixels = Float64Array.from(
+    path,
+    (coordinate, i) => i % 2 === 0 ? x(coordinate) : y(coordinate),
+  );
+  return element(
+    "g",
+    { opacity: 0.7 },
+    element("path", {
+      d: polyline(pixels),
+      fill: "none",
+      stroke: pathColor,
+      "stroke-width": 1.8,
+      "stroke-linejoin": "round",
+    }),
+    element("circle", { cx: pixels[0]!, cy: pixels[1]!, r: 3.4, fill: pathColor }),
+  );
+}
+
+/** Walls, the goal and the axes of a panel, over what is drawn in it. */
+function frame({ box, x, y }: Plane, maze: Maze, title: string): string {
+  const half = maze.cellSize / 2;
+  let walls = "";
+  for (const cell of maze.cells().filter((each) => maze.isWall(each))) {
+    const [centerX, centerY] = maze.center(cell);
+    const [left, right] = [-half, half].map((step) => px(x(centerX + step)));
+    const [bottom, top] = [-half, half].map((step) => px(y(centerY + step)));
+    walls += `M${left} ${top}H${right}V${bottom}H${left}z`;
+  }
+  const [goalX, goalY] = maze.point(maze.goal);
+  const ring = { cx: x(goalX), cy: y(goalY), fill: "none", stroke: goalColor, "stroke-width": 2 };
+  const star = Array.from({ length: 10 }, (_, i) => {
+    const radius = i % 2 === 0 ? 8 : 3.4;
+    const angle = (i * Math.PI) / 5 - Math.PI / 2;
+    return [x(goalX) + radius * Math.cos(angle), y(goalY) + radius * Math.sin(angle)];
+  });
+  return element(
+    "g",
+    {},
+    element("path", { d: walls, fill: wallColor, stroke: wallColor, "stroke-width": 0.4 }),
+    element("circle", { ...ring, r: goalRadius * scalePixels(x), "stroke-dasharray": "4 3" }),
+    element("path", {
+      d: polyline(star.flat()) + "z",
+      fill: goalColor,
+      stroke: "#fff",
+      "stroke-width": 1,
+    }),
+    axes(box, { scale: x, name: "x", ticks: 5 }, { scale: y, name: "y", ticks: 5 }, title),
+  );
+}

@@ -1,0 +1,81 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { curvesOf, curvesPicture } from "../../lib/report/curves.ts";
+import type { MetricsRow } from "../../lib/runs/metrics.ts";
+
+const row = (stage: string, step: number, metrics: MetricsRow["metrics"]) => ({
+  stage,
+  step,
+  metrics,
+});
+
+Deno.test("curvesOf() makes a curve of every stage's metric, in their order", () => {
+  const rows = [
+    row("critic", 10, { q_loss: 1, v_loss: [2] }),
+    row("critic", 20, { q_loss: 0.5 }),
+    row("policy", 5, { q_loss: 7 }),
+  ];
+  assertEquals(curvesOf([rows]), [
+    { name: "critic: q_loss", steps: [10, 20], values: [[1], [0.5]] },
+    { name: "critic: v_loss", steps: [10], values: [[2]] },
+    { name: "policy: q_loss", steps: [5], values: [[7]] },
+  ]);
+});
+
+Deno.test("curvesOf() puts seeds side by side, from one run's replicas or from several runs", () => {
+  const together = [[row("critic", 1, { loss: [1, 2] }), row("critic", 2, { loss: [3, 4] })]];
+  const apart = [
+    [row("critic", 1, { loss: 1 }), row("critic", 2, { loss: 3 })],
+    [row("critic", 1, { loss: 2 }), row("critic", 2, { loss: 4 }), row("critic", 3, { loss: 9 })],
+  ];
+  const expected = [{ name: "critic: loss", steps: [1, 2], values: [[1, 2], [3, 4]] }];
+  assertEquals(curvesOf(together), expected);
+  assertEquals(curvesOf(apart), expected);
+});
+
+/** The points of the first panel's line: the second path, after the band. */
+function line(svg: string): [x: number, y: number][] {
+  const path = [...svg.matchAll(/<path d="([^"]*)"/g)][1]![1]!;
+  return [...path.matchAll(/[ML](-?[\d.]+) (-?[\d.]+)/g)].map((m) => [Number(m[1]), Number(m[2])]);
+}
+
+Deno.test("curvesPicture() draws the mean over the seeds between the extremes", () => {
+  const at = (values: number[]) =>
+    curvesPicture("t", [{ name: "critic: loss", steps: [0, 10], values: [values, [0, 10, 2]] }]);
+  const [first, last] = line(at([10, 0, 2]));
+  assertEquals(first, [72, 92 + 150 * 0.6]); // mean 4 on an axis from 0 to 10
+  assertEquals(last, [72 + 260, 92 + 150 * 0.6]);
+  assertStringIncludes(at([10, 0, 2]), "mean of 3 seeds");
+});
+
+Deno.test("curvesPicture() averages long curves down and keeps their mean", () => {
+  const steps = Array.from({ length: 10_000 }, (_, i) => i);
+  const values = steps.map((i) => [i % 2]);
+  const svg = curvesPicture("t", [{ name: "critic: loss", steps, values }]);
+  const points = line(svg);
+  assert(points.length <= 300 && points.length > 250);
+  assert(svg.length < 30_000);
+});
+
+Deno.test("curvesPicture() takes a logarithmic axis for positive values over many decades", () => {
+  const picture = (last: number) =>
+    curvesPicture("t", [{ name: "l", steps: [0, 1, 2], values: [[100], [1], [last]] }]);
+  const logarithmic = line(picture(0.01)).map(([, y]) => y);
+  assertEquals(logarithmic, [92, 92 + 75, 92 + 150]);
+  assertStringIncludes(picture(0.01), ">0.01</text>");
+  const linear = line(picture(-0.01)).map(([, y]) => y);
+  assert(linear[1]! > 92 + 120);
+});
+
+Deno.test("curvesPicture() draws constant curves, single points and none at all", () => {
+  for (
+    const curves of [
+      [],
+      [{ name: "a", steps: [5], values: [[0]] }],
+      [{ name: "a", steps: [1, 2], values: [[3], [3]] }],
+    ]
+  ) {
+    const svg = curvesPicture("t", curves);
+    assert(!/NaN|Infinity|undefined/.test(svg), svg);
+    assertStringIncludes(svg, "1 seed");
+  }
+});

@@ -9,6 +9,11 @@
  */
 import { type Command, runCommandLine } from "./lib/commands/dispatch.ts";
 
-const commands: Readonly<Record<string, Command>> = {};
+const commands: Readonly<Record<string, Command>> = {
+  "serve-env": {
+    summary: "serve the built-in MuJoCo environments to other programs",
+    load: async () => (await import("./lib/commands/serve_env.ts")).serveEnv,
+  },
+};
 
 if (import.meta.main) Deno.exit(await runCommandLine(commands, Deno.args));

@@ -75,6 +75,17 @@ export function toggle(help: string, options: FlagOptions = {}): Flag<boolean> {
   return { ...described(help, null, false, null, options), parse: () => true };
 }
 
+/** A flag with `true` or `false`, for what may be on by default. */
+export function boolean<D extends boolean | undefined = undefined>(
+  help: string,
+  options: FlagOptions & { readonly fallback?: D } = {},
+): Flag<boolean | D> {
+  return valued(help, "true|false", options, (value) => {
+    if (value !== "true" && value !== "false") throw new Expected("true or false");
+    return value === "true";
+  });
+}
+
 /** A flag with any text that is not empty. */
 export function text<D extends string | undefined = undefined>(
   help: string,

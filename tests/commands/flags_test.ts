@@ -1,5 +1,6 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import {
+  boolean,
   choice,
   integer,
   number,
@@ -78,6 +79,19 @@ Deno.test("parseFlags() reads --flag value and --flag=value, with positionals an
     seeds: [0],
     json: true,
   });
+});
+
+Deno.test("boolean() reads true and false and nothing else", () => {
+  const switchable = { ...command, flags: { baseline: boolean("Baseline", { fallback: true }) } };
+  const values = (...args: string[]) => {
+    const parsed = parseFlags(switchable, args);
+    return parsed === "help" ? parsed : parsed.flags.baseline;
+  };
+  assertEquals(values(), true);
+  assertEquals(values("--baseline", "false"), false);
+  assertEquals(values("--baseline=true"), true);
+  const error = assertThrows(() => values("--baseline=yes"), UserError);
+  assertEquals(error.message, '--baseline needs true or false, got "yes"');
 });
 
 Deno.test("parseFlags() leaves a number among the positionals as it was typed", () => {

@@ -1,0 +1,78 @@
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { parseFlags, toggle } from "../../lib/commands/flags.ts";
+import { helpText } from "../../lib/commands/help.ts";
+import {
+  hyperparameterFlags,
+  hyperparameterOverrides,
+} from "../../lib/commands/hyperparameter_flags.ts";
+import { UserError } from "../../lib/errors.ts";
+import {
+  defaultText,
+  flagName,
+  hyperparameterNames,
+  hyperparametersFor,
+  hyperparameterTable,
+} from "../../lib/srpo/hyperparameters.ts";
+
+const command = {
+  name: "train",
+  summary: "Trains.",
+  positionals: [],
+  flags: { json: toggle("Print one JSON line"), ...hyperparameterFlags },
+};
+
+function overrides(...args: string[]) {
+  const parsed = parseFlags(command, args);
+  if (parsed === "help") throw new Error("unexpected help");
+  return hyperparameterOverrides(parsed.flags);
+}
+
+Deno.test("hyperparameterFlags has a flag for every hyperparameter, each with its default", () => {
+  const help = helpText(command).replaceAll(/\s+/g, " ");
+  for (const name of hyperparameterNames) {
+    assertStringIncludes(help, ` --${flagName(name)} `);
+    assertStringIncludes(help, `[${hyperparameterTable[name].source}]`);
+    assertStringIncludes(help, `(default: ${defaultText(name)})`);
+  }
+});
+
+Deno.test("hyperparameterOverrides() gives what was typed and nothing else", () => {
+  assertEquals(overrides("--json"), {});
+  const given = overrides(
+    "--critic-steps=5",
+    "--beta",
+    "0.25",
+    "--normalize-beta=false",
+    "--weighting",
+    "constant",
+  );
+  assertEquals(given, { criticSteps: 5, beta: 0.25, normalizeBeta: false, weighting: "constant" });
+  const { criticSteps, beta, normalizeBeta, weighting } = hyperparametersFor(
+    "maze2d",
+    "paper",
+    given,
+  );
+  assertEquals({ criticSteps, beta, normalizeBeta, weighting }, given);
+});
+
+Deno.test("hyperparameterFlags takes each default that the table has", () => {
+  for (const preset of ["paper", "quick"] as const) {
+    const values = Object.entries(hyperparametersFor("maze2d", preset));
+    const args = values.map(([name, value]) => `--${flagName(name as "beta")}=${value}`);
+    assertEquals(Object.entries(overrides(...args)), values);
+  }
+});
+
+Deno.test("hyperparameterFlags refuses values outside the table's limits", () => {
+  const refused = (arg: string, message: string) =>
+    assertEquals(assertThrows(() => overrides(arg), UserError).message, message);
+  refused(
+    "--critic-steps=-1",
+    '--critic-steps needs a whole number from 1 to 1000000000, got "-1"',
+  );
+  refused("--expectile=1", '--expectile needs a number from 0.001 to 0.999, got "1"');
+  refused(
+    "--weighting=sigma",
+    '--weighting needs one of sigma2, alpha_over_sigma, constant, fixed_time, got "sigma"',
+  );
+});

@@ -60,7 +60,7 @@ export function encodeRequest(request: Request, shape: Shape): ArrayBuffer {
       break;
     }
     case "step":
-      new Float64Array(frame, headerBytes).set(request.actions);
+      new Float64Array(frame, headerBytes, request.actions.length).set(request.actions);
       break;
     case "resetTo": {
       new Float64Array(frame, headerBytes, request.qpos.length).set(request.qpos);

@@ -18,9 +18,9 @@ export const limits = {
   /** Bytes of one answer: the largest step of a batch has to fit. */
   answerBytes: 16 << 20,
   /** Environments of one connection. */
-  batch: 256,
+  batch: 128,
   /** Environments of one server, all connections together. */
-  environments: 1024,
+  environments: 256,
   /** Connections of one server. */
   connections: 256,
   /** Requests that a client may send ahead of their answers. */

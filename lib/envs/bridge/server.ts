@@ -57,11 +57,11 @@ export function serveBridge(options: ServeOptions): BridgeServer {
     if (!equal(new URL(request.url).searchParams.get("token") ?? "", token)) {
       return new Response("the address must end in the server's ?token=…\n", { status: 401 });
     }
-    if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
-      return new Response("connect with a WebSocket\n", { status: 426 });
-    }
     if (connections.size >= limits.connections) {
       return new Response(`${limits.connections} connections are open\n`, { status: 503 });
+    }
+    if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
+      return new Response("connect with a WebSocket\n", { status: 426 });
     }
     const { socket, response } = Deno.upgradeWebSocket(request, {
       idleTimeout: limits.idleTimeout,

@@ -1,0 +1,354 @@
+/**
+ * One suite for every server of the bridge, over the wire alone: a server in another language is
+ * checked by adding it to `servers`.
+ */
+import { assert, assertEquals, assertLess, assertMatch, assertNotEquals } from "@std/assert";
+import { connectEnvironment } from "../../../lib/envs/bridge/client.ts";
+import { encodeRequest, type RequestBody } from "../../../lib/envs/bridge/frames.ts";
+import { launchServer, pythonPath, type ServerKind } from "../../../lib/envs/bridge/launch.ts";
+import { limits } from "../../../lib/envs/bridge/protocol.ts";
+import type { EnvironmentBatch } from "../../../lib/envs/environment.ts";
+import { mayLaunch, RawClient } from "./raw_client.ts";
+
+const servers: { name: string; server: ServerKind; ignore: boolean }[] = [
+  { name: "serve-env", server: { kind: "wasm", profile: "mj22" }, ignore: !mayLaunch },
+  {
+    name: "gym_server.py (needs `sh bridge/setup.sh`)",
+    server: { kind: "python" },
+    ignore: !mayLaunch || !exists(pythonPath),
+  },
+];
+
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const hopper = {
+  count: 3,
+  observationSize: 11,
+  actionSize: 3,
+  stateSize: { qpos: 6, qvel: 6 },
+} as const;
+
+function hello(fields: Record<string, unknown> = {}): string {
+  return JSON.stringify({
+    type: "hello",
+    protocol: 1,
+    environment: "Hopper-v4",
+    count: hopper.count,
+    ...fields,
+  });
+}
+
+function frame(id: number, indices: readonly number[], body: RequestBody): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(encodeRequest({ ...body, id, indices }, hopper));
+}
+
+/** A frame with some of its bytes replaced. */
+function patched(bytes: Uint8Array<ArrayBuffer>, at: number, ...values: number[]) {
+  bytes.set(values, at);
+  return bytes;
+}
+
+const step = (id: number, indices: readonly number[], value = 0.1) =>
+  frame(id, indices, { kind: "step", actions: new Float64Array(3 * indices.length).fill(value) });
+
+for (const { name, server, ignore } of servers) {
+  Deno.test({
+    name: `bridge conformance: ${name}`,
+    ignore,
+    fn: async (t) => {
+      await using running = await launchServer(server);
+      const { url } = running;
+      const http = url.replace("ws:", "http:");
+
+      await t.step("refuses over HTTP who may not connect", async () => {
+        const status = async (address: string, headers: Record<string, string> = {}) => {
+          const upgrade = {
+            connection: "Upgrade",
+            upgrade: "websocket",
+            "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+            "sec-websocket-version": "13",
+          };
+          const response = await fetch(address, { headers: { ...upgrade, ...headers } });
+          await response.body?.cancel();
+          return response.status;
+        };
+        const without = new URL(http).origin + "/";
+        assertEquals(await status(without), 401);
+        assertEquals(await status(without + "?token=" + "0".repeat(48)), 401);
+        assertEquals(await status(without + "?token=%F0%9F%92%A5"), 401);
+        const plain = await fetch(http);
+        await plain.body?.cancel();
+        assertEquals(plain.status, 426);
+        for (const origin of ["http://evil.example", "null", "http://127.0.0.1:1"]) {
+          const refused = await RawClient.connect(url, { origin });
+          assertEquals(refused.socket.readyState, WebSocket.CLOSED, origin);
+        }
+        const own = await RawClient.connect(url, { origin: new URL(http).origin });
+        assertEquals(own.socket.readyState, WebSocket.OPEN);
+        await own.close();
+      });
+
+      await t.step("welcomes with spaces, limits and versions", async () => {
+        const client = await RawClient.connect(url);
+        client.send(hello());
+        const welcome = await client.nextJson();
+        const { versions, referenceReturn, ...rest } = welcome;
+        assertEquals(rest, {
+          type: "welcome",
+          protocol: 1,
+          environment: "Hopper-v4",
+          ...hopper,
+          actionLow: [-1, -1, -1],
+          actionHigh: [1, 1, 1],
+          maxEpisodeSteps: 1000,
+        });
+        assert(
+          referenceReturn === null || Object.keys(referenceReturn as object).join() === "min,max",
+        );
+        for (const version of Object.values(versions as object)) {
+          assertEquals(typeof version, "string");
+        }
+        assertMatch((versions as { mujoco: string }).mujoco, /^\d+\.\d+\.\d+$/);
+        await client.close();
+      });
+
+      await t.step("refuses what is no hello, and closes with 1008", async () => {
+        const cases: [string | Uint8Array<ArrayBuffer>, string][] = [
+          ["", "malformed"],
+          ["{", "malformed"],
+          ["[".repeat(100_000), "malformed"],
+          ["[1]", "malformed"],
+          ["null", "malformed"],
+          [new Uint8Array(16), "malformed"],
+          [JSON.stringify({ type: "goodbye" }), "malformed"],
+          [hello({ protocol: 2, future: true }), "version"],
+          [hello({ protocol: true }), "version"],
+          [hello({ surplus: 1 }), "malformed"],
+          [hello({ environment: 7 }), "malformed"],
+          [hello({ environment: "os:Hopper-v4" }), "malformed"],
+          [hello({ environment: "x".repeat(129) }), "malformed"],
+          [hello({ environment: "Hopper-v4\n" }), "malformed"],
+          [hello({ environment: "Hoper-v4" }), "environment"],
+          [hello({ count: 0 }), "malformed"],
+          [hello({ count: -1 }), "malformed"],
+          [hello({ count: 1.5 }), "malformed"],
+          [hello({ count: true }), "malformed"],
+          [hello({ count: "3" }), "malformed"],
+          [hello({ count: 1e300 }), "malformed"],
+          [hello({ count: limits.batch + 1 }), "limit"],
+        ];
+        for (const [message, code] of cases) {
+          const client = await RawClient.connect(url);
+          client.send(message);
+          const answer = await client.nextJson();
+          assertEquals(
+            { ...answer, message: typeof answer.message },
+            { type: "error", request: null, code, message: "string", environment: null },
+            String(message).slice(0, 80),
+          );
+          assertEquals(await client.closeCode(), 1008);
+        }
+      });
+
+      await t.step("refuses unfit requests, each with one error, and goes on", async () => {
+        const client = await RawClient.connect(url);
+        await client.ask(hello());
+        const seeds = (...values: number[]) => frame(9, [0, 1], { kind: "reset", seeds: values });
+        const cases: [string | Uint8Array<ArrayBuffer>, string, number | null, number | null][] = [
+          ["{}", "malformed", null, null],
+          [hello(), "malformed", null, null],
+          [new Uint8Array(0), "malformed", null, null],
+          [new Uint8Array(15), "malformed", null, null],
+          [new Uint8Array(16), "malformed", 0, null],
+          [patched(step(9, [0]), 0, 0x82), "malformed", 9, null],
+          [patched(step(9, [0]), 0, 99), "malformed", 9, null],
+          [patched(step(9, [0]), 1, 1), "malformed", 9, null],
+          [patched(step(9, [0]), 15, 1), "malformed", 9, null],
+          [patched(step(9, [0]), 8, 0), "malformed", 9, null],
+          [patched(step(9, [0]), 8, 255, 255, 255, 255), "malformed", 9, null],
+          [step(9, [0]).slice(0, -1), "malformed", 9, null],
+          [new Uint8Array([...step(9, [0]), 0]), "malformed", 9, null],
+          [step(9, [3]), "malformed", 9, null],
+          [step(9, [2 ** 32 - 1]), "malformed", 9, null],
+          [step(9, [1, 1]), "malformed", 9, null],
+          [seeds(1, 2 ** 53), "malformed", 9, null],
+          [step(9, [2]), "finished", 9, 2],
+          [step(9, [2], NaN), "not-finite", 9, 2],
+          [step(9, [0, 2], -Infinity), "not-finite", 9, 0],
+          [
+            frame(9, [1], {
+              kind: "resetTo",
+              qpos: new Float64Array(6),
+              qvel: new Float64Array(6).fill(NaN),
+            }),
+            "not-finite",
+            9,
+            1,
+          ],
+          [step(2 ** 32 - 1, [2]), "finished", 2 ** 32 - 1, 2],
+        ];
+        for (const [message, code, request, environment] of cases) {
+          client.send(message);
+          const answer = await client.nextJson();
+          assertEquals(
+            { ...answer, message: typeof answer.message },
+            { type: "error", request, code, message: "string", environment },
+            `${message} got ${answer.message}`,
+          );
+        }
+        const answer = await client.ask(seeds(1, 2));
+        assertEquals((answer as ArrayBuffer).byteLength, 16 + 2 * 11 * 8);
+        await client.close();
+      });
+
+      await t.step("answers in order, also what was sent ahead", async () => {
+        const client = await RawClient.connect(url);
+        await client.ask(hello());
+        client.send(frame(1, [0, 1, 2], { kind: "reset", seeds: [1, 2, 3] }));
+        for (let id = 2; id <= limits.unanswered; id++) client.send(step(id, [id % 3]));
+        for (let id = 1; id <= limits.unanswered; id++) {
+          const view = new DataView(await client.next() as ArrayBuffer);
+          const [kind, n] = id === 1 ? [0x81, 3] : [0x82, 1];
+          assertEquals(view.getUint8(0), kind);
+          assertEquals([view.getUint32(4, true), view.getUint32(8, true)], [id, n]);
+          assertEquals(
+            view.byteLength,
+            16 + (id === 1 ? 3 * 11 * 8 : 12 * 8 + 2),
+          );
+        }
+        await client.close();
+      });
+
+      await t.step("ends a connection whose message is too long, and that one only", async () => {
+        const witness = await connectEnvironment(url, "Hopper-v4", 1);
+        const client = await RawClient.connect(url);
+        await client.ask(hello());
+        client.send(new Uint8Array(limits.requestBytes + 1));
+        assertEquals(await client.closeCode(), 1009);
+        await witness.reset([1]);
+        await witness.close();
+      });
+
+      await t.step(
+        "does not make more environments than it grants, and gets them back",
+        async () => {
+          const held: EnvironmentBatch[] = [];
+          for (let sum = 0; sum < limits.environments; sum += limits.batch) {
+            held.push(await connectEnvironment(url, "HalfCheetah-v4", limits.batch));
+          }
+          const refused = await RawClient.connect(url);
+          refused.send(hello({ count: 1 }));
+          assertEquals((await refused.nextJson()).code, "limit");
+          await refused.closeCode();
+          await Promise.all(held.map((batch) => batch.close()));
+          // The server closes environments after the connection: ask until their share is back.
+          for (let tries = 0;; tries++) {
+            try {
+              await (await connectEnvironment(url, "Hopper-v4", 1)).close();
+              break;
+            } catch (error) {
+              if (tries === 100) throw error;
+              await new Promise((resolve) => setTimeout(resolve, 10));
+            }
+          }
+        },
+      );
+
+      await t.step("steps episodes without auto-reset, the same for the same seed", async () => {
+        const batch = await connectEnvironment(url, "Hopper-v4", 2);
+        const first = await batch.reset([2 ** 53 - 1, 5]);
+        const again = await batch.reset([5, 2 ** 53 - 1], [1, 0]);
+        assertEquals(again, Float64Array.of(...first.subarray(11), ...first.subarray(0, 11)));
+        assertNotEquals(first.subarray(0, 11), first.subarray(11));
+
+        const fallAgainst = new Float64Array(3).fill(1);
+        let last = await batch.step(fallAgainst, [1]);
+        for (let k = 0; k < 200 && !last.terminated[0]; k++) {
+          last = await batch.step(fallAgainst, [1]);
+        }
+        assertEquals([...last.terminated, ...last.truncated], [1, 0]);
+        // The other has not moved, the finished one waits.
+        assertEquals((await batch.state([0]))!.qpos.subarray(1), first.subarray(0, 5));
+        const resting = await batch.state([1]);
+        await batch.step(new Float64Array(6)).then(
+          () => assert(false, "stepping a finished environment must be refused"),
+          (error) => assertMatch(error.message, /environment 1 has no episode running/),
+        );
+        assertEquals(await batch.state([1]), resting);
+        await batch.reset([1], [1]);
+        await batch.step(new Float64Array(6));
+        await batch.close();
+      });
+
+      await t.step("truncates at the step limit", async () => {
+        const batch = await connectEnvironment(url, "HalfCheetah-v4", 1);
+        await batch.reset([1]);
+        const still = new Float64Array(6);
+        for (let k = 1; k < 1000; k++) {
+          const { terminated, truncated } = await batch.step(still);
+          if (terminated[0] || truncated[0]) throw new Error(`ended at step ${k}`);
+        }
+        const { terminated, truncated } = await batch.step(still);
+        assertEquals([terminated[0], truncated[0]], [0, 1]);
+        await batch.close();
+      });
+    },
+  });
+}
+
+Deno.test({
+  name: "bridge conformance: both servers compute the same numbers to 1e-6 over ten steps " +
+    "(needs `sh bridge/setup.sh`)",
+  ignore: servers.some(({ ignore }) => ignore),
+  fn: async () => {
+    await using wasm = await launchServer(servers[0]!.server);
+    await using python = await launchServer(servers[1]!.server);
+    for (const id of ["Hopper-v4", "HalfCheetah-v4", "Walker2d-v4"]) {
+      const count = 4;
+      const ours = await connectEnvironment(wasm.url, id, count);
+      const theirs = await connectEnvironment(python.url, id, count);
+      const { actionSize } = ours.spec;
+      await theirs.reset([11, 12, 13, 14]);
+      const { qpos, qvel } = (await theirs.state())!;
+      assertClose(
+        `${id} resetTo`,
+        (await ours.resetTo(qpos, qvel))!,
+        (await theirs.resetTo(qpos, qvel))!,
+      );
+      for (let t = 0; t < 10; t++) {
+        const actions = Float64Array.from(
+          { length: count * actionSize },
+          // Weaker from one environment to the next, so that none falls before the tenth step.
+          (_, k) =>
+            0.8 / (1 + Math.floor(k / actionSize)) *
+            Math.sin(0.37 * (t + 1) * (k % actionSize + 1)),
+        );
+        const [a, b] = await Promise.all([ours.step(actions), theirs.step(actions)]);
+        assertClose(`${id} observations, step ${t}`, a.observations, b.observations);
+        assertClose(`${id} rewards, step ${t}`, a.rewards, b.rewards);
+        assertEquals(a.terminated, b.terminated);
+        assertEquals(a.truncated, b.truncated);
+        assertEquals(a.terminated, new Uint8Array(count), `${id}: an episode ended early`);
+        const [p, q] = await Promise.all([ours.state(), theirs.state()]);
+        assertClose(`${id} qpos, step ${t}`, p!.qpos, q!.qpos);
+        assertClose(`${id} qvel, step ${t}`, p!.qvel, q!.qvel);
+      }
+      await ours.close();
+      await theirs.close();
+    }
+  },
+});
+
+function assertClose(what: string, found: Float64Array, expected: Float64Array): void {
+  assertEquals(found.length, expected.length, what);
+  found.forEach((value, k) =>
+    assertLess(Math.abs(value - expected[k]!), 1e-6, `${what}, entry ${k}`)
+  );
+}

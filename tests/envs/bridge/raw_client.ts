@@ -1,0 +1,87 @@
+/** A client that sends whatever a test wants, and keeps what comes back in order. */
+export class RawClient {
+  readonly socket: WebSocket;
+  readonly #inbox: (string | ArrayBuffer)[] = [];
+  #waiting: (() => void) | null = null;
+  #closed: CloseEvent | null = null;
+
+  private constructor(socket: WebSocket) {
+    this.socket = socket;
+    socket.binaryType = "arraybuffer";
+    socket.onmessage = ({ data }) => {
+      this.#inbox.push(data);
+      this.#waiting?.();
+    };
+    socket.onclose = (event) => {
+      this.#closed = event;
+      this.#waiting?.();
+    };
+    socket.onerror = () => {}; // a close follows
+  }
+
+  /** Resolves when the connection is open, or refused (then `closeCode` resolves at once). */
+  static async connect(url: string, headers: Record<string, string> = {}): Promise<RawClient> {
+    const client = new RawClient(new WebSocket(url, { headers }));
+    await new Promise((resolve) => {
+      client.socket.addEventListener("open", resolve);
+      client.socket.addEventListener("error", resolve);
+    });
+    return client;
+  }
+
+  send(data: string | ArrayBuffer | Uint8Array<ArrayBuffer>): void {
+    this.socket.send(data);
+  }
+
+  /** The next message. Rejects when the connection closes instead. */
+  async next(): Promise<string | ArrayBuffer> {
+    while (this.#inbox.length === 0) {
+      if (this.#closed) throw new Error(`closed with ${this.#closed.code}`);
+      await new Promise<void>((resolve) => this.#waiting = resolve);
+    }
+    return this.#inbox.shift()!;
+  }
+
+  /** The next message, which must be JSON. */
+  async nextJson(): Promise<Record<string, unknown>> {
+    const message = await this.next();
+    if (typeof message !== "string") throw new Error("expected text, got a binary message");
+    return JSON.parse(message);
+  }
+
+  async ask(data: string | ArrayBuffer | Uint8Array<ArrayBuffer>): Promise<string | ArrayBuffer> {
+    this.send(data);
+    return await this.next();
+  }
+
+  /** The code with which the connection ends. */
+  async closeCode(): Promise<number> {
+    while (this.#closed === null) {
+      await new Promise<void>((resolve) => this.#waiting = resolve);
+    }
+    return this.#closed.code;
+  }
+
+  async close(): Promise<void> {
+    if (this.socket.readyState <= WebSocket.OPEN) this.socket.close();
+    await this.closeCode();
+  }
+}
+
+/** Whether tests may talk over loopback; without, they are skipped by name. */
+export const mayConnect: boolean =
+  Deno.permissions.querySync({ name: "net", host: "127.0.0.1" }).state === "granted";
+
+/** Whether tests may start servers in processes of their own. */
+export const mayLaunch: boolean = mayConnect &&
+  Deno.permissions.querySync({ name: "run" }).state === "granted" &&
+  Deno.permissions.querySync({ name: "read" }).state === "granted";
+
+/** Resolves when `reached` is true; rejects after five seconds. */
+export async function until(what: string, reached: () => boolean): Promise<void> {
+  const deadline = Date.now() + 5000;
+  while (!reached()) {
+    if (Date.now() > deadline) throw new Error(`waited five seconds for: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}

@@ -1,3 +1,5 @@
+import { UserError } from "../errors.ts";
+
 /**
  * A seeded stream of random numbers for starting states and goals: xoshiro128++ (Blackman and Vigna,
  * 2021), its state filled by SplitMix32 from the seed. The same seed gives the same bits everywhere.
@@ -9,10 +11,13 @@ export class RandomStream {
   #d: number;
   #spareNormal: number | undefined;
 
-  /** @param seed A whole number from 0 to 2^53 − 1. */
+  /**
+   * @param seed A whole number from 0 to 2^53 − 1.
+   * @throws {UserError} The seed is something else.
+   */
   constructor(seed: number) {
     if (!Number.isSafeInteger(seed) || seed < 0) {
-      throw new RangeError(`RandomStream: needs a whole number from 0 to 2^53 - 1, got ${seed}`);
+      throw new UserError(`a seed must be a whole number from 0 to 2^53 - 1, got ${seed}`);
     }
     // Low and high word enter one after the other, so that all 53 bits count.
     let counter = splitMix(seed >>> 0) ^ Math.floor(seed / 2 ** 32);

@@ -5,6 +5,7 @@ import {
   assertNotEquals,
   assertThrows,
 } from "@std/assert";
+import { UserError } from "../../lib/errors.ts";
 import { RandomStream } from "../../lib/envs/random.ts";
 
 const draw = (seed: number, count: number) => {
@@ -57,6 +58,6 @@ Deno.test("RandomStream.choice() takes each as often, and refuses an empty list"
 
 Deno.test("RandomStream refuses seeds that are not whole numbers of 53 bits", () => {
   for (const seed of [-1, 0.5, NaN, Infinity, 2 ** 53]) {
-    assertThrows(() => new RandomStream(seed), RangeError, `got ${seed}`);
+    assertThrows(() => new RandomStream(seed), UserError, `got ${seed}`);
   }
 });

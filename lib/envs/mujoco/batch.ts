@@ -80,11 +80,6 @@ export class MujocoBatch implements EnvironmentBatch {
     return this.#slots.length;
   }
 
-  /** Bytes of WebAssembly's heap, shared by every batch of the process. */
-  get heapBytes(): number {
-    return this.#slots[0]!.simulation.heapBytes;
-  }
-
   // deno-lint-ignore require-await
   async reset(seeds: readonly number[], indices?: readonly number[]): Promise<Float64Array> {
     const slots = this.#select(indices);

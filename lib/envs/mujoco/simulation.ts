@@ -74,11 +74,6 @@ export class Simulation {
     return this.#xpos;
   }
 
-  /** Bytes of WebAssembly's heap, that of all simulations together. */
-  get heapBytes(): number {
-    return this.qpos.buffer.byteLength;
-  }
-
   /** Returns to the model's initial pose, at rest. */
   reset(): void {
     this.#module.mj_resetData(this.#model, this.#data);

@@ -9,6 +9,8 @@ import importlib
 import importlib.metadata
 import importlib.util
 import platform
+import sys
+import threading
 
 import numpy as np
 
@@ -44,6 +46,29 @@ def find_api(environment_id):
     return None, known
 
 
+class Complaints(threading.local):
+    """What MuJoCo warns of in this thread, instead of a file in the working directory.
+
+    MuJoCo resets a state that has diverged and goes on; the client is to hear of it.
+    """
+
+    def __init__(self):
+        self.heard = []
+
+    def listen(self):
+        if "mujoco" in sys.modules:
+            sys.modules["mujoco"].set_mju_user_warning(lambda text: self.heard.append(text))
+
+    def raise_any(self, index):
+        if self.heard:
+            text = self.heard[0]
+            self.heard.clear()
+            raise RuntimeError(f"environment {index}: MuJoCo warns: {text}")
+
+
+complaints = Complaints()
+
+
 class Batch:
     """Environments of one kind. Values go in and out as arrays with a row for each environment."""
 
@@ -54,6 +79,7 @@ class Batch:
             for _ in range(count):
                 self.environments.append(make_one(api, environment_id))
             self.describe(self.environments[0])
+            complaints.listen()
         except Exception:
             self.close()
             raise
@@ -110,6 +136,7 @@ class Batch:
             self.restart(self.environments[i], 0)
             inner = self.environments[i].unwrapped
             inner.set_state(qpos[k], qvel[k])
+            complaints.raise_any(i)
             observations.append(inner._get_obs())
         return [self.observations(observations)]
 
@@ -122,6 +149,7 @@ class Batch:
             # A copy: the frame is read-only, and environments may clip in place.
             action = actions[k].reshape(self.action_shape).copy()
             result = self.environments[i].step(action)
+            complaints.raise_any(i)
             if len(result) == 5:
                 observation, reward, terminated[k], truncated[k], _ = result
             else:

@@ -3,11 +3,13 @@
  * checked by adding it to `servers`.
  */
 import { assert, assertEquals, assertLess, assertMatch, assertNotEquals } from "@std/assert";
+import fc from "fast-check";
 import { connectEnvironment } from "../../../lib/envs/bridge/client.ts";
 import { encodeRequest, type RequestBody } from "../../../lib/envs/bridge/frames.ts";
 import { launchServer, pythonPath, type ServerKind } from "../../../lib/envs/bridge/launch.ts";
 import { limits } from "../../../lib/envs/bridge/protocol.ts";
 import type { EnvironmentBatch } from "../../../lib/envs/environment.ts";
+import { malformedMessages } from "./malformed.ts";
 import { mayLaunch, RawClient } from "./raw_client.ts";
 
 const servers: { name: string; server: ServerKind; ignore: boolean }[] = [
@@ -205,6 +207,21 @@ for (const { name, server, ignore } of servers) {
         }
         const answer = await client.ask(seeds(1, 2));
         assertEquals((answer as ArrayBuffer).byteLength, 16 + 2 * 11 * 8);
+        await client.close();
+      });
+
+      await t.step("answers each of 2,000 malformed requests once, and serves on", async () => {
+        const client = await RawClient.connect(url);
+        await client.ask(hello());
+        await fc.assert(
+          fc.asyncProperty(malformedMessages(hopper, JSON.parse(hello())), async (message) => {
+            const answer = await client.ask(message);
+            if (typeof answer === "string") assertEquals(JSON.parse(answer).type, "error");
+          }),
+          { numRuns: 2000, seed: 4 },
+        );
+        const reset = await client.ask(frame(1, [0], { kind: "reset", seeds: [1] }));
+        assertEquals((reset as ArrayBuffer).byteLength, 16 + 11 * 8);
         await client.close();
       });
 

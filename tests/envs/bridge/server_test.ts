@@ -1,0 +1,268 @@
+import { assert, assertEquals, assertGreater, assertGreaterOrEqual } from "@std/assert";
+import fc from "fast-check";
+import { connectEnvironment } from "../../../lib/envs/bridge/client.ts";
+import { encodeRequest } from "../../../lib/envs/bridge/frames.ts";
+import { limits } from "../../../lib/envs/bridge/protocol.ts";
+import { type BridgeServer, serveBridge } from "../../../lib/envs/bridge/server.ts";
+import { malformedMessages } from "./malformed.ts";
+import { mayConnect, RawClient, until } from "./raw_client.ts";
+import { type ToyWorld, toyWorld } from "./toy_batch.ts";
+
+/** A server of toys; afterwards a good client is served, and nothing is left. */
+function serverTest(
+  name: string,
+  run: (server: BridgeServer, world: ToyWorld) => Promise<void>,
+): void {
+  Deno.test({
+    name,
+    ignore: !mayConnect,
+    fn: async () => {
+      const world = toyWorld();
+      const server = serveBridge({ makeEnvironment: world.make });
+      try {
+        await run(server, world);
+        await until("connections and environments to go", () => {
+          const { connections, environments } = server.held();
+          return connections === 0 && environments === 0;
+        });
+        assertEquals(world.open, 0, "batches left open");
+        await serves(server);
+      } finally {
+        await server.close();
+      }
+      assertEquals([server.held(), world.open], [{ connections: 0, environments: 0 }, 0]);
+    },
+  });
+}
+
+/** Fails where a well-behaved client is not served. */
+async function serves(server: BridgeServer): Promise<void> {
+  const batch = await connectEnvironment(server.url, "toy", 2, {
+    connectTimeout: 5000,
+    requestTimeout: 5000,
+  });
+  assertEquals(await batch.reset([3, 4]), Float64Array.of(3, -3, 4, -4));
+  const { observations } = await batch.step(Float64Array.of(1, 1, 2, 2));
+  assertEquals(observations, Float64Array.of(4, -2, 6, -2));
+  await batch.close();
+}
+
+const shape = {
+  count: 3,
+  observationSize: 2,
+  actionSize: 2,
+  stateSize: { qpos: 2, qvel: 1 },
+} as const;
+const hello = { type: "hello", protocol: 1, environment: "toy", count: shape.count };
+
+const malformed = malformedMessages(shape, hello);
+
+serverTest(
+  "serveBridge() answers each of 10,000 malformed requests once, and serves on",
+  async ({ url, held }, world) => {
+    const client = await RawClient.connect(url);
+    await client.ask(JSON.stringify(hello));
+    const codes = new Map<string, number>();
+    await fc.assert(
+      fc.asyncProperty(malformed, async (message) => {
+        const answer = await client.ask(message);
+        const code = typeof answer === "string" ? JSON.parse(answer).code : "result";
+        codes.set(code, (codes.get(code) ?? 0) + 1);
+        assertEquals(held(), { connections: 1, environments: shape.count });
+      }),
+      { numRuns: 12_000, seed: 1 },
+    );
+    // Some are right by chance; and the generator reaches every check, or it would prove little.
+    assertGreaterOrEqual(12_000 - codes.get("result")!, 10_000);
+    for (const code of ["malformed", "not-finite", "finished", "result"]) {
+      assertGreater(codes.get(code) ?? 0, 50, code);
+    }
+    assertEquals(world.open, 1);
+    await client.close();
+  },
+);
+
+serverTest(
+  "serveBridge() answers 1,000 malformed first messages and closes with 1008",
+  async ({ url }) => {
+    await fc.assert(
+      fc.asyncProperty(malformed, async (message) => {
+        const client = await RawClient.connect(url);
+        const answer = JSON.parse(await client.ask(message) as string);
+        if (answer.type === "welcome") return await client.close();
+        assertEquals(answer.type, "error");
+        assertEquals(await client.closeCode(), 1008);
+      }),
+      { numRuns: 1000, seed: 2 },
+    );
+  },
+);
+
+serverTest(
+  "serveBridge() outlives half messages and garbage below WebSocket's framing",
+  async (server) => {
+    const { hostname, port, search } = new URL(server.url);
+    const address = { hostname, port: Number(port) };
+    const upgrade = new TextEncoder().encode(
+      `GET /${search} HTTP/1.1\r\nHost: ${hostname}:${port}\r\nConnection: Upgrade\r\n` +
+        "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    );
+    await fc.assert(
+      fc.asyncProperty(
+        fc.boolean(),
+        fc.nat({ max: upgrade.length }),
+        fc.uint8Array({ minLength: 1, maxLength: 64 }),
+        async (upgraded, kept, garbage) => {
+          using connection = await Deno.connect(address);
+          await connection.write(upgraded ? upgrade : upgrade.subarray(0, kept));
+          if (upgraded) {
+            const answer = new Uint8Array(1024);
+            const length = await connection.read(answer);
+            assert(new TextDecoder().decode(answer.subarray(0, length ?? 0)).includes(" 101 "));
+          }
+          await connection.write(garbage);
+        },
+      ),
+      { numRuns: 300, seed: 3 },
+    );
+    // A frame that announces 40 bytes and brings 3, from a client that stays.
+    using half = await Deno.connect(address);
+    await half.write(upgrade);
+    await half.read(new Uint8Array(1024));
+    await half.write(Uint8Array.of(0x82, 0xa8, 1, 2, 3, 4, 5, 6, 7));
+    await serves(server);
+  },
+);
+
+serverTest(
+  "serveBridge() serves its client while a thousand others connect, and the next ones after",
+  async (server) => {
+    const { hostname, port } = new URL(server.url);
+    const batch = await connectEnvironment(server.url, "toy", 2);
+    await batch.reset([1, 2]);
+    const silent = await Promise.all(
+      Array.from({ length: 500 }, () => Deno.connect({ hostname, port: Number(port) })),
+    );
+    await Promise.all(silent.map((socket) => socket.write(new TextEncoder().encode("GET /?tok"))));
+    const clients = await Promise.all(
+      Array.from({ length: 500 }, () => RawClient.connect(server.url)),
+    );
+    const open = clients.filter(({ socket }) => socket.readyState === WebSocket.OPEN);
+    assertEquals(open.length, limits.connections - 1);
+    assertEquals(server.held(), { connections: limits.connections, environments: 2 });
+    const { rewards } = await batch.step(new Float64Array(4));
+    assertEquals(rewards, Float64Array.of(0.5, 1.5));
+    for (const socket of silent) socket.close();
+    await Promise.all(clients.map((client) => client.close()));
+    await batch.step(new Float64Array(4));
+    await batch.close();
+  },
+);
+
+serverTest(
+  "serveBridge() closes the environments of a client that vanishes in the middle of a step",
+  async (server, world) => {
+    const stepping = Promise.withResolvers<void>();
+    const goOn = Promise.withResolvers<void>();
+    world.beforeStep = () => {
+      stepping.resolve();
+      return goOn.promise;
+    };
+    const { hostname, port, search } = new URL(server.url);
+    const connection = await Deno.connect({ hostname, port: Number(port) });
+    await connection.write(
+      new TextEncoder().encode(
+        `GET /${search} HTTP/1.1\r\nHost: ${hostname}\r\nConnection: Upgrade\r\nUpgrade: websocket` +
+          "\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+      ),
+    );
+    await connection.read(new Uint8Array(1024));
+    const send = (opcode: number, payload: Uint8Array) =>
+      // Masked with zeros, at most 125 bytes: all that these messages need.
+      connection.write(Uint8Array.of(0x80 | opcode, 0x80 | payload.length, 0, 0, 0, 0, ...payload));
+    const frame = (body: Parameters<typeof encodeRequest>[0]) =>
+      new Uint8Array(encodeRequest(body, { ...shape, count: 1 }));
+    await send(1, new TextEncoder().encode(JSON.stringify({ ...hello, count: 1 })));
+    await send(2, frame({ kind: "reset", id: 1, indices: [0], seeds: [1] }));
+    await send(2, frame({ kind: "step", id: 2, indices: [0], actions: new Float64Array(2) }));
+    await stepping.promise;
+    assertEquals(server.held(), { connections: 1, environments: 1 });
+    connection.close();
+    // Another client is served meanwhile, and the step comes to its end before its environment goes.
+    world.beforeStep = () => Promise.resolve();
+    await serves(server);
+    assertEquals(world.open, 1);
+    goOn.resolve();
+  },
+);
+
+serverTest(
+  "serveBridge() closes a connection with more unanswered requests than it grants",
+  async ({ url }, world) => {
+    const goOn = Promise.withResolvers<void>();
+    world.beforeStep = () => goOn.promise;
+    const client = await RawClient.connect(url);
+    await client.ask(JSON.stringify(hello));
+    await client.ask(encodeRequest({ kind: "reset", id: 0, indices: [0], seeds: [1] }, shape));
+    const step = encodeRequest(
+      { kind: "step", id: 1, indices: [0], actions: new Float64Array(2) },
+      shape,
+    );
+    for (let k = 0; k <= limits.unanswered; k++) client.send(step);
+    assertEquals(await client.closeCode(), 1008);
+    goOn.resolve();
+    world.beforeStep = () => Promise.resolve();
+  },
+);
+
+serverTest(
+  "serveBridge() counts environments of all connections together",
+  async ({ url, held }) => {
+    const full = await Promise.all([1, 2].map(() => connectEnvironment(url, "toy", limits.batch)));
+    assertEquals(held().environments, limits.environments);
+    const refused = await RawClient.connect(url);
+    assertEquals(JSON.parse(await refused.ask(JSON.stringify(hello)) as string).code, "limit");
+    await refused.closeCode();
+    await Promise.all(full.map((batch) => batch.close()));
+  },
+);
+
+serverTest("serveBridge() refuses states of an environment that has none", async ({ url }) => {
+  const client = await RawClient.connect(url);
+  const welcome = await client.ask(JSON.stringify({ ...hello, environment: "stateless" }));
+  assertEquals(JSON.parse(welcome as string).stateSize, null);
+  const frame = encodeRequest({ kind: "state", id: 4, indices: [0] }, shape);
+  const { code, request } = JSON.parse(await client.ask(frame) as string);
+  assertEquals([code, request], ["unsupported", 4]);
+  await client.close();
+});
+
+serverTest(
+  "serveBridge() reports an environment that fails, and its episode is over",
+  async ({ url }, world) => {
+    const batch = await connectEnvironment(url, "toy", 2);
+    await batch.reset([1, 2]);
+    world.beforeStep = () => Promise.reject(new Error("the joint came off"));
+    const failure = await batch.step(new Float64Array(2), [1]).catch((error) => error);
+    assertEquals([failure.fault, failure.code], ["rejected", "simulation"]);
+    assert(failure.message.endsWith("the joint came off"));
+    world.beforeStep = () => Promise.resolve();
+    const over = await batch.step(new Float64Array(4)).catch((error) => error);
+    assertEquals([over.code, over.environment], ["finished", 1]);
+    await batch.step(new Float64Array(2), [0]);
+    await batch.close();
+  },
+);
+
+serverTest("serveBridge() gives every server a token of its own", async ({ url }) => {
+  const other = serveBridge({ makeEnvironment: toyWorld().make });
+  const token = (address: string) => new URL(address).searchParams.get("token")!;
+  assertEquals(token(url).length, 48);
+  assert(token(url) !== token(other.url));
+  const stranger = new URL(other.url);
+  stranger.searchParams.set("token", token(url));
+  const refused = await RawClient.connect(stranger.href);
+  assertEquals(refused.socket.readyState, WebSocket.CLOSED);
+  await other.close();
+});

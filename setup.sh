@@ -24,14 +24,18 @@ as_root() {
   fi
 }
 
+# Runs apt-get without questions; only what goes wrong is printed.
+apt() {
+  as_root env DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes apt-get -qq "$@" >/dev/null
+}
+
 # Installs Debian packages; $1 says what for.
 apt_install() {
   purpose=$1
   shift
   say "installing $* ($purpose)"
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update >/dev/null
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends \
-    "$@" >/dev/null
+  apt update
+  apt install --yes --no-install-recommends "$@"
 }
 
 # Succeeds where the Deno on PATH is $deno_minimum or newer.

@@ -10,6 +10,10 @@
 import { type Command, runCommandLine } from "./lib/commands/dispatch.ts";
 
 const commands: Readonly<Record<string, Command>> = {
+  "data inspect": {
+    summary: "show what is in a data set, and warn of what usually goes wrong",
+    load: async () => (await import("./lib/commands/data_inspect.ts")).dataInspect,
+  },
   "serve-env": {
     summary: "serve the built-in MuJoCo environments to other programs",
     load: async () => (await import("./lib/commands/serve_env.ts")).serveEnv,

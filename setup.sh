@@ -34,7 +34,7 @@ apt_install() {
   purpose=$1
   shift
   say "installing $* ($purpose)"
-  apt update
+  apt update || say "the package lists could not be renewed; going on with those at hand"
   apt install --yes --no-install-recommends "$@"
 }
 

@@ -1,0 +1,153 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { join } from "node:path";
+
+const granted = (name: "run" | "read" | "write" | "env") =>
+  Deno.permissions.querySync({ name }).state === "granted";
+
+/** The script's tools that every system has; nothing else is on the PATH that the tests give it. */
+const tools = ["sh", "awk", "sed", "tr", "uname", "id", "mkdir", "chmod", "cat"];
+
+/** A `deno` that reports a version and finds an adapter, or none. */
+const fakeDeno = (version: string, adapter = true) =>
+  `[ "$1" = --version ] && echo "deno ${version} (stable, release, x86_64)"
+[ "$1" = eval ] && exit ${adapter ? 0 : 1}
+exit 0`;
+
+/** An `npm` whose prefix is `prefix`; its `install` puts a `deno` there and notes its arguments. */
+const fakeNpm = (prefix: string) =>
+  `if [ "$1" = prefix ]; then echo "${prefix}"; exit; fi
+echo "$@" >&2
+while [ "$1" != --prefix ]; do shift; done
+{ echo "#!/bin/sh"; cat <<'END'
+${fakeDeno("2.9.6")}
+END
+} >"$2/bin/deno"
+chmod +x "$2/bin/deno"`;
+
+/** A folder of programs to put on the PATH, in place of the machine's own. */
+class Machine implements Disposable {
+  readonly folder = Deno.makeTempDirSync();
+  readonly bin = join(this.folder, "bin");
+  path = this.bin;
+
+  constructor() {
+    Deno.mkdirSync(this.bin);
+    for (const tool of tools) {
+      const found = Deno.env.get("PATH")!.split(":").map((folder) => join(folder, tool)).find(
+        (path) => {
+          try {
+            return Deno.statSync(path).isFile;
+          } catch {
+            return false;
+          }
+        },
+      );
+      Deno.symlinkSync(found!, join(this.bin, tool));
+    }
+  }
+
+  /** Puts a program on the PATH. */
+  has(name: string, script: string): this {
+    Deno.writeTextFileSync(join(this.bin, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    return this;
+  }
+
+  /** Runs setup.sh as this machine would. */
+  setup() {
+    const { code, stdout, stderr } = new Deno.Command(join(this.bin, "sh"), {
+      args: ["setup.sh"],
+      cwd: new URL("..", import.meta.url),
+      clearEnv: true,
+      env: { PATH: this.path, HOME: this.folder },
+    }).outputSync();
+    const decoder = new TextDecoder();
+    return { code, out: decoder.decode(stdout) + decoder.decode(stderr) };
+  }
+
+  [Symbol.dispose]() {
+    Deno.removeSync(this.folder, { recursive: true });
+  }
+}
+
+function setupTest(name: string, body: (machine: Machine) => void) {
+  Deno.test({
+    name: `setup.sh ${name}`,
+    ignore: Deno.build.os !== "linux" || !granted("run") || !granted("read") ||
+      !granted("write") || !granted("env"),
+    fn: () => {
+      using machine = new Machine();
+      body(machine);
+    },
+  });
+}
+
+setupTest("is quiet where Deno and a Vulkan adapter are there", (machine) => {
+  Deno.symlinkSync(Deno.execPath(), join(machine.bin, "deno"));
+  assertEquals(machine.setup(), { code: 0, out: "" });
+});
+
+setupTest("leaves a Deno alone that is recent enough, by number and not by letters", (machine) => {
+  for (const version of ["2.8.0", "2.10.1", "10.0.0"]) {
+    machine.has("deno", fakeDeno(version));
+    assertEquals(machine.setup(), { code: 0, out: "" });
+  }
+});
+
+setupTest("says what to install where there is neither npm nor apt-get", (machine) => {
+  const message = "setup: Deno 2.8.0 or newer is needed, and npm to install it";
+  const absent = machine.setup();
+  assertEquals(absent.code, 1);
+  assertStringIncludes(absent.out, message);
+  const old = machine.has("deno", fakeDeno("2.7.14")).setup();
+  assertEquals(old.code, 1);
+  assertStringIncludes(old.out, message);
+});
+
+setupTest("installs the pinned Deno where npm's own prefix is on the PATH", (machine) => {
+  const prefix = join(machine.folder, "prefix");
+  Deno.mkdirSync(join(prefix, "bin"), { recursive: true });
+  machine.path += `:${join(prefix, "bin")}`;
+  const { code, out } = machine.has("npm", fakeNpm(prefix)).setup();
+  assertEquals(code, 0);
+  assertStringIncludes(out, `setup: installing Deno 2.9.6 (npm package deno) into ${prefix}\n`);
+  assertStringIncludes(out, `install --global --prefix ${prefix} `);
+  assertStringIncludes(out, " deno@2.9.6\n");
+  assertEquals(machine.setup(), { code: 0, out: "" });
+});
+
+setupTest("installs Deno into ~/.local where only that is on the PATH", (machine) => {
+  const local = join(machine.folder, ".local");
+  machine.path += `:${join(local, "bin")}`;
+  const { code, out } = machine.has("npm", fakeNpm("/nowhere")).setup();
+  assertEquals(code, 0);
+  assertStringIncludes(out, `into ${local}\n`);
+});
+
+setupTest("says which folder is missing on the PATH where no prefix is on it", (machine) => {
+  const { code, out } = machine.has("npm", fakeNpm("/nowhere")).setup();
+  assertEquals(code, 1);
+  assertStringIncludes(out, "/nowhere/bin is not on PATH");
+});
+
+setupTest("says so where an older Deno comes first on the PATH", (machine) => {
+  machine.path += `:${join(machine.folder, ".local", "bin")}`;
+  const { code, out } = machine.has("deno", fakeDeno("2.7.14")).has("npm", fakeNpm("/nowhere"))
+    .setup();
+  assertEquals(code, 1);
+  assertStringIncludes(out, `PATH leads to ${join(machine.bin, "deno")} first`);
+});
+
+setupTest("installs Mesa's Vulkan drivers where Deno finds no adapter, and checks", (machine) => {
+  machine.has("deno", fakeDeno("2.9.6", false));
+  const without = machine.setup();
+  assertEquals(without.code, 1);
+  assertStringIncludes(without.out, "no Vulkan adapter was found: install");
+
+  machine.has("env", 'while case "$1" in *=*) true;; *) false;; esac; do shift; done; "$@"');
+  machine.has("sudo", '"$@"').has("apt-get", 'echo "apt-get $*" >&2');
+  const { code, out } = machine.setup();
+  assertStringIncludes(out, "apt-get -qq update\n");
+  assertStringIncludes(out, "install --yes --no-install-recommends mesa-vulkan-drivers libvulkan1");
+  assertEquals(code, 1);
+  assertStringIncludes(out, "are installed, yet Vulkan gives no adapter");
+});

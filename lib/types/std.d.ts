@@ -40,24 +40,3 @@ declare module "@std/assert" {
   ): Promise<E>;
   export function fail(message?: string): never;
 }
-
-declare module "@std/cli/parse-args" {
-  /** What `parseArgs` returns: positional arguments in `_`, flags by name. */
-  export interface Args {
-    _: string[];
-    [flag: string]: unknown;
-  }
-  export function parseArgs(
-    args: readonly string[],
-    options?: {
-      boolean?: readonly string[];
-      string?: readonly string[];
-      collect?: readonly string[];
-      negatable?: readonly string[];
-      alias?: Record<string, string | readonly string[]>;
-      default?: Record<string, unknown>;
-      stopEarly?: boolean;
-      unknown?: (arg: string, key?: string, value?: unknown) => unknown;
-    },
-  ): Args;
-}

@@ -1,0 +1,129 @@
+import { assert, assertEquals, assertLess } from "@std/assert";
+import type { EnvironmentBatch } from "../../../lib/envs/environment.ts";
+import { makeEnvironment } from "../../../lib/envs/registry.ts";
+
+const ignore = Deno.permissions.querySync({ name: "read" }).state !== "granted";
+
+function test(name: string, fn: () => Promise<void>) {
+  Deno.test({ name, ignore, fn });
+}
+
+const still = new Float64Array(8);
+
+/** Stands the first ant at a point of the plane, at rest but for `speed`. */
+async function place(
+  batch: EnvironmentBatch,
+  [x, y]: readonly [number, number],
+  speed: readonly [number, number] = [0, 0],
+) {
+  const qpos = new Float64Array(15);
+  qpos.set([x, y, 0.75, 1, 0, 0, 0, 0, 1, 0, -1, 0, -1, 0, 1]);
+  const qvel = new Float64Array(14);
+  qvel.set(speed);
+  return await batch.resetTo(qpos, qvel, [0]);
+}
+
+test("antmaze observes qpos and qvel, with x and y and without the goal", async () => {
+  const batch = await makeEnvironment("antmaze-umaze-v2", 1);
+  const observation = await batch.reset([1]);
+  const { qpos, qvel } = (await batch.state())!;
+  assertEquals([...observation], [...qpos, ...qvel]);
+  await batch.close();
+});
+
+test("antmaze starts in the start cell with ant's noise", async () => {
+  const batch = await makeEnvironment("antmaze-large-play-v2", 1);
+  const initial = (await batch.state())!.qpos;
+  let largest = 0;
+  let squares = 0;
+  for (let seed = 0; seed < 300; seed++) {
+    await batch.reset([seed]);
+    const { qpos, qvel } = (await batch.state())!;
+    largest = Math.max(largest, ...qpos.map((at, i) => Math.abs(at - initial[i]!)));
+    squares += qvel.reduce((sum, speed) => sum + speed * speed, 0);
+  }
+  assertEquals([...initial.slice(0, 3)], [0, 0, 0.75]);
+  assert(largest > 0.099 && largest <= 0.1 + 1e-15);
+  // 4200 normal numbers: the relative standard error of their deviation is 1.1 %.
+  assertLess(Math.abs(Math.sqrt(squares / 4200) - 0.1), 0.0055);
+  await batch.close();
+});
+
+test("antmaze pays 1 and ends within 0.5 m of a goal drawn near the goal cell at each reset", async () => {
+  // The goal cell's centre (0, 8) plus U(0, 1) + U(0, 0.5) on each axis; the ant is stood on a grid.
+  const batch = await makeEnvironment("antmaze-umaze-v2", 1);
+  const goals: [number, number][] = [];
+  const grid = Array.from({ length: 9 }, (_, i) => -0.5 + 0.3125 * i);
+  for (let seed = 0; seed < 12; seed++) {
+    await batch.reset([seed]);
+    const won: [number, number][] = [];
+    for (const x of grid) {
+      for (const y of grid) {
+        await place(batch, [x, 8 + y]);
+        const { rewards, terminated, observations } = await batch.step(still);
+        assertEquals(rewards[0], terminated[0]);
+        if (terminated[0] === 1) won.push([observations[0]!, observations[1]!]);
+      }
+    }
+    const mean = (axis: 0 | 1) => won.reduce((sum, at) => sum + at[axis], 0) / won.length;
+    const goal: [number, number] = [mean(0), mean(1)];
+    for (const at of won) assertLess(Math.hypot(at[0] - goal[0], at[1] - goal[1]), 0.5 + 0.16);
+    // A disc of radius 0.5 holds about π 0.25 / 0.3125² = 8 points of the grid.
+    assert(won.length >= 4 && won.length <= 13, `${won.length} of the grid's points won`);
+    // Its mean is within half a mesh of the goal.
+    assert(goal[0] > -0.16 && goal[0] < 1.66 && goal[1] > 7.84 && goal[1] < 9.66);
+    goals.push(goal);
+  }
+  const spread = (axis: 0 | 1) => {
+    const values = goals.map((goal) => goal[axis]);
+    return Math.max(...values) - Math.min(...values);
+  };
+  assert(spread(0) > 0.5 && spread(1) > 0.5);
+  await batch.close();
+});
+
+test("antmaze goes on when the ant lies on its back, for 700 steps in the umaze", async () => {
+  const batch = await makeEnvironment("antmaze-umaze-v2", 1);
+  await batch.reset([1]);
+  const { qpos, qvel } = (await batch.state())!;
+  qpos.set([0, 0, 0.3, 0, 1, 0, 0]);
+  await batch.resetTo(qpos, qvel);
+  for (let t = 1; t <= 700; t++) {
+    const { rewards, terminated, truncated } = await batch.step(still);
+    assertEquals([rewards[0], terminated[0], truncated[0]], [0, 0, Number(t === 700)]);
+  }
+  await batch.close();
+});
+
+test("antmaze's walls stop the ant, and its corridors do not", async () => {
+  const batch = await makeEnvironment("antmaze-umaze-v2", 1);
+  // Above and left of the start cell are walls, 2 m from its centre; to the right the way is free.
+  const after = async (speed: readonly [number, number]) => {
+    await place(batch, [0, 0], speed);
+    let reached = [0, 0];
+    for (let t = 0; t < 30; t++) reached = [...(await batch.step(still)).observations.slice(0, 2)];
+    return reached as [number, number];
+  };
+  await batch.reset([1]);
+  const [right] = await after([8, 0]);
+  const [left] = await after([-8, 0]);
+  const [, up] = await after([0, -8]);
+  assert(right > 2.2, `came to x = ${right}`);
+  assert(left > -1.75, `came to x = ${left}`);
+  assert(up > -1.75, `came to y = ${up}`);
+  await batch.close();
+});
+
+test("antmaze scales actions of ±1 to the motors' ±30", async () => {
+  const batch = await makeEnvironment("antmaze-umaze-v2", 1);
+  await batch.reset([1]);
+  const endOf = async (action: number) => {
+    await place(batch, [0, 0]);
+    return [...(await batch.step(new Float64Array(8).fill(action))).observations];
+  };
+  const full = await endOf(1);
+  // Beyond the range the motors clip; within it more is more.
+  assertEquals(await endOf(3), full);
+  assert(Math.abs(full[7]! - (await endOf(0.5))[7]!) > 0.01);
+  await batch.close();
+});

@@ -206,6 +206,8 @@ export const hyperparameterTable = {
     { locomotion: null, antmaze: null, maze2d: 0.3 },
     { locomotion: 0.003, antmaze: null, maze2d: 0.3 },
   ),
+  // The paper writes the L2 norm, the code takes the root mean square over the action's entries; β's
+  // published values belong to the latter.
   normalizeBeta: row(
     "policy",
     "β_norm",

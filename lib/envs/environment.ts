@@ -14,8 +14,9 @@ export interface EnvironmentSpec {
   readonly observationSize: number;
   /** Entries of one action. */
   readonly actionSize: number;
-  /** Bounds of the actions, one entry per action dimension. */
+  /** Lower bounds of the actions, one entry per action dimension; -Infinity where there is none. */
   readonly actionLow: readonly number[];
+  /** Upper bounds of the actions, likewise. */
   readonly actionHigh: readonly number[];
   /** Steps after which an episode is truncated; null when there is no limit. */
   readonly maxEpisodeSteps: number | null;
@@ -39,7 +40,9 @@ export interface BatchStep {
 
 /** N environments of one kind. */
 export interface EnvironmentBatch {
+  /** Their kind. */
   readonly spec: EnvironmentSpec;
+  /** N. */
   readonly count: number;
 
   /**
@@ -79,5 +82,6 @@ export interface EnvironmentBatch {
    */
   state(indices?: readonly number[]): Promise<{ qpos: Float64Array; qvel: Float64Array } | null>;
 
+  /** Gives back what the environments hold; they are of no use afterwards. */
   close(): Promise<void>;
 }

@@ -34,12 +34,14 @@ export type BridgeFault = "unreachable" | "refused" | "rejected" | "protocol" | 
 
 /** A fault of the bridge, with a message for a person. */
 export class BridgeError extends UserError {
+  /** What went wrong. */
   readonly fault: BridgeFault;
   /** The server's own code, where it sent one. */
   readonly code: RefusalCode | null;
   /** Environment at fault, counted from 0, where the server named one. */
   readonly environment: number | null;
 
+  /** A fault; `refusal` is what the server said, if it did. */
   constructor(fault: BridgeFault, message: string, refusal?: Refusal) {
     super(message);
     this.fault = fault;

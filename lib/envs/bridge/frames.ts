@@ -18,7 +18,7 @@ export const headerBytes = 16;
 const answerBit = 0x80;
 
 /** Largest seed, so that every language and every JSON reader holds it exactly. */
-export const maxSeed = Number.MAX_SAFE_INTEGER;
+export const maxSeed: number = Number.MAX_SAFE_INTEGER;
 
 /** A request about the environments `indices` (distinct), as a server reads it. */
 export type Request = { readonly id: number; readonly indices: readonly number[] } & RequestBody;

@@ -120,7 +120,8 @@ async function commandOf(server: ServerKind): Promise<{ program: string; args: s
         "install them with `sh bridge/setup.sh`",
     );
   }
-  return { program: pythonPath, args: [local("../../../bridge/gym_server.py")] };
+  // -B: leave no compiled files beside the program.
+  return { program: pythonPath, args: ["-B", local("../../../bridge/gym_server.py")] };
 }
 
 /** The address in a server's announcement; null where the text is none. */

@@ -66,12 +66,14 @@ const refusalCodes: ReadonlySet<string> = new Set<RefusalCode>([
 
 /** A message that a server does not act on; nothing changed in any environment. */
 export class Refusal extends Error {
+  /** Why, for programs. */
   readonly code: RefusalCode;
   /** Id of the refused request; null where the message has none. */
   readonly request: number | null;
   /** Environment at fault, counted from 0; null where none is. */
   readonly environment: number | null;
 
+  /** A refusal with a message for a person. */
   constructor(
     code: RefusalCode,
     message: string,
@@ -88,7 +90,9 @@ export class Refusal extends Error {
 export interface Shape {
   /** Environments in the batch. */
   readonly count: number;
+  /** Entries of one observation. */
   readonly observationSize: number;
+  /** Entries of one action. */
   readonly actionSize: number;
   /** Entries of one simulator state; null where the environment has none. */
   readonly stateSize: { readonly qpos: number; readonly qvel: number } | null;
@@ -96,12 +100,15 @@ export interface Shape {
 
 /** The client's first message: what it wants to step. */
 export interface Hello {
+  /** Environment id. */
   readonly environment: string;
+  /** Environments in the batch. */
   readonly count: number;
 }
 
 /** The server's answer to {@linkcode Hello}. */
 export interface Welcome extends Shape {
+  /** What the environments are. */
   readonly spec: EnvironmentSpec;
 }
 

@@ -21,6 +21,7 @@ export interface BridgeServer {
 
 /** What a server needs to know. */
 export interface ServeOptions {
+  /** Makes the environments that clients ask for. */
   readonly makeEnvironment: MakeEnvironment;
   /** Versions of the server, which join those of the environment in its welcome. */
   readonly versions?: Readonly<Record<string, string>>;

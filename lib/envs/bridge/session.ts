@@ -27,12 +27,15 @@ export type MakeEnvironment = (id: string, count: number) => Promise<Environment
 
 /** Environments that a server's connections hold together, counted before they are made. */
 export interface EnvironmentBudget {
+  /** Environments held or being made. */
   used: number;
 }
 
 /** What a session answers, and whether the connection goes on after that. */
 export interface Answer {
+  /** The message: text or a frame. */
   readonly data: string | ArrayBuffer;
+  /** False after a refused hello: the connection is to be closed. */
   readonly goesOn: boolean;
 }
 
@@ -43,6 +46,7 @@ export class Session {
   readonly #versions: Readonly<Record<string, string>>;
   #served: { batch: EnvironmentBatch; shape: Shape; running: Uint8Array } | null = null;
 
+  /** A session that counts its environments in `budget` and adds `versions` to its welcome. */
   constructor(
     makeEnvironment: MakeEnvironment,
     budget: EnvironmentBudget,
@@ -90,10 +94,11 @@ export class Session {
     this.#budget.used += count;
     let batch: EnvironmentBatch | null = null;
     try {
-      batch = await this.#makeEnvironment(environment, count)
-        .catch((error) => {
-          throw new Refusal("environment", text(error));
-        });
+      try {
+        batch = await this.#makeEnvironment(environment, count);
+      } catch (error) {
+        throw new Refusal("environment", text(error));
+      }
       const shape = await shapeOf(batch);
       this.#served = { batch, shape, running: new Uint8Array(count) };
       const versions = { ...this.#versions, ...batch.spec.versions };

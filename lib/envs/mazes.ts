@@ -9,7 +9,9 @@
 
 /** A cell of a maze's grid, counted from the upper left corner. */
 export interface Cell {
+  /** From 0, downwards. */
   readonly row: number;
+  /** From 0, to the right. */
   readonly column: number;
 }
 
@@ -90,7 +92,9 @@ const ANTMAZE = {
 export class Maze {
   /** For example `maze2d-umaze` or `antmaze-large`. */
   readonly name: string;
+  /** Number of rows, walls included. */
   readonly rows: number;
+  /** Number of columns, walls included. */
   readonly columns: number;
   /** Side of a cell, and of a wall's square. */
   readonly cellSize: number;
@@ -101,6 +105,8 @@ export class Maze {
   readonly #offset: number;
 
   /**
+   * Lays a grid of `#` (wall), `.` (free), `G` (goal) and `S` (start) into the plane.
+   *
    * @param point Where a cell's resting point lies, see {@link Maze.point}.
    * @param offset From a cell's resting point to its centre, on both axes.
    */

@@ -12,6 +12,8 @@ export class RandomStream {
   #spareNormal: number | undefined;
 
   /**
+   * Starts the stream that belongs to a seed.
+   *
    * @param seed A whole number from 0 to 2^53 − 1.
    * @throws {UserError} The seed is something else.
    */

@@ -2,7 +2,9 @@ import { environments } from "./ids.ts";
 
 /** Returns of a random and of an expert policy: D4RL's scores 0 and 100. */
 export interface ReferenceReturn {
+  /** Return of the random policy, score 0. */
   readonly min: number;
+  /** Return of the expert policy, score 100. */
   readonly max: number;
 }
 

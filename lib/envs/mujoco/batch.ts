@@ -1,10 +1,9 @@
-import type { MjModel } from "@mujoco/mujoco";
 import { UserError } from "../../errors.ts";
 import type { BatchStep, EnvironmentBatch, EnvironmentSpec } from "../environment.ts";
 import { RandomStream } from "../random.ts";
 import type { ReferenceReturn } from "../scores.ts";
 import { mjcf, type Profile } from "./mjcf.ts";
-import { compile, mujoco, Simulation, simulationError } from "./simulation.ts";
+import { compile, type Model, mujoco, Simulation, simulationError } from "./simulation.ts";
 import type { Episode, Task } from "./task.ts";
 
 /** One environment of a batch. */
@@ -19,13 +18,14 @@ interface Slot {
 
 /** N environments of one task, simulated by MuJoCo in this process, one model between them. */
 export class MujocoBatch implements EnvironmentBatch {
+  /** What these environments are. */
   readonly spec: EnvironmentSpec;
   readonly #task: Task;
-  readonly #model: MjModel;
+  readonly #model: Model;
   readonly #slots: readonly Slot[];
   #closed = false;
 
-  private constructor(spec: EnvironmentSpec, task: Task, model: MjModel, slots: readonly Slot[]) {
+  private constructor(spec: EnvironmentSpec, task: Task, model: Model, slots: readonly Slot[]) {
     this.spec = spec;
     this.#task = task;
     this.#model = model;
@@ -76,6 +76,7 @@ export class MujocoBatch implements EnvironmentBatch {
     return new MujocoBatch(spec, task, model, slots);
   }
 
+  /** Number of environments. */
   get count(): number {
     return this.#slots.length;
   }

@@ -27,27 +27,37 @@ export interface Contact {
 
 /** A joint; a free joint has none of the optional numbers. */
 export interface Joint {
+  /** What motors call it. */
   readonly name: string;
+  /** Six degrees of freedom, a translation, or a rotation. */
   readonly type: "free" | "slide" | "hinge";
+  /** Where a hinge's axis passes through. */
   readonly pos?: Vector3;
+  /** Direction of the translation, or of the rotation's axis. */
   readonly axis?: Vector3;
   /** Lowest and highest position; absent on an unlimited joint. */
   readonly range?: readonly [number, number];
   /** Position that `qpos` has in the model's initial pose. */
   readonly reference?: number;
+  /** Spring towards zero: N/m, or N m/rad. */
   readonly stiffness?: number;
+  /** Force against the velocity: N s/m, or N m s/rad. */
   readonly damping?: number;
+  /** Inertia of the motor's rotor. */
   readonly armature?: number;
-  readonly margin?: number;
 }
 
 /** A shape attached to a body. */
 export interface Geom {
+  /** Unique among the model's geoms. */
   readonly name: string;
+  /** Its form; all but the plane have mass. */
   readonly type: "plane" | "sphere" | "capsule" | "box";
   /** MuJoCo's sizes of the type: plane's half-sizes and grid, radius, radius and half-length, half-sizes. */
   readonly size: readonly number[];
+  /** Its centre. */
   readonly pos?: Vector3;
+  /** Its orientation: a capsule lies along its own z axis. */
   readonly quat?: Quaternion;
   /** Where the friction differs from the sheet's. */
   readonly friction?: Vector3;
@@ -57,15 +67,21 @@ export interface Geom {
 
 /** A rigid body and what hangs on it. */
 export interface Body {
+  /** Unique among the model's bodies. */
   readonly name: string;
+  /** Where its frame lies in its parent's. */
   readonly pos: Vector3;
+  /** How it moves against its parent; not at all without a joint. */
   readonly joints: readonly Joint[];
+  /** What it is made of. */
   readonly geoms: readonly Geom[];
+  /** The bodies that hang on it. */
   readonly children: readonly Body[];
 }
 
 /** A motor: torque or force on one joint. */
 export interface Motor {
+  /** The joint it drives. */
   readonly joint: string;
   /** Newton (metre) per unit of control. */
   readonly gear: number;
@@ -75,9 +91,11 @@ export interface Motor {
 
 /** A robot and the ground or walls it stands on. */
 export interface Robot {
+  /** The model's name. */
   readonly name: string;
   /** Seconds. */
   readonly timestep: number;
+  /** Runge-Kutta of fourth order, or semi-implicit Euler. */
   readonly integrator: "RK4" | "Euler";
   /** Largest number of solver iterations; MuJoCo's 100 when absent. */
   readonly solverIterations?: number;
@@ -87,6 +105,7 @@ export interface Robot {
   readonly density: number;
   /** Masses and inertias are rescaled to this total in kg; absent where they stay as they are. */
   readonly totalMass?: number;
+  /** Contact parameters that all geoms share where they do not say otherwise. */
   readonly contact: Contact;
   /** The robot's geoms touch each other, not only the world. */
   readonly selfCollision: boolean;
@@ -94,6 +113,8 @@ export interface Robot {
   readonly limitImpedance: Vector3;
   /** Geoms of the world. */
   readonly world: readonly Geom[];
+  /** The body everything else hangs on. */
   readonly body: Body;
+  /** In the order of an action's entries. */
   readonly motors: readonly Motor[];
 }

@@ -1,19 +1,27 @@
-import loadMujoco, { type MainModule, type MjData, type MjModel } from "@mujoco/mujoco";
+import loadMujoco from "@mujoco/mujoco";
 import { UserError } from "../../errors.ts";
 
-let loading: Promise<MainModule> | undefined;
+/** MuJoCo's WebAssembly module. */
+export type Mujoco = Awaited<ReturnType<typeof loadMujoco>>;
+
+/** A compiled model. */
+export type Model = ReturnType<Mujoco["MjModel"]["from_xml_string"]>;
+
+let loading: Promise<Mujoco> | undefined;
 
 /** MuJoCo's WebAssembly module, loaded once (0.2 s) for the whole process. */
-export function mujoco(): Promise<MainModule> {
+export function mujoco(): Promise<Mujoco> {
   loading ??= loadMujoco();
   return loading;
 }
 
-/** Compiles a model written as MJCF. Its memory is the caller's to free with `delete()`. */
-export function compile(module: MainModule, mjcf: string): MjModel {
-  const model = module.MjModel.from_xml_string(mjcf);
-  if (model === null) throw new Error("MuJoCo gave no model and no reason");
-  return model;
+/**
+ * Compiles a model written as MJCF. Its memory is the caller's to free with `delete()`.
+ *
+ * @throws {Error} The MJCF is faulty, in MuJoCo's words.
+ */
+export function compile(module: Mujoco, mjcf: string): Model {
+  return module.MjModel.from_xml_string(mjcf);
 }
 
 /**
@@ -24,15 +32,20 @@ const START_TIME = 1;
 
 /** One simulation of a model. Its memory lies in WebAssembly's heap until `delete()`. */
 export class Simulation {
-  readonly #module: MainModule;
-  readonly #model: MjModel;
-  readonly #data: MjData;
+  readonly #module: Mujoco;
+  readonly #model: Model;
+  readonly #data: InstanceType<Mujoco["MjData"]>;
   #qpos = new Float64Array();
   #qvel = new Float64Array();
   #ctrl = new Float64Array();
   #xpos = new Float64Array();
 
-  constructor(module: MainModule, model: MjModel) {
+  /**
+   * A new simulation in the model's initial pose, at rest.
+   *
+   * @throws {Error} WebAssembly's heap (2 GiB) is full.
+   */
+  constructor(module: Mujoco, model: Model) {
     this.#module = module;
     this.#model = model;
     this.#data = new module.MjData(model);

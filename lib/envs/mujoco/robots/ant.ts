@@ -14,7 +14,7 @@ export const ant: Robot = {
   body: {
     name: "torso",
     pos: [0, 0, 0.75],
-    joints: [{ name: "root", type: "free", margin: 0.01 }],
+    joints: [{ name: "root", type: "free" }],
     geoms: [{ name: "torso_geom", type: "sphere", size: [0.25] }],
     children: [{
       name: "front_left_leg",

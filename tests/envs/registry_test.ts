@@ -1,4 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import { tasks } from "../../lib/data/catalog.ts";
 import { UserError } from "../../lib/errors.ts";
 import { environmentIds, makeEnvironment } from "../../lib/envs/registry.ts";
 
@@ -85,4 +86,16 @@ Deno.test("makeEnvironment() refuses counts that are not whole numbers from 1", 
   for (const count of [0, -1, 1.5, NaN]) {
     await assertRejects(() => makeEnvironment("hopper", count), UserError, `got ${count}`);
   }
+});
+
+Deno.test({
+  name: "makeEnvironment() makes every task of the data catalogue, with its step limit",
+  ignore,
+  async fn() {
+    for (const [name, { maxEpisodeSteps, referenceReturn }] of tasks) {
+      const spec = await specOf(name);
+      assertEquals([name, spec.maxEpisodeSteps], [name, maxEpisodeSteps]);
+      assertEquals(spec.referenceReturn, referenceReturn);
+    }
+  },
 });

@@ -143,19 +143,16 @@ export class MujocoBatch implements EnvironmentBatch {
     }
     const badEntry = actions.findIndex((entry) => !Number.isFinite(entry));
     if (badEntry >= 0) {
+      const index = name(Math.floor(badEntry / actionSize));
       throw new UserError(
-        `step: the action of environment ${
-          name(Math.floor(badEntry / actionSize))
-        } is not finite ` +
+        `step: the action of environment ${index} is not finite ` +
           `(entry ${badEntry % actionSize} is ${actions[badEntry]})`,
       );
     }
     const episodes = slots.map(({ episode, running }, i) => {
       if (episode !== null && running) return episode;
-      throw new UserError(
-        `step: environment ${name(i)} ` +
-          `${episode === null ? "has no episode yet" : "has finished its episode"}; reset it first`,
-      );
+      const state = episode === null ? "has no episode yet" : "has finished its episode";
+      throw new UserError(`step: environment ${name(i)} ${state}; reset it first`);
     });
 
     const observations = new Float64Array(slots.length * observationSize);

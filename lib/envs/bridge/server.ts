@@ -45,12 +45,7 @@ export function serveBridge(options: ServeOptions): BridgeServer {
   const connections = new Set<Connection>();
   const versions = options.versions ?? {};
 
-  const server = Deno.serve({
-    hostname: options.host ?? "127.0.0.1",
-    port: options.port ?? 0,
-    onListen() {},
-    onError: () => new Response("the request was not understood\n", { status: 400 }),
-  }, (request) => {
+  const answer = (request: Request): Response => {
     const origin = request.headers.get("origin");
     if (origin !== null && origin !== ownOrigin) {
       return new Response("a web page of another origin may not connect\n", { status: 403 });
@@ -74,9 +69,10 @@ export function serveBridge(options: ServeOptions): BridgeServer {
     connections.add(connection);
     connection.gone.then(() => connections.delete(connection));
     return response;
-  });
+  };
 
-  const { hostname, port } = server.addr;
+  const listener = new Listener(options.host ?? "127.0.0.1", options.port ?? 0, answer);
+  const { hostname, port } = listener.address;
   const authority = `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
   const ownOrigin = `http://${authority}`;
   return {
@@ -86,9 +82,61 @@ export function serveBridge(options: ServeOptions): BridgeServer {
       const open = [...connections];
       for (const connection of open) connection.end(closeCodes.goingAway, "the server stops");
       await Promise.all(open.map(({ gone }) => gone));
-      await server.shutdown();
+      await listener.close();
     },
   };
+}
+
+/** Milliseconds between two attempts to listen again. */
+const listenAgain = 100;
+
+/**
+ * An HTTP server that listens on. Deno's ends for good when it cannot accept a connection because the
+ * process has no file descriptor left, which strangers can bring about; what is open lives on, so this
+ * one begins again on the same port when there are descriptors again.
+ */
+class Listener {
+  readonly address: Deno.NetAddr;
+  readonly #answer: (request: Request) => Response;
+  #server: Deno.HttpServer<Deno.NetAddr>;
+  #closed = false;
+
+  constructor(hostname: string, port: number, answer: (request: Request) => Response) {
+    this.#answer = answer;
+    this.#server = this.#listen(hostname, port);
+    this.address = this.#server.addr;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    // One that has broken down has nothing left to shut down.
+    await this.#server.shutdown().catch(() => {});
+  }
+
+  #listen(hostname: string, port: number): Deno.HttpServer<Deno.NetAddr> {
+    const server = Deno.serve({
+      hostname,
+      port,
+      onListen() {},
+      onError: () => new Response("the request was not understood\n", { status: 400 }),
+    }, this.#answer);
+    server.finished.catch((error) => {
+      console.error(`no new connections for now: ${error.message}`);
+      this.#listenAgain();
+    });
+    return server;
+  }
+
+  #listenAgain(): void {
+    setTimeout(() => {
+      if (this.#closed) return;
+      try {
+        this.#server = this.#listen(this.address.hostname, this.address.port);
+      } catch {
+        this.#listenAgain();
+      }
+    }, listenAgain);
+  }
 }
 
 /** One client's socket: messages in order, one answer each, within the limits. */

@@ -10,7 +10,7 @@ import { launchServer, pythonPath, type ServerKind } from "../../../lib/envs/bri
 import { limits } from "../../../lib/envs/bridge/protocol.ts";
 import type { EnvironmentBatch } from "../../../lib/envs/environment.ts";
 import { malformedMessages } from "./malformed.ts";
-import { mayLaunch, RawClient } from "./raw_client.ts";
+import { BareClient, mayLaunch, RawClient } from "./raw_client.ts";
 
 const servers: { name: string; server: ServerKind; ignore: boolean }[] = [
   { name: "serve-env", server: { kind: "wasm", profile: "mj22" }, ignore: !mayLaunch },
@@ -20,6 +20,18 @@ const servers: { name: string; server: ServerKind; ignore: boolean }[] = [
     ignore: !mayLaunch || !exists(pythonPath),
   },
 ];
+
+/** Fails where a server does not soon have `count` environments to give: it closes them in its time. */
+async function eventuallyConnects(url: string, count: number): Promise<void> {
+  for (let tries = 0;; tries++) {
+    try {
+      return await (await connectEnvironment(url, "Hopper-v4", count)).close();
+    } catch (error) {
+      if (tries === 200) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+}
 
 function exists(path: string): boolean {
   try {
@@ -265,18 +277,63 @@ for (const { name, server, ignore } of servers) {
           assertEquals((await refused.nextJson()).code, "limit");
           await refused.closeCode();
           await Promise.all(held.map((batch) => batch.close()));
-          // The server closes environments after the connection: ask until their share is back.
-          for (let tries = 0;; tries++) {
-            try {
-              await (await connectEnvironment(url, "Hopper-v4", 1)).close();
-              break;
-            } catch (error) {
-              if (tries === 100) throw error;
-              await new Promise((resolve) => setTimeout(resolve, 10));
-            }
-          }
+          await eventuallyConnects(url, limits.batch);
         },
       );
+
+      await t.step("closes the environments of clients that vanish in a step", async () => {
+        const all = Array.from({ length: limits.batch }, (_, i) => i);
+        // More of them than the server has environments for, one pair after the other.
+        for (let pair = 0; pair < 2; pair++) {
+          await Promise.all([1, 2].map(async () => {
+            const client = await BareClient.connect(url);
+            await client.send(hello({ count: limits.batch }));
+            await client.connection.read(new Uint8Array(1)); // the welcome begins
+            await client.send(frame(1, all, { kind: "reset", seeds: all }));
+            await client.send(step(2, all));
+            client.connection.close();
+          }));
+          await eventuallyConnects(url, limits.batch);
+        }
+        await eventuallyConnects(url, limits.batch);
+      });
+
+      await t.step("serves its client while a thousand others connect", async () => {
+        const batch = await connectEnvironment(url, "Hopper-v4", 1);
+        await batch.reset([1]);
+        const { hostname, port } = new URL(url);
+        const silent: Deno.Conn[] = [];
+        for (let k = 0; k < 500; k++) {
+          silent.push(await Deno.connect({ hostname, port: Number(port) }));
+          await silent[k]!.write(new TextEncoder().encode("GET /?tok"));
+        }
+        const others = await Promise.all(
+          Array.from({ length: 500 }, () => RawClient.connect(url)),
+        );
+        await batch.step(new Float64Array(3));
+        const open = others.filter(({ socket }) => socket.readyState === WebSocket.OPEN).length;
+        assertLess(open, limits.connections);
+        assert(open > 0);
+        for (const socket of silent) socket.close();
+        await Promise.all(others.map((client) => client.close()));
+        await batch.step(new Float64Array(3));
+        await batch.close();
+        await eventuallyConnects(url, 1);
+      });
+
+      await t.step("reports a simulation that breaks down", async () => {
+        const batch = await connectEnvironment(url, "Hopper-v4", 2);
+        await batch.reset([1, 2]);
+        const upright = Float64Array.of(0, 1.25, 0, 0, 0, 0);
+        await batch.resetTo(upright, new Float64Array(6).fill(1e11), [1]);
+        const failure = await batch.step(new Float64Array(3), [1]).catch((error) => error);
+        assertEquals([failure.fault, failure.code], ["rejected", "simulation"]);
+        assertMatch(failure.message, /environment 1/);
+        const over = await batch.step(new Float64Array(6)).catch((error) => error);
+        assertEquals([over.code, over.environment], ["finished", 1]);
+        await batch.step(new Float64Array(3), [0]);
+        await batch.close();
+      });
 
       await t.step("steps episodes without auto-reset, the same for the same seed", async () => {
         const batch = await connectEnvironment(url, "Hopper-v4", 2);

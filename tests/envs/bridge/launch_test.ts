@@ -19,6 +19,21 @@ async function listens(url: string): Promise<boolean> {
   }
 }
 
+/** Resolves when somebody listens at a server's address, or nobody does. */
+async function untilListens(url: string, expected: boolean): Promise<void> {
+  let reached = false;
+  let watching = true;
+  const watch = (async () => {
+    while (watching && !reached) reached = await listens(url) === expected;
+  })();
+  try {
+    await until(`${url} to ${expected ? "" : "stop to "}listen`, () => reached);
+  } finally {
+    watching = false;
+    await watch;
+  }
+}
+
 launchTest("launchServer() ends the server's process on close()", async () => {
   const server = await launchServer({ kind: "wasm" });
   assertMatch(server.url, /^ws:\/\/127\.0\.0\.1:\d+\/\?token=[0-9a-f]{48}$/);
@@ -80,12 +95,57 @@ launchTest("launchServer(): the server does not outlive a caller that is killed"
   assertEquals(await listens(url), true);
   caller.kill("SIGKILL");
   await caller.status;
-  let gone = false;
-  const watch = (async () => {
-    while (!gone) gone = !await listens(url);
-  })();
-  await until("the server to follow its caller", () => gone);
-  await watch;
+  await untilListens(url, false);
+});
+
+Deno.test({
+  name: "serve-env serves on when strangers have used up its file descriptors",
+  ignore: !mayLaunch || Deno.build.os === "windows",
+  fn: async () => {
+    const server = new Deno.Command("sh", {
+      args: [
+        "-c",
+        'ulimit -n 200 && exec "$0" "$@"',
+        Deno.execPath(),
+        "run",
+        "-A",
+        fileURLToPath(new URL("../../../lib/commands/serve_env.ts", import.meta.url)),
+        "--exit-with-stdin",
+      ],
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const stdout = server.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    const { url } = JSON.parse((await stdout.read()).value!);
+    const batch = await connectEnvironment(url, "hopper", 1);
+    await batch.reset([1]);
+
+    const { hostname, port } = new URL(url);
+    const strangers: Deno.Conn[] = [];
+    try {
+      while (strangers.length < 400) {
+        const stranger = await Deno.connect({ hostname, port: Number(port) });
+        strangers.push(stranger);
+        await stranger.write(new TextEncoder().encode("GET / HT"));
+      }
+    } catch {
+      // Nobody listens any more: that is the case in question.
+    }
+    await untilListens(url, false);
+    await batch.step(new Float64Array(3));
+    for (const stranger of strangers) stranger.close();
+    await untilListens(url, true);
+    const next = await connectEnvironment(url, "hopper", 1);
+    await next.reset([1]);
+    await next.close();
+    await batch.step(new Float64Array(3));
+    await batch.close();
+    await server.stdin.close();
+    assertEquals((await server.status).code, 0);
+    await stdout.cancel();
+    await server.stderr.cancel();
+  },
 });
 
 Deno.test({

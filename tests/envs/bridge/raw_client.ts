@@ -68,6 +68,49 @@ export class RawClient {
   }
 }
 
+/** A WebSocket by hand, which can vanish without a word. */
+export class BareClient {
+  readonly connection: Deno.TcpConn;
+
+  private constructor(connection: Deno.TcpConn) {
+    this.connection = connection;
+  }
+
+  /** The request that asks for the upgrade. */
+  static request(url: string): Uint8Array<ArrayBuffer> {
+    const { host, search } = new URL(url);
+    return new TextEncoder().encode(
+      `GET /${search} HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    );
+  }
+
+  /** Resolves when the server has upgraded the connection. */
+  static async connect(url: string): Promise<BareClient> {
+    const { hostname, port } = new URL(url);
+    const connection = await Deno.connect({ hostname, port: Number(port) });
+    await connection.write(BareClient.request(url));
+    const answer = new Uint8Array(1024);
+    const length = await connection.read(answer);
+    const text = new TextDecoder().decode(answer.subarray(0, length ?? 0));
+    if (!text.includes(" 101 ")) throw new Error(`expected an upgrade, got ${text}`);
+    return new BareClient(connection);
+  }
+
+  /** Sends a whole message of fewer than 65,536 bytes. */
+  async send(message: string | ArrayBuffer | Uint8Array<ArrayBuffer>): Promise<void> {
+    const text = typeof message === "string";
+    const payload = text ? new TextEncoder().encode(message) : new Uint8Array(message);
+    const frame = new Uint8Array(8 + payload.length);
+    // A 16-bit length, and a mask of zeros.
+    frame.set([text ? 0x81 : 0x82, 0x80 | 126, payload.length >> 8, payload.length & 0xff]);
+    frame.set(payload, 8);
+    for (let sent = 0; sent < frame.length;) {
+      sent += await this.connection.write(frame.subarray(sent));
+    }
+  }
+}
+
 /** Whether tests may talk over loopback; without, they are skipped by name. */
 export const mayConnect: boolean =
   Deno.permissions.querySync({ name: "net", host: "127.0.0.1" }).state === "granted";

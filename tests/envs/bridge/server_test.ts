@@ -5,7 +5,7 @@ import { encodeRequest } from "../../../lib/envs/bridge/frames.ts";
 import { limits } from "../../../lib/envs/bridge/protocol.ts";
 import { type BridgeServer, serveBridge } from "../../../lib/envs/bridge/server.ts";
 import { malformedMessages } from "./malformed.ts";
-import { mayConnect, RawClient, until } from "./raw_client.ts";
+import { BareClient, mayConnect, RawClient, until } from "./raw_client.ts";
 import { type ToyWorld, toyWorld } from "./toy_batch.ts";
 
 /** A server of toys; afterwards a good client is served, and nothing is left. */
@@ -101,35 +101,29 @@ serverTest(
 serverTest(
   "serveBridge() outlives half messages and garbage below WebSocket's framing",
   async (server) => {
-    const { hostname, port, search } = new URL(server.url);
+    const { hostname, port } = new URL(server.url);
     const address = { hostname, port: Number(port) };
-    const upgrade = new TextEncoder().encode(
-      `GET /${search} HTTP/1.1\r\nHost: ${hostname}:${port}\r\nConnection: Upgrade\r\n` +
-        "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-    );
+    const upgrade = BareClient.request(server.url);
     await fc.assert(
       fc.asyncProperty(
         fc.boolean(),
         fc.nat({ max: upgrade.length }),
         fc.uint8Array({ minLength: 1, maxLength: 64 }),
         async (upgraded, kept, garbage) => {
-          using connection = await Deno.connect(address);
-          await connection.write(upgraded ? upgrade : upgrade.subarray(0, kept));
           if (upgraded) {
-            const answer = new Uint8Array(1024);
-            const length = await connection.read(answer);
-            assert(new TextDecoder().decode(answer.subarray(0, length ?? 0)).includes(" 101 "));
+            using connection = (await BareClient.connect(server.url)).connection;
+            await connection.write(garbage);
+          } else {
+            using connection = await Deno.connect(address);
+            await connection.write(upgrade.subarray(0, kept));
+            await connection.write(garbage);
           }
-          await connection.write(garbage);
         },
       ),
       { numRuns: 300, seed: 3 },
     );
     // A frame that announces 40 bytes and brings 3, from a client that stays.
-    using half = await Deno.connect(address);
-    await half.write(upgrade);
-    await half.read(new Uint8Array(1024));
+    using half = (await BareClient.connect(server.url)).connection;
     await half.write(Uint8Array.of(0x82, 0xa8, 1, 2, 3, 4, 5, 6, 7));
     await serves(server);
   },
@@ -169,26 +163,15 @@ serverTest(
       stepping.resolve();
       return goOn.promise;
     };
-    const { hostname, port, search } = new URL(server.url);
-    const connection = await Deno.connect({ hostname, port: Number(port) });
-    await connection.write(
-      new TextEncoder().encode(
-        `GET /${search} HTTP/1.1\r\nHost: ${hostname}\r\nConnection: Upgrade\r\nUpgrade: websocket` +
-          "\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-      ),
-    );
-    await connection.read(new Uint8Array(1024));
-    const send = (opcode: number, payload: Uint8Array) =>
-      // Masked with zeros, at most 125 bytes: all that these messages need.
-      connection.write(Uint8Array.of(0x80 | opcode, 0x80 | payload.length, 0, 0, 0, 0, ...payload));
+    const client = await BareClient.connect(server.url);
     const frame = (body: Parameters<typeof encodeRequest>[0]) =>
-      new Uint8Array(encodeRequest(body, { ...shape, count: 1 }));
-    await send(1, new TextEncoder().encode(JSON.stringify({ ...hello, count: 1 })));
-    await send(2, frame({ kind: "reset", id: 1, indices: [0], seeds: [1] }));
-    await send(2, frame({ kind: "step", id: 2, indices: [0], actions: new Float64Array(2) }));
+      encodeRequest(body, { ...shape, count: 1 });
+    await client.send(JSON.stringify({ ...hello, count: 1 }));
+    await client.send(frame({ kind: "reset", id: 1, indices: [0], seeds: [1] }));
+    await client.send(frame({ kind: "step", id: 2, indices: [0], actions: new Float64Array(2) }));
     await stepping.promise;
     assertEquals(server.held(), { connections: 1, environments: 1 });
-    connection.close();
+    client.connection.close();
     // Another client is served meanwhile, and the step comes to its end before its environment goes.
     world.beforeStep = () => Promise.resolve();
     await serves(server);

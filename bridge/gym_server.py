@@ -403,4 +403,10 @@ if __name__ == "__main__":
     arguments = parser.parse_args()
     for module in arguments.modules:
         importlib.import_module(module)
-    asyncio.run(main(arguments.host, arguments.port, arguments.exit_with_stdin, stdout))
+    try:
+        asyncio.run(main(arguments.host, arguments.port, arguments.exit_with_stdin, stdout))
+    except OSError as error:
+        sys.exit(
+            f"error: gym_server.py cannot listen on {arguments.host}, port {arguments.port} "
+            f"({error}); choose another --host or --port"
+        )

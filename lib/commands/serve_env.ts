@@ -8,7 +8,6 @@ import { type BridgeServer, serveBridge } from "../envs/bridge/server.ts";
 import { makeEnvironment } from "../envs/registry.ts";
 import { UserError } from "../errors.ts";
 import { version } from "../version.ts";
-import { runCommandLine } from "./dispatch.ts";
 import { choice, integer, parseFlags, text, toggle } from "./flags.ts";
 import { helpText } from "./help.ts";
 
@@ -77,14 +76,4 @@ async function stopAsked(stdin: boolean): Promise<void> {
   }
   await promise;
   for (const signal of signals) Deno.removeSignalListener(signal, resolve);
-}
-
-if (import.meta.main) {
-  const load = () => Promise.resolve(serveEnv);
-  Deno.exit(
-    await runCommandLine({ "serve-env": { summary: command.summary, load } }, [
-      "serve-env",
-      ...Deno.args,
-    ]),
-  );
 }

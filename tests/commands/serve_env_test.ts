@@ -33,7 +33,8 @@ Deno.test({
       args: [
         "run",
         "-A",
-        fileURLToPath(new URL("../../lib/commands/serve_env.ts", import.meta.url)),
+        fileURLToPath(new URL("../../cli.ts", import.meta.url)),
+        "serve-env",
       ],
       stdout: "piped",
       stderr: "piped",

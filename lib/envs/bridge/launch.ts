@@ -106,7 +106,8 @@ async function commandOf(server: ServerKind): Promise<{ program: string; args: s
       "--allow-read",
       "--allow-env",
       `--config=${local("../../../deno.json")}`,
-      local("../../commands/serve_env.ts"),
+      local("../../../cli.ts"),
+      "serve-env",
     ];
     if (server.profile !== undefined) args.push("--profile", server.profile);
     return { program: Deno.execPath(), args };

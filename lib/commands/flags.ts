@@ -2,12 +2,12 @@
  * Flags as a table: a command declares each of its flags once (kind, limits, default, help) and
  * gets from it typed values, refusals a person can act on, and the text of `--help`.
  *
- * The splitting of the command line is Node's `util.parseArgs`, whose tokens keep apart what matters
- * here: `--seed -1` (a value that is refused) and `--out --json` (a value that is missing).
+ * The command line is parsed by `@std/cli`, after every flag has been joined to its value: by itself
+ * it would take `--seed -1` and `--out ""` for flags without one.
  *
  * @module
  */
-import { parseArgs } from "node:util";
+import { parseArgs } from "@std/cli/parse-args";
 import { UserError } from "../errors.ts";
 import { suggestion } from "./suggestion.ts";
 
@@ -178,38 +178,21 @@ export function parseFlags<F extends FlagTable>(
   command: CommandLine<F>,
   args: readonly string[],
 ): Parsed<F> | "help" {
-  const { tokens } = parseArgs({
-    args: [...args],
-    strict: false,
-    allowPositionals: true,
-    tokens: true,
-    options: Object.fromEntries(
-      Object.entries(command.flags).map(([name, { placeholder }]) => [
-        name,
-        { type: placeholder === null ? "boolean" as const : "string" as const },
-      ]),
-    ),
+  const end = args.indexOf("--");
+  const options = end < 0 ? args : args.slice(0, end);
+  if (options.some((arg) => arg === "--help" || arg === "-h")) return "help";
+
+  const names = Object.keys(command.flags);
+  const { _: positionals, ...given } = parseArgs(
+    [...joinValues(command, options), ...args.slice(options.length)],
+    { string: ["_", ...names], collect: names },
+  );
+  const values = Object.entries(command.flags).map(([name, flag]) => {
+    const [value, second] = given[name] as string[];
+    if (second !== undefined) throw new UserError(`--${name} is given twice; give it once`);
+    return [name, value === undefined ? flag.fallback : readValue(name, flag, value)];
   });
-  const options = tokens.filter((token) => token.kind === "option");
-  if (options.some(({ rawName }) => rawName === "--help" || rawName === "-h")) return "help";
 
-  const values = new Map<string, unknown>();
-  for (const { name, rawName, value, inlineValue } of options) {
-    const flag = rawName.startsWith("--") ? ownEntry(command.flags, name) : undefined;
-    if (flag === undefined) {
-      throw new UserError(
-        `unknown flag ${rawName}${suggestion(name, Object.keys(command.flags), "--")}; ` +
-          `\`${command.name} --help\` lists all`,
-      );
-    }
-    if (values.has(name)) throw new UserError(`--${name} is given twice; give it once`);
-    values.set(name, readValue(name, flag, value, inlineValue === true));
-  }
-  for (const [name, flag] of Object.entries(command.flags)) {
-    if (!values.has(name)) values.set(name, flag.fallback);
-  }
-
-  const positionals = tokens.flatMap((token) => token.kind === "positional" ? [token.value] : []);
   const missing = command.positionals.slice(positionals.length).find(({ optional }) => !optional);
   if (missing !== undefined) {
     throw new UserError(
@@ -227,23 +210,46 @@ export function parseFlags<F extends FlagTable>(
   return { flags: Object.fromEntries(values) as FlagValues<F>, positionals };
 }
 
-/** The flag called `name`, without what objects inherit (`--constructor` is no flag). */
-function ownEntry(table: FlagTable, name: string): Flag<unknown> | undefined {
-  return Object.hasOwn(table, name) ? table[name] : undefined;
+/**
+ * The arguments with every flag in the form `--name=value`; a switch's value is empty.
+ *
+ * @throws UserError on a flag that is not in the command's table, or lacks its value.
+ */
+function* joinValues<F extends FlagTable>(
+  command: CommandLine<F>,
+  args: readonly string[],
+): Generator<string> {
+  const names = Object.keys(command.flags);
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i]!;
+    if (arg === "-" || !arg.startsWith("-")) {
+      yield arg;
+      continue;
+    }
+    const [rawName] = arg.split("=", 1) as [string];
+    const name = rawName.replace(/^--?/, "");
+    if (!rawName.startsWith("--") || !names.includes(name)) {
+      throw new UserError(
+        `unknown flag ${rawName}${suggestion(name, names, "--")}; ` +
+          `\`${command.name} --help\` lists all`,
+      );
+    }
+    const { placeholder } = command.flags[name]!;
+    if (arg !== rawName) yield arg;
+    else if (placeholder === null) yield `${arg}=`;
+    else {
+      const value = args[++i];
+      if (value === undefined || value.startsWith("--")) {
+        throw new UserError(`${rawName} needs a value: ${rawName} ${placeholder}`);
+      }
+      yield `${arg}=${value}`;
+    }
+  }
 }
 
-function readValue(
-  name: string,
-  flag: Flag<unknown>,
-  value: string | undefined,
-  inline: boolean,
-): unknown {
-  if (flag.placeholder === null) {
-    if (inline) throw new UserError(`--${name} is a switch and takes no value, got "${value}"`);
-    return flag.parse("");
-  }
-  if (value === undefined || (!inline && value.startsWith("--"))) {
-    throw new UserError(`--${name} needs a value: --${name} ${flag.placeholder}`);
+function readValue(name: string, flag: Flag<unknown>, value: string): unknown {
+  if (flag.placeholder === null && value !== "") {
+    throw new UserError(`--${name} is a switch and takes no value, got "${value}"`);
   }
   try {
     return flag.parse(value);

@@ -40,3 +40,18 @@ declare module "@std/assert" {
   ): Promise<E>;
   export function fail(message?: string): never;
 }
+
+declare module "@std/cli/parse-args" {
+  /** Positional arguments in `_`; of each flag in `collect` all values, in their order. */
+  export interface Args {
+    _: string[];
+    [flag: string]: unknown;
+  }
+  export function parseArgs(
+    args: readonly string[],
+    options?: {
+      string?: readonly string[];
+      collect?: readonly string[];
+    },
+  ): Args;
+}

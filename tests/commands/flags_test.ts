@@ -125,9 +125,12 @@ Deno.test("parseFlags() names the nearest known flag for an unknown one", () => 
     ["--critic-step", "5"],
     "unknown flag --critic-step, did you mean --critic-steps?; `train --help` lists all",
   );
+  refuses(["--otu", "x"], "unknown flag --otu, did you mean --out?; `train --help` lists all");
   refuses(["--frobnicate"], "unknown flag --frobnicate; `train --help` lists all");
   refuses(["-q"], "unknown flag -q; `train --help` lists all");
   refuses(["--constructor"], "unknown flag --constructor; `train --help` lists all");
+  refuses(["--no-out=x"], "unknown flag --no-out; `train --help` lists all");
+  refuses(["--_", "x"], "unknown flag --_; `train --help` lists all");
 });
 
 Deno.test("parseFlags() refuses a repeated flag", () => {
@@ -154,6 +157,7 @@ Deno.test("parseFlags() refuses counts that are negative, broken or out of range
 Deno.test("parseFlags() refuses a flag without its value and a switch with one", () => {
   refuses(["--out", "--json"], "--out needs a value: --out DIR");
   refuses(["--out"], "--out needs a value: --out DIR");
+  refuses(["--json", "a", "b"], 'train does not know what to do with "b": it takes <task>');
   refuses(["--json=yes"], '--json is a switch and takes no value, got "yes"');
 });
 

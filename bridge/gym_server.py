@@ -14,7 +14,6 @@ import importlib
 import json
 import logging
 import os
-import re
 import secrets
 import signal
 import sys
@@ -26,40 +25,22 @@ from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
 
 import gym_batch
-
-PROTOCOL_VERSION = 1
-MAX_REQUEST_BYTES = 1 << 20
-MAX_ANSWER_BYTES = 16 << 20
-MAX_BATCH = 128
-MAX_ENVIRONMENTS = 256
-MAX_CONNECTIONS = 256
-MAX_UNANSWERED = 16
-HELLO_TIMEOUT = 10  # seconds
-IDLE_TIMEOUT = 120  # seconds
-
-HEADER = np.dtype([("kind", "u1"), ("zeros", "u1", 3), ("id", "<u4"), ("n", "<u4"), ("zero", "<u4")])
-KINDS = {1: "reset", 2: "step", 3: "state", 4: "resetTo"}
-ANSWER_BIT = 0x80
-MAX_SEED = 2**53 - 1
-
-
-class Refusal(Exception):
-    """A message that the server does not act on."""
-
-    def __init__(self, code, message, request=None, environment=None):
-        super().__init__(message)
-        self.code, self.request, self.environment = code, request, environment
-
-    def encode(self):
-        return json.dumps(
-            {
-                "type": "error",
-                "request": self.request,
-                "code": self.code,
-                "message": str(self),
-                "environment": self.environment,
-            }
-        )
+from bridge_protocol import (
+    ANSWER_BIT,
+    HEADER,
+    HELLO_TIMEOUT,
+    IDLE_TIMEOUT,
+    KIND_CODES,
+    MAX_CONNECTIONS,
+    MAX_ENVIRONMENTS,
+    MAX_REQUEST_BYTES,
+    MAX_UNANSWERED,
+    PROTOCOL_VERSION,
+    Refusal,
+    check_sizes,
+    decode_hello,
+    decode_request,
+)
 
 
 class Budget:
@@ -162,142 +143,6 @@ class Session:
             self.running[indices] = ~(blocks[2] | blocks[3]).astype(bool)
         header = np.array((KIND_CODES[kind] | ANSWER_BIT, 0, request, len(indices), 0), HEADER)
         return header.tobytes() + b"".join(block.tobytes() for block in blocks)
-
-
-KIND_CODES = {name: code for code, name in KINDS.items()}
-
-
-def check_sizes(batch):
-    """Refuses a batch whose frames would not fit into messages."""
-    state = sum(batch.state_size or (0, 0))
-    request = HEADER.itemsize + len(batch) * (8 * max(batch.action_size, state, 1) + 4)
-    answer = HEADER.itemsize + len(batch) * max(8 * (batch.observation_size + 1) + 2, 8 * state)
-    if request > MAX_REQUEST_BYTES or answer > MAX_ANSWER_BYTES:
-        raise Refusal(
-            "limit",
-            f"{len(batch)} environments with {batch.observation_size} observations and "
-            f"{batch.action_size} actions need messages of {request} and {answer} bytes; "
-            f"{MAX_REQUEST_BYTES} and {MAX_ANSWER_BYTES} are allowed; ask for fewer environments",
-        )
-
-
-def decode_hello(message):
-    """The environment id and the count of a client's first message."""
-
-    def malformed(text):
-        return Refusal("malformed", f"hello: {text}")
-
-    if not isinstance(message, str):
-        raise malformed("expected a text message, got a binary one")
-    try:
-        hello = json.loads(message)
-    except (ValueError, RecursionError):
-        raise malformed(f"expected JSON, got {quote(message)}") from None
-    if not isinstance(hello, dict):
-        raise malformed(f"expected a JSON object, got {quote(hello)}")
-    if hello.get("type") != "hello":
-        raise malformed(f'type must be "hello", got {quote(hello.get("type"))}')
-    version = hello.get("protocol")
-    if not is_count(version) or version != PROTOCOL_VERSION:
-        raise Refusal(
-            "version",
-            f"this server speaks version {PROTOCOL_VERSION} of the bridge protocol, the client "
-            f"{quote(version)}; use the same release on both sides",
-        )
-    surplus = [key for key in hello if key not in ("type", "protocol", "environment", "count")]
-    if surplus:
-        raise malformed(f"unknown field {quote(surplus[0])}")
-    environment, count = hello.get("environment"), hello.get("count")
-    # No colon: "module:Id" makes Gymnasium import a module of the client's choice.
-    if not isinstance(environment, str) or not re.fullmatch(
-        r"\w[\w./-]{0,127}", environment, re.ASCII
-    ):
-        raise malformed(
-            "environment must be an id of at most 128 letters, digits and _ - . /, "
-            f"got {quote(environment)}"
-        )
-    if not is_count(count):
-        raise malformed(f"count must be a whole number of at least 1, got {quote(count)}")
-    if count > MAX_BATCH:
-        raise Refusal(
-            "limit", f"one connection may hold {MAX_BATCH} environments, {count} were asked for"
-        )
-    return environment, int(count)
-
-
-def is_count(value):
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number and 0 < value <= MAX_SEED and value == int(value)
-
-
-def quote(value):
-    text = json.dumps(value)
-    return text if len(text) <= 80 else text[:80] + "…"
-
-
-def decode_request(frame, batch):
-    """The kind, id, environments and values of a request that is right to the byte."""
-    if len(frame) < HEADER.itemsize:
-        raise Refusal(
-            "malformed",
-            f"a frame begins with {HEADER.itemsize} bytes of header, got {len(frame)} bytes in all",
-        )
-    header = np.frombuffer(frame, HEADER, 1)[0]
-    request, n = int(header["id"]), int(header["n"])
-
-    def refusal(message, code="malformed", environment=None):
-        return Refusal(code, message, request, environment)
-
-    kind = KINDS.get(int(header["kind"]))
-    if kind is None:
-        raise refusal(f"unknown kind {header['kind']}")
-    if header["zeros"].any() or header["zero"]:
-        raise refusal(f"{kind}: bytes 1 to 3 and 12 to 15 of the header must be 0")
-    if kind in ("state", "resetTo") and batch.state_size is None:
-        raise refusal("this environment has no simulator state", "unsupported")
-    if not 1 <= n <= len(batch):
-        raise refusal(f"{kind}: asks for {n} environments, the batch has {len(batch)}")
-    widths = {
-        "reset": [1],
-        "step": [batch.action_size],
-        "state": [],
-        "resetTo": list(batch.state_size or ()),
-    }[kind]
-    expected = HEADER.itemsize + n * (8 * sum(widths) + 4)
-    if len(frame) != expected:
-        raise refusal(f"{kind} of {n} environments has {expected} bytes, got {len(frame)}")
-    indices = np.frombuffer(frame, "<u4", n, expected - 4 * n).astype(np.int64)
-    if indices.max() >= len(batch):
-        raise refusal(
-            f"{kind}: there is no environment {indices[indices >= len(batch)][0]}, "
-            f"the batch has {len(batch)}"
-        )
-    if len(set(indices.tolist())) != n:
-        raise refusal(f"{kind}: an environment is named twice")
-    if kind == "reset":
-        seeds = np.frombuffer(frame, "<u8", n, HEADER.itemsize)
-        if seeds.max() > MAX_SEED:
-            index = indices[seeds > MAX_SEED][0]
-            raise refusal(f"reset: the seed of environment {index} is above 2^53 - 1")
-        return kind, request, indices, [seeds]
-
-    values, offset = [], HEADER.itemsize
-    names = ["the action"] if kind == "step" else ["the position", "the velocity"]
-    for name, width in zip(names, widths):
-        block = np.frombuffer(frame, "<f8", n * width, offset).reshape(n, width)
-        offset += block.nbytes
-        bad = np.argwhere(~np.isfinite(block))
-        if len(bad):
-            row, entry = bad[0]
-            environment = int(indices[row])
-            raise refusal(
-                f"{name} of environment {environment} has {block[row, entry]} in entry {entry}; "
-                "every entry must be finite",
-                "not-finite",
-                environment,
-            )
-        values.append(block)
-    return kind, request, indices, values
 
 
 async def serve_client(connection, budget, connections):
@@ -405,7 +250,7 @@ if __name__ == "__main__":
         importlib.import_module(module)
     try:
         asyncio.run(main(arguments.host, arguments.port, arguments.exit_with_stdin, stdout))
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         sys.exit(
             f"error: gym_server.py cannot listen on {arguments.host}, port {arguments.port} "
             f"({error}); choose another --host or --port"

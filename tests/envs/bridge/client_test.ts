@@ -156,20 +156,15 @@ clientTest("a batch whose server stops in an episode gives one clear error, alwa
   const server = serveBridge({ makeEnvironment: world.make });
   const batch = await connectEnvironment(server.url, "toy", 1);
   await batch.reset([1]);
-  const stepping = Promise.withResolvers<void>();
-  const goOn = Promise.withResolvers<void>();
-  world.beforeStep = () => {
-    stepping.resolve();
-    return goOn.promise;
-  };
+  const stepping = world.hold();
   const pending = batch.step(new Float64Array(2));
-  await stepping.promise;
+  await stepping;
   const closing = server.close();
   const first = await fault(pending, "lost", /the server stops; the episodes in progress are lost/);
   for (const again of [batch.step(new Float64Array(2)), batch.reset([1]), batch.state()]) {
     assertEquals(await again.catch((error) => error), first);
   }
-  goOn.resolve();
+  world.release();
   await closing;
   await batch.close();
 });

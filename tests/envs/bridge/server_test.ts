@@ -28,6 +28,7 @@ function serverTest(
         assertEquals(world.open, 0, "batches left open");
         await serves(server);
       } finally {
+        world.release();
         await server.close();
       }
       assertEquals([server.held(), world.open], [{ connections: 0, environments: 0 }, 0]);
@@ -157,34 +158,28 @@ serverTest(
 serverTest(
   "serveBridge() closes the environments of a client that vanishes in the middle of a step",
   async (server, world) => {
-    const stepping = Promise.withResolvers<void>();
-    const goOn = Promise.withResolvers<void>();
-    world.beforeStep = () => {
-      stepping.resolve();
-      return goOn.promise;
-    };
+    const stepping = world.hold();
     const client = await BareClient.connect(server.url);
     const frame = (body: Parameters<typeof encodeRequest>[0]) =>
       encodeRequest(body, { ...shape, count: 1 });
     await client.send(JSON.stringify({ ...hello, count: 1 }));
     await client.send(frame({ kind: "reset", id: 1, indices: [0], seeds: [1] }));
     await client.send(frame({ kind: "step", id: 2, indices: [0], actions: new Float64Array(2) }));
-    await stepping.promise;
+    await stepping;
     assertEquals(server.held(), { connections: 1, environments: 1 });
     client.connection.close();
     // Another client is served meanwhile, and the step comes to its end before its environment goes.
     world.beforeStep = () => Promise.resolve();
     await serves(server);
-    assertEquals(world.open, 1);
-    goOn.resolve();
+    await until("the other client's toys to go", () => world.open === 1);
+    world.release();
   },
 );
 
 serverTest(
   "serveBridge() closes a connection with more unanswered requests than it grants",
   async ({ url }, world) => {
-    const goOn = Promise.withResolvers<void>();
-    world.beforeStep = () => goOn.promise;
+    world.hold();
     const client = await RawClient.connect(url);
     await client.ask(JSON.stringify(hello));
     await client.ask(encodeRequest({ kind: "reset", id: 0, indices: [0], seeds: [1] }, shape));
@@ -194,8 +189,7 @@ serverTest(
     );
     for (let k = 0; k <= limits.unanswered; k++) client.send(step);
     assertEquals(await client.closeCode(), 1008);
-    goOn.resolve();
-    world.beforeStep = () => Promise.resolve();
+    world.release();
   },
 );
 

@@ -24,13 +24,32 @@ export interface ToyWorld {
   open: number;
   /** Awaited inside every step. */
   beforeStep: () => Promise<void>;
+  /** Makes steps wait until `release`. The promise it gives resolves when one does. */
+  hold(): Promise<void>;
+  /** Lets waiting steps, and those to come, go on. */
+  release(): void;
 }
 
 /** Toys whose making and closing is counted. */
 export function toyWorld(): ToyWorld {
+  let goOn = Promise.withResolvers<void>();
   const world: ToyWorld = {
     open: 0,
     beforeStep: () => Promise.resolve(),
+    hold: () => {
+      const waiting = Promise.withResolvers<void>();
+      goOn = Promise.withResolvers();
+      const { promise } = goOn;
+      world.beforeStep = () => {
+        waiting.resolve();
+        return promise;
+      };
+      return waiting.promise;
+    },
+    release: () => {
+      world.beforeStep = () => Promise.resolve();
+      goOn.resolve();
+    },
     make: (id, count) => {
       if (id !== "toy" && id !== "stateless") throw new Error(`no toy is called "${id}"`);
       world.open++;

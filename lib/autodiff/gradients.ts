@@ -1,0 +1,54 @@
+/**
+ * Reverse mode. Walks the recorded operations backwards and asks each for its gradient; where two
+ * gradients meet they are added.
+ *
+ * @module
+ */
+import type { Graph, Loss } from "./graph.ts";
+import { add } from "./ops/add.ts";
+import type { Tensor } from "./tensor.ts";
+
+/**
+ * Records the operations that compute the gradient of `loss` by each tensor of `wrt`, and returns the
+ * gradients in that order, each in the shape of its tensor; null where there is no path.
+ *
+ * @param loss A loss, or any tensor together with the weights of its entries (`upstream`, same shape).
+ */
+export function gradients(
+  graph: Graph,
+  loss: Loss | { tensor: Tensor; upstream: Tensor },
+  wrt: readonly Tensor[],
+): (Tensor | null)[] {
+  const recorded = graph.operations.slice();
+  const depends = new Set<Tensor>(wrt);
+  for (const { inputs, writes } of recorded) {
+    if (inputs.some((input) => depends.has(input))) {
+      writes.forEach((output) => depends.add(output));
+    }
+  }
+  const adjoints = new Map<Tensor, Tensor>();
+  const contribute = (tensor: Tensor, gradient: Tensor) => {
+    const present = adjoints.get(tensor);
+    adjoints.set(tensor, present ? add(graph, present, gradient) : gradient);
+  };
+  if ("tensor" in loss) {
+    contribute(loss.tensor, loss.upstream);
+  } else {
+    for (const [tensor, gradient] of loss.gradients) {
+      if (depends.has(tensor)) contribute(tensor, gradient);
+    }
+  }
+  for (const operation of recorded.reverse()) {
+    const output = operation.writes[0];
+    const upstream = output && adjoints.get(output);
+    const wanted = operation.inputs.map((input) => depends.has(input));
+    if (!upstream || !wanted.includes(true)) continue;
+    if (!operation.gradient) {
+      throw new Error(`gradients: operation "${operation.name}" cannot be differentiated`);
+    }
+    operation.gradient(upstream, wanted).forEach((gradient, i) => {
+      if (gradient && wanted[i]) contribute(operation.inputs[i]!, gradient);
+    });
+  }
+  return wrt.map((tensor) => adjoints.get(tensor) ?? null);
+}

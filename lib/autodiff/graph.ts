@@ -1,0 +1,136 @@
+/**
+ * The graph: a training step, described once. Operations are recorded in the order they are meant to
+ * happen, like statements; what is independent may later run side by side. Differentiating records
+ * further operations.
+ *
+ * @module
+ */
+import type { Job, KernelSpec } from "../gpu/kernel.ts";
+import type { Target } from "../gpu/target.ts";
+import { padded, type Storage, Tensor } from "./tensor.ts";
+
+/** One recorded operation. Its kernel and jobs are asked for when the graph is compiled. */
+export interface Operation {
+  readonly name: string;
+  /** Tensors the gradient may flow to. */
+  readonly inputs: readonly Tensor[];
+  /** All it reads and writes, its inputs and outputs included. */
+  readonly reads: Tensor[];
+  readonly writes: readonly Tensor[];
+  /** Null for an operation that only names memory (a concatenation in place). */
+  kernel(target: Target): KernelSpec | null;
+  jobs(target: Target): Job[];
+  /**
+   * Records the gradient: given the gradient of the (only) output, returns those of the inputs that
+   * are `wanted`. Absent where nothing can be differentiated.
+   */
+  gradient?(upstream: Tensor, wanted: readonly boolean[]): (Tensor | null)[];
+  /** Takes over the addition of a tensor to the output; false when it cannot. */
+  absorbAddend?(addend: Tensor): boolean;
+  /** Takes over the multiplication of the output with an activation's derivative. */
+  absorbDerivative?(activation: "relu" | "tanh" | "mish" | "softplus", saved: Tensor): boolean;
+}
+
+/** A number reported every step, one for each replica. */
+export interface Metric {
+  readonly name: string;
+  readonly replicas: number;
+  /** Place of the first replica in a row of the metrics ring. */
+  readonly index: number;
+}
+
+/** A scalar to minimise: its operation computed the gradients along with the value. */
+export interface Loss {
+  readonly metric: Metric;
+  /** Gradient of the loss for each tensor it can be differentiated by. */
+  readonly gradients: ReadonlyMap<Tensor, Tensor>;
+}
+
+/** A step under construction. */
+export class Graph {
+  /** Seed of each replica of the run: its random numbers depend on it alone. */
+  readonly seeds: readonly number[];
+  readonly operations: Operation[] = [];
+  readonly metrics: Metric[] = [];
+  readonly scalars: ((step: number) => number)[] = [];
+  readonly shared: Record<string, GPUBuffer> = {};
+  /** Storages that keep their contents between steps, in the order they were made. */
+  readonly persistent: Storage[] = [];
+  /** Inputs that are filled once, when the graph is compiled. */
+  readonly constants: { readonly tensor: Tensor; readonly value: number }[] = [];
+  readonly #producer = new Map<Tensor, Operation>();
+
+  constructor(options: { seeds: readonly number[] }) {
+    if (options.seeds.length === 0) throw new Error("Graph: at least one seed is needed");
+    this.seeds = options.seeds;
+  }
+
+  /** Replicas of the run (seeds). A network family may have a multiple of it. */
+  get replicas(): number {
+    return this.seeds.length;
+  }
+
+  /** Seed for job `job` of an operation on `jobs` replicas. */
+  seed(job: number, jobs: number): number {
+    return this.seeds[Math.floor((job * this.seeds.length) / jobs)]!;
+  }
+
+  /** A tensor the host writes, `[replicas, rows, columns]`; keeps its contents between steps. */
+  input(rows: number, columns: number, replicas: number = this.replicas): Tensor {
+    const storage = this.persist({
+      arena: "activations",
+      replicaSize: rows * padded(columns),
+      replicas,
+      sharing: "columns",
+    });
+    return new Tensor({ replicas, rows, columns }, storage);
+  }
+
+  /** A tensor filled with one number. */
+  constant(rows: number, columns: number, value: number, replicas: number = this.replicas): Tensor {
+    const tensor = this.input(rows, columns, replicas);
+    this.constants.push({ tensor, value });
+    return tensor;
+  }
+
+  /** A storage whose contents outlive the step. */
+  persist(shape: Omit<Storage, "offset" | "persistent">): Storage {
+    const storage: Storage = { ...shape, persistent: true, offset: undefined };
+    this.persistent.push(storage);
+    return storage;
+  }
+
+  /** A number to report each step, for each of `replicas` replicas. */
+  metric(name: string, replicas: number = this.replicas): Metric {
+    const metric = { name, replicas, index: this.metricsWidth };
+    this.metrics.push(metric);
+    return metric;
+  }
+
+  /** A scalar the host computes for each step; returns its index for the shader. */
+  scalar(value: (step: number) => number): number {
+    return this.scalars.push(value) - 1;
+  }
+
+  /** Records an operation. */
+  record<T extends Operation>(operation: T): T {
+    this.operations.push(operation);
+    for (const tensor of operation.writes) this.#producer.set(tensor, operation);
+    return operation;
+  }
+
+  /** The operation that computes `tensor`, if one does. */
+  producer(tensor: Tensor): Operation | undefined {
+    return this.#producer.get(tensor);
+  }
+
+  /** Floats in one step's row of the metrics ring. */
+  get metricsWidth(): number {
+    return this.metrics.reduce((total, metric) => total + metric.replicas, 0);
+  }
+
+  /** Whether any recorded operation reads `tensor` (or memory it shares). */
+  isRead(tensor: Tensor): boolean {
+    return this.operations.some(({ reads }) => reads.some((read) => read.overlaps(tensor)));
+  }
+}

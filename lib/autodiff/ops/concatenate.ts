@@ -1,0 +1,56 @@
+/**
+ * Concatenation along the columns, without copies: the parts are computed where the whole lies.
+ *
+ * @module
+ */
+import type { Graph } from "../graph.ts";
+import { type Storage, Tensor } from "../tensor.ts";
+import { foldReplicas } from "./fold_replicas.ts";
+
+/**
+ * Concatenates tensors `[R, rows, c_i]` to `[R, rows, Σ c_i]`. Each part keeps its padding to whole
+ * vec4s, so weights that multiply the result are laid out in the same segments. A part that already
+ * lies elsewhere for good (an input, a part of another concatenation) is copied.
+ */
+export function concatenate(graph: Graph, parts: readonly Tensor[]): Tensor {
+  const [first] = parts;
+  if (
+    !first || parts.some((part) => part.replicas !== first.replicas || part.rows !== first.rows)
+  ) {
+    throw new Error(`concatenate: replicas and rows must agree, got ${parts.join(" and ")}`);
+  }
+  const width = parts.reduce((total, part) => total + part.width, 0);
+  const storage: Storage = {
+    arena: "activations",
+    replicaSize: first.rows * width,
+    replicas: first.replicas,
+    sharing: "columns",
+    persistent: false,
+    offset: undefined,
+  };
+  const starts = parts.map((_, i) =>
+    parts.slice(0, i).reduce((total, part) => total + part.width, 0)
+  );
+  parts.forEach((part, i) => {
+    const own = part.movable && graph.producer(part) && parts.indexOf(part) === i
+      ? part
+      : foldReplicas(graph, part, part.replicas);
+    own.moveTo(storage, starts[i]!, width);
+  });
+  const whole = new Tensor({
+    replicas: first.replicas,
+    rows: first.rows,
+    columns: parts.reduce((total, part) => total + part.columns, 0),
+    width,
+  }, storage);
+  graph.record({
+    name: "concatenate",
+    inputs: parts,
+    reads: [],
+    writes: [whole],
+    kernel: () => null,
+    jobs: () => [],
+    gradient: (upstream) => parts.map((part, i) => upstream.slice(starts[i]!, part.columns)),
+  });
+  return whole;
+}

@@ -1,0 +1,143 @@
+/**
+ * The forward diffusion: times, noising, and the features a network sees of a time.
+ *
+ * @module
+ */
+import fourierSource from "../../../shaders/fourier.wgsl" with { type: "text" };
+import noisingSource from "../../../shaders/noising.wgsl" with { type: "text" };
+import randomSource from "../../../shaders/random.wgsl" with { type: "text" };
+import scheduleSource from "../../../shaders/schedule.wgsl" with { type: "text" };
+import stepSource from "../../../shaders/step.wgsl" with { type: "text" };
+import uniformSource from "../../../shaders/uniform.wgsl" with { type: "text" };
+import type { Graph } from "../graph.ts";
+import { Tensor } from "../tensor.ts";
+import { elementwiseJobs, shapeOf, workgroup } from "./elementwise.ts";
+
+/**
+ * Draws a number uniform in [low, high) for each row: `[replicas, rows, 1]`. With low = high all are
+ * that number. Each replica may have its own range.
+ */
+export function drawUniform(
+  graph: Graph,
+  rows: number,
+  range: (replica: number) => readonly [low: number, high: number],
+  stream: number,
+): Tensor {
+  const t = new Tensor({ replicas: graph.replicas, rows, columns: 1 });
+  graph.record({
+    name: "uniform",
+    inputs: [],
+    reads: [],
+    writes: [t],
+    kernel: () => ({ name: "uniform", source: randomSource + stepSource + uniformSource }),
+    jobs: () =>
+      Array.from({ length: t.replicas }, (_, job) => ({
+        fields: {
+          rows,
+          low: range(job)[0],
+          high: range(job)[1],
+          seed: graph.seed(job, t.replicas),
+          stream,
+          out: t.at(job, t.replicas),
+        },
+        tiles: Math.ceil(rows / workgroup),
+      })),
+  });
+  return t;
+}
+
+/** Where noise comes from: drawn anew each step from a stream, or given, `[R, rows, columns]`. */
+export type Noise = { readonly stream: number } | { readonly given: Tensor };
+
+/**
+ * Noises x `[R, rows, columns]` to the times t `[R, rows, 1]` (Eq. 4): α_t x + σ_t z with the
+ * variance-preserving schedule β from 0.1 to 20.
+ *
+ * @returns The noised tensor and the noise z.
+ */
+export function noising(
+  graph: Graph,
+  x: Tensor,
+  t: Tensor,
+  noise: Noise,
+): { xt: Tensor; z: Tensor } {
+  const xt = new Tensor(shapeOf(x));
+  const draw = "stream" in noise;
+  const z = draw ? new Tensor(shapeOf(x)) : noise.given;
+  graph.record({
+    name: "noising",
+    inputs: [x],
+    reads: draw ? [x, t] : [x, t, z],
+    writes: draw ? [xt, z] : [xt],
+    kernel: () => noisingKernel(draw ? ["DRAW"] : []),
+    jobs: () =>
+      rowJobs(xt, (job) => ({
+        x: x.at(job, xt.replicas),
+        x_stride: x.stride,
+        t: t.at(job, xt.replicas),
+        z: z.at(job, xt.replicas),
+        z_stride: z.stride,
+        ...(draw && {
+          columns: x.columns,
+          seed: graph.seed(job, xt.replicas),
+          stream: noise.stream,
+        }),
+      })),
+    gradient: (upstream) => {
+      const dx = new Tensor(shapeOf(x));
+      graph.record({
+        name: "noising gradient",
+        inputs: [],
+        reads: [upstream, t],
+        writes: [dx],
+        kernel: () => noisingKernel(["GRADIENT"]),
+        jobs: () =>
+          rowJobs(dx, (job) => ({
+            x: upstream.at(job, dx.replicas),
+            x_stride: upstream.stride,
+            t: t.at(job, dx.replicas),
+          })),
+      });
+      return [dx];
+    },
+  });
+  return { xt, z };
+}
+
+function noisingKernel(directives: string[]) {
+  return {
+    name: "noising",
+    source: randomSource + stepSource + scheduleSource + noisingSource,
+    directives,
+  };
+}
+
+function rowJobs(out: Tensor, fields: (job: number) => Record<string, number>) {
+  return elementwiseJobs(out, fields).map((job) => ({
+    ...job,
+    tiles: Math.ceil(out.rows / workgroup),
+  }));
+}
+
+/**
+ * Gaussian Fourier features of times t `[R, rows, 1]`: sin 2πtW, then cos 2πtW, `[R, rows, 2n]` for n
+ * frequencies W `[R', 1, n]`. Not differentiated: neither t nor W is trained.
+ */
+export function fourierFeatures(graph: Graph, t: Tensor, frequencies: Tensor): Tensor {
+  const replicas = Math.max(t.replicas, frequencies.replicas);
+  const y = new Tensor({ replicas, rows: t.rows, columns: 2 * frequencies.columns });
+  graph.record({
+    name: "fourier features",
+    inputs: [],
+    reads: [t, frequencies],
+    writes: [y],
+    kernel: () => ({ name: "fourier features", source: fourierSource }),
+    jobs: () =>
+      elementwiseJobs(y, (job) => ({
+        frequencies: frequencies.columns,
+        w: frequencies.at(job, replicas),
+        t: t.at(job, replicas),
+      })),
+  });
+  return y;
+}

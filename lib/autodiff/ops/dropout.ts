@@ -1,0 +1,61 @@
+/**
+ * Dropout.
+ *
+ * @module
+ */
+import dropoutSource from "../../../shaders/dropout.wgsl" with { type: "text" };
+import randomSource from "../../../shaders/random.wgsl" with { type: "text" };
+import stepSource from "../../../shaders/step.wgsl" with { type: "text" };
+import type { Graph } from "../graph.ts";
+import { Tensor } from "../tensor.ts";
+import { elementwiseJobs, shapeOf } from "./elementwise.ts";
+
+const source = randomSource + stepSource + dropoutSource;
+
+/** Which entries are kept: drawn anew each step from a stream, or a given mask of zeros and ones. */
+export type Keep = { readonly stream: number } | { readonly mask: Tensor };
+
+/** Dropout of a share `rate` of the entries; the others are scaled by 1 / (1 − rate). */
+export interface Dropout {
+  readonly rate: number;
+  readonly keep: Keep;
+}
+
+/** Drops entries of x `[R, rows, columns]`. */
+export function dropout(graph: Graph, x: Tensor, how: Dropout): Tensor {
+  const y = new Tensor(shapeOf(x));
+  graph.record({
+    name: "dropout",
+    inputs: [x],
+    reads: "mask" in how.keep ? [x, how.keep.mask] : [x],
+    writes: [y],
+    kernel: () => ({ name: "dropout", source, directives: "mask" in how.keep ? [] : ["DRAW"] }),
+    jobs: () =>
+      elementwiseJobs(y, (job) => ({
+        x: x.at(job, y.replicas),
+        x_stride: x.stride,
+        ...keepFields(graph, how, job, y.replicas),
+      })),
+    gradient: (upstream) => [dropout(graph, upstream, how)],
+  });
+  return y;
+}
+
+/** The job fields that say which entries are kept. */
+export function keepFields(
+  graph: Graph,
+  { rate, keep }: Dropout,
+  job: number,
+  jobs: number,
+): Record<string, number> {
+  const scale = 1 / (1 - rate);
+  if ("mask" in keep) {
+    return { scale, mask: keep.mask.at(job, jobs), mask_stride: keep.mask.stride };
+  }
+  return {
+    scale,
+    threshold: Math.round((1 - rate) * 2 ** 32),
+    seed: graph.seed(job, jobs),
+    stream: keep.stream,
+  };
+}

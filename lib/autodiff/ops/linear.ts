@@ -1,0 +1,236 @@
+/**
+ * Linear layers, `y = activation(x Wᵀ + b) [+ residual]`, with what their gradient needs: the product
+ * with W (which also applies the derivative of the activation below it) and the product of the
+ * gradient's and the input's columns.
+ *
+ * @module
+ */
+import activationSource from "../../../shaders/activation.wgsl" with { type: "text" };
+import matmulSource from "../../../shaders/matmul.wgsl" with { type: "text" };
+import type { Job, KernelSpec } from "../../gpu/kernel.ts";
+import type { Target } from "../../gpu/target.ts";
+import type { Graph, Operation } from "../graph.ts";
+import { Tensor } from "../tensor.ts";
+import { foldReplicas } from "./fold_replicas.ts";
+import { type Activation, applyDerivative } from "./unary.ts";
+
+const source = activationSource + matmulSource;
+const lowest = -3.4028234663852886e38;
+
+/** A linear layer's parameters. */
+export interface LinearParameters {
+  /** `[replicas, outputs, inputs]`, laid out as the input's columns are. */
+  readonly weight: Tensor;
+  /** `[replicas, 1, outputs]`. */
+  readonly bias: Tensor;
+}
+
+/**
+ * A linear layer.
+ *
+ * @param x `[R, rows, inputs]`; R may divide the layer's replicas (several networks read one input).
+ * @param activation Applied to the result; `none`, `relu`, `tanh` or `mish`.
+ * @param residual Added after the activation, in the shape of the result.
+ * @returns `[R', rows, outputs]` with R' the larger number of replicas.
+ */
+export function linear(
+  graph: Graph,
+  x: Tensor,
+  { weight, bias }: LinearParameters,
+  activation: Exclude<Activation, "softplus"> = "none",
+  residual?: Tensor,
+): Tensor {
+  if (x.width !== weight.width) {
+    throw new Error(`linear: inner sizes must agree, got ${x} and ${weight}`);
+  }
+  const replicas = Math.max(x.replicas, weight.replicas);
+  const shape = { replicas, rows: x.rows, columns: weight.rows };
+  const y = new Tensor(shape);
+  const before = activation === "mish" ? new Tensor(shape) : null;
+  graph.record({
+    name: "linear",
+    inputs: residual ? [x, weight, bias, residual] : [x, weight, bias],
+    reads: [x, weight, bias, ...(residual ? [residual] : [])],
+    writes: before ? [y, before] : [y],
+    kernel: (target) =>
+      matmulKernel(target, [
+        "NT",
+        ...(activation === "tanh" ? ["TANH"] : activation === "mish" ? ["MISH"] : []),
+        ...(residual ? ["ADD"] : []),
+      ]),
+    jobs: (target) =>
+      matmulJobs(target, replicas, (job) => ({
+        rows: x.rows,
+        columns: weight.rows,
+        depth: x.width / 4,
+        a: x.at(job, replicas),
+        a_stride: x.stride,
+        b: weight.at(job, replicas),
+        b_stride: weight.stride,
+        out: y.at(job, replicas),
+        out_stride: y.stride,
+        bias: bias.at(job, replicas),
+        floor: activation === "relu" ? 0 : lowest,
+        ...(before && place("saved", before, job, replicas)),
+        ...(residual && place("addend", residual, job, replicas)),
+      })),
+    gradient: (upstream, [wantX, wantWeight, wantBias]) => {
+      const outer = applyDerivative(graph, upstream, activation, before ?? y);
+      let dx: Tensor | null = null;
+      if (wantX) {
+        dx = productWithWeight(graph, outer, weight);
+        if (dx.replicas > x.replicas) dx = foldReplicas(graph, dx, x.replicas);
+      }
+      const [dWeight, dBias] = wantWeight || wantBias
+        ? productOfColumns(graph, outer, x, weight)
+        : [null, null];
+      return [dx, dWeight, dBias, residual ? upstream : null];
+    },
+  });
+  return y;
+}
+
+/** A product with a layer's weight that later steps of the recording may still extend. */
+class ProductWithWeight implements Operation {
+  readonly name = "linear input gradient";
+  readonly inputs = [];
+  readonly reads: Tensor[];
+  readonly writes: readonly Tensor[];
+  #addend: Tensor | null = null;
+  #derivative: { activation: Activation; saved: Tensor } | null = null;
+
+  constructor(readonly dy: Tensor, readonly weight: Tensor, readonly dx: Tensor) {
+    this.reads = [dy, weight];
+    this.writes = [dx];
+  }
+
+  /** Takes over an addition, if it can. */
+  absorbAddend(tensor: Tensor): boolean {
+    if (this.#addend || this.#derivative) return false;
+    this.#addend = tensor;
+    this.reads.push(tensor);
+    return true;
+  }
+
+  /** Takes over the multiplication with an activation's derivative, if it can. */
+  absorbDerivative(activation: Exclude<Activation, "none">, saved: Tensor): boolean {
+    if (this.#derivative || activation === "softplus") return false;
+    this.#derivative = { activation, saved };
+    this.reads.push(saved);
+    return true;
+  }
+
+  kernel(target: Target): KernelSpec {
+    return matmulKernel(target, [
+      "NN",
+      ...(this.#addend ? ["ADD"] : []),
+      ...(this.#derivative ? [`${this.#derivative.activation.toUpperCase()}_DERIVATIVE`] : []),
+    ]);
+  }
+
+  jobs(target: Target): Job[] {
+    const { dy, weight, dx } = this;
+    return matmulJobs(target, dx.replicas, (job) => ({
+      rows: dy.rows,
+      columns: dx.width,
+      depth: dy.width / 4,
+      a: dy.at(job, dx.replicas),
+      a_stride: dy.stride,
+      b: weight.at(job, dx.replicas),
+      b_stride: weight.stride,
+      out: dx.at(job, dx.replicas),
+      out_stride: dx.stride,
+      ...(this.#addend && place("addend", this.#addend, job, dx.replicas)),
+      ...(this.#derivative && place("saved", this.#derivative.saved, job, dx.replicas)),
+    }));
+  }
+}
+
+function productWithWeight(graph: Graph, dy: Tensor, weight: Tensor): Tensor {
+  const dx = new Tensor({
+    replicas: Math.max(dy.replicas, weight.replicas),
+    rows: dy.rows,
+    columns: weight.columns,
+    width: weight.width,
+  });
+  graph.record(new ProductWithWeight(dy, weight, dx));
+  return dx;
+}
+
+/** Gradients of weight and bias: dyᵀ x and the column sums of dy, in one dispatch. */
+function productOfColumns(
+  graph: Graph,
+  dy: Tensor,
+  x: Tensor,
+  weight: Tensor,
+): [Tensor, Tensor] {
+  const { replicas } = dy;
+  if (weight.replicas !== replicas) {
+    throw new Error(`linear: the gradient of a weight that replicas share is not available`);
+  }
+  const dWeight = new Tensor({
+    replicas,
+    rows: weight.rows,
+    columns: weight.columns,
+    width: weight.width,
+  });
+  const dBias = new Tensor({ replicas, rows: 1, columns: weight.rows });
+  graph.record({
+    name: "linear parameter gradient",
+    inputs: [],
+    reads: [dy, x],
+    writes: [dWeight, dBias],
+    kernel: (target) => matmulKernel(target, ["TN"]),
+    jobs: (target) =>
+      matmulJobs(target, replicas, (job) => ({
+        rows: weight.rows,
+        columns: x.width,
+        depth: dy.rows,
+        a: dy.at(job, replicas),
+        a_stride: dy.stride,
+        b: x.at(job, replicas),
+        b_stride: x.stride,
+        out: dWeight.at(job, replicas),
+        out_stride: dWeight.stride,
+        sums: dBias.at(job, replicas),
+      }), true),
+  });
+  return [dWeight, dBias];
+}
+
+function place(name: string, tensor: Tensor, job: number, jobs: number): Record<string, number> {
+  return { [name]: tensor.at(job, jobs), [`${name}_stride`]: tensor.stride };
+}
+
+function matmulKernel(target: Target, directives: string[]): KernelSpec {
+  return {
+    name: "matmul",
+    source,
+    directives: target.matmul === "subgroups" ? [...directives, "SUBGROUPS"] : directives,
+    constants: { LANES: target.matmulLanes },
+  };
+}
+
+/** Adds the tiling to the jobs' fields; `sums` adds tiles for the column sums. */
+function matmulJobs(
+  target: Target,
+  replicas: number,
+  fields: (job: number) => Record<string, number> & { rows: number; columns: number },
+  sums = false,
+): Job[] {
+  const tileRows = target.matmul === "subgroups" ? 16 : 8;
+  return Array.from({ length: replicas }, (_, job) => {
+    const record = fields(job);
+    const columnTiles = Math.ceil(record.columns / (8 * target.matmulLanes));
+    const productTiles = columnTiles * Math.ceil(record.rows / tileRows);
+    const sumTiles = sums ? Math.ceil(record.rows / (4 * target.matmulLanes)) : 0;
+    return {
+      fields: {
+        ...record,
+        column_tiles: columnTiles,
+        ...(sums && { product_tiles: productTiles }),
+      },
+      tiles: productTiles + sumTiles,
+    };
+  });
+}

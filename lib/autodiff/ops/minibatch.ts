@@ -1,0 +1,84 @@
+/**
+ * Minibatches: fields of transitions, gathered from a data set on the GPU.
+ *
+ * @module
+ */
+import minibatchSource from "../../../shaders/minibatch.wgsl" with { type: "text" };
+import randomSource from "../../../shaders/random.wgsl" with { type: "text" };
+import stepSource from "../../../shaders/step.wgsl" with { type: "text" };
+import type { Graph } from "../graph.ts";
+import { Tensor } from "../tensor.ts";
+import { elementwiseJobs } from "./elementwise.ts";
+
+/** Where a field lies in a record. */
+export interface RecordField {
+  /** First vec4. */
+  readonly start: number;
+  readonly columns: number;
+  /** For a field that is one entry of a vec4: which. */
+  readonly component?: number;
+}
+
+/** A data set on the GPU: whole records in pages no larger than a binding. */
+export interface Records {
+  readonly pages: readonly GPUBuffer[];
+  readonly pageRows: number;
+  /** Vec4s of a record. */
+  readonly recordWidth: number;
+  /** Rows whose successor is the following row, as u32. */
+  readonly transitions: GPUBuffer;
+  readonly transitionCount: number;
+}
+
+/** Which rows a minibatch holds. */
+export interface BatchOrder {
+  readonly rows: number;
+  /** Random stream of the order. */
+  readonly stream: number;
+}
+
+/**
+ * One field of the step's minibatch, `[R, rows, columns]`; `next` takes it from the following row.
+ * Fields of one order belong to the same transitions, whichever operation asks for them.
+ */
+export function minibatch(
+  graph: Graph,
+  records: Records,
+  order: BatchOrder,
+  field: RecordField,
+  next = false,
+): Tensor {
+  const count = records.transitionCount;
+  if (count < order.rows) {
+    throw new Error(`minibatch: ${order.rows} rows wanted of ${count} transitions`);
+  }
+  const pages = records.pages.length;
+  graph.shared.transitions = records.transitions;
+  records.pages.forEach((page, i) => graph.shared[`page${i}`] = page);
+  const y = new Tensor({ replicas: graph.replicas, rows: order.rows, columns: field.columns });
+  graph.record({
+    name: "minibatch",
+    inputs: [],
+    reads: [],
+    writes: [y],
+    kernel: () => ({
+      name: "minibatch",
+      source: randomSource + stepSource + minibatchSource,
+      directives: pages > 1 ? [`PAGES${pages}`] : [],
+    }),
+    jobs: () =>
+      elementwiseJobs(y, (job) => ({
+        transitions: count,
+        half_bits: Math.max(1, Math.ceil(Math.log2(count) / 2)),
+        steps_per_epoch: Math.floor(count / order.rows),
+        page_rows: records.pageRows,
+        record_width: records.recordWidth,
+        field: field.start,
+        component: field.component ?? 4,
+        next: next ? 1 : 0,
+        seed: graph.seed(job, y.replicas),
+        stream: order.stream,
+      })),
+  });
+  return y;
+}

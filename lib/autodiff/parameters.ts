@@ -1,0 +1,189 @@
+/**
+ * Parameters of a family of networks: tensors that lie one after another in the parameter arena, so
+ * that an optimizer moves them all in one dispatch, with names as PyTorch gives them.
+ *
+ * @module
+ */
+import type { Program } from "../gpu/program.ts";
+import type { Graph } from "./graph.ts";
+import { padded, type Storage, Tensor } from "./tensor.ts";
+
+/** One parameter: a matrix `[rows, Σ segments]`, or with one row a vector. */
+export interface ParameterShape {
+  /** Name within the family, for example `main.fc.weight`. */
+  readonly name: string;
+  readonly rows: number;
+  /** Widths of the column segments, each padded to whole vec4s on the GPU. */
+  readonly segments: readonly number[];
+  /** Whether files hold it as a vector `[columns]` rather than a matrix. */
+  readonly vector: boolean;
+}
+
+/** Values of one replica by parameter name, row-major and without padding. */
+export type ParameterValues = Map<string, Float32Array>;
+
+function widthOf(shape: ParameterShape): number {
+  return shape.segments.reduce((total, columns) => total + padded(columns), 0);
+}
+
+function columnsOf(shape: ParameterShape): number {
+  return shape.segments.reduce((total, columns) => total + columns, 0);
+}
+
+/** Floats of one replica of a family on the GPU. */
+export function familySize(shapes: readonly ParameterShape[]): number {
+  return shapes.reduce((total, shape) => total + shape.rows * widthOf(shape), 0);
+}
+
+/** The parameters of a family of `replicas` equal networks. */
+export class ParameterSet {
+  readonly shapes: readonly ParameterShape[];
+  readonly replicas: number;
+  readonly storage: Storage;
+  readonly #tensors = new Map<string, Tensor>();
+
+  constructor(graph: Graph, shapes: readonly ParameterShape[], replicas: number) {
+    this.shapes = shapes;
+    this.replicas = replicas;
+    this.storage = graph.persist({
+      arena: "parameters",
+      replicaSize: familySize(shapes),
+      replicas,
+      sharing: "sequence",
+    });
+    for (const [shape, start] of this.#places()) {
+      this.#tensors.set(shape.name, this.#tensorIn(this.storage, shape, start));
+    }
+  }
+
+  /** The parameter of this name. */
+  get(name: string): Tensor {
+    const tensor = this.#tensors.get(name);
+    if (!tensor) throw new Error(`ParameterSet.get: no parameter "${name}"`);
+    return tensor;
+  }
+
+  /** All parameters, in order. */
+  get tensors(): Tensor[] {
+    return [...this.#tensors.values()];
+  }
+
+  /** The whole family as one tensor, for operations over everything. */
+  get whole(): Tensor {
+    return wholeOf(this.storage);
+  }
+
+  /** A storage of the same layout, persistent, in the parameter arena (moments, targets). */
+  like(graph: Graph): Storage {
+    const { replicaSize, replicas, sharing } = this.storage;
+    return graph.persist({ arena: "parameters", replicaSize, replicas, sharing });
+  }
+
+  /**
+   * Moves the gradients of all parameters (in order) side by side, so that they lie as the parameters
+   * do, and returns them as one tensor.
+   */
+  gather(gradients: readonly (Tensor | null)[]): Tensor {
+    const storage: Storage = {
+      arena: "activations",
+      replicaSize: this.storage.replicaSize,
+      replicas: this.replicas,
+      sharing: "sequence",
+      persistent: false,
+      offset: undefined,
+    };
+    this.#places().forEach(([shape, start], i) => {
+      const gradient = gradients[i];
+      if (!gradient?.movable || gradient.replicas !== this.replicas) {
+        throw new Error(`ParameterSet.gather: "${shape.name}" has no gradient of its own`);
+      }
+      gradient.moveTo(storage, start, widthOf(shape));
+    });
+    return wholeOf(storage);
+  }
+
+  /** Writes the values of one replica into a storage of this layout (the parameters by default). */
+  write(program: Program, replica: number, values: ParameterValues, storage = this.storage): void {
+    const floats = new Float32Array(storage.replicaSize);
+    for (const [shape, start] of this.#places()) {
+      const given = values.get(shape.name);
+      const expected = shape.rows * columnsOf(shape);
+      if (given?.length !== expected) {
+        throw new Error(
+          `ParameterSet.write: "${shape.name}" needs ${expected} numbers, got ${given?.length}`,
+        );
+      }
+      eachSegment(
+        shape,
+        start,
+        (packed, plain, columns) => floats.set(given.subarray(plain, plain + columns), packed),
+      );
+    }
+    program.write("parameters", storage.offset! + replica * storage.replicaSize, floats);
+  }
+
+  /** Reads the values of every replica from a storage of this layout (the parameters by default). */
+  async read(program: Program, storage = this.storage): Promise<ParameterValues[]> {
+    const { replicaSize } = storage;
+    const floats = await program.read(
+      storage.arena,
+      storage.offset!,
+      replicaSize * this.replicas,
+    );
+    return Array.from({ length: this.replicas }, (_, replica) => {
+      const values: ParameterValues = new Map();
+      for (const [shape, start] of this.#places()) {
+        const plainValues = new Float32Array(shape.rows * columnsOf(shape));
+        eachSegment(
+          shape,
+          replica * replicaSize + start,
+          (packed, plain, columns) =>
+            plainValues.set(floats.subarray(packed, packed + columns), plain),
+        );
+        values.set(shape.name, plainValues);
+      }
+      return values;
+    });
+  }
+
+  #tensorIn(storage: Storage, shape: ParameterShape, start: number): Tensor {
+    const tensor = new Tensor({
+      replicas: this.replicas,
+      rows: shape.rows,
+      columns: columnsOf(shape),
+      width: widthOf(shape),
+    }, storage);
+    tensor.start = start;
+    return tensor;
+  }
+
+  #places(): [ParameterShape, number][] {
+    let start = 0;
+    return this.shapes.map((shape) => {
+      const place: [ParameterShape, number] = [shape, start];
+      start += shape.rows * widthOf(shape);
+      return place;
+    });
+  }
+}
+
+function wholeOf(storage: Storage): Tensor {
+  return new Tensor({ replicas: storage.replicas, rows: 1, columns: storage.replicaSize }, storage);
+}
+
+/** Calls back with the place of each row's segment in packed and in plain values. */
+function eachSegment(
+  shape: ParameterShape,
+  start: number,
+  visit: (packed: number, plain: number, columns: number) => void,
+): void {
+  let plain = 0;
+  for (let row = 0; row < shape.rows; row++) {
+    let packed = start + row * widthOf(shape);
+    for (const columns of shape.segments) {
+      visit(packed, plain, columns);
+      packed += padded(columns);
+      plain += columns;
+    }
+  }
+}

@@ -1,0 +1,80 @@
+/**
+ * The schedule: which operations share a dispatch, and in which order dispatches run.
+ *
+ * Operations of one kernel that do not depend on each other become jobs of one dispatch (all networks
+ * of a step run their hidden layers together). A kernel waits while more work for it can still become
+ * ready without it: weight gradients collect until the end of a backward pass.
+ *
+ * @module
+ */
+import { kernelKey, type KernelSpec } from "../gpu/kernel.ts";
+import type { Target } from "../gpu/target.ts";
+import type { Operation } from "./graph.ts";
+
+/** Operations that run side by side. */
+export interface Stage {
+  readonly kernel: KernelSpec;
+  readonly operations: readonly Operation[];
+}
+
+/** Groups and orders operations; the given order defines what each of them means. */
+export function schedule(operations: readonly Operation[], target: Target): Stage[] {
+  const nodes = operations.flatMap((operation) => {
+    const kernel = operation.kernel(target);
+    return kernel ? [{ operation, kernel, key: kernelKey(kernel) }] : [];
+  });
+  const before = nodes.map(({ operation }, n) =>
+    nodes.flatMap((earlier, e) => e < n && conflicts(earlier.operation, operation) ? [e] : [])
+  );
+  const ancestors: Set<number>[] = [];
+  for (const direct of before) {
+    ancestors.push(new Set(direct.flatMap((e) => [e, ...ancestors[e]!])));
+  }
+  const height = heights(before);
+
+  const done = new Set<number>();
+  const stages: Stage[] = [];
+  while (done.size < nodes.length) {
+    const groups = new Map<string, number[]>();
+    nodes.forEach(({ key }, n) => {
+      if (done.has(n) || before[n]!.some((e) => !done.has(e))) return;
+      groups.set(key, [...(groups.get(key) ?? []), n]);
+    });
+    const candidates = [...groups.values()].map((group) => ({
+      group,
+      // Operations of this kernel that could still join the group if it waited.
+      late: nodes.filter(({ key }, n) =>
+        !done.has(n) && key === nodes[group[0]!]!.key && !group.includes(n) &&
+        !group.some((member) =>
+          ancestors[n]!.has(member)
+        )
+      ).length,
+      height: Math.max(...group.map((n) => height[n]!)),
+    }));
+    candidates.sort((a, b) => Math.sign(a.late) - Math.sign(b.late) || b.height - a.height);
+    const chosen = candidates[0]!.group;
+    chosen.forEach((n) => done.add(n));
+    stages.push({
+      kernel: nodes[chosen[0]!]!.kernel,
+      operations: chosen.map((n) => nodes[n]!.operation),
+    });
+  }
+  return stages;
+}
+
+/** Whether `later` must wait for `earlier`: one of them writes what the other touches. */
+function conflicts(earlier: Operation, later: Operation): boolean {
+  const touch = (written: Operation["writes"], touched: Operation["writes"]) =>
+    written.some((a) => touched.some((b) => a.overlaps(b)));
+  return touch(earlier.writes, later.reads) || touch(earlier.writes, later.writes) ||
+    touch(earlier.reads, later.writes);
+}
+
+/** Longest chain of operations that waits for each one. */
+function heights(before: readonly number[][]): number[] {
+  const height = before.map(() => 0);
+  for (let n = before.length - 1; n >= 0; n--) {
+    for (const e of before[n]!) height[e] = Math.max(height[e]!, height[n]! + 1);
+  }
+  return height;
+}

@@ -1,0 +1,124 @@
+/**
+ * Tensors: shapes `[replicas, rows, columns]` and where their numbers lie. A tensor says what is
+ * computed, not when; memory is assigned when the graph is compiled.
+ *
+ * @module
+ */
+
+/** Which arena a storage lies in: what a step computes, or what outlives it. */
+export type Arena = "activations" | "parameters";
+
+/** A stretch of an arena that one or more tensors lie in. */
+export interface Storage {
+  readonly arena: Arena;
+  /** Floats of one replica. */
+  readonly replicaSize: number;
+  readonly replicas: number;
+  /**
+   * How tensors share it: as columns of common rows (`columns`), or one after another within each
+   * replica (`sequence`).
+   */
+  readonly sharing: "columns" | "sequence";
+  /** Whether its contents outlive a step (inputs, parameters), so its memory is never reused. */
+  readonly persistent: boolean;
+  /** Floats from the arena's start; assigned at compilation. */
+  offset: number | undefined;
+}
+
+/** Rounds up to whole vec4s, the unit of every row. */
+export function padded(columns: number): number {
+  return Math.ceil(columns / 4) * 4;
+}
+
+/**
+ * A tensor `[replicas, rows, columns]`. Rows are padded with zeros to `width` floats (whole vec4s);
+ * the concatenation of several tensors keeps each one's padding, so its `width` may exceed
+ * `padded(columns)`.
+ */
+export class Tensor {
+  readonly replicas: number;
+  readonly rows: number;
+  readonly columns: number;
+  readonly width: number;
+  /** Where it lies; a concatenation moves its parts into its own storage before compilation. */
+  storage: Storage;
+  /** Floats from the storage's start to the first row of the first replica. */
+  start = 0;
+  rowStride: number;
+
+  constructor(
+    shape: { replicas: number; rows: number; columns: number; width?: number },
+    storage?: Storage,
+  ) {
+    this.replicas = shape.replicas;
+    this.rows = shape.rows;
+    this.columns = shape.columns;
+    this.width = shape.width ?? padded(shape.columns);
+    this.rowStride = this.width;
+    this.storage = storage ?? {
+      arena: "activations",
+      replicaSize: this.rows * this.width,
+      replicas: this.replicas,
+      sharing: "columns",
+      persistent: false,
+      offset: undefined,
+    };
+  }
+
+  /** A column range of this tensor; shares its storage. */
+  slice(start: number, columns: number): Tensor {
+    const view = new Tensor({ replicas: this.replicas, rows: this.rows, columns }, this.storage);
+    view.start = this.start + start;
+    view.rowStride = this.rowStride;
+    return view;
+  }
+
+  /** Moves the tensor, with what will be computed into it, to a place in another storage. */
+  moveTo(storage: Storage, start: number, rowStride: number): void {
+    this.storage = storage;
+    this.start = start;
+    this.rowStride = rowStride;
+  }
+
+  /** Whether the tensor is alone in its storage, so that it may be moved. */
+  get movable(): boolean {
+    const { storage } = this;
+    return storage.arena === "activations" && !storage.persistent && this.start === 0 &&
+      storage.replicaSize === this.rows * this.width;
+  }
+
+  /** Whether writing one of the two tensors changes what is read from the other. */
+  overlaps(other: Tensor): boolean {
+    if (this.storage !== other.storage) return false;
+    const [a, b] = [this.#extent(), other.#extent()];
+    return a.start < b.end && b.start < a.end;
+  }
+
+  #extent(): { start: number; end: number } {
+    const length = this.storage.sharing === "columns"
+      ? this.width
+      : (this.rows - 1) * this.rowStride + this.width;
+    return { start: this.start, end: this.start + length };
+  }
+
+  /**
+   * Place of a replica's first row, in vec4s from the arena's start, for job `job` of an operation on
+   * `jobs` replicas: a tensor with fewer replicas serves neighbouring ones (Q-heads share a seed's
+   * minibatch).
+   */
+  at(job: number, jobs: number): number {
+    const { offset, replicaSize } = this.storage;
+    if (offset === undefined) throw new Error("Tensor.at: the tensor has no place yet");
+    return (offset + Math.floor((job * this.replicas) / jobs) * replicaSize + this.start) / 4;
+  }
+
+  /** Distance between rows in vec4s. */
+  get stride(): number {
+    return this.rowStride / 4;
+  }
+
+  /** Shape as people read it. */
+  toString(): string {
+    return `[${this.replicas}, ${this.rows}, ${this.columns}]`;
+  }
+}

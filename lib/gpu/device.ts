@@ -1,0 +1,179 @@
+/**
+ * The GPU: one adapter, one device with every limit the adapter grants, and the two ways it can fail
+ * at any time (an uncaptured error, a lost device) turned into an error the next await throws.
+ *
+ * @module
+ */
+import { UserError } from "../errors.ts";
+
+/** What computes a run; printed by every run and recorded in its configuration. */
+export interface AdapterDescription {
+  /** Name of the adapter, for example `llvmpipe (LLVM 15.0.6, 256 bits)`. */
+  readonly name: string;
+  /** Vendor and driver as the adapter tells them. */
+  readonly driver: string;
+  /** Whether a processor plays the GPU. */
+  readonly software: boolean;
+  /** Whether subgroup shuffles were asked for and granted. */
+  readonly subgroups: boolean;
+}
+
+const installHint = "Install a Vulkan driver: `sh setup.sh` does it on Debian and Ubuntu " +
+  "(mesa-vulkan-drivers, a software GPU); elsewhere install your graphics card's driver.";
+
+/** An open WebGPU device. */
+export class Gpu {
+  readonly device: GPUDevice;
+  readonly adapter: AdapterDescription;
+  readonly limits: GPUSupportedLimits;
+  #failure: Error | null = null;
+  #closed = false;
+
+  private constructor(device: GPUDevice, adapter: AdapterDescription) {
+    this.device = device;
+    this.adapter = adapter;
+    this.limits = device.limits;
+    // Without a listener a broken shader prints nothing and the process exits 0.
+    device.addEventListener("uncapturederror", (event) => {
+      event.preventDefault();
+      this.#failure ??= new Error(
+        `the GPU reported an error: ${(event as GPUUncapturedErrorEvent).error.message}`,
+      );
+    });
+    device.lost.then((info) => {
+      if (!this.#closed) {
+        this.#failure ??= new UserError(
+          `the GPU device was lost (${info.reason || "unknown reason"}): ${info.message}`,
+        );
+      }
+    });
+  }
+
+  /**
+   * Opens the adapter WebGPU prefers (`DENO_WEBGPU_BACKEND` chooses the API).
+   *
+   * @throws {UserError} When there is no adapter, or only the GL fallback, which computes in a
+   * lower precision and is never taken silently.
+   */
+  static async open(): Promise<Gpu> {
+    silenceRuntimeDirectoryWarning();
+    const adapter = await globalThis.navigator.gpu?.requestAdapter({
+      powerPreference: "high-performance",
+    });
+    if (!adapter) throw new UserError(`no WebGPU adapter was found. ${installHint}`);
+    const name = adapter.info.description || adapter.info.device || "unnamed adapter";
+    // Only the GL backend lacks shader-f16 and timestamp queries both and tells no vendor number.
+    if (/\bOpenGL\b|\bGL ES\b|virgl/i.test(`${name} ${adapter.info.architecture}`)) {
+      throw new UserError(
+        `only WebGPU's OpenGL fallback was found (${name}), which this program does not use. ` +
+          installHint,
+      );
+    }
+    const requiredLimits: Record<string, number> = {};
+    for (const key of Object.keys(Object.getPrototypeOf(adapter.limits))) {
+      const value = (adapter.limits as unknown as Record<string, unknown>)[key];
+      if (typeof value === "number" && wantedLimits.has(key)) requiredLimits[key] = value;
+    }
+    const features = [...adapter.features].filter((name) => name === "timestamp-query");
+    const { device, subgroups } = await requestDevice(adapter, requiredLimits, features);
+    return new Gpu(device, {
+      name,
+      driver: [adapter.info.vendor, adapter.info.architecture].filter(Boolean).join(" "),
+      software: adapter.info.isFallbackAdapter ||
+        /llvmpipe|swiftshader|warp|basic render/i.test(name),
+      subgroups,
+    });
+  }
+
+  /** Throws what the GPU reported since the device was opened, if anything. */
+  check(): void {
+    if (this.#failure) throw this.#failure;
+  }
+
+  /** A storage buffer, zero-filled. Sizes are in bytes and rounded up to whole vec4s. */
+  buffer(label: string, size: number, usage = 0): GPUBuffer {
+    if (size > this.limits.maxStorageBufferBindingSize || size > this.limits.maxBufferSize) {
+      const limit = Math.min(this.limits.maxStorageBufferBindingSize, this.limits.maxBufferSize);
+      throw new UserError(
+        `${label} needs ${mebibytes(size)} of GPU memory in one buffer, and ${this.adapter.name} ` +
+          `binds at most ${
+            mebibytes(limit)
+          }. Use fewer seeds, a smaller batch or narrower networks.`,
+      );
+    }
+    return this.device.createBuffer({
+      label,
+      size: Math.max(16, Math.ceil(size / 16) * 16),
+      usage: usage | GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+    });
+  }
+
+  /** Reads `size` bytes of `source` back. Waits for the queue: never call it per step. */
+  async read(source: GPUBuffer, offset: number, size: number): Promise<ArrayBuffer> {
+    const staging = this.device.createBuffer({
+      size,
+      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+    });
+    const encoder = this.device.createCommandEncoder();
+    encoder.copyBufferToBuffer(source, offset, staging, 0, size);
+    this.device.queue.submit([encoder.finish()]);
+    await staging.mapAsync(GPUMapMode.READ);
+    const bytes = staging.getMappedRange().slice(0);
+    staging.destroy();
+    this.check();
+    return bytes;
+  }
+
+  /** Gives the device back. */
+  close(): void {
+    this.#closed = true;
+    this.device.destroy();
+  }
+}
+
+const wantedLimits = new Set([
+  "maxStorageBufferBindingSize",
+  "maxBufferSize",
+  "maxStorageBuffersPerShaderStage",
+  "maxComputeInvocationsPerWorkgroup",
+  "maxComputeWorkgroupSizeX",
+  "maxComputeWorkgroupSizeY",
+  "maxComputeWorkgroupSizeZ",
+  "maxComputeWorkgroupStorageSize",
+  "maxComputeWorkgroupsPerDimension",
+  "maxUniformBufferBindingSize",
+]);
+
+/** Subgroups are not listed among the adapter's features but may be granted when asked for. */
+async function requestDevice(
+  adapter: GPUAdapter,
+  requiredLimits: Record<string, number>,
+  features: string[],
+): Promise<{ device: GPUDevice; subgroups: boolean }> {
+  try {
+    const device = await adapter.requestDevice({
+      requiredLimits,
+      requiredFeatures: [...features, "subgroups"] as GPUFeatureName[],
+    });
+    return { device, subgroups: true };
+  } catch {
+    const device = await adapter.requestDevice({
+      requiredLimits,
+      requiredFeatures: features as GPUFeatureName[],
+    });
+    return { device, subgroups: false };
+  }
+}
+
+/** Mesa prints a warning when XDG_RUNTIME_DIR is unset; any directory will do. */
+function silenceRuntimeDirectoryWarning(): void {
+  const permission = Deno.permissions.querySync({ name: "env", variable: "XDG_RUNTIME_DIR" });
+  if (permission.state === "granted" && !Deno.env.get("XDG_RUNTIME_DIR")) {
+    Deno.env.set("XDG_RUNTIME_DIR", Deno.build.os === "windows" ? "." : "/tmp");
+  }
+}
+
+/** Bytes as a person reads them. */
+function mebibytes(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(0)} MiB`;
+}

@@ -1,0 +1,129 @@
+/**
+ * Kernels: rendered, compiled and cached compute pipelines. A kernel serves many jobs in one dispatch:
+ * workgroup w looks up entry w of the dispatch's worklist, a pair (job, tile), and the job's record.
+ *
+ * @module
+ */
+import type { Gpu } from "./device.ts";
+import {
+  type Binding,
+  bindingsOf,
+  compilationError,
+  type JobField,
+  jobFieldsOf,
+  render,
+} from "./shader.ts";
+
+/** Which kernel: its WGSL with directives (structure) and override constants (sizes). */
+export interface KernelSpec {
+  readonly name: string;
+  readonly source: string;
+  readonly directives?: readonly string[];
+  readonly constants?: Readonly<Record<string, number>>;
+}
+
+/** One piece of work of a dispatch: a record for the shader's `Job` struct, and its workgroups. */
+export interface Job {
+  readonly fields: Readonly<Record<string, number>>;
+  readonly tiles: number;
+}
+
+/** A compiled kernel. */
+export interface Kernel {
+  readonly name: string;
+  readonly pipeline: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+  readonly bindings: readonly Binding[];
+  readonly fields: readonly JobField[];
+}
+
+/** Text that tells kernels apart: kernels with one key are one pipeline. */
+export function kernelKey(spec: KernelSpec): string {
+  const constants = Object.entries(spec.constants ?? {}).map(([name, value]) => `${name}=${value}`);
+  return [spec.name, ...(spec.directives ?? []).toSorted(), ...constants.toSorted()].join(" ");
+}
+
+/** The compiled kernels of one device. */
+export class KernelCache {
+  readonly #gpu: Gpu;
+  readonly #kernels = new Map<string, Promise<Kernel>>();
+  /** Layout of group 1: the step's scalars, a uniform with a dynamic offset. */
+  readonly stepLayout: GPUBindGroupLayout;
+
+  constructor(gpu: Gpu) {
+    this.#gpu = gpu;
+    this.stepLayout = gpu.device.createBindGroupLayout({
+      entries: [{
+        binding: 0,
+        visibility: GPUShaderStage.COMPUTE,
+        buffer: { type: "uniform", hasDynamicOffset: true },
+      }],
+    });
+  }
+
+  /** The kernel of `spec`, compiled once. */
+  get(spec: KernelSpec): Promise<Kernel> {
+    const key = kernelKey(spec);
+    let kernel = this.#kernels.get(key);
+    if (!kernel) {
+      kernel = this.#compile(spec);
+      this.#kernels.set(key, kernel);
+    }
+    return kernel;
+  }
+
+  async #compile(spec: KernelSpec): Promise<Kernel> {
+    const device = this.#gpu.device;
+    const directives = spec.directives ?? [];
+    const code = render(spec.source, directives);
+    device.pushErrorScope("validation");
+    const module = device.createShaderModule({ label: spec.name, code });
+    const info = await module.getCompilationInfo();
+    const errors = info.messages.filter((message) => message.type === "error");
+    if (errors.length > 0) {
+      await device.popErrorScope();
+      throw compilationError(spec.name, directives, code, errors);
+    }
+    const bindings = bindingsOf(code);
+    const layout = device.createBindGroupLayout({
+      entries: bindings.map(({ binding, readOnly }) => ({
+        binding,
+        visibility: GPUShaderStage.COMPUTE,
+        buffer: { type: readOnly ? "read-only-storage" : "storage" },
+      })),
+    });
+    const pipeline = device.createComputePipeline({
+      label: spec.name,
+      layout: device.createPipelineLayout({ bindGroupLayouts: [layout, this.stepLayout] }),
+      compute: { module, entryPoint: "main", constants: { ...spec.constants } },
+    });
+    const error = await device.popErrorScope();
+    if (error) {
+      throw compilationError(spec.name, directives, code, [{ lineNum: 0, message: error.message }]);
+    }
+    return { name: spec.name, pipeline, layout, bindings, fields: jobFieldsOf(code) };
+  }
+}
+
+/** Packs job records in the shader's field order. */
+export function packJobs(kernel: Kernel, jobs: readonly Job[]): ArrayBuffer {
+  const width = kernel.fields.length;
+  const bytes = new ArrayBuffer(jobs.length * width * 4);
+  const integers = new Uint32Array(bytes);
+  const floats = new Float32Array(bytes);
+  jobs.forEach((job, j) => {
+    const given = Object.keys(job.fields);
+    const stray = given.filter((name) => !kernel.fields.some((field) => field.name === name));
+    if (stray.length > 0) {
+      throw new Error(`packJobs: kernel "${kernel.name}" has no job field ${stray.join(", ")}`);
+    }
+    kernel.fields.forEach(({ name, type }, f) => {
+      const value = job.fields[name];
+      if (value === undefined) {
+        throw new Error(`packJobs: kernel "${kernel.name}" needs job field ${name}`);
+      }
+      (type === "u32" ? integers : floats)[j * width + f] = value;
+    });
+  });
+  return bytes;
+}

@@ -1,0 +1,113 @@
+/**
+ * WGSL files and their directives. A shader is a plain WGSL file; lines of the form `//#if NAME`,
+ * `//#elif NAME`, `//#else`, `//#endif` choose its structure (names may be joined by `||` and negated
+ * by `!`). `wgsl-preprocessor` evaluates them.
+ *
+ * @module
+ */
+import { wgsl } from "wgsl-preprocessor";
+
+const directiveLine = /^[ \t]*\/\/#(if|elif|else|endif)\b[ \t]*(.*)$/;
+
+/**
+ * Renders a shader.
+ *
+ * @param source Text of the WGSL file.
+ * @param directives Names that are on; each must occur in the source.
+ * @throws {Error} When a name in `directives` occurs in no directive of the source.
+ */
+export function render(source: string, directives: readonly string[]): string {
+  const on = new Set(directives);
+  const known = new Set<string>();
+  const strings: string[] = [];
+  const values: unknown[] = [];
+  let text = "";
+  for (const line of source.split("\n")) {
+    const match = directiveLine.exec(line);
+    if (!match) {
+      text += line + "\n";
+      continue;
+    }
+    const [, keyword, condition = ""] = match;
+    text += `#${keyword} `;
+    if (keyword === "if" || keyword === "elif") {
+      strings.push(text);
+      values.push(evaluate(condition, on, known));
+      text = "\n";
+    }
+  }
+  strings.push(text);
+  const unknown = directives.filter((name) => !known.has(name));
+  if (unknown.length > 0) {
+    throw new Error(`render: the shader has no directive ${unknown.join(", ")}`);
+  }
+  return wgsl(Object.assign(strings, { raw: strings }), ...values);
+}
+
+function evaluate(condition: string, on: Set<string>, known: Set<string>): boolean {
+  return condition.split("||").some((term) => {
+    const name = term.trim().replace(/^!/, "");
+    known.add(name);
+    return term.trim().startsWith("!") !== on.has(name);
+  });
+}
+
+/** One binding a shader declares. */
+export interface Binding {
+  readonly binding: number;
+  readonly name: string;
+  readonly readOnly: boolean;
+}
+
+/** The storage bindings of group 0 in rendered WGSL. */
+export function bindingsOf(code: string): Binding[] {
+  const pattern = /@group\(0\)\s*@binding\((\d+)\)\s*var<storage,\s*(read|read_write)>\s*(\w+)/g;
+  return [...code.matchAll(pattern)].map(([, binding, access, name]) => ({
+    binding: Number(binding),
+    name: name!,
+    readOnly: access === "read",
+  }));
+}
+
+/** One 32-bit field of a shader's `Job` struct. */
+export interface JobField {
+  readonly name: string;
+  readonly type: "u32" | "f32";
+}
+
+/**
+ * The fields of the shader's `struct Job`, in order: the host packs the record a workgroup reads by
+ * these names, so that the two sides cannot disagree.
+ */
+export function jobFieldsOf(code: string): JobField[] {
+  const body = /struct Job \{([^}]*)\}/.exec(code)?.[1];
+  if (body === undefined) throw new Error("jobFieldsOf: the shader declares no `struct Job`");
+  return body.split("\n")
+    .map((line) => /^\s*(\w+)\s*:\s*(u32|f32)\s*,/.exec(line))
+    .filter((match) => match !== null)
+    .map(([, name, type]) => ({ name: name!, type: type as "u32" | "f32" }));
+}
+
+/**
+ * The message for a shader that did not compile.
+ *
+ * @param name The kernel's name.
+ * @param directives The directives it was rendered with.
+ * @param code The rendered WGSL.
+ * @param messages What the compiler said.
+ */
+export function compilationError(
+  name: string,
+  directives: readonly string[],
+  code: string,
+  messages: readonly { lineNum: number; message: string }[],
+): Error {
+  const lines = code.split("\n");
+  const details = messages.map(({ lineNum, message }) =>
+    `  line ${lineNum}: ${(lines[lineNum - 1] ?? "").trim()}\n    ${message.trim()}`
+  );
+  const variant = directives.length > 0 ? directives.join(", ") : "none";
+  return new Error(
+    `kernel "${name}" (directives: ${variant}) does not compile:\n${details.join("\n")}`,
+  );
+}

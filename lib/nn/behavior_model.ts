@@ -1,0 +1,107 @@
+/**
+ * The noise prediction network ε̂(a_t | s, t) of the behavior model: a residual network over action,
+ * state and an embedding of the time (Hansen-Estruch et al., 2023, with continuous time).
+ *
+ * @module
+ */
+import type { Graph } from "../autodiff/graph.ts";
+import { concatenate } from "../autodiff/ops/concatenate.ts";
+import { fourierFeatures } from "../autodiff/ops/diffusion.ts";
+import type { Dropout } from "../autodiff/ops/dropout.ts";
+import { layerNorm } from "../autodiff/ops/layer_norm.ts";
+import { linear, type LinearParameters } from "../autodiff/ops/linear.ts";
+import { unary } from "../autodiff/ops/unary.ts";
+import type { ParameterSet, ParameterShape } from "../autodiff/parameters.ts";
+import type { Tensor } from "../autodiff/tensor.ts";
+import { layerNormShapes, linearShapes } from "./initialisation.ts";
+
+/** The shape of the network. */
+export interface BehaviorShape {
+  readonly actionSize: number;
+  readonly observationSize: number;
+  /** Units of the residual stream; its blocks widen to four times as many. */
+  readonly width: number;
+  readonly blocks: number;
+  /** Fourier frequencies of the time. */
+  readonly frequencies: number;
+  /** Units of the time embedding. */
+  readonly embedding: number;
+}
+
+/** Trained parameters, named as the official state dict names them below `diffusion.`. */
+export function behaviorShapes(shape: BehaviorShape): ParameterShape[] {
+  const { actionSize, observationSize, width, blocks, frequencies, embedding } = shape;
+  return [
+    ...linearShapes("cond_model.0", [2 * frequencies], embedding),
+    ...linearShapes("cond_model.2", [embedding], embedding),
+    ...linearShapes("main.fc", [actionSize, observationSize, embedding], width),
+    ...Array.from({ length: blocks }, (_, i) => [
+      ...layerNormShapes(`main.blocks.${i}.layer_norm`, width),
+      ...linearShapes(`main.blocks.${i}.fc1`, [width], 4 * width),
+      ...linearShapes(`main.blocks.${i}.fc2`, [4 * width], width),
+    ]).flat(),
+    ...linearShapes("main.out_fc", [width], actionSize),
+  ];
+}
+
+/** The Fourier frequencies W, never trained. */
+export function frequencyShapes({ frequencies }: BehaviorShape): ParameterShape[] {
+  return [{ name: "embed.0.W", rows: 1, segments: [frequencies], vector: true }];
+}
+
+/** The parameters of a family of behavior models. */
+export interface BehaviorParameters {
+  readonly trained: ParameterSet;
+  readonly frequencies: ParameterSet;
+}
+
+/** What the network sees. */
+export interface BehaviorInput {
+  /** a_t, `[R, rows, actions]`. */
+  readonly action: Tensor;
+  /** s, `[R, rows, observations]`. */
+  readonly state: Tensor;
+  /** t, `[R, rows, 1]`. */
+  readonly t: Tensor;
+}
+
+/**
+ * Predicts the noise in a_t, `[R, rows, actions]`.
+ *
+ * @param dropout Dropout of each residual branch while the model is trained; absent when it is frozen.
+ */
+export function behaviorModel(
+  graph: Graph,
+  { trained, frequencies }: BehaviorParameters,
+  { action, state, t }: BehaviorInput,
+  dropout?: (block: number) => Dropout,
+): Tensor {
+  const layer = (name: string): LinearParameters => ({
+    weight: trained.get(`${name}.weight`),
+    bias: trained.get(`${name}.bias`),
+  });
+  const features = fourierFeatures(graph, t, frequencies.get("embed.0.W"));
+  const embedding = linear(
+    graph,
+    linear(graph, features, layer("cond_model.0"), "mish"),
+    layer("cond_model.2"),
+  );
+  let h = linear(graph, concatenate(graph, [action, state, embedding]), layer("main.fc"));
+  const blocks = trained.shapes.filter(({ name }) => name.endsWith("fc1.weight")).length;
+  for (let i = 0; i < blocks; i++) {
+    const block = `main.blocks.${i}`;
+    const norm = {
+      gain: trained.get(`${block}.layer_norm.weight`),
+      shift: trained.get(`${block}.layer_norm.bias`),
+    };
+    const branch = layerNorm(graph, h, norm, dropout?.(i));
+    h = linear(
+      graph,
+      linear(graph, branch, layer(`${block}.fc1`), "mish"),
+      layer(`${block}.fc2`),
+      "none",
+      h,
+    );
+  }
+  return linear(graph, unary(graph, h, "mish"), layer("main.out_fc"));
+}

@@ -1,0 +1,137 @@
+/**
+ * Multi-layer perceptrons on the processor: policies, Q and V.
+ *
+ * @module
+ */
+import { UserError } from "../../errors.ts";
+import { Linear } from "./linear.ts";
+import type { NamedTensors } from "./tensors.ts";
+
+/** What follows the last layer. */
+export type OutputActivation = "tanh" | "none";
+
+/** Linear layers with ReLU between them. */
+export class Mlp {
+  /** Entries of an input row. */
+  readonly inputs: number;
+  /** Entries of an output row. */
+  readonly outputs: number;
+  readonly #layers: readonly Linear[];
+  readonly #activation: OutputActivation;
+  /** What each layer gives, for as many rows as were ever asked for. */
+  #values: Float32Array[] = [];
+  #rows = 0;
+
+  /**
+   * Takes the tensors `<name>.0.weight`, `<name>.0.bias`, `<name>.2.weight`, … (PyTorch's
+   * `Sequential` counts the activations too), as many layers as there are.
+   *
+   * @throws {UserError} There is no first layer, or a layer does not fit the one before.
+   */
+  constructor(from: NamedTensors, name: string, activation: OutputActivation) {
+    const layers = [new Linear(from, `${name}.0`)];
+    while (from.tensors.has(`${name}.${2 * layers.length}.weight`)) {
+      layers.push(new Linear(from, `${name}.${2 * layers.length}`, layers.at(-1)!.outputs));
+    }
+    const pattern = new RegExp(`^${name.replaceAll(".", "\\.")}\\.(\\d+)\\.(weight|bias)$`);
+    const stray = [...from.tensors.keys()].find((key) => {
+      const index = pattern.exec(key)?.[1];
+      return index !== undefined && (Number(index) % 2 === 1 || Number(index) >= 2 * layers.length);
+    });
+    if (stray !== undefined) {
+      throw new UserError(
+        `${from.source}: tensor ${stray} has no place among linear layers ${name}.0, ${name}.2, … ` +
+          `with ReLU between, of which ${layers.length} are there`,
+      );
+    }
+    this.inputs = layers[0]!.inputs;
+    this.outputs = layers.at(-1)!.outputs;
+    this.#layers = layers;
+    this.#activation = activation;
+  }
+
+  /**
+   * Computes `rows` rows. Nothing is allocated unless there are more rows than ever before.
+   *
+   * @param input `[rows, inputs]`, row-major.
+   * @returns `[rows, outputs]` and possibly more behind; the next call overwrites it.
+   */
+  forward(input: Float32Array, rows: number): Float32Array {
+    if (rows > this.#rows) {
+      this.#values = this.#layers.map(({ outputs }) => new Float32Array(rows * outputs));
+      this.#rows = rows;
+    }
+    let values = input;
+    for (let depth = 0; depth < this.#layers.length; depth++) {
+      const layer = this.#layers[depth]!;
+      const next = this.#values[depth]!;
+      layer.forward(values, rows, next);
+      const count = rows * layer.outputs;
+      if (depth < this.#layers.length - 1) {
+        for (let i = 0; i < count; i++) if (next[i]! < 0) next[i] = 0;
+      } else if (this.#activation === "tanh") {
+        for (let i = 0; i < count; i++) next[i] = Math.tanh(next[i]!);
+      }
+      values = next;
+    }
+    return values;
+  }
+}
+
+/** Two Q-functions of state and action, of which the smaller value counts (clipped double Q). */
+export class TwinQ {
+  /** Entries of a state. */
+  readonly stateSize: number;
+  /** Entries of an action. */
+  readonly actionSize: number;
+  readonly #first: Mlp;
+  readonly #second: Mlp;
+  #input = new Float32Array();
+
+  /**
+   * Takes the tensors `<name>.q1.*` and `<name>.q2.*`; their inputs are the state, then the action.
+   *
+   * @throws {UserError} A tensor is absent or does not fit.
+   */
+  constructor(from: NamedTensors, name: string, actionSize: number) {
+    this.#first = new Mlp(from, `${name}.q1`, "none");
+    this.#second = new Mlp(from, `${name}.q2`, "none");
+    const inputs = this.#first.inputs;
+    if (
+      inputs <= actionSize || this.#second.inputs !== inputs || this.#first.outputs !== 1 ||
+      this.#second.outputs !== 1
+    ) {
+      const shape = ({ inputs, outputs }: Mlp) => `${inputs} to ${outputs}`;
+      throw new UserError(
+        `${from.source}: ${name}.q1 and ${name}.q2 should both lead from a state and an action of ` +
+          `${actionSize} entries to 1 value, they lead from ${shape(this.#first)} and ` +
+          shape(this.#second),
+      );
+    }
+    this.stateSize = inputs - actionSize;
+    this.actionSize = actionSize;
+  }
+
+  /**
+   * The smaller of both values.
+   *
+   * @param states `[rows, stateSize]`.
+   * @param actions `[rows, actionSize]`.
+   * @param values Takes `[rows]`.
+   */
+  minimum(states: Float32Array, actions: Float32Array, rows: number, values: Float32Array): void {
+    const { stateSize, actionSize } = this;
+    const width = stateSize + actionSize;
+    if (this.#input.length < rows * width) this.#input = new Float32Array(rows * width);
+    const input = this.#input;
+    for (let row = 0; row < rows; row++) {
+      for (let i = 0; i < stateSize; i++) input[row * width + i] = states[row * stateSize + i]!;
+      for (let i = 0; i < actionSize; i++) {
+        input[row * width + stateSize + i] = actions[row * actionSize + i]!;
+      }
+    }
+    const first = this.#first.forward(input, rows);
+    const second = this.#second.forward(input, rows);
+    for (let row = 0; row < rows; row++) values[row] = Math.min(first[row]!, second[row]!);
+  }
+}

@@ -1,0 +1,209 @@
+/**
+ * The diffusion behavior model on the processor, as it predicts noise: without dropout.
+ *
+ * @module
+ */
+import { UserError } from "../../errors.ts";
+import { Linear } from "./linear.ts";
+import { type NamedTensors, tensor } from "./tensors.ts";
+
+/** What PyTorch's LayerNorm adds to the variance. */
+const layerNormEpsilon = 1e-5;
+
+/** One residual block: h + fc2(mish(fc1(LN(h)))). */
+interface Block {
+  readonly gain: Float32Array;
+  readonly shift: Float32Array;
+  readonly widen: Linear;
+  readonly narrow: Linear;
+}
+
+/** Arrays for as many rows as were ever asked for. */
+interface Workspace {
+  readonly features: Float32Array;
+  readonly hiddenCondition: Float32Array;
+  readonly condition: Float32Array;
+  readonly input: Float32Array;
+  readonly stream: Float32Array;
+  readonly normalized: Float32Array;
+  readonly wide: Float32Array;
+  readonly branch: Float32Array;
+  readonly noise: Float32Array;
+}
+
+/**
+ * ε̂(x, t | s): a residual network of action, state and embedded time. The time's features are
+ * sin and cos of 2π t W, embedded by two linear layers with Mish between.
+ */
+export class NoiseModel {
+  /** Entries of an action, and of the noise predicted. */
+  readonly actionSize: number;
+  /** Entries of a state. */
+  readonly stateSize: number;
+  readonly #frequencies: Float32Array;
+  readonly #condition: readonly [Linear, Linear];
+  readonly #enter: Linear;
+  readonly #blocks: readonly Block[];
+  readonly #leave: Linear;
+  #rows = 0;
+  #space: Workspace | null = null;
+
+  /**
+   * Takes the tensors `<name>.embed.0.W`, `<name>.cond_model.{0,2}.*`, `<name>.main.fc.*`,
+   * `<name>.main.blocks.<i>.{layer_norm,fc1,fc2}.*` (as many blocks as there are) and
+   * `<name>.main.out_fc.*`.
+   *
+   * @throws {UserError} A tensor is absent or does not fit.
+   */
+  constructor(from: NamedTensors, name: string) {
+    this.#frequencies = tensor(from, `${name}.embed.0.W`, [null]).data;
+    const first = new Linear(from, `${name}.cond_model.0`, 2 * this.#frequencies.length);
+    const second = new Linear(from, `${name}.cond_model.2`, first.outputs);
+    this.#condition = [first, second];
+    this.#enter = new Linear(from, `${name}.main.fc`);
+    const width = this.#enter.outputs;
+    const blocks: Block[] = [];
+    while (from.tensors.has(`${name}.main.blocks.${blocks.length}.fc1.weight`)) {
+      const block = `${name}.main.blocks.${blocks.length}`;
+      const widen = new Linear(from, `${block}.fc1`, width);
+      const narrow = new Linear(from, `${block}.fc2`, widen.outputs);
+      if (narrow.outputs !== width) {
+        throw new UserError(
+          `${from.source}: tensor ${block}.fc2.weight should give the ${width} entries of the ` +
+            `residual stream, it gives ${narrow.outputs}`,
+        );
+      }
+      blocks.push({
+        gain: tensor(from, `${block}.layer_norm.weight`, [width]).data,
+        shift: tensor(from, `${block}.layer_norm.bias`, [width]).data,
+        widen,
+        narrow,
+      });
+    }
+    this.#blocks = blocks;
+    this.#leave = new Linear(from, `${name}.main.out_fc`, width);
+    this.actionSize = this.#leave.outputs;
+    this.stateSize = this.#enter.inputs - this.actionSize - second.outputs;
+    if (this.stateSize < 0) {
+      throw new UserError(
+        `${from.source}: tensor ${name}.main.fc.weight takes ${this.#enter.inputs} entries, fewer ` +
+          `than an action's ${this.actionSize} and the time embedding's ${second.outputs}`,
+      );
+    }
+  }
+
+  /**
+   * The noise in noised actions. Nothing is allocated unless there are more rows than ever before.
+   *
+   * @param actions `[rows, actionSize]`, noised: α_t a + σ_t ε.
+   * @param states `[rows, stateSize]`.
+   * @param times `[rows]`, or a single time for all rows.
+   * @returns `[rows, actionSize]` and possibly more behind; the next call overwrites it.
+   */
+  predict(
+    actions: Float32Array,
+    states: Float32Array,
+    times: Float32Array,
+    rows: number,
+  ): Float32Array {
+    const space = this.#spaceFor(rows);
+    this.#embed(times, space);
+    const shared = times.length === 1 ? 0 : 1;
+    const { actionSize, stateSize } = this;
+    const conditionSize = this.#condition[1].outputs;
+    const inputs = this.#enter.inputs;
+    for (let row = 0; row < rows; row++) {
+      let at = row * inputs;
+      for (let i = 0; i < actionSize; i++) space.input[at++] = actions[row * actionSize + i]!;
+      for (let i = 0; i < stateSize; i++) space.input[at++] = states[row * stateSize + i]!;
+      const from = row * shared * conditionSize;
+      for (let i = 0; i < conditionSize; i++) space.input[at++] = space.condition[from + i]!;
+    }
+    const { stream, normalized, wide, branch, noise } = space;
+    const width = this.#enter.outputs;
+    this.#enter.forward(space.input, rows, stream);
+    for (const { gain, shift, widen, narrow } of this.#blocks) {
+      layerNorm(stream, gain, shift, rows, normalized);
+      widen.forward(normalized, rows, wide);
+      mish(wide, rows * widen.outputs);
+      narrow.forward(wide, rows, branch);
+      for (let i = 0; i < rows * width; i++) stream[i] = stream[i]! + branch[i]!;
+    }
+    mish(stream, rows * width);
+    this.#leave.forward(stream, rows, noise);
+    return noise;
+  }
+
+  #embed(times: Float32Array, space: Workspace): void {
+    const frequencies = this.#frequencies;
+    const half = frequencies.length;
+    for (let row = 0; row < times.length; row++) {
+      for (let i = 0; i < half; i++) {
+        const phase = 2 * Math.PI * times[row]! * frequencies[i]!;
+        space.features[row * 2 * half + i] = Math.sin(phase);
+        space.features[row * 2 * half + half + i] = Math.cos(phase);
+      }
+    }
+    const [first, second] = this.#condition;
+    first.forward(space.features, times.length, space.hiddenCondition);
+    mish(space.hiddenCondition, times.length * first.outputs);
+    second.forward(space.hiddenCondition, times.length, space.condition);
+  }
+
+  #spaceFor(rows: number): Workspace {
+    if (this.#space !== null && rows <= this.#rows) return this.#space;
+    const [first, second] = this.#condition;
+    const array = (width: number) => new Float32Array(rows * width);
+    const width = this.#enter.outputs;
+    this.#rows = rows;
+    this.#space = {
+      features: array(2 * this.#frequencies.length),
+      hiddenCondition: array(first.outputs),
+      condition: array(second.outputs),
+      input: array(this.#enter.inputs),
+      stream: array(width),
+      normalized: array(width),
+      wide: array(Math.max(0, ...this.#blocks.map(({ widen }) => widen.outputs))),
+      branch: array(width),
+      noise: array(this.actionSize),
+    };
+    return this.#space;
+  }
+}
+
+/** LayerNorm over each row, with the biased variance. */
+function layerNorm(
+  input: Float32Array,
+  gain: Float32Array,
+  shift: Float32Array,
+  rows: number,
+  output: Float32Array,
+): void {
+  const width = gain.length;
+  for (let row = 0; row < rows; row++) {
+    const begin = row * width;
+    let sum = 0;
+    for (let i = 0; i < width; i++) sum += input[begin + i]!;
+    const mean = sum / width;
+    let squares = 0;
+    for (let i = 0; i < width; i++) squares += (input[begin + i]! - mean) ** 2;
+    const scale = 1 / Math.sqrt(squares / width + layerNormEpsilon);
+    for (let i = 0; i < width; i++) {
+      output[begin + i] = (input[begin + i]! - mean) * scale * gain[i]! + shift[i]!;
+    }
+  }
+}
+
+/**
+ * Mish in place: x tanh(ln(1 + eˣ)). With e = eˣ the tanh is (e² + 2e) / (e² + 2e + 2), which is 1 in
+ * double precision long before e² overflows.
+ */
+function mish(values: Float32Array, count: number): void {
+  for (let i = 0; i < count; i++) {
+    const x = values[i]!;
+    if (x > 20) continue;
+    const e = Math.exp(x);
+    const n = e * (e + 2);
+    values[i] = x * n / (n + 2);
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * Stage 2, the diffusion behavior model (Section 4.1, Eq. 13): learns to predict the noise in the
+ * data's actions, and so the score of the behavior policy at every diffusion time.
+ *
+ * @module
+ */
+import type { Graph } from "../autodiff/graph.ts";
+import { type Noise, noising } from "../autodiff/ops/diffusion.ts";
+import type { Dropout } from "../autodiff/ops/dropout.ts";
+import { diffusionLoss } from "../autodiff/ops/losses.ts";
+import { ParameterSet } from "../autodiff/parameters.ts";
+import type { Tensor } from "../autodiff/tensor.ts";
+import {
+  behaviorModel,
+  type BehaviorShape,
+  behaviorShapes,
+  frequencyShapes,
+} from "../nn/behavior_model.ts";
+import { constant, cosine, minimize } from "../optim/adam.ts";
+import type { Hyperparameters } from "./hyperparameters.ts";
+import type { Stage } from "./stage.ts";
+
+/** A minibatch of state-action pairs with their diffusion times, each tensor `[R, rows, ·]`. */
+export interface BehaviorBatch {
+  /** s */
+  readonly state: Tensor;
+  /** a */
+  readonly action: Tensor;
+  /** t ~ U(0.001, 1) */
+  readonly t: Tensor;
+  /** ε ~ N(0, I) */
+  readonly noise: Noise;
+  /** Dropout of each residual block. */
+  readonly dropout?: (block: number) => Dropout;
+}
+
+/** The network's shape under these hyperparameters. */
+export function behaviorShapeOf(
+  sizes: { readonly observationSize: number; readonly actionSize: number },
+  h: Hyperparameters,
+): BehaviorShape {
+  return {
+    ...sizes,
+    width: h.behaviorWidth,
+    blocks: h.behaviorBlocks,
+    frequencies: h.fourierFrequencies,
+    embedding: h.embeddingWidth,
+  };
+}
+
+/** Describes one step of the behavior stage. */
+export function behavior(graph: Graph, batch: BehaviorBatch, h: Hyperparameters): Stage {
+  const { state, action, t, noise, dropout } = batch;
+  const shape = behaviorShapeOf(
+    { observationSize: state.columns, actionSize: action.columns },
+    h,
+  );
+  const trained = new ParameterSet(graph, behaviorShapes(shape), graph.replicas);
+  const frequencies = new ParameterSet(graph, frequencyShapes(shape), graph.replicas);
+
+  // Eq. 13: a_t = α_t a + σ_t ε, and ε̂(a_t | s, t) is to be ε.
+  const { xt, z } = noising(graph, action, t, noise);
+  const noiseHat = behaviorModel(
+    graph,
+    { trained, frequencies },
+    { action: xt, state, t },
+    dropout,
+  );
+  const loss = diffusionLoss(graph, "loss", noiseHat, z);
+  const optimizer = minimize(graph, loss, trained, {
+    learningRate: h.behaviorSchedule === "cosine"
+      ? cosine(h.behaviorLearningRate, h.behaviorSteps)
+      : constant(h.behaviorLearningRate),
+    weightDecay: h.behaviorWeightDecay,
+  });
+
+  return {
+    name: "behavior",
+    networks: [
+      { prefixes: ["diffusion."], parameters: trained, optimizer, initial: 4 },
+      { prefixes: ["diffusion."], parameters: frequencies, initial: 5 },
+    ],
+    tensors: { xt, noiseHat },
+  };
+}

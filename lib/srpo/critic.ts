@@ -1,0 +1,109 @@
+/**
+ * Stage 1, implicit Q-learning (Section 4.1, Eq. 11 and 12): twin Q-networks and V, learned from the
+ * data's actions alone, and the advantage-weighted policy that comes with them.
+ *
+ * @module
+ */
+import type { Graph } from "../autodiff/graph.ts";
+import { concatenate } from "../autodiff/ops/concatenate.ts";
+import {
+  advantageWeightedLoss,
+  expectileLoss,
+  temporalDifferenceLoss,
+} from "../autodiff/ops/losses.ts";
+import { ParameterSet } from "../autodiff/parameters.ts";
+import type { Tensor } from "../autodiff/tensor.ts";
+import { mlp, mlpShapes } from "../nn/mlp.ts";
+import { constant, cosine, minimize } from "../optim/adam.ts";
+import type { Hyperparameters } from "./hyperparameters.ts";
+import type { Network, Stage } from "./stage.ts";
+
+/** A minibatch of transitions, each tensor `[R, rows, ·]`. */
+export interface CriticBatch {
+  /** s */
+  readonly state: Tensor;
+  /** a */
+  readonly action: Tensor;
+  /** r */
+  readonly reward: Tensor;
+  /** d: 1 where the episode ended in a terminal state. */
+  readonly terminal: Tensor;
+  /** s' */
+  readonly nextState: Tensor;
+}
+
+/** Describes one step of the critic stage. */
+export function critic(graph: Graph, batch: CriticBatch, h: Hyperparameters): Stage {
+  const { state, action, reward, terminal, nextState } = batch;
+  const inputs = [action.columns, state.columns];
+  const hidden = Array.from({ length: h.criticLayers }, () => h.criticWidth);
+  const qShapes = mlpShapes({ inputs, hidden, outputs: 1 });
+  // Twin Q-networks are neighbouring replicas of one family.
+  const q = new ParameterSet(graph, qShapes, 2 * graph.replicas);
+  const qTarget = new ParameterSet(graph, qShapes, 2 * graph.replicas);
+  const v = new ParameterSet(
+    graph,
+    mlpShapes({ inputs: [state.columns], hidden, outputs: 1 }),
+    graph.replicas,
+  );
+  const policy = new ParameterSet(
+    graph,
+    mlpShapes({ inputs: [state.columns], hidden, outputs: action.columns }),
+    graph.replicas,
+  );
+  const learningRate = constant(h.criticLearningRate);
+  const actionState = concatenate(graph, [action, state]);
+
+  // Both targets are from before this step's updates.
+  const targetQ = mlp(graph, qTarget, actionState);
+  const nextValue = mlp(graph, v, nextState);
+
+  // Eq. 11: V towards the upper expectile τ of Q.
+  const value = mlp(graph, v, state);
+  const vLoss = expectileLoss(graph, "loss_v", targetQ, value, h.expectile);
+  const vOptimizer = minimize(graph, vLoss, v, { learningRate });
+
+  // Eq. 12: Q towards r + γ V(s'); the target Q follows slowly.
+  const qValue = mlp(graph, q, actionState);
+  const qLoss = temporalDifferenceLoss(
+    graph,
+    "loss_q",
+    qValue,
+    { reward, terminal, nextValue },
+    h.discount,
+  );
+  const qOptimizer = minimize(graph, qLoss, q, {
+    learningRate,
+    target: { parameters: qTarget, rate: h.targetRate },
+  });
+
+  // The policy of IQL: regression weighted by the advantage under the just updated networks.
+  const updated = { q: mlp(graph, qTarget, actionState), v: mlp(graph, v, state) };
+  const policyLoss = advantageWeightedLoss(
+    graph,
+    "loss_awr",
+    mlp(graph, policy, state, "tanh"),
+    action,
+    updated,
+    { temperature: h.awrTemperature, limit: h.awrClip },
+  );
+  const policyOptimizer = minimize(graph, policyLoss, policy, {
+    learningRate: cosine(h.criticLearningRate, h.criticSteps),
+  });
+
+  const networks: Network[] = [
+    { prefixes: ["q0.q1.", "q0.q2."], parameters: q, optimizer: qOptimizer, initial: 0 },
+    { prefixes: ["q0_target.q1.", "q0_target.q2."], parameters: qTarget, initial: 0 },
+    { prefixes: ["vf.v."], parameters: v, optimizer: vOptimizer, initial: 2 },
+    { prefixes: ["policy.net."], parameters: policy, optimizer: policyOptimizer, initial: 3 },
+  ];
+  const tensors = {
+    targetQ,
+    nextValue,
+    value,
+    qValue,
+    updatedQ: updated.q,
+    updatedV: updated.v,
+  };
+  return { name: "critic", networks, tensors };
+}

@@ -1,0 +1,113 @@
+/**
+ * Stage 3, score-regularized policy extraction (Section 4.2, Eq. 15): a deterministic policy that
+ * climbs Q and is held to the data by the behavior model's score. No action is ever sampled.
+ *
+ * @module
+ */
+import { gradients } from "../autodiff/gradients.ts";
+import type { Graph } from "../autodiff/graph.ts";
+import { concatenate } from "../autodiff/ops/concatenate.ts";
+import { type Noise, noising } from "../autodiff/ops/diffusion.ts";
+import { type ScoreRegularization, scoreRegularizedLoss } from "../autodiff/ops/losses.ts";
+import { ParameterSet } from "../autodiff/parameters.ts";
+import type { Tensor } from "../autodiff/tensor.ts";
+import { behaviorModel, behaviorShapes, frequencyShapes } from "../nn/behavior_model.ts";
+import { mlp, mlpShapes } from "../nn/mlp.ts";
+import { cosine, minimize } from "../optim/adam.ts";
+import { behaviorShapeOf } from "./behavior.ts";
+import type { Hyperparameters } from "./hyperparameters.ts";
+import type { Stage } from "./stage.ts";
+
+/** A minibatch of states with diffusion times and noise, each tensor `[R, rows, ·]`. */
+export interface PolicyBatch {
+  /** s. Every call is a tensor of its own, to be laid beside what it is concatenated with. */
+  readonly state: () => Tensor;
+  /** t ~ U(0.02, 0.98), or the fixed time of δ(t) */
+  readonly t: Tensor;
+  /** ε ~ N(0, I) */
+  readonly noise: Noise;
+}
+
+/** Describes one step of policy extraction. */
+export function policy(
+  graph: Graph,
+  batch: PolicyBatch,
+  actionSize: number,
+  h: Hyperparameters,
+  regularization: (replica: number) => ScoreRegularization = () => regularizationOf(h),
+): Stage {
+  const { state, t, noise } = batch;
+  const s = state();
+  const observationSize = s.columns;
+  const theta = new ParameterSet(
+    graph,
+    mlpShapes({
+      inputs: [observationSize],
+      hidden: Array.from({ length: h.policyLayers }, () => h.policyWidth),
+      outputs: actionSize,
+    }),
+    graph.replicas,
+  );
+  // Frozen: the critic's target Q-networks and the behavior model.
+  const q = new ParameterSet(
+    graph,
+    mlpShapes({
+      inputs: [actionSize, observationSize],
+      hidden: Array.from({ length: h.criticLayers }, () => h.criticWidth),
+      outputs: 1,
+    }),
+    2 * graph.replicas,
+  );
+  const shape = behaviorShapeOf({ observationSize, actionSize }, h);
+  const psi = new ParameterSet(graph, behaviorShapes(shape), graph.replicas);
+  const frequencies = new ParameterSet(graph, frequencyShapes(shape), graph.replicas);
+
+  const action = mlp(graph, theta, s, "tanh");
+
+  // ∇_a Q(s, a) at a = π(s), Q being the mean of the two heads.
+  const qValues = mlp(graph, q, concatenate(graph, [action, s]));
+  const half = graph.constant(qValues.rows, 1, 0.5, qValues.replicas);
+  const [qGradient] = gradients(graph, { tensor: qValues, upstream: half }, [action]);
+
+  // ε̂(a_t | s, t) at a_t = α_t π(s) + σ_t ε.
+  const { xt, z } = noising(graph, action, t, noise);
+  const noiseHat = behaviorModel(
+    graph,
+    { trained: psi, frequencies },
+    { action: xt, state: state(), t },
+  );
+
+  // Eq. 15: [∇_a Q − (1/β) ω(t) (ε̂ − ε)] ∇_θ π, here times β and as a loss.
+  const loss = scoreRegularizedLoss(
+    graph,
+    "loss",
+    action,
+    { noiseHat, z, t, qGradient: qGradient!, q: qValues },
+    regularization,
+  );
+  const optimizer = minimize(graph, loss, theta, {
+    learningRate: cosine(h.policyLearningRate, h.policySteps),
+  });
+
+  return {
+    name: "policy",
+    networks: [
+      { prefixes: ["policy.net."], parameters: theta, optimizer, initial: 6 },
+      { prefixes: ["q0_target.q1.", "q0_target.q2."], parameters: q },
+      { prefixes: ["diffusion."], parameters: psi },
+      { prefixes: ["diffusion."], parameters: frequencies },
+    ],
+    tensors: { action, xt, noiseHat, qGradient: qGradient! },
+  };
+}
+
+/** The regularization these hyperparameters ask for. */
+export function regularizationOf(h: Hyperparameters): ScoreRegularization {
+  return {
+    beta: h.beta,
+    // δ(t − t₀) α/σ: the time is fixed where it is drawn.
+    weighting: h.weighting === "fixed_time" ? "alpha_over_sigma" : h.weighting,
+    subtractBaseline: h.subtractBaseline,
+    normalizeQ: h.normalizeBeta,
+  };
+}

@@ -1,0 +1,51 @@
+// Adam (with decay: AdamW) over a whole family of networks, and with TARGET the exponential moving
+// average of the parameters it just moved. The host computes the step's scalars in double precision.
+
+override WORKGROUP = 64u;
+
+struct Job {
+  count: u32, // in vec4s
+  parameter: u32,
+  gradient: u32,
+  mean: u32,
+  square: u32,
+  rate: u32, // scalar: learning rate / (1 - beta1^k)
+  correction: u32, // scalar: 1 / sqrt(1 - beta2^k)
+  decay: u32, // scalar: 1 - learning rate * weight decay
+  beta1: f32,
+  one_minus_beta1: f32,
+  beta2: f32,
+  one_minus_beta2: f32,
+  epsilon: f32,
+//#if TARGET
+  average: u32,
+  average_rate: f32,
+//#endif
+}
+
+@group(0) @binding(0) var<storage, read> worklist: array<vec2u>;
+@group(0) @binding(1) var<storage, read> jobs: array<Job>;
+@group(0) @binding(2) var<storage, read_write> parameters: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> activations: array<vec4f>;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let work = worklist[group.x + group.y * 65535u];
+  let job = jobs[work.x];
+  let i = work.y * WORKGROUP + lane;
+  if (i >= job.count) {
+    return;
+  }
+  let g = activations[job.gradient + i];
+  let mean = job.beta1 * parameters[job.mean + i] + job.one_minus_beta1 * g;
+  let square = job.beta2 * parameters[job.square + i] + job.one_minus_beta2 * g * g;
+  let step_size = mean / (sqrt(square) * scalar(job.correction) + job.epsilon);
+  let moved = parameters[job.parameter + i] * scalar(job.decay) - scalar(job.rate) * step_size;
+  parameters[job.mean + i] = mean;
+  parameters[job.square + i] = square;
+  parameters[job.parameter + i] = moved;
+//#if TARGET
+  let average = parameters[job.average + i];
+  parameters[job.average + i] = job.average_rate * moved + (1.0 - job.average_rate) * average;
+//#endif
+}

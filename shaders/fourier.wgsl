@@ -1,0 +1,49 @@
+// Gaussian Fourier features of the diffusion time: sines, then cosines, of 2 pi t W.
+
+override WORKGROUP = 64u;
+
+struct Job {
+  rows: u32,
+  width: u32, // of the result, in vec4s
+  frequencies: u32, // number of frequencies
+  w: u32,
+  t: u32,
+  out: u32,
+  out_stride: u32,
+}
+
+@group(0) @binding(0) var<storage, read> worklist: array<vec2u>;
+@group(0) @binding(1) var<storage, read> jobs: array<Job>;
+@group(0) @binding(2) var<storage, read> parameters: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> activations: array<vec4f>;
+
+fn feature(job: Job, entry: u32, t: f32) -> f32 {
+  if (entry >= 2u * job.frequencies) {
+    return 0.0;
+  }
+  let i = entry % job.frequencies;
+  // The phase reaches hundreds of turns: drop the whole ones before the multiplication by 2 pi.
+  let turns = t * parameters[job.w + i / 4u][i % 4u];
+  let phase = 6.283185307179586 * (turns - round(turns));
+  return select(cos(phase), sin(phase), entry < job.frequencies);
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let work = worklist[group.x + group.y * 65535u];
+  let job = jobs[work.x];
+  let index = work.y * WORKGROUP + lane;
+  let row = index / job.width;
+  let column = index % job.width;
+  if (row >= job.rows) {
+    return;
+  }
+  let t = activations[job.t + row].x;
+  let entry = column * 4u;
+  activations[job.out + row * job.out_stride + column] = vec4f(
+    feature(job, entry, t),
+    feature(job, entry + 1u, t),
+    feature(job, entry + 2u, t),
+    feature(job, entry + 3u, t),
+  );
+}

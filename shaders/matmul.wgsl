@@ -1,0 +1,259 @@
+// Matrix product, batched over the jobs of one dispatch.
+//
+//   NT:  out = epilogue(A Bᵀ + bias)   A [rows, depth], B [columns, depth]   a linear layer
+//   NN:  out = epilogue(A B)           A [rows, depth], B [depth, columns]   its input gradient
+//   TN:  out = Aᵀ B                    A [depth, rows], B [depth, columns]   its weight gradient, and
+//        in the job's last tiles the column sums of A: its bias gradient
+//
+// Each invocation keeps a tile of outputs in registers, four rows by four columns to a matrix: with
+// SUBGROUPS 16 by 8, otherwise 8 by 8. The invocations of a workgroup share their rows and lie side by
+// side along the columns, so with SUBGROUPS eight lanes load different rows of A and exchange them:
+// one load instead of eight. Rows of all operands are padded with zeros to whole vec4s.
+
+override LANES = 16u;
+
+struct Job {
+  rows: u32,
+  columns: u32,
+  depth: u32, // NT, NN: in vec4s; TN: in rows
+  column_tiles: u32,
+  a: u32,
+  a_stride: u32,
+  b: u32,
+  b_stride: u32,
+  out: u32,
+  out_stride: u32,
+//#if NT
+  bias: u32,
+  floor: f32, // 0 for ReLU, the lowest number for none
+//#endif
+//#if MISH || MISH_DERIVATIVE || TANH_DERIVATIVE || RELU_DERIVATIVE
+  saved: u32,
+  saved_stride: u32,
+//#endif
+//#if ADD
+  addend: u32,
+  addend_stride: u32,
+//#endif
+//#if TN
+  product_tiles: u32,
+  sums: u32,
+//#endif
+}
+
+@group(0) @binding(0) var<storage, read> worklist: array<vec2u>;
+@group(0) @binding(1) var<storage, read> jobs: array<Job>;
+//#if TN
+//#else
+@group(0) @binding(2) var<storage, read> parameters: array<vec4f>;
+//#endif
+@group(0) @binding(3) var<storage, read_write> activations: array<vec4f>;
+
+// total + right·left: column i of a matrix holds the four columns of output row i.
+fn accumulate(total: mat4x4f, left: mat4x4f, right: mat4x4f) -> mat4x4f {
+  return mat4x4f(
+    fma(vec4f(left[0].w), right[3], fma(vec4f(left[0].z), right[2],
+      fma(vec4f(left[0].y), right[1], fma(vec4f(left[0].x), right[0], total[0])))),
+    fma(vec4f(left[1].w), right[3], fma(vec4f(left[1].z), right[2],
+      fma(vec4f(left[1].y), right[1], fma(vec4f(left[1].x), right[0], total[1])))),
+    fma(vec4f(left[2].w), right[3], fma(vec4f(left[2].z), right[2],
+      fma(vec4f(left[2].y), right[1], fma(vec4f(left[2].x), right[0], total[2])))),
+    fma(vec4f(left[3].w), right[3], fma(vec4f(left[3].z), right[2],
+      fma(vec4f(left[3].y), right[1], fma(vec4f(left[3].x), right[0], total[3])))),
+  );
+}
+
+fn store(job: Job, row: u32, column: u32, total: vec4f) {
+  if (row >= job.rows || column * 4u >= job.columns) {
+    return;
+  }
+  var value = total;
+//#if NT
+  value += parameters[job.bias + column];
+//#if TANH
+  value = tanh_stable(value);
+//#elif MISH
+  activations[job.saved + row * job.saved_stride + column] = value;
+  value = mish(value);
+//#else
+  value = max(value, vec4f(job.floor));
+//#endif
+//#endif
+//#if ADD
+  value += activations[job.addend + row * job.addend_stride + column];
+//#endif
+//#if RELU_DERIVATIVE
+  let output = activations[job.saved + row * job.saved_stride + column];
+  value = select(vec4f(0.0), value, output > vec4f(0.0));
+//#elif TANH_DERIVATIVE
+  let output = activations[job.saved + row * job.saved_stride + column];
+  value *= 1.0 - output * output;
+//#elif MISH_DERIVATIVE
+  value *= mish_derivative(activations[job.saved + row * job.saved_stride + column]);
+//#endif
+  let entry = column * 4u + vec4u(0u, 1u, 2u, 3u);
+  value = select(vec4f(0.0), value, entry < vec4u(job.columns));
+  activations[job.out + row * job.out_stride + column] = value;
+}
+
+@compute @workgroup_size(LANES)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+//#if SUBGROUPS
+  @builtin(subgroup_invocation_id) sublane: u32,
+//#endif
+) {
+  let work = worklist[group.x + group.y * 65535u];
+  let job = jobs[work.x];
+//#if SUBGROUPS
+  let row = (work.y / job.column_tiles) * 16u;
+//#else
+  let row = (work.y / job.column_tiles) * 8u;
+//#endif
+  let column = ((work.y % job.column_tiles) * LANES + lane) * 2u; // in vec4s
+  let last_row = job.rows - 1u;
+  let last_column = (job.columns - 1u) / 4u;
+
+//#if TN
+  // The last tiles sum the columns of A, one vec4 of columns to an invocation.
+  let summing = work.y >= job.product_tiles;
+  let depth = select((job.depth + 3u) / 4u, 0u, summing);
+  let summed = (work.y - job.product_tiles) * LANES + lane;
+  var column_sums = vec4f(0.0);
+  var s = job.a + min(summed, last_row / 4u);
+  for (var k = 0u; k < select(0u, job.depth, summing); k++) {
+    column_sums += activations[s];
+    s += job.a_stride;
+  }
+  if (summing && summed <= last_row / 4u) {
+    activations[job.sums + summed] = column_sums;
+  }
+//#else
+  let depth = job.depth;
+//#endif
+
+//#if SUBGROUPS
+//#if TN
+  var p = job.a + ((sublane >> 2u) & 1u) * job.a_stride + min(row / 4u + (sublane & 3u), last_row / 4u);
+//#else
+  let p0 = job.a + min(row + (sublane & 7u), last_row) * job.a_stride;
+  let p1 = job.a + min(row + 8u + (sublane & 7u), last_row) * job.a_stride;
+//#endif
+//#else
+//#if TN
+  var p0 = job.a + row / 4u;
+  var p1 = job.a + min(row / 4u + 1u, last_row / 4u);
+//#else
+  let p0 = job.a + row * job.a_stride;
+  let p1 = job.a + min(row + 1u, last_row) * job.a_stride;
+  let p2 = job.a + min(row + 2u, last_row) * job.a_stride;
+  let p3 = job.a + min(row + 3u, last_row) * job.a_stride;
+  let p4 = job.a + min(row + 4u, last_row) * job.a_stride;
+  let p5 = job.a + min(row + 5u, last_row) * job.a_stride;
+  let p6 = job.a + min(row + 6u, last_row) * job.a_stride;
+  let p7 = job.a + min(row + 7u, last_row) * job.a_stride;
+//#endif
+//#endif
+
+//#if NT
+  let last = job.columns - 1u;
+  let q0 = job.b + min(column * 4u, last) * job.b_stride;
+  let q1 = job.b + min(column * 4u + 1u, last) * job.b_stride;
+  let q2 = job.b + min(column * 4u + 2u, last) * job.b_stride;
+  let q3 = job.b + min(column * 4u + 3u, last) * job.b_stride;
+  let q4 = job.b + min(column * 4u + 4u, last) * job.b_stride;
+  let q5 = job.b + min(column * 4u + 5u, last) * job.b_stride;
+  let q6 = job.b + min(column * 4u + 6u, last) * job.b_stride;
+  let q7 = job.b + min(column * 4u + 7u, last) * job.b_stride;
+//#else
+  var q0 = job.b + min(column, last_column);
+  var q1 = job.b + min(column + 1u, last_column);
+  let stride = job.b_stride;
+//#endif
+
+  var t00: mat4x4f; var t01: mat4x4f;
+  var t10: mat4x4f; var t11: mat4x4f;
+//#if SUBGROUPS
+  var t20: mat4x4f; var t21: mat4x4f;
+  var t30: mat4x4f; var t31: mat4x4f;
+//#endif
+
+  for (var k = 0u; k < depth; k++) {
+//#if NT
+    let b0 = transpose(mat4x4f(parameters[q0 + k], parameters[q1 + k], parameters[q2 + k], parameters[q3 + k]));
+    let b1 = transpose(mat4x4f(parameters[q4 + k], parameters[q5 + k], parameters[q6 + k], parameters[q7 + k]));
+//#elif NN
+    let b0 = mat4x4f(parameters[q0], parameters[q0 + stride], parameters[q0 + 2u * stride], parameters[q0 + 3u * stride]);
+    let b1 = mat4x4f(parameters[q1], parameters[q1 + stride], parameters[q1 + 2u * stride], parameters[q1 + 3u * stride]);
+    q0 += 4u * stride;
+    q1 += 4u * stride;
+//#else
+    let b0 = mat4x4f(activations[q0], activations[q0 + stride], activations[q0 + 2u * stride], activations[q0 + 3u * stride]);
+    let b1 = mat4x4f(activations[q1], activations[q1 + stride], activations[q1 + 2u * stride], activations[q1 + 3u * stride]);
+    q0 += 4u * stride;
+    q1 += 4u * stride;
+//#endif
+
+//#if SUBGROUPS
+//#if TN
+    // Rows beyond the depth hold other tensors' numbers.
+    let m = 4u * k + ((sublane >> 2u) & 1u);
+    let x0 = select(vec4f(0.0), activations[p], m < job.depth);
+    let x1 = select(vec4f(0.0), activations[p + 2u * job.a_stride], m + 2u < job.depth);
+    p += 4u * job.a_stride;
+    let a0 = transpose(mat4x4f(subgroupBroadcast(x0, 0u), subgroupBroadcast(x0, 4u), subgroupBroadcast(x1, 0u), subgroupBroadcast(x1, 4u)));
+    let a1 = transpose(mat4x4f(subgroupBroadcast(x0, 1u), subgroupBroadcast(x0, 5u), subgroupBroadcast(x1, 1u), subgroupBroadcast(x1, 5u)));
+    let a2 = transpose(mat4x4f(subgroupBroadcast(x0, 2u), subgroupBroadcast(x0, 6u), subgroupBroadcast(x1, 2u), subgroupBroadcast(x1, 6u)));
+    let a3 = transpose(mat4x4f(subgroupBroadcast(x0, 3u), subgroupBroadcast(x0, 7u), subgroupBroadcast(x1, 3u), subgroupBroadcast(x1, 7u)));
+//#else
+    let x0 = activations[p0 + k];
+    let x1 = activations[p1 + k];
+    let a0 = mat4x4f(subgroupBroadcast(x0, 0u), subgroupBroadcast(x0, 1u), subgroupBroadcast(x0, 2u), subgroupBroadcast(x0, 3u));
+    let a1 = mat4x4f(subgroupBroadcast(x0, 4u), subgroupBroadcast(x0, 5u), subgroupBroadcast(x0, 6u), subgroupBroadcast(x0, 7u));
+    let a2 = mat4x4f(subgroupBroadcast(x1, 0u), subgroupBroadcast(x1, 1u), subgroupBroadcast(x1, 2u), subgroupBroadcast(x1, 3u));
+    let a3 = mat4x4f(subgroupBroadcast(x1, 4u), subgroupBroadcast(x1, 5u), subgroupBroadcast(x1, 6u), subgroupBroadcast(x1, 7u));
+//#endif
+//#else
+//#if TN
+    // Rows beyond the depth hold other tensors' numbers.
+    let left = job.depth - 4u * k;
+    let one = select(0.0, 1.0, left > 1u);
+    let two = select(0.0, 1.0, left > 2u);
+    let three = select(0.0, 1.0, left > 3u);
+    let a0 = transpose(mat4x4f(activations[p0], one * activations[p0 + job.a_stride], two * activations[p0 + 2u * job.a_stride], three * activations[p0 + 3u * job.a_stride]));
+    let a1 = transpose(mat4x4f(activations[p1], one * activations[p1 + job.a_stride], two * activations[p1 + 2u * job.a_stride], three * activations[p1 + 3u * job.a_stride]));
+    p0 += 4u * job.a_stride;
+    p1 += 4u * job.a_stride;
+//#else
+    let a0 = mat4x4f(activations[p0 + k], activations[p1 + k], activations[p2 + k], activations[p3 + k]);
+    let a1 = mat4x4f(activations[p4 + k], activations[p5 + k], activations[p6 + k], activations[p7 + k]);
+//#endif
+//#endif
+
+    t00 = accumulate(t00, a0, b0); t01 = accumulate(t01, a0, b1);
+    t10 = accumulate(t10, a1, b0); t11 = accumulate(t11, a1, b1);
+//#if SUBGROUPS
+    t20 = accumulate(t20, a2, b0); t21 = accumulate(t21, a2, b1);
+    t30 = accumulate(t30, a3, b0); t31 = accumulate(t31, a3, b1);
+//#endif
+  }
+
+//#if TN
+  if (summing) {
+    return;
+  }
+//#endif
+  for (var i = 0u; i < 4u; i++) {
+    store(job, row + i, column, t00[i]);
+    store(job, row + i, column + 1u, t01[i]);
+    store(job, row + 4u + i, column, t10[i]);
+    store(job, row + 4u + i, column + 1u, t11[i]);
+//#if SUBGROUPS
+    store(job, row + 8u + i, column, t20[i]);
+    store(job, row + 8u + i, column + 1u, t21[i]);
+    store(job, row + 12u + i, column, t30[i]);
+    store(job, row + 12u + i, column + 1u, t31[i]);
+//#endif
+  }
+}

@@ -1,0 +1,53 @@
+// Counted random numbers: each is a function of (seed, stream, step, index), computed by the
+// Threefry-2x32 generator with 20 rounds (Salmon et al., "Parallel random numbers: as easy as 1, 2,
+// 3", 2011). lib/autodiff/random.ts is the same function on the host.
+
+fn mix_words(x: vec2u, rotation: u32) -> vec2u {
+  let sum = x.x + x.y;
+  return vec2u(sum, ((x.y << rotation) | (x.y >> (32u - rotation))) ^ sum);
+}
+
+fn threefry(key: vec2u, counter: vec2u) -> vec2u {
+  let parity = 0x1BD11BDAu ^ key.x ^ key.y;
+  var x = counter + key;
+  x = mix_words(mix_words(mix_words(mix_words(x, 13u), 15u), 26u), 6u) + vec2u(key.y, parity + 1u);
+  x = mix_words(mix_words(mix_words(mix_words(x, 17u), 29u), 16u), 24u) + vec2u(parity, key.x + 2u);
+  x = mix_words(mix_words(mix_words(mix_words(x, 13u), 15u), 26u), 6u) + vec2u(key.x, key.y + 3u);
+  x = mix_words(mix_words(mix_words(mix_words(x, 17u), 29u), 16u), 24u) + vec2u(key.y, parity + 4u);
+  x = mix_words(mix_words(mix_words(mix_words(x, 13u), 15u), 26u), 6u) + vec2u(parity, key.x + 5u);
+  return x;
+}
+
+// Four random words: entries 4 index … 4 index + 3 of a stream at a step.
+fn random_words(seed: u32, stream: u32, number: u32, index: u32) -> vec4u {
+  let key = vec2u(seed, stream);
+  return vec4u(
+    threefry(key, vec2u(2u * index, number)),
+    threefry(key, vec2u(2u * index + 1u, number)),
+  );
+}
+
+// Uniform in [0, 1): multiples of 2^-24.
+fn uniform_from(words: vec4u) -> vec4f {
+  return vec4f(words >> vec4u(8u)) * 0x1p-24;
+}
+
+// -log(u) of the uniform number (word + 1/2) / 2^32, exact near u = 1 where log alone is not.
+fn exponential_from(words: vec2u) -> vec2f {
+  let u = (vec2f(words) + 0.5) * 0x1p-32;
+  let v = (vec2f(~words) + 0.5) * 0x1p-32; // 1 - u without its rounding
+  let series = v * (1.0 + v * (0.5 + v * (1.0 / 3.0 + v * (0.25 + v * 0.2))));
+  return select(-log(u), series, v < vec2f(0.03));
+}
+
+// Standard normal numbers by Box and Muller's transform.
+fn normal_from(words: vec4u) -> vec4f {
+  let radius = sqrt(2.0 * exponential_from(words.xy));
+  let angle = 6.283185307179586 * vec2f(words.zw >> vec2u(8u)) * 0x1p-24;
+  return vec4f(radius * cos(angle), radius * sin(angle));
+}
+
+// 1 where an entry is kept, 0 where it is dropped: a word below the threshold keeps.
+fn keep_from(words: vec4u, threshold: u32) -> vec4f {
+  return select(vec4f(0.0), vec4f(1.0), words < vec4u(threshold));
+}

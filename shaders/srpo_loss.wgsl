@@ -1,0 +1,80 @@
+// SRPO's policy gradient (Eq. 15), scaled by beta as the official code does:
+//   d loss / d a = [ omega(t) (epsilon_hat - baseline z) - beta dQ/da ] / rows
+// and the surrogate whose gradient it is, loss = mean over rows of a . [...]. With `normalize`, dQ/da
+// is divided by its root mean square over the action's entries (beta_norm, Appendix C). Beta, omega,
+// the baseline and the normalisation belong to a job: replicas may differ in them.
+
+struct Job {
+  rows: u32,
+  columns: u32, // entries of an action
+  heads: u32,
+  beta: f32,
+  weighting: u32, // 0: sigma^2, 1: constant, 2: alpha / sigma
+  baseline: f32, // 1: subtract z, 0: do not
+  normalize: u32,
+  action: u32,
+  action_stride: u32,
+  noise_hat: u32,
+  noise_hat_stride: u32,
+  z: u32,
+  z_stride: u32,
+  q_gradient: u32,
+  q_gradient_stride: u32,
+  t: u32,
+  q: u32,
+  q_head: u32, // distance between heads
+  gradient: u32,
+  gradient_stride: u32,
+  metric: u32,
+  q_metric: u32,
+  metrics_width: u32,
+}
+
+@group(0) @binding(0) var<storage, read> worklist: array<vec2u>;
+@group(0) @binding(1) var<storage, read> jobs: array<Job>;
+@group(0) @binding(3) var<storage, read_write> activations: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> metrics: array<f32>;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let work = worklist[group.x + group.y * 65535u];
+  let job = jobs[work.x];
+  let width = (job.columns + 3u) / 4u;
+  let share = 1.0 / f32(job.rows);
+  var total = vec4f(0.0);
+  for (var row = lane; row < job.rows; row += WORKGROUP) {
+    let at = schedule(activations[job.t + row].x);
+    var omega = at.sigma * at.sigma;
+    omega = select(omega, 1.0, job.weighting == 1u);
+    omega = select(omega, at.alpha / at.sigma, job.weighting == 2u);
+
+    var beta = job.beta;
+    if (job.normalize == 1u) {
+      var squares = 0.0;
+      for (var c = 0u; c < width; c++) {
+        let g = activations[job.q_gradient + row * job.q_gradient_stride + c];
+        squares += dot(g, g);
+      }
+      // Where Q is flat there is no direction to normalise; the official code divides 0 by 0.
+      let rms = sqrt(squares / f32(job.columns));
+      beta = select(0.0, job.beta / rms, rms > 0.0);
+    }
+    for (var c = 0u; c < width; c++) {
+      let a = activations[job.action + row * job.action_stride + c];
+      let z = activations[job.z + row * job.z_stride + c];
+      let e = activations[job.noise_hat + row * job.noise_hat_stride + c] - job.baseline * z;
+      let g = activations[job.q_gradient + row * job.q_gradient_stride + c];
+      let direction = omega * e - beta * g;
+      total.x += dot(direction, a);
+      activations[job.gradient + row * job.gradient_stride + c] = direction * share;
+    }
+    for (var head = 0u; head < job.heads; head++) {
+      total.y += activations[job.q + head * job.q_head + row].x / f32(job.heads);
+    }
+  }
+  let mean = reduce(total, lane) * share;
+  if (lane == 0u) {
+    metrics[step_.row * job.metrics_width + job.metric] = mean.x;
+    metrics[step_.row * job.metrics_width + job.q_metric] = mean.y;
+  }
+}

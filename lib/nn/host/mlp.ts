@@ -89,7 +89,8 @@ export class TwinQ {
   #input = new Float32Array();
 
   /**
-   * Takes the tensors `<name>.q1.*` and `<name>.q2.*`; their inputs are the state, then the action.
+   * Takes the tensors `<name>.q1.*` and `<name>.q2.*`; their inputs are the action, then the state,
+   * as in the official code.
    *
    * @throws {UserError} A tensor is absent or does not fit.
    */
@@ -103,8 +104,10 @@ export class TwinQ {
     ) {
       const shape = ({ inputs, outputs }: Mlp) => `${inputs} to ${outputs}`;
       throw new UserError(
-        `${from.source}: ${name}.q1 and ${name}.q2 should both lead from a state and an action of ` +
-          `${actionSize} entries to 1 value, they lead from ${shape(this.#first)} and ` +
+        `${from.source}: ${name}.q1 and ${name}.q2 should both lead from an action of ` +
+          `${actionSize} entries and a state to 1 value, they lead from ${
+            shape(this.#first)
+          } and ` +
           shape(this.#second),
       );
     }
@@ -125,9 +128,9 @@ export class TwinQ {
     if (this.#input.length < rows * width) this.#input = new Float32Array(rows * width);
     const input = this.#input;
     for (let row = 0; row < rows; row++) {
-      for (let i = 0; i < stateSize; i++) input[row * width + i] = states[row * stateSize + i]!;
-      for (let i = 0; i < actionSize; i++) {
-        input[row * width + stateSize + i] = actions[row * actionSize + i]!;
+      for (let i = 0; i < actionSize; i++) input[row * width + i] = actions[row * actionSize + i]!;
+      for (let i = 0; i < stateSize; i++) {
+        input[row * width + actionSize + i] = states[row * stateSize + i]!;
       }
     }
     const first = this.#first.forward(input, rows);

@@ -1,0 +1,58 @@
+import { assert } from "@std/assert";
+import type { NamedTensors } from "../../../lib/nn/host/tensors.ts";
+import { decode } from "../../../lib/runs/safetensors.ts";
+import { projectFile } from "../../data/files.ts";
+
+/** Whether the fixtures may be looked for and read. */
+export const mayReadFixtures: boolean = (["read", "env"] as const).every((name) =>
+  Deno.permissions.querySync({ name }).state === "granted"
+);
+
+/** A file of what the official PyTorch code computes, with its initial weights under their own names. */
+export class Reference {
+  readonly source: string;
+  readonly #tensors: NamedTensors["tensors"];
+
+  constructor(name: string) {
+    const folder = Deno.env.get("SRPO_FIXTURES") ?? projectFile("tests/fixtures/pytorch");
+    this.source = `${folder}/${name}.safetensors`;
+    this.#tensors = decode(Deno.readFileSync(this.source), this.source).tensors;
+  }
+
+  get init(): NamedTensors {
+    const initial = [...this.#tensors].filter(([name]) => name.startsWith("init."));
+    const tensors = new Map(initial.map(([name, tensor]) => [name.slice("init.".length), tensor]));
+    return { source: this.source, tensors };
+  }
+
+  /** A whole tensor. */
+  get(name: string): Float32Array {
+    return this.#tensors.get(name)!.data as Float32Array;
+  }
+
+  /** What a tensor with a first axis of steps has for the first one. */
+  first(name: string): Float32Array {
+    return this.get(name).subarray(0, this.get(name).length / this.#tensors.get(name)!.shape[0]!);
+  }
+
+  rows(name: string): number {
+    return this.#tensors.get(name)!.shape[1]!;
+  }
+}
+
+/** Largest difference at most `relative` times the largest expected size. */
+export function assertClose(
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  relative: number,
+  what: string,
+): void {
+  const largest = Array.from(expected).reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  for (let i = 0; i < expected.length; i++) {
+    const difference = Math.abs(actual[i]! - expected[i]!);
+    assert(
+      difference <= relative * largest,
+      `${what}: entry ${i} is ${actual[i]}, expected ${expected[i]} within ${relative * largest}`,
+    );
+  }
+}

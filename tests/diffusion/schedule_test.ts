@@ -1,0 +1,23 @@
+import { assertAlmostEquals } from "@std/assert";
+import { alpha, logRatio, sigma, timeOfLogRatio } from "../../lib/diffusion/schedule.ts";
+import { mayReadFixtures, Reference } from "../nn/host/fixtures.ts";
+
+Deno.test({
+  name: "alpha() and sigma() are those of the official code",
+  ignore: !mayReadFixtures,
+  fn() {
+    const reference = new Reference("ops");
+    const times = reference.get("vp_schedule.t");
+    times.forEach((t, i) => {
+      assertAlmostEquals(alpha(t), reference.get("vp_schedule.alpha")[i]!, 1e-12);
+      assertAlmostEquals(sigma(t), reference.get("vp_schedule.sigma")[i]!, 1e-12);
+    });
+  },
+});
+
+Deno.test("timeOfLogRatio() is the inverse of logRatio(), which is ln(α/σ)", () => {
+  for (const t of [1e-5, 1e-3, 0.02, 0.3, 0.98, 1]) {
+    assertAlmostEquals(logRatio(t), Math.log(alpha(t) / sigma(t)), 1e-9);
+    assertAlmostEquals(timeOfLogRatio(logRatio(t)), t, 1e-12);
+  }
+});

@@ -1,0 +1,49 @@
+/**
+ * Evaluates a policy in a thread of its own, so that training goes on meanwhile.
+ *
+ * @module
+ */
+import { UserError } from "../errors.ts";
+import type { NamedTensors } from "../nn/host/tensors.ts";
+import type { Episode } from "./rollout.ts";
+
+/** What is to be evaluated. */
+export interface EvaluationRequest {
+  /** The policy's tensors, `net.0.weight`, `net.0.bias`, `net.2.weight`, …: ReLU between, tanh last. */
+  readonly policy: NamedTensors;
+  /** A built-in environment's id, for example `hopper-medium-v2`. */
+  readonly task: string;
+  /** One for each episode; {@linkcode evaluationSeeds} gives them. */
+  readonly seeds: readonly number[];
+}
+
+/** What the worker answers: the episodes, or what went wrong. */
+export type EvaluationAnswer = { readonly episodes: Episode[] } | {
+  readonly error: { readonly message: string; readonly forPerson: boolean };
+};
+
+/**
+ * Plays one episode for each seed in a new worker, which ends with them. The tensors are copied.
+ *
+ * @returns The episodes in the order of the seeds.
+ * @throws {UserError} The task is unknown or the policy does not fit it.
+ */
+export async function evaluateInWorker(request: EvaluationRequest): Promise<Episode[]> {
+  const worker = new Worker(new URL("./evaluation_worker.ts", import.meta.url), { type: "module" });
+  const { promise, resolve, reject } = Promise.withResolvers<Episode[]>();
+  worker.onmessage = ({ data }: MessageEvent<EvaluationAnswer>) => {
+    if ("episodes" in data) resolve(data.episodes);
+    else if (data.error.forPerson) reject(new UserError(data.error.message));
+    else reject(new Error(data.error.message));
+  };
+  worker.onerror = (event) => {
+    event.preventDefault();
+    reject(new Error(`the evaluation's worker failed: ${event.message}`));
+  };
+  worker.postMessage(request);
+  try {
+    return await promise;
+  } finally {
+    worker.terminate();
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * What acts in an environment: networks on the processor, as policies.
+ *
+ * @module
+ */
+import { sample } from "../diffusion/sampler.ts";
+import { UserError } from "../errors.ts";
+import type { Mlp, TwinQ } from "../nn/host/mlp.ts";
+import type { NoiseModel } from "../nn/host/noise_model.ts";
+import type { RandomStream } from "./random.ts";
+
+/** Something that chooses actions. */
+export interface Policy {
+  /** Entries of the observations that it takes. */
+  readonly observationSize: number;
+  /** Entries of the actions that it gives. */
+  readonly actionSize: number;
+  /**
+   * Actions for `rows` observations, one of each of as many episodes.
+   *
+   * @param observations `[rows, observationSize]`, row-major.
+   * @param random For each row its episode's own stream, for policies that draw.
+   * @returns `[rows, actionSize]`; the next call overwrites it.
+   */
+  act(observations: Float64Array, random: readonly RandomStream[]): Float64Array;
+}
+
+/** The policy whose actions are a network's outputs. */
+export function networkPolicy(network: Mlp): Policy {
+  const { inputs, outputs } = network;
+  let input = new Float32Array();
+  let actions = new Float64Array();
+  return {
+    observationSize: inputs,
+    actionSize: outputs,
+    act(observations) {
+      const rows = observations.length / inputs;
+      if (actions.length !== rows * outputs) {
+        input = new Float32Array(rows * inputs);
+        actions = new Float64Array(rows * outputs);
+      }
+      input.set(observations);
+      const output = network.forward(input, rows);
+      for (let i = 0; i < actions.length; i++) actions[i] = output[i]!;
+      return actions;
+    },
+  };
+}
+
+/**
+ * The policy that draws candidates from a behavior model and takes the one with the highest Q
+ * (IDQL with a greedy choice: Hansen-Estruch et al., 2023, arXiv 2304.10573). Candidates are clipped to
+ * [−1, 1], the range of every action that the model was trained on.
+ *
+ * @param candidates Candidates for each observation.
+ * @param steps Steps of the diffusion sampler.
+ * @throws {UserError} The model and Q are of different states or actions.
+ */
+export function candidatePolicy(
+  model: NoiseModel,
+  q: TwinQ,
+  candidates: number,
+  steps: number,
+): Policy {
+  const { stateSize, actionSize } = model;
+  if (q.stateSize !== stateSize || q.actionSize !== actionSize) {
+    throw new UserError(
+      `the behavior model is of ${stateSize} state and ${actionSize} action entries, Q of ` +
+        `${q.stateSize} and ${q.actionSize}; they must come from one run`,
+    );
+  }
+  const states = new Float32Array(candidates * stateSize);
+  const draws = new Float32Array(candidates * actionSize);
+  const values = new Float32Array(candidates);
+  const time = new Float32Array(1);
+  const predict = (x: Float32Array, t: number) => {
+    time[0] = t;
+    return model.predict(x, states, time, candidates);
+  };
+  let actions = new Float64Array();
+  return {
+    observationSize: stateSize,
+    actionSize,
+    act(observations, random) {
+      const rows = observations.length / stateSize;
+      if (actions.length !== rows * actionSize) actions = new Float64Array(rows * actionSize);
+      for (let row = 0; row < rows; row++) {
+        const observation = observations.subarray(row * stateSize, (row + 1) * stateSize);
+        for (let i = 0; i < candidates; i++) states.set(observation, i * stateSize);
+        for (let i = 0; i < draws.length; i++) draws[i] = random[row]!.normal();
+        sample(draws, predict, steps);
+        for (let i = 0; i < draws.length; i++) draws[i] = Math.max(-1, Math.min(1, draws[i]!));
+        q.minimum(states, draws, candidates, values);
+        let best = 0;
+        for (let i = 1; i < candidates; i++) if (values[i]! > values[best]!) best = i;
+        actions.set(draws.subarray(best * actionSize, (best + 1) * actionSize), row * actionSize);
+      }
+      return actions;
+    },
+  };
+}

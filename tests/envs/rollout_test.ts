@@ -1,0 +1,251 @@
+import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
+import { BridgeError, connectEnvironment } from "../../lib/envs/bridge/client.ts";
+import { launchServer } from "../../lib/envs/bridge/launch.ts";
+import { evaluateInWorker } from "../../lib/envs/evaluate_in_worker.ts";
+import { candidatePolicy, networkPolicy, type Policy } from "../../lib/envs/policies.ts";
+import { RandomStream } from "../../lib/envs/random.ts";
+import { makeEnvironment } from "../../lib/envs/registry.ts";
+import {
+  type Connection,
+  type Episode,
+  rollout,
+  rolloutWithRetries,
+} from "../../lib/envs/rollout.ts";
+import { evaluationSeeds } from "../../lib/envs/seeds.ts";
+import { UserError } from "../../lib/errors.ts";
+import { Mlp, TwinQ } from "../../lib/nn/host/mlp.ts";
+import { NoiseModel } from "../../lib/nn/host/noise_model.ts";
+import { decode } from "../../lib/runs/safetensors.ts";
+import { projectFile } from "../data/files.ts";
+import { mlpTensors, noiseModelTensors } from "../nn/host/networks.ts";
+import { mayLaunch } from "./bridge/raw_client.ts";
+
+const mayRead = Deno.permissions.querySync({ name: "read" }).state === "granted";
+const seeds = evaluationSeeds(0, 7);
+
+/** A policy that falls soon, and draws random numbers of its episodes. */
+function restless(): Policy {
+  const actions = (rows: number) => new Float64Array(3 * rows);
+  return {
+    observationSize: 11,
+    actionSize: 3,
+    act: (observations, random) =>
+      actions(random.length).map((_, i) =>
+        Math.tanh(observations[11 * Math.floor(i / 3)]! + random[Math.floor(i / 3)]!.normal())
+      ),
+  };
+}
+
+async function hopper(count: number): Promise<Connection> {
+  const environment = await makeEnvironment("hopper", count);
+  return { environment, close: () => environment.close() };
+}
+
+async function play(count: number): Promise<Episode[]> {
+  const { environment, close } = await hopper(count);
+  try {
+    return await rollout(environment, restless(), seeds);
+  } finally {
+    await close();
+  }
+}
+
+Deno.test({
+  name: "rollout() gives an episode the same bits, whichever others are played beside it",
+  ignore: !mayRead,
+  async fn() {
+    const alone = await play(1);
+    assertEquals(alone.map(({ seed }) => seed), seeds);
+    assert(new Set(alone.map((episode) => episode.return)).size === seeds.length);
+    assertEquals(await play(3), alone);
+    assertEquals(await play(20), alone);
+  },
+});
+
+Deno.test({
+  name: "rollout() tells of every episode: its begin, one position a step and one more, its end",
+  ignore: !mayRead,
+  async fn() {
+    const { environment, close } = await hopper(3);
+    const positions = seeds.map(() => 0);
+    const ended: Episode[] = [];
+    const begun: number[] = [];
+    const episodes = await rollout(environment, restless(), seeds, {
+      begin: (episode) => begun.push(episode),
+      positions: (playing, qpos) => {
+        assertEquals(qpos.length, 6 * playing.length);
+        for (const episode of playing) positions[episode]!++;
+      },
+      end: (episode, result) => ended[episode] = result,
+    });
+    await close();
+    assertEquals(begun.toSorted(), seeds.map((_, i) => i));
+    assertEquals(positions, episodes.map(({ length }) => length + 1));
+    assertEquals(ended, episodes);
+  },
+});
+
+Deno.test({
+  name: "rollout() refuses a policy of other sizes than the environment's",
+  ignore: !mayRead,
+  async fn() {
+    const { environment, close } = await hopper(1);
+    const policy = networkPolicy(
+      new Mlp({ source: "p", tensors: mlpTensors("net", 17, 6) }, "net", "tanh"),
+    );
+    await assertRejects(
+      () => rollout(environment, policy, seeds),
+      UserError,
+      "the policy takes observations of 17 entries and gives actions of 6, hopper has observations " +
+        "of 11 and actions of 3",
+    );
+    await close();
+  },
+});
+
+/** Kills the server at the 10th action that it is asked for, as often as `times` says. */
+function killing(times: number) {
+  const policy = restless();
+  let server: Awaited<ReturnType<typeof launchServer>> | undefined;
+  let actions = 0;
+  let kills = 0;
+  return {
+    async connect(): Promise<Connection> {
+      server = await launchServer({ kind: "wasm" });
+      actions = 0;
+      const environment = await connectEnvironment(server.url, "hopper", 3);
+      return { environment, close: server.close };
+    },
+    policy: {
+      ...policy,
+      act(observations: Float64Array, random: readonly RandomStream[]) {
+        if (++actions === 10 && kills++ < times) Deno.kill(server!.pid, "SIGKILL");
+        return policy.act(observations, random);
+      },
+    },
+  };
+}
+
+Deno.test({
+  name: "rolloutWithRetries() plays the episodes of a killed server again, to the same bits",
+  ignore: !mayLaunch,
+  async fn() {
+    const { connect, policy } = killing(1);
+    const faults: string[] = [];
+    const announce = ({ fault }: BridgeError) => faults.push(fault);
+    const episodes = await rolloutWithRetries({ connect, retries: 1, announce }, policy, seeds);
+    assertEquals(faults, ["lost"]);
+    assertEquals(episodes, await play(1));
+  },
+});
+
+Deno.test({
+  name: "rolloutWithRetries() ends with one clear error when no retry is left",
+  ignore: !mayLaunch,
+  async fn() {
+    const { connect, policy } = killing(2);
+    const faults: string[] = [];
+    const announce = ({ fault }: BridgeError) => faults.push(fault);
+    await assertRejects(
+      () => rolloutWithRetries({ connect, retries: 1, announce }, policy, seeds),
+      BridgeError,
+      "the episodes in progress are lost",
+    );
+    assertEquals(faults, ["lost"]);
+  },
+});
+
+Deno.test({
+  name: "evaluateInWorker() gives a published policy its published return, as this thread does",
+  ignore: !mayRead,
+  async fn() {
+    const source = projectFile("tests/fixtures/policies/tqc-hopper.safetensors");
+    const policy = { source, tensors: decode(Deno.readFileSync(source), source).tensors };
+    const one = evaluationSeeds(3, 1);
+    const episodes = await evaluateInWorker({ policy, task: "hopper-expert-v2", seeds: one });
+    // Published: 3754.2 ± 8.3 over episodes; three deviations.
+    assertAlmostEquals(episodes[0]!.return, 3754.2, 3 * 8.3);
+    assertEquals(episodes.map(({ length }) => length), [1000]);
+    const { environment, close } = await hopper(1);
+    const here = await rollout(environment, networkPolicy(new Mlp(policy, "net", "tanh")), one);
+    await close();
+    assertEquals(episodes, here);
+  },
+});
+
+Deno.test({
+  name: "evaluateInWorker() refuses what it cannot evaluate with a message for a person",
+  ignore: !mayRead,
+  async fn() {
+    const policy = { source: "p.safetensors", tensors: mlpTensors("net", 11, 3) };
+    await assertRejects(
+      () => evaluateInWorker({ policy, task: "hoper", seeds }),
+      UserError,
+      'no built-in environment is called "hoper"',
+    );
+    await assertRejects(
+      () => evaluateInWorker({ policy, task: "halfcheetah", seeds }),
+      UserError,
+      "halfcheetah has observations of 17",
+    );
+    await assertRejects(
+      () => evaluateInWorker({ policy: { ...policy, tensors: new Map() }, task: "hopper", seeds }),
+      UserError,
+      "p.safetensors: expected a tensor net.0.weight",
+    );
+  },
+});
+
+Deno.test("candidatePolicy() takes the candidate with the highest Q, drawn from the row's own stream", () => {
+  const from = (tensors: ReturnType<typeof mlpTensors>) => ({ source: "run", tensors });
+  const model = new NoiseModel(from(noiseModelTensors("diffusion", 5, 2, 8)), "diffusion");
+  const q = new TwinQ(
+    from(new Map([...mlpTensors("q.q1", 7, 9, 1), ...mlpTensors("q.q2", 7, 9, 1)])),
+    "q",
+    2,
+  );
+  const observation = Float64Array.of(0.1, -0.2, 0.3, 0.5, -0.7);
+  const act = (candidates: number, seed: number) => [
+    ...candidatePolicy(model, q, candidates, 8).act(observation, [new RandomStream(seed)]),
+  ];
+  const value = (action: number[]) => {
+    const result = new Float32Array(1);
+    q.minimum(Float32Array.from(observation), Float32Array.from(action), 1, result);
+    return result[0]!;
+  };
+  // One candidate at a time from the same stream are the candidates of the choice among eight.
+  const random = new RandomStream(4);
+  const single = candidatePolicy(model, q, 1, 8);
+  const candidates = Array.from({ length: 8 }, () => [...single.act(observation, [random])]);
+  const best = candidates.toSorted((a, b) => value(b) - value(a))[0]!;
+  assertEquals(act(8, 4), best);
+  assert(new Set(candidates.map(value)).size > 1);
+
+  // Rows do not depend on each other.
+  const both = candidatePolicy(model, q, 8, 8).act(
+    Float64Array.from([...observation, ...observation]),
+    [new RandomStream(9), new RandomStream(4)],
+  );
+  assertEquals([...both.subarray(2)], best);
+  assertEquals([...both.subarray(0, 2)], act(8, 9));
+});
+
+Deno.test("candidatePolicy() refuses a behavior model and a Q of different sizes", () => {
+  const model = new NoiseModel(
+    { source: "run", tensors: noiseModelTensors("diffusion", 5, 2, 8) },
+    "diffusion",
+  );
+  const tensors = new Map([...mlpTensors("q.q1", 8, 1), ...mlpTensors("q.q2", 8, 1)]);
+  const q = new TwinQ({ source: "run", tensors }, "q", 2);
+  let message = "";
+  try {
+    candidatePolicy(model, q, 4, 4);
+  } catch (error) {
+    assert(error instanceof UserError);
+    message = error.message;
+  }
+  assertEquals(
+    message,
+    "the behavior model is of 5 state and 2 action entries, Q of 6 and 2; they must come from one run",
+  );
+});

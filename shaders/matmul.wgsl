@@ -49,18 +49,20 @@ struct Job {
 //#endif
 @group(0) @binding(3) var<storage, read_write> activations: array<vec4f>;
 
-// total + right·left: column i of a matrix holds the four columns of output row i.
+// total + right·left: column i of a matrix holds the four columns of output row i. Four products are
+// summed before they meet the total, which halves the rounding error of long sums.
 fn accumulate(total: mat4x4f, left: mat4x4f, right: mat4x4f) -> mat4x4f {
   return mat4x4f(
-    fma(vec4f(left[0].w), right[3], fma(vec4f(left[0].z), right[2],
-      fma(vec4f(left[0].y), right[1], fma(vec4f(left[0].x), right[0], total[0])))),
-    fma(vec4f(left[1].w), right[3], fma(vec4f(left[1].z), right[2],
-      fma(vec4f(left[1].y), right[1], fma(vec4f(left[1].x), right[0], total[1])))),
-    fma(vec4f(left[2].w), right[3], fma(vec4f(left[2].z), right[2],
-      fma(vec4f(left[2].y), right[1], fma(vec4f(left[2].x), right[0], total[2])))),
-    fma(vec4f(left[3].w), right[3], fma(vec4f(left[3].z), right[2],
-      fma(vec4f(left[3].y), right[1], fma(vec4f(left[3].x), right[0], total[3])))),
+    total[0] + combine(left[0], right),
+    total[1] + combine(left[1], right),
+    total[2] + combine(left[2], right),
+    total[3] + combine(left[3], right),
   );
+}
+
+fn combine(left: vec4f, right: mat4x4f) -> vec4f {
+  return fma(vec4f(left.w), right[3], fma(vec4f(left.z), right[2],
+    fma(vec4f(left.y), right[1], left.x * right[0])));
 }
 
 fn store(job: Job, row: u32, column: u32, total: vec4f) {
@@ -69,7 +71,6 @@ fn store(job: Job, row: u32, column: u32, total: vec4f) {
   }
   var value = total;
 //#if NT
-  value += parameters[job.bias + column];
 //#if TANH
   value = tanh_stable(value);
 //#elif MISH
@@ -172,11 +173,18 @@ fn main(
   let stride = job.b_stride;
 //#endif
 
-  var t00: mat4x4f; var t01: mat4x4f;
-  var t10: mat4x4f; var t11: mat4x4f;
+//#if NT
+  let bias0 = parameters[job.bias + min(column, last_column)];
+  let bias1 = parameters[job.bias + min(column + 1u, last_column)];
+//#else
+  let bias0 = vec4f(0.0);
+  let bias1 = vec4f(0.0);
+//#endif
+  var t00 = mat4x4f(bias0, bias0, bias0, bias0); var t01 = mat4x4f(bias1, bias1, bias1, bias1);
+  var t10 = t00; var t11 = t01;
 //#if SUBGROUPS
-  var t20: mat4x4f; var t21: mat4x4f;
-  var t30: mat4x4f; var t31: mat4x4f;
+  var t20 = t00; var t21 = t01;
+  var t30 = t00; var t31 = t01;
 //#endif
 
   for (var k = 0u; k < depth; k++) {

@@ -6,7 +6,7 @@
  * @module
  */
 import type { Gpu } from "./device.ts";
-import { type Job, type Kernel, KernelCache, type KernelSpec, packJobs } from "./kernel.ts";
+import { type Job, type Kernel, type KernelCache, type KernelSpec, packJobs } from "./kernel.ts";
 
 /** One dispatch: independent jobs of one kernel. */
 export interface DispatchPlan {

@@ -10,9 +10,17 @@
 import { type Command, runCommandLine } from "./lib/commands/dispatch.ts";
 
 const commands: Readonly<Record<string, Command>> = {
+  "train": {
+    summary: "train critic, behavior model and policy on a data set",
+    load: async () => (await import("./lib/commands/train.ts")).train,
+  },
   "data inspect": {
     summary: "show what is in a data set, and warn of what usually goes wrong",
     load: async () => (await import("./lib/commands/data_inspect.ts")).dataInspect,
+  },
+  "eval": {
+    summary: "play episodes with a trained policy and give their returns and D4RL score",
+    load: async () => (await import("./lib/commands/eval.ts")).evaluate,
   },
   "serve-env": {
     summary: "serve the built-in MuJoCo environments to other programs",

@@ -1,0 +1,146 @@
+/**
+ * The replay buffer: a data set on the GPU, uploaded once, and the minibatches drawn from it.
+ *
+ * A record is one row of the data set, [state | action | reward, terminal, 0, 0], each part padded to
+ * whole vec4s. Next states are the following record's, so no state is stored twice. Records fill pages
+ * no larger than one binding of the adapter.
+ *
+ * @module
+ */
+import type { Graph } from "../autodiff/graph.ts";
+import {
+  type BatchOrder,
+  minibatch,
+  type RecordField,
+  type Records,
+} from "../autodiff/ops/minibatch.ts";
+import { padded, type Tensor } from "../autodiff/tensor.ts";
+import { UserError } from "../errors.ts";
+import type { Gpu } from "../gpu/device.ts";
+import type { OfflineDataset } from "./dataset.ts";
+
+/** Pages the minibatch kernel can bind. */
+const maxPages = 4;
+/** Bytes that are packed and uploaded at a time. */
+const uploadBytes = 16 * 2 ** 20;
+
+/** What is uploaded of a data set. */
+export type BufferedData = Pick<
+  OfflineDataset,
+  | "rows"
+  | "observationSize"
+  | "actionSize"
+  | "observations"
+  | "actions"
+  | "terminals"
+  | "transitions"
+>;
+
+/** A data set on the GPU. */
+export class ReplayBuffer {
+  readonly records: Records;
+  readonly observationSize: number;
+  readonly actionSize: number;
+
+  /**
+   * Uploads a data set.
+   *
+   * @param rewards The rewards that are trained on, `[N]`.
+   * @param pageBytes Largest size of a page; the adapter's largest binding by default.
+   */
+  constructor(
+    gpu: Gpu,
+    data: BufferedData,
+    rewards: Float32Array,
+    pageBytes: number = gpu.limits.maxStorageBufferBindingSize,
+  ) {
+    this.observationSize = data.observationSize;
+    this.actionSize = data.actionSize;
+    const { outcome, width } = this.#layout();
+    const pageRows = Math.min(data.rows, Math.floor(pageBytes / (4 * width)));
+    const pageCount = Math.ceil(data.rows / pageRows);
+    if (pageCount > maxPages) {
+      throw new UserError(
+        `the data set takes ${pageCount} buffers of ${Math.floor(pageBytes / 2 ** 20)} MiB on ` +
+          `${gpu.adapter.name}, and at most ${maxPages} can be read at once; train on fewer rows ` +
+          "or on a GPU with larger buffers",
+      );
+    }
+    const pages = Array.from({ length: pageCount }, (_, page) => {
+      const first = page * pageRows;
+      const rows = Math.min(pageRows, data.rows - first);
+      const buffer = gpu.buffer(`data set, page ${page}`, rows * width * 4);
+      const batch = Math.max(1, Math.floor(uploadBytes / (4 * width)));
+      for (let start = 0; start < rows; start += batch) {
+        const count = Math.min(batch, rows - start);
+        const floats = new Float32Array(count * width);
+        for (let i = 0; i < count; i++) {
+          const row = first + start + i;
+          const { observationSize: s, actionSize: a } = data;
+          floats.set(data.observations.subarray(row * s, (row + 1) * s), i * width);
+          floats.set(data.actions.subarray(row * a, (row + 1) * a), i * width + padded(s));
+          floats[i * width + outcome] = rewards[row]!;
+          floats[i * width + outcome + 1] = data.terminals[row]!;
+        }
+        gpu.device.queue.writeBuffer(buffer, start * width * 4, floats);
+      }
+      return buffer;
+    });
+    const transitions = gpu.buffer("transitions", data.transitions.byteLength);
+    gpu.device.queue.writeBuffer(transitions, 0, data.transitions as Uint32Array<ArrayBuffer>);
+    this.records = {
+      pages,
+      pageRows,
+      recordWidth: width / 4,
+      transitions,
+      transitionCount: data.transitions.length,
+    };
+  }
+
+  /** Bytes of GPU memory. */
+  get bytes(): number {
+    const { pages, transitions } = this.records;
+    return pages.reduce((total, page) => total + page.size, transitions.size);
+  }
+
+  /** The fields of the minibatches of one order; each call records an operation of its own. */
+  minibatch(graph: Graph, order: BatchOrder): Minibatch {
+    const { outcome } = this.#layout();
+    const fields = {
+      state: { start: 0, columns: this.observationSize },
+      action: { start: padded(this.observationSize) / 4, columns: this.actionSize },
+      reward: { start: outcome / 4, columns: 1, component: 0 },
+      terminal: { start: outcome / 4, columns: 1, component: 1 },
+    };
+    const draw = (field: RecordField, next = false) =>
+      minibatch(graph, this.records, order, field, next);
+    return {
+      state: () => draw(fields.state),
+      action: () => draw(fields.action),
+      reward: () => draw(fields.reward),
+      terminal: () => draw(fields.terminal),
+      nextState: () => draw(fields.state, true),
+    };
+  }
+
+  /** Frees the GPU memory. */
+  destroy(): void {
+    for (const buffer of [...this.records.pages, this.records.transitions]) buffer.destroy();
+  }
+
+  /** First float of reward and terminal in a record, and floats of a record. */
+  #layout(): { outcome: number; width: number } {
+    const outcome = padded(this.observationSize) + padded(this.actionSize);
+    return { outcome, width: outcome + 4 };
+  }
+}
+
+/** Fields of a minibatch, each `[R, rows, ·]`. */
+export interface Minibatch {
+  readonly state: () => Tensor;
+  readonly action: () => Tensor;
+  readonly reward: () => Tensor;
+  /** 1 where the step led to a terminal state. */
+  readonly terminal: () => Tensor;
+  readonly nextState: () => Tensor;
+}

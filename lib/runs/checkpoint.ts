@@ -1,0 +1,129 @@
+/**
+ * Checkpoints: the state of a stage in one safetensors file for each seed, with the names of the
+ * official state dicts, so that PyTorch's users can load them and official ones can be brought in.
+ * Adam's moments lie beside the parameters as `adam.mean.<name>` and `adam.square.<name>`.
+ *
+ * @module
+ */
+import type { ParameterShape, ParameterValues } from "../autodiff/parameters.ts";
+import { UserError } from "../errors.ts";
+import type { Program } from "../gpu/program.ts";
+import type { Stage } from "../srpo/stage.ts";
+import { writeAtomic } from "./files.ts";
+import { decode, encode, floatTensor, type SafeTensor, type SafeTensors } from "./safetensors.ts";
+
+const moments = { mean: "adam.mean.", square: "adam.square." } as const;
+
+/** A checkpoint that has been read. */
+export interface Checkpoint {
+  readonly path: string;
+  readonly file: SafeTensors;
+  /** Steps done; null where the file does not say (an official checkpoint). */
+  readonly step: number | null;
+}
+
+/** Reads a checkpoint file. */
+export function readCheckpoint(path: string): Checkpoint {
+  let bytes: Uint8Array;
+  try {
+    bytes = Deno.readFileSync(path);
+  } catch (error) {
+    throw new UserError(`cannot read checkpoint ${path}: ${(error as Error).message}`);
+  }
+  const file = decode(bytes, path);
+  const step = file.metadata["step"];
+  return { path, file, step: step === undefined ? null : Number(step) };
+}
+
+/**
+ * Loads the networks of one seed.
+ *
+ * @param replica Place of the seed on the replica axis.
+ * @param checkpoints Files to take networks from; the first that has a network's tensors gives them.
+ * @param withMoments Whether Adam's moments are loaded too, to continue a stage.
+ */
+export function loadNetworks(
+  program: Program,
+  stage: Stage,
+  replica: number,
+  checkpoints: readonly Checkpoint[],
+  withMoments: boolean,
+): void {
+  for (const { prefixes, parameters, optimizer } of stage.networks) {
+    prefixes.forEach((prefix, member) => {
+      const place = replica * prefixes.length + member;
+      const probe = prefix + parameters.shapes[0]!.name;
+      const checkpoint = checkpoints.find(({ file }) => file.tensors.has(probe));
+      if (!checkpoint) {
+        throw new UserError(
+          `no tensor "${probe}" in ${checkpoints.map(({ path }) => path).join(", ")}: ` +
+            `the ${stage.name} stage needs the networks ${prefix}*`,
+        );
+      }
+      const values = (before: string): ParameterValues =>
+        new Map(parameters.shapes.map((shape) => [
+          shape.name,
+          floatTensor(
+            checkpoint.file,
+            before + prefix + shape.name,
+            shapeOf(shape),
+            checkpoint.path,
+          ),
+        ]));
+      parameters.write(program, place, values(""));
+      if (withMoments && optimizer) {
+        parameters.write(program, place, values(moments.mean), optimizer.mean);
+        parameters.write(program, place, values(moments.square), optimizer.square);
+      }
+    });
+  }
+}
+
+/** Encodes the networks a stage trains, one file for each of `replicas` seeds. */
+export async function encodeCheckpoints(
+  program: Program,
+  stage: Stage,
+  replicas: number,
+  step: number,
+): Promise<Uint8Array[]> {
+  const tensors = Array.from({ length: replicas }, () => new Map<string, SafeTensor>());
+  for (const { prefixes, parameters, optimizer, initial } of stage.networks) {
+    if (initial === undefined) continue;
+    const parts: [string, ParameterValues[]][] = [["", await parameters.read(program)]];
+    if (optimizer) {
+      parts.push(
+        [moments.mean, await parameters.read(program, optimizer.mean)],
+        [moments.square, await parameters.read(program, optimizer.square)],
+      );
+    }
+    for (const [before, values] of parts) {
+      values.forEach((network, place) => {
+        const replica = Math.floor(place / prefixes.length);
+        const prefix = before + prefixes[place % prefixes.length];
+        for (const shape of parameters.shapes) {
+          tensors[replica]!.set(prefix + shape.name, {
+            dtype: "F32",
+            shape: shapeOf(shape),
+            data: network.get(shape.name)!,
+          });
+        }
+      });
+    }
+  }
+  const metadata = { format: "pt", stage: stage.name, step: String(step) };
+  return tensors.map((each) => encode(each, metadata));
+}
+
+/** Writes the final policy by itself, its tensors named `net.0.weight`, `net.0.bias`, … */
+export async function writePolicy(path: string, checkpoint: Uint8Array): Promise<void> {
+  const { tensors } = decode(checkpoint, "policy checkpoint");
+  const own = [...tensors].filter(([name]) => name.startsWith("policy.net."))
+    .map(([name, tensor]) => [name.slice("policy.".length), tensor] as const);
+  await writeAtomic(path, encode(new Map(own), { format: "pt" }));
+}
+
+/** Shape in files: vectors have one axis, matrices two. */
+function shapeOf({ rows, segments, vector }: ParameterShape): number[] {
+  const columns = segments.reduce((total, width) => total + width, 0);
+  return vector ? [columns] : [rows, columns];
+}

@@ -1,0 +1,286 @@
+/**
+ * `eval`: how well a policy does in its environment, and how long it takes to act.
+ *
+ * @module
+ */
+import { connectEnvironment } from "../envs/bridge/client.ts";
+import { launchServer, type ServerKind } from "../envs/bridge/launch.ts";
+import type { EnvironmentSpec } from "../envs/environment.ts";
+import { episodeScore, type Evaluation, type Spread, summarize } from "../envs/evaluation.ts";
+import { actionLatency } from "../envs/latency.ts";
+import { type Connection, type Episode, rolloutWithRetries } from "../envs/rollout.ts";
+import { referenceReturn } from "../envs/scores.ts";
+import { evaluationSeeds, maxEpisodes, maxEpisodeSeed } from "../envs/seeds.ts";
+import { UserError } from "../errors.ts";
+import { openTrained, type Way, ways } from "../runs/trained.ts";
+import { TrajectoryRecorder } from "../runs/trajectories.ts";
+import { choice, type FlagValues, integer, parseFlags, text, toggle } from "./flags.ts";
+import { helpText } from "./help.ts";
+
+const command = {
+  name: "eval",
+  summary: "Plays episodes with a trained policy and gives their returns and D4RL score.",
+  positionals: [{
+    name: "run",
+    help: "A run directory, or a .safetensors file with an actor: net.0.weight, net.0.bias, " +
+      "net.2.weight, … with ReLU between and tanh at the end",
+  }],
+  flags: {
+    task: text("Environment: a D4RL task, or another id that the server knows", {
+      placeholder: "TASK",
+      shown: "the run's",
+    }),
+    episodes: integer("Episodes", { min: 1, max: maxEpisodes, fallback: 20 }),
+    seed: integer("Chooses the episodes' seeds, which are never those of training", {
+      max: maxEpisodeSeed,
+      fallback: 0,
+    }),
+    server: text(
+      "Where the environments are: wasm (built in, a process of its own), python (bridge/), or the " +
+        "address of a running server",
+      { placeholder: "wasm|python|ws://…", fallback: "wasm" },
+    ),
+    token: text("Token of a running server, where its address does not hold it", {
+      placeholder: "TOKEN",
+    }),
+    profile: choice("Physics of the built-in server", ["mjpy", "mj22"], {
+      shown: "the one that the task's published results were made with",
+    }),
+    policy: choice(
+      "How a run acts: srpo its final policy, iql the critic stage's, idql the best by Q of " +
+        "candidates from the behavior model",
+      ways,
+      { shown: "srpo" },
+    ),
+    candidates: integer("Candidates of idql", { min: 1, max: 4096, fallback: 32 }),
+    steps: integer("Steps of idql's diffusion sampler", { min: 1, max: 1000, fallback: 15 }),
+    retry: integer("How often the episodes of a lost server are played again on a new one", {
+      max: 1000,
+      fallback: 0,
+    }),
+    record: text(
+      "Write the simulators' positions (qpos) in each step to this file: safetensors, " +
+        "episode.0.qpos [steps + 1, positions], …",
+      { placeholder: "FILE" },
+    ),
+    json: toggle("Print one JSON object as the last line"),
+  },
+} as const;
+
+/** Environments that are stepped together at most: more hardly save messages, and take more memory. */
+const largestBatch = 50;
+
+/**
+ * Bytes of a step's request that Deno's WebSocket sends at once. Of a longer one it writes the header
+ * first, and the rest then waits 40 ms for the server's system to acknowledge that (Nagle's algorithm
+ * against delayed acknowledgement), twenty times as long as the step itself.
+ */
+const undelayedBytes = 1024;
+
+/** Environments to step together, so that all rounds of episodes are about equally large. */
+function batchSize(episodes: number, actionSize: number): number {
+  // A request has a header of 16 bytes, and for each environment its action and its index.
+  const undelayed = Math.max(1, Math.floor((undelayedBytes - 16) / (8 * actionSize + 4)));
+  const rounds = Math.ceil(episodes / Math.min(largestBatch, undelayed));
+  return Math.ceil(episodes / rounds);
+}
+
+/**
+ * Evaluates a policy. Nothing of WebGPU is loaded.
+ *
+ * @throws {UserError} A flag is unfit, the task unknown, a checkpoint missing, the policy of other sizes
+ * than the environment, or the server lost with no retry left.
+ */
+export async function evaluate(args: readonly string[]): Promise<void> {
+  const parsed = parseFlags(command, args);
+  if (parsed === "help") return console.log(helpText(command));
+  const { flags } = parsed;
+  const path = parsed.positionals[0]!;
+  const trained = openTrained(path);
+  const task = flags.task ?? trained.task;
+  if (task === null) {
+    throw new UserError(`${path} does not say what it was trained for; name it with --task`);
+  }
+  const way = flags.policy ?? (trained.ways.length > 0 ? "srpo" : null);
+  const { policy, files } = trained.load(way, flags);
+  const seeds = evaluationSeeds(flags.seed, flags.episodes);
+  const recorder = flags.record === undefined ? null : new TrajectoryRecorder();
+
+  let spec: EnvironmentSpec | undefined;
+  const episodes = await rolloutWithRetries(
+    {
+      connect: async () => {
+        const connection = await connect(flags, task, batchSize(seeds.length, policy.actionSize));
+        if (spec === undefined) {
+          spec = connection.environment.spec;
+          console.log(heading(spec, way, files, seeds));
+        }
+        return connection;
+      },
+      retries: flags.retry,
+      announce: ({ message }, left) =>
+        console.error(`${message}\nplaying ${left} episodes again on a new server`),
+    },
+    policy,
+    seeds,
+    {
+      ...(recorder === null ? {} : {
+        begin: (episode: number) => recorder.begin(episode),
+        positions: (playing: readonly number[], qpos: Float64Array) =>
+          recorder.positions(playing, qpos),
+      }),
+      end: (i, episode) => console.log(episodeLine(i, episode, task, reference(spec!, task))),
+    },
+  );
+  const found = summarize(task, episodes, reference(spec!, task));
+  if (recorder !== null) {
+    await recorder.write(flags.record!, spec!, episodes);
+    console.log(`positions of every step are in ${flags.record}`);
+  }
+  const latencies = new Map<string, number>();
+  for (const each of trained.ways.length > 0 ? trained.ways : [null]) {
+    latencies.set(each ?? "file", actionLatency(trained.load(each, flags).policy));
+  }
+  console.log(report(found, latencies));
+  if (flags.json) console.log(JSON.stringify(toJson(task, way, files, spec!, found, latencies)));
+}
+
+type Flags = FlagValues<typeof command.flags>;
+
+/** Environments from the server that the flags name. */
+async function connect(flags: Flags, task: string, count: number): Promise<Connection> {
+  const { server, token, profile } = flags;
+  if (server !== "wasm" && profile !== undefined) {
+    throw new UserError(
+      `--profile chooses the physics of the built-in server, not of --server ${server}`,
+    );
+  }
+  if (server !== "wasm" && server !== "python") {
+    const url = URL.parse(server);
+    if (url === null || !/^wss?:$/.test(url.protocol)) {
+      throw new UserError(
+        `--server needs wasm, python or an address such as ws://127.0.0.1:8765, got "${server}"`,
+      );
+    }
+    if (token !== undefined) url.searchParams.set("token", token);
+    const environment = await connectEnvironment(url.href, task, count);
+    return { environment, close: () => environment.close() };
+  }
+  if (token !== undefined) {
+    throw new UserError("--token is for a server that runs already: --server ws://…");
+  }
+  const kind: ServerKind = server === "python"
+    ? { kind: "python" }
+    : { kind: "wasm", ...(profile === undefined ? {} : { profile }) };
+  const launched = await launchServer(kind);
+  try {
+    const environment = await connectEnvironment(launched.url, task, count);
+    const close = async () => {
+      await environment.close();
+      await launched.close();
+    };
+    return { environment, close };
+  } catch (error) {
+    await launched.close();
+    throw error;
+  }
+}
+
+/** The server's reference returns, or those that the task has with the built-in one. */
+function reference(spec: EnvironmentSpec, task: string) {
+  return spec.referenceReturn ?? referenceReturn(task);
+}
+
+function heading(
+  spec: EnvironmentSpec,
+  way: Way | null,
+  files: readonly string[],
+  seeds: readonly number[],
+): string {
+  const versions = Object.entries(spec.versions).map(([name, version]) => `${name} ${version}`);
+  const lines = [
+    `environment  ${spec.id} (${versions.join(", ")})`,
+    `policy       ${way === null ? "" : `${way}, `}${files.join(" and ")}`,
+    `seeds        ${seeds[0]}` + (seeds.length > 1 ? ` to ${seeds.at(-1)}` : ""),
+  ];
+  const bounds = [...spec.actionLow.map((low) => -low), ...spec.actionHigh];
+  if (bounds.some((bound) => bound !== 1)) {
+    lines.push("note: its actions do not range from -1 to 1 as the policy's do, which go unscaled");
+  }
+  return lines.join("\n") + "\n";
+}
+
+function episodeLine(
+  index: number,
+  episode: Episode,
+  task: string,
+  references: ReturnType<typeof reference>,
+): string {
+  const score = episodeScore(task, episode, references);
+  return [
+    `episode ${String(index + 1).padStart(3)}`,
+    `seed ${episode.seed}`,
+    `return ${decimals(episode.return)(episode.return).padStart(8)}`,
+    `length ${String(episode.length).padStart(4)}`,
+    ...(score === null ? [] : [`score ${score.toFixed(1).padStart(5)}`]),
+  ].join("  ");
+}
+
+function report(found: Evaluation, latencies: ReadonlyMap<string, number>): string {
+  const { paperScore, score } = found;
+  const spread = ({ mean, std }: Spread) => `${decimals(mean)(mean)} ± ${decimals(mean)(std)}`;
+  const lines = [
+    "",
+    `return       ${spread(found.return)} over ${found.episodes.length} episodes`,
+    `length       ${spread(found.length)}`,
+  ];
+  if (score !== null) {
+    lines.push(`D4RL score   ${score.mean.toFixed(1)} ± ${score.std.toFixed(1)}`);
+  }
+  if (paperScore !== null) {
+    lines.push(
+      `the paper's  ${paperScore.mean.toFixed(1)} ± ${paperScore.std.toFixed(1)} ` +
+        "(SRPO, Table 1: mean and deviation over seeds)",
+    );
+  }
+  const base = latencies.get("srpo") ?? Math.min(...latencies.values());
+  const times = [...latencies].map(([way, ms]) =>
+    `${way} ${ms.toPrecision(3)} ms` + (latencies.size > 1 ? ` (${factor(ms / base)}×)` : "")
+  );
+  lines.push(`one action   ${times.join(", ")}`);
+  return lines.join("\n");
+}
+
+function factor(ratio: number): string {
+  return ratio < 10 ? ratio.toFixed(1) : ratio.toFixed(0);
+}
+
+/** Three decimals beside a small value, one beside another. */
+function decimals(size: number): (value: number) => string {
+  return (value) => value.toFixed(Math.abs(size) < 10 ? 3 : 1);
+}
+
+/** What `--json` prints. */
+function toJson(
+  task: string,
+  way: Way | null,
+  files: readonly string[],
+  spec: EnvironmentSpec,
+  found: Evaluation,
+  latencies: ReadonlyMap<string, number>,
+) {
+  return {
+    task,
+    policy: way ?? "file",
+    files,
+    episodes: found.episodes,
+    mean_return: found.return.mean,
+    std_return: found.return.std,
+    mean_length: found.length.mean,
+    score: found.score?.mean ?? null,
+    std_score: found.score?.std ?? null,
+    paper_score: found.paperScore?.mean ?? null,
+    action_latency_ms: Object.fromEntries(latencies),
+    versions: spec.versions,
+  };
+}

@@ -1,0 +1,217 @@
+import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
+import { join } from "node:path";
+import { connectEnvironment } from "../../lib/envs/bridge/client.ts";
+import { launchServer } from "../../lib/envs/bridge/launch.ts";
+import { UserError } from "../../lib/errors.ts";
+import { RunDirectory } from "../../lib/runs/directory.ts";
+import { decode, encode, type SafeTensor } from "../../lib/runs/safetensors.ts";
+import { mayUseFiles, projectFile, withFolder } from "../data/files.ts";
+import { mayLaunch } from "../envs/bridge/raw_client.ts";
+import { mlpTensors, noiseModelTensors } from "../nn/host/networks.ts";
+
+const published = projectFile("tests/fixtures/policies/tqc-hopper.safetensors");
+
+/** What `eval` prints on standard output, line by line. */
+async function printed(...args: string[]): Promise<string[]> {
+  const { evaluate } = await import("../../lib/commands/eval.ts");
+  const lines: string[] = [];
+  const { log } = console;
+  console.log = (text: string) => lines.push(...text.split("\n"));
+  try {
+    await evaluate(args);
+  } finally {
+    console.log = log;
+  }
+  return lines;
+}
+
+type Stage = "critic" | "behavior" | "policy";
+
+/** A run on `task` with the checkpoints of some stages; observations of 4 and actions of 2 entries. */
+async function writeRun(folder: string, task: string, stages: readonly Stage[]): Promise<string> {
+  const run = new RunDirectory(folder);
+  Deno.mkdirSync(join(folder, "checkpoints"), { recursive: true });
+  await run.writeConfig({
+    version: "0.1.0",
+    task,
+    seeds: [0],
+    stages,
+    data: { file: "data.hdf5", sha256: "0", rows: 2 },
+    adapter: {},
+    hyperparameters: {},
+  });
+  const tensors: Record<Stage, Map<string, SafeTensor>> = {
+    critic: new Map([
+      ...mlpTensors("q0_target.q1", 6, 8, 1),
+      ...mlpTensors("q0_target.q2", 6, 8, 1),
+      ...mlpTensors("policy.net", 4, 8, 2),
+    ]),
+    behavior: noiseModelTensors("diffusion", 4, 2, 8),
+    policy: mlpTensors("net", 4, 9, 2),
+  };
+  for (const stage of stages) {
+    const path = stage === "policy" ? run.policy : run.checkpoint(stage);
+    Deno.writeFileSync(path, encode(tensors[stage]));
+  }
+  return folder;
+}
+
+Deno.test({
+  name:
+    "evaluate() plays a published policy: episodes, mean, D4RL's score, one JSON line at the end",
+  ignore: !mayLaunch,
+  async fn() {
+    const lines = await printed(
+      ...[published, "--task", "hopper-medium-v2", "--episodes", "2", "--seed", "5", "--json"],
+    );
+    const found = JSON.parse(lines.at(-1)!);
+    assertEquals(found.task, "hopper-medium-v2");
+    assertEquals(found.episodes.map(({ seed }: { seed: number }) => seed), [
+      10005000000,
+      10005000001,
+    ]);
+    for (const episode of found.episodes) {
+      // Published: 3754.2 ± 8.3 over episodes; three deviations.
+      assertAlmostEquals(episode.return, 3754.2, 3 * 8.3);
+      assertEquals(episode.length, 1000);
+    }
+    const [first, second] = found.episodes;
+    assertAlmostEquals(found.mean_return, (first.return + second.return) / 2, 1e-9);
+    assertAlmostEquals(found.std_return, Math.abs(first.return - second.return) / 2, 1e-9);
+    assertAlmostEquals(found.score, 100 * (found.mean_return + 20.272305) / 3254.572305, 1e-9);
+    assertEquals(found.paper_score, 95.5);
+    assertEquals([found.policy, found.files], ["file", [published]]);
+    assertEquals(found.versions.profile, "mjpy");
+    assert(found.action_latency_ms.file > 0);
+    assertEquals(lines.filter((line) => line.startsWith("episode ")).length, 2);
+    assert(
+      lines.includes("the paper's  95.5 ± 2.0 (SRPO, Table 1: mean and deviation over seeds)"),
+    );
+  },
+});
+
+Deno.test({
+  name: "evaluate() acts in the three ways of a run, on a running server, and times each",
+  ignore: !mayLaunch || !mayUseFiles,
+  fn: () =>
+    withFolder(async (folder) => {
+      const run = await writeRun(folder, "maze2d-open-v0", ["critic", "behavior", "policy"]);
+      await using server = await launchServer({ kind: "wasm" });
+      const address = new URL(server.url);
+      const token = address.searchParams.get("token")!;
+      address.search = "";
+      const play = async (...args: string[]) =>
+        JSON.parse(
+          (await printed(
+            ...[run, "--episodes", "2", "--server", address.href, "--token", token, "--json"],
+            ...["--candidates", "4", "--steps", "3", ...args],
+          )).at(-1)!,
+        );
+      const [srpo, iql, idql] = [
+        await play(),
+        await play("--policy", "iql"),
+        await play("--policy", "idql"),
+      ];
+      assertEquals([srpo.policy, iql.policy, idql.policy], ["srpo", "iql", "idql"]);
+      assertEquals(srpo.files, [join(run, "policy.safetensors")]);
+      assertEquals(
+        idql.files,
+        ["behavior", "critic"].map((stage) => join(run, "checkpoints", `${stage}.safetensors`)),
+      );
+      for (const found of [srpo, iql, idql]) {
+        assertEquals(found.task, "maze2d-open-v0");
+        assertEquals(found.mean_length, 150);
+        assertEquals(Object.keys(found.action_latency_ms), ["srpo", "iql", "idql"]);
+        assertEquals(found.paper_score, null);
+      }
+      assertEquals((await play("--policy", "idql")).episodes, idql.episodes);
+    }),
+});
+
+Deno.test({
+  name: "evaluate() --record keeps where the simulators were in every step",
+  ignore: !mayLaunch || !mayUseFiles,
+  fn: () =>
+    withFolder(async (folder) => {
+      const run = await writeRun(folder, "maze2d-open-v0", ["policy"]);
+      const file = join(folder, "walk.safetensors");
+      await printed(run, "--episodes", "2", "--record", file);
+      const { tensors, metadata } = decode(Deno.readFileSync(file), file);
+      assertEquals(metadata.environment, "maze2d-open-v0");
+      assertEquals(metadata.seeds, "10000000000,10000000001");
+      assertEquals(tensors.get("episode.0.qpos")!.shape, [151, 2]);
+      await using server = await launchServer({ kind: "wasm" });
+      const environment = await connectEnvironment(server.url, "maze2d-open-v0", 1);
+      const start = await environment.reset([10000000001]);
+      await environment.close();
+      assertEquals(tensors.get("episode.1.qpos")!.data.slice(0, 2), start.slice(0, 2));
+    }),
+});
+
+Deno.test({
+  name: "evaluate() refuses what it cannot play, saying what was expected and found, and where",
+  ignore: !mayLaunch || !mayUseFiles,
+  fn: () =>
+    withFolder(async (folder) => {
+      const refuses = (message: string, ...args: string[]) =>
+        assertRejects(() => printed(...args), UserError, message);
+      const run = await writeRun(join(folder, "run"), "hopper-medium-v2", ["critic"]);
+      const nothing = join(folder, "nothing");
+      await refuses(`${nothing}: cannot be opened`, nothing);
+      await refuses("is not a run directory: cannot read", folder);
+      await refuses("name it with --task", published);
+      await refuses(
+        "is a file with a single policy",
+        published,
+        "--task",
+        "hopper",
+        "--policy",
+        "iql",
+      );
+      await refuses(
+        `there is no ${
+          join(run, "checkpoints", "policy.safetensors")
+        }; it can act with --policy iql`,
+        run,
+      );
+      await refuses("hopper-medium-v2 has observations of 11", run, "--policy", "iql");
+      await refuses('no built-in environment is called "hoper"', published, "--task", "hoper");
+      await refuses("did you mean --task?", published, "--taks", "hopper");
+      await refuses(
+        "--server needs wasm, python or",
+        published,
+        "--task",
+        "hopper",
+        "--server",
+        "x",
+      );
+      await refuses(
+        "cannot be reached",
+        ...[published, "--task", "hopper", "--server", "ws://127.0.0.1:9"],
+      );
+      await refuses(
+        "--profile chooses the physics of the built-in server",
+        ...[published, "--task", "hopper", "--server", "python", "--profile", "mj22"],
+      );
+      const broken = join(folder, "broken.safetensors");
+      Deno.writeFileSync(broken, encode(mlpTensors("actor", 11, 3)));
+      await refuses(
+        `${broken}: expected a tensor net.0.weight of [any, any], found none`,
+        ...[broken, "--task", "hopper"],
+      );
+    }),
+});
+
+Deno.test({
+  name: "eval loads nothing of WebGPU",
+  ignore: !mayLaunch,
+  async fn() {
+    const info = await new Deno.Command(Deno.execPath(), {
+      args: ["info", "--json", projectFile("lib/commands/eval.ts")],
+    }).output();
+    const { modules } = JSON.parse(new TextDecoder().decode(info.stdout));
+    const loaded: string[] = modules.map(({ specifier }: { specifier: string }) => specifier);
+    assert(loaded.some((specifier) => specifier.endsWith("lib/nn/host/mlp.ts")));
+    assertEquals(loaded.filter((specifier) => /lib\/(gpu|autodiff|srpo)\//.test(specifier)), []);
+  },
+});

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Graph, Loss } from "./graph.ts";
-import { add } from "./ops/add.ts";
+import { accumulate } from "./ops/add.ts";
 import type { Tensor } from "./tensor.ts";
 
 /**
@@ -29,9 +29,10 @@ export function gradients(
   const adjoints = new Map<Tensor, Tensor>();
   const contribute = (tensor: Tensor, gradient: Tensor) => {
     const present = adjoints.get(tensor);
-    adjoints.set(tensor, present ? add(graph, present, gradient) : gradient);
+    adjoints.set(tensor, present ? accumulate(graph, present, gradient) : gradient);
   };
   if ("tensor" in loss) {
+    graph.finalize(loss.upstream);
     contribute(loss.tensor, loss.upstream);
   } else {
     for (const [tensor, gradient] of loss.gradients) {
@@ -46,8 +47,13 @@ export function gradients(
     if (!operation.gradient) {
       throw new Error(`gradients: operation "${operation.name}" cannot be differentiated`);
     }
-    operation.gradient(upstream, wanted).forEach((gradient, i) => {
-      if (gradient && wanted[i]) contribute(operation.inputs[i]!, gradient);
+    // What the caller gets stays as it is; so does a gradient that several tensors have in common.
+    if (wrt.includes(output)) graph.finalize(upstream);
+    const found = operation.gradient(upstream, wanted);
+    found.forEach((gradient, i) => {
+      if (!gradient || !wanted[i]) return;
+      if (gradient === upstream || found.indexOf(gradient) !== i) graph.finalize(gradient);
+      contribute(operation.inputs[i]!, gradient);
     });
   }
   return wrt.map((tensor) => adjoints.get(tensor) ?? null);

@@ -9,9 +9,48 @@ import type { Job, KernelSpec } from "../gpu/kernel.ts";
 import type { Target } from "../gpu/target.ts";
 import { padded, type Storage, Tensor } from "./tensor.ts";
 
+/**
+ * Names of all operations that can be recorded. Each has a check against double precision
+ * (`lib/checks`): the suite fails for a name that none of them reaches.
+ */
+export const operationNames = [
+  "linear",
+  "linear input gradient",
+  "linear parameter gradient",
+  "relu",
+  "relu gradient",
+  "tanh",
+  "tanh gradient",
+  "mish",
+  "mish gradient",
+  "softplus",
+  "softplus gradient",
+  "add",
+  "concatenate",
+  "fold replicas",
+  "dropout",
+  "layer norm",
+  "layer norm gradient",
+  "layer norm parameter gradient",
+  "uniform",
+  "noising",
+  "noising gradient",
+  "fourier features",
+  "squared error",
+  "expectile loss",
+  "td loss",
+  "awr loss",
+  "srpo loss",
+  "minibatch",
+  "adam",
+] as const;
+
+/** Name of an operation. */
+export type OperationName = (typeof operationNames)[number];
+
 /** One recorded operation. Its kernel and jobs are asked for when the graph is compiled. */
 export interface Operation {
-  readonly name: string;
+  readonly name: OperationName;
   /** Tensors the gradient may flow to. */
   readonly inputs: readonly Tensor[];
   /** All it reads and writes, its inputs and outputs included. */
@@ -59,6 +98,7 @@ export class Graph {
   /** Inputs that are filled once, when the graph is compiled. */
   readonly constants: { readonly tensor: Tensor; readonly value: number }[] = [];
   readonly #producer = new Map<Tensor, Operation>();
+  readonly #final = new Set<Tensor>();
 
   constructor(options: { seeds: readonly number[] }) {
     if (options.seeds.length === 0) throw new Error("Graph: at least one seed is needed");
@@ -122,6 +162,19 @@ export class Graph {
   /** The operation that computes `tensor`, if one does. */
   producer(tensor: Tensor): Operation | undefined {
     return this.#producer.get(tensor);
+  }
+
+  /**
+   * The operation that computes `tensor` if it may still take over what happens to the tensor next:
+   * nothing reads it yet, and nobody relies on its present value ({@link finalize}).
+   */
+  extensible(tensor: Tensor): Operation | undefined {
+    return this.#final.has(tensor) || this.isRead(tensor) ? undefined : this.producer(tensor);
+  }
+
+  /** From here on `tensor` means what it means now: no operation takes anything over into it. */
+  finalize(tensor: Tensor): void {
+    this.#final.add(tensor);
   }
 
   /** Floats in one step's row of the metrics ring. */

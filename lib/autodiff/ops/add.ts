@@ -8,16 +8,9 @@ import type { Graph } from "../graph.ts";
 import { Tensor } from "../tensor.ts";
 import { elementwiseJobs, shapeOf } from "./elementwise.ts";
 
-/**
- * a + b, both `[R, rows, columns]`. Where the operation that computes `b` can add `a` on the way
- * (and nothing has read `b` yet), no operation is recorded and `b` becomes the sum.
- */
+/** a + b, both `[R, rows, columns]`. */
 export function add(graph: Graph, a: Tensor, b: Tensor): Tensor {
-  if (a.replicas !== b.replicas || a.rows !== b.rows || a.width !== b.width) {
-    throw new Error(`add: shapes must agree, got ${a} and ${b}`);
-  }
-  if (a !== b && absorbs(graph, b, a)) return b;
-  if (a !== b && absorbs(graph, a, b)) return a;
+  requireEqualShapes(a, b);
   const y = new Tensor(shapeOf(a));
   graph.record({
     name: "add",
@@ -37,11 +30,28 @@ export function add(graph: Graph, a: Tensor, b: Tensor): Tensor {
   return y;
 }
 
+/**
+ * a + b where both are gradients on their way: the operation that computes one of them adds the other
+ * if it can, and the tensor becomes the sum.
+ */
+export function accumulate(graph: Graph, a: Tensor, b: Tensor): Tensor {
+  requireEqualShapes(a, b);
+  if (a !== b && absorbs(graph, b, a)) return b;
+  if (a !== b && absorbs(graph, a, b)) return a;
+  return add(graph, a, b);
+}
+
 /** Lets the operation behind `sum` add `addend`, which must have been computed before it. */
 function absorbs(graph: Graph, sum: Tensor, addend: Tensor): boolean {
-  const producer = graph.producer(sum);
-  if (!producer?.absorbAddend || graph.isRead(sum)) return false;
+  const producer = graph.extensible(sum);
+  if (!producer?.absorbAddend) return false;
   const source = graph.producer(addend);
   const earlier = !source || graph.operations.indexOf(source) < graph.operations.indexOf(producer);
   return earlier && producer.absorbAddend(addend);
+}
+
+function requireEqualShapes(a: Tensor, b: Tensor): void {
+  if (a.replicas !== b.replicas || a.rows !== b.rows || a.width !== b.width) {
+    throw new Error(`add: shapes must agree, got ${a} and ${b}`);
+  }
 }

@@ -32,9 +32,12 @@ export function concatenate(graph: Graph, parts: readonly Tensor[]): Tensor {
     parts.slice(0, i).reduce((total, part) => total + part.width, 0)
   );
   parts.forEach((part, i) => {
-    const own = part.movable && graph.producer(part) && parts.indexOf(part) === i
-      ? part
-      : foldReplicas(graph, part, part.replicas);
+    // A concatenation itself is only a name for its parts' memory: it cannot be moved.
+    const producer = graph.producer(part);
+    const own =
+      part.movable && producer && producer.name !== "concatenate" && parts.indexOf(part) === i
+        ? part
+        : foldReplicas(graph, part, part.replicas);
     own.moveTo(storage, starts[i]!, width);
   });
   const whole = new Tensor({

@@ -1,5 +1,5 @@
 /**
- * Linear layers, `y = activation(x Wᵀ + b) [+ residual]`, with what their gradient needs: the product
+ * Linear layers, `y = activation(x Wᵀ + b)` or `y = x Wᵀ + b + residual`, with what their gradient needs: the product
  * with W (which also applies the derivative of the activation below it) and the product of the
  * gradient's and the input's columns.
  *
@@ -30,7 +30,7 @@ export interface LinearParameters {
  *
  * @param x `[R, rows, inputs]`; R may divide the layer's replicas (several networks read one input).
  * @param activation Applied to the result; `none`, `relu`, `tanh` or `mish`.
- * @param residual Added after the activation, in the shape of the result.
+ * @param residual Added to the result of a layer without activation, in its shape.
  * @returns `[R', rows, outputs]` with R' the larger number of replicas.
  */
 export function linear(
@@ -42,6 +42,10 @@ export function linear(
 ): Tensor {
   if (x.width !== weight.width) {
     throw new Error(`linear: inner sizes must agree, got ${x} and ${weight}`);
+  }
+  if (residual && activation !== "none") {
+    // The gradient takes the activation's derivative from the result, which must be its output alone.
+    throw new Error(`linear: a residual needs activation "none", got "${activation}"`);
   }
   const replicas = Math.max(x.replicas, weight.replicas);
   const shape = { replicas, rows: x.rows, columns: weight.rows };

@@ -13,7 +13,7 @@ import srpoSource from "../../../shaders/srpo_loss.wgsl" with { type: "text" };
 import stepSource from "../../../shaders/step.wgsl" with { type: "text" };
 import tdSource from "../../../shaders/td_loss.wgsl" with { type: "text" };
 import type { KernelSpec } from "../../gpu/kernel.ts";
-import type { Graph, Loss } from "../graph.ts";
+import type { Graph, Loss, OperationName } from "../graph.ts";
 import { Tensor } from "../tensor.ts";
 import { shapeOf } from "./elementwise.ts";
 
@@ -21,7 +21,7 @@ import { shapeOf } from "./elementwise.ts";
 function recordLoss(
   graph: Graph,
   replicas: number,
-  kernel: KernelSpec,
+  kernel: KernelSpec & { readonly name: OperationName },
   tensors: { reads: readonly Tensor[]; writes: readonly Tensor[] },
   fields: (job: number) => Record<string, number>,
 ): void {

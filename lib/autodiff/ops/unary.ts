@@ -53,13 +53,7 @@ export function applyDerivative(
   saved: Tensor,
 ): Tensor {
   if (activation === "none") return upstream;
-  const producer = graph.producer(upstream);
-  if (
-    producer?.absorbDerivative && !graph.isRead(upstream) &&
-    producer.absorbDerivative(activation, saved)
-  ) {
-    return upstream;
-  }
+  if (graph.extensible(upstream)?.absorbDerivative?.(activation, saved)) return upstream;
   const dx = new Tensor(shapeOf(upstream));
   graph.record({
     name: `${activation} gradient`,

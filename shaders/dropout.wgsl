@@ -8,7 +8,7 @@ struct Job {
   width: u32, // in vec4s
   scale: f32, // 1 / (1 - p)
 //#if DRAW
-  threshold: u32, // (1 - p) 2^32
+  highest: u32, // (1 - p) 2^32 - 1
   seed: u32,
   stream: u32,
 //#else
@@ -37,7 +37,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
 //#if DRAW
   let words = random_words(job.seed, job.stream, step_.number, row * job.width + column);
-  let keep = keep_from(words, job.threshold);
+  let keep = keep_from(words, job.highest);
 //#else
   let keep = activations[job.mask + row * job.mask_stride + column];
 //#endif

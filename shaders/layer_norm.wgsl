@@ -11,7 +11,7 @@ struct Job {
   rows: u32,
   columns: u32,
 //#if DRAW
-  threshold: u32,
+  highest: u32,
   seed: u32,
   stream: u32,
 //#endif
@@ -65,7 +65,7 @@ fn row_sum(value: vec2f, lane: u32) -> vec2f {
 fn keep_scale(job: Job, row: u32, column: u32) -> vec4f {
 //#if DRAW
   let index = row * ((job.columns + 3u) / 4u) + column;
-  return keep_from(random_words(job.seed, job.stream, step_.number, index), job.threshold) * job.scale;
+  return keep_from(random_words(job.seed, job.stream, step_.number, index), job.highest) * job.scale;
 //#elif MASK
   return activations[job.mask + row * job.mask_stride + column] * job.scale;
 //#else

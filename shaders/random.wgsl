@@ -47,7 +47,7 @@ fn normal_from(words: vec4u) -> vec4f {
   return vec4f(radius * cos(angle), radius * sin(angle));
 }
 
-// 1 where an entry is kept, 0 where it is dropped: a word below the threshold keeps.
-fn keep_from(words: vec4u, threshold: u32) -> vec4f {
-  return select(vec4f(0.0), vec4f(1.0), words < vec4u(threshold));
+// 1 where an entry is kept, 0 where it is dropped: words up to the highest one keep.
+fn keep_from(words: vec4u, highest: u32) -> vec4f {
+  return select(vec4f(0.0), vec4f(1.0), words <= vec4u(highest));
 }

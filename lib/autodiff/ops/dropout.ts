@@ -15,7 +15,7 @@ const source = randomSource + stepSource + dropoutSource;
 /** Which entries are kept: drawn anew each step from a stream, or a given mask of zeros and ones. */
 export type Keep = { readonly stream: number } | { readonly mask: Tensor };
 
-/** Dropout of a share `rate` of the entries; the others are scaled by 1 / (1 − rate). */
+/** Dropout of a share `rate`, at least 0 and below 1, of the entries; the others are scaled by 1 / (1 − rate). */
 export interface Dropout {
   readonly rate: number;
   readonly keep: Keep;
@@ -54,7 +54,7 @@ export function keepFields(
   }
   return {
     scale,
-    threshold: Math.round((1 - rate) * 2 ** 32),
+    highest: Math.round((1 - rate) * 2 ** 32) - 1,
     seed: graph.seed(job, jobs),
     stream: keep.stream,
   };

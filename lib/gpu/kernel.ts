@@ -76,15 +76,22 @@ export class KernelCache {
     const device = this.#gpu.device;
     const directives = spec.directives ?? [];
     const code = render(spec.source, directives);
+    // Each scope is popped before anything is awaited: other kernels compile at the same time.
     device.pushErrorScope("validation");
     const module = device.createShaderModule({ label: spec.name, code });
-    const info = await module.getCompilationInfo();
-    const errors = info.messages.filter((message) => message.type === "error");
-    if (errors.length > 0) {
-      await device.popErrorScope();
-      throw compilationError(spec.name, directives, code, errors);
+    const moduleError = await device.popErrorScope();
+    if (moduleError) {
+      const { messages } = await module.getCompilationInfo();
+      const errors = messages.filter((message) => message.type === "error");
+      throw compilationError(
+        spec.name,
+        directives,
+        code,
+        errors.length > 0 ? errors : [{ lineNum: 0, message: moduleError.message }],
+      );
     }
     const bindings = bindingsOf(code);
+    device.pushErrorScope("validation");
     const layout = device.createBindGroupLayout({
       entries: bindings.map(({ binding, readOnly }) => ({
         binding,

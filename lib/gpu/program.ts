@@ -34,6 +34,13 @@ interface Dispatch {
   readonly y: number;
 }
 
+/** Time one dispatch of a step took on the GPU. */
+export interface DispatchTime {
+  readonly kernel: string;
+  readonly jobs: number;
+  readonly seconds: number;
+}
+
 /** Most steps one chunk may hold: rows of the scalars table and of the metrics ring. */
 export const maxChunk = 512;
 const workgroupsPerRow = 65535;
@@ -96,7 +103,7 @@ export class Program {
     }
     const dispatches = plan.dispatches.map(({ jobs }, d) => {
       const kernel = compiled[d]!;
-      const worklist = worklistOf(jobs);
+      const { worklist, x, y } = worklistOf(jobs);
       const tables = {
         worklist: upload(gpu, `${kernel.name} worklist`, worklist.buffer),
         jobs: upload(gpu, `${kernel.name} jobs`, packJobs(kernel, jobs)),
@@ -109,12 +116,11 @@ export class Program {
         }
         return { binding, resource: { buffer } };
       });
-      const workgroups = worklist.length / 2;
       return {
         kernel,
         bindings: gpu.device.createBindGroup({ layout: kernel.layout, entries }),
-        x: Math.min(workgroups, workgroupsPerRow),
-        y: Math.ceil(workgroups / workgroupsPerRow),
+        x,
+        y,
       };
     });
     gpu.check();
@@ -176,6 +182,55 @@ export class Program {
     return metrics.subarray(0, count * this.#plan.metrics);
   }
 
+  /**
+   * Times every dispatch of a step on the GPU, in seconds: the median over `rounds` replays of step
+   * `step`, each dispatch in a pass of its own. The step is really computed.
+   *
+   * @throws {Error} Where the adapter has no timestamp queries.
+   */
+  async profile(step: number, rounds: number): Promise<DispatchTime[]> {
+    const device = this.#gpu.device;
+    if (!device.features.has("timestamp-query")) {
+      throw new Error(`${this.#gpu.adapter.name} has no timestamp queries`);
+    }
+    const count = 2 * this.#dispatches.length;
+    const querySet = device.createQuerySet({ type: "timestamp", count });
+    const resolved = device.createBuffer({
+      size: count * 8,
+      usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC,
+    });
+    const samples: number[][] = this.#dispatches.map(() => []);
+    this.#uploadScalars(step, 1);
+    for (let round = 0; round < rounds; round++) {
+      const encoder = device.createCommandEncoder();
+      this.#dispatches.forEach(({ kernel, bindings, x, y }, d) => {
+        const pass = encoder.beginComputePass({
+          timestampWrites: {
+            querySet,
+            beginningOfPassWriteIndex: 2 * d,
+            endOfPassWriteIndex: 2 * d + 1,
+          },
+        });
+        pass.setBindGroup(1, this.#stepGroup, [0]);
+        pass.setPipeline(kernel.pipeline);
+        pass.setBindGroup(0, bindings);
+        pass.dispatchWorkgroups(x, y);
+        pass.end();
+      });
+      encoder.resolveQuerySet(querySet, 0, count, resolved, 0);
+      device.queue.submit([encoder.finish()]);
+      const times = new BigUint64Array(await this.#gpu.read(resolved, 0, count * 8));
+      samples.forEach((times_, d) => times_.push(Number(times[2 * d + 1]! - times[2 * d]!) * 1e-9));
+    }
+    querySet.destroy();
+    resolved.destroy();
+    return this.#dispatches.map(({ kernel }, d) => ({
+      kernel: kernel.name,
+      jobs: this.#plan.dispatches[d]!.jobs.length,
+      seconds: samples[d]!.toSorted((a, b) => a - b)[Math.floor(rounds / 2)]!,
+    }));
+  }
+
   /** Writes floats into an arena, `offset` floats from its start. */
   write(arena: string, offset: number, values: Float32Array): void {
     this.#gpu.device.queue.writeBuffer(
@@ -210,8 +265,18 @@ export class Program {
   }
 }
 
-function worklistOf(jobs: readonly Job[]): Uint32Array<ArrayBuffer> {
-  const worklist = new Uint32Array(2 * jobs.reduce((total, job) => total + job.tiles, 0));
+/**
+ * The worklist of a dispatch, pairs (job, tile), and its workgroups along x and y. Where the entries
+ * do not fill the rows of workgroups, the rest name a tile past the last job's end, which every kernel
+ * leaves alone.
+ */
+export function worklistOf(
+  jobs: readonly Job[],
+): { worklist: Uint32Array<ArrayBuffer>; x: number; y: number } {
+  const entries = jobs.reduce((total, job) => total + job.tiles, 0);
+  const x = Math.min(entries, workgroupsPerRow);
+  const y = Math.ceil(entries / workgroupsPerRow);
+  const worklist = new Uint32Array(2 * x * y);
   let entry = 0;
   jobs.forEach(({ tiles }, job) => {
     for (let tile = 0; tile < tiles; tile++) {
@@ -219,7 +284,11 @@ function worklistOf(jobs: readonly Job[]): Uint32Array<ArrayBuffer> {
       worklist[entry++] = tile;
     }
   });
-  return worklist;
+  while (entry < worklist.length) {
+    worklist[entry++] = jobs.length - 1;
+    worklist[entry++] = jobs.at(-1)!.tiles;
+  }
+  return { worklist, x, y };
 }
 
 function upload(gpu: Gpu, label: string, bytes: ArrayBuffer): GPUBuffer {

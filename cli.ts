@@ -18,6 +18,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: "show what is in a data set, and warn of what usually goes wrong",
     load: async () => (await import("./lib/commands/data_inspect.ts")).dataInspect,
   },
+  "data collect": {
+    summary: "play a policy, or maze2d's planner, and keep the steps as a data set",
+    load: async () => (await import("./lib/commands/data_collect.ts")).dataCollect,
+  },
   "eval": {
     summary: "play episodes with a trained policy and give their returns and D4RL score",
     load: async () => (await import("./lib/commands/eval.ts")).evaluate,

@@ -28,6 +28,19 @@ export async function replaceFile(
   }
 }
 
+/**
+ * Proves that a file can be written at `path`, before the work whose result it is to hold.
+ *
+ * @throws UserError when the folder does not exist or may not be written to.
+ */
+export async function checkWritable(path: string): Promise<void> {
+  try {
+    await Deno.remove(await Deno.makeTempFile({ dir: dirname(path) }));
+  } catch (error) {
+    throw explained(path, error);
+  }
+}
+
 function explained(path: string, error: unknown): unknown {
   if (error instanceof Deno.errors.NotFound) {
     return new UserError(`${path}: cannot be written: there is no folder ${dirname(path)}`);

@@ -12,7 +12,8 @@ import { type Connection, type Episode, rolloutWithRetries } from "../envs/rollo
 import { referenceReturn } from "../envs/scores.ts";
 import { evaluationSeeds, maxEpisodes, maxEpisodeSeed } from "../envs/seeds.ts";
 import { UserError } from "../errors.ts";
-import { openTrained, type Way, ways } from "../runs/trained.ts";
+import { checkWritable } from "../files.ts";
+import { defaultSampling, openTrained, type Way, ways } from "../runs/trained.ts";
 import { TrajectoryRecorder } from "../runs/trajectories.ts";
 import { choice, type FlagValues, integer, parseFlags, text, toggle } from "./flags.ts";
 import { helpText } from "./help.ts";
@@ -52,8 +53,16 @@ const command = {
       ways,
       { shown: "srpo" },
     ),
-    candidates: integer("Candidates of idql", { min: 1, max: 4096, fallback: 32 }),
-    steps: integer("Steps of idql's diffusion sampler", { min: 1, max: 1000, fallback: 15 }),
+    candidates: integer("Candidates of idql", {
+      min: 1,
+      max: 4096,
+      fallback: defaultSampling.candidates,
+    }),
+    steps: integer("Steps of idql's diffusion sampler", {
+      min: 1,
+      max: 1000,
+      fallback: defaultSampling.steps,
+    }),
     retry: integer("How often the episodes of a lost server are played again on a new one", {
       max: 1000,
       fallback: 0,
@@ -104,6 +113,7 @@ export async function evaluate(args: readonly string[]): Promise<void> {
   const way = flags.policy ?? (trained.ways.length > 0 ? "srpo" : null);
   const { policy, files } = trained.load(way, flags);
   const seeds = evaluationSeeds(flags.seed, flags.episodes);
+  if (flags.record !== undefined) await checkWritable(flags.record);
   const recorder = flags.record === undefined ? null : new TrajectoryRecorder();
 
   let spec: EnvironmentSpec | undefined;

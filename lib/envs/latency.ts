@@ -2,7 +2,7 @@ import type { Policy } from "./policies.ts";
 import { RandomStream } from "./random.ts";
 
 /** Milliseconds of calls before the measurement, in which the code is compiled, and of it. */
-const spans = { warmUp: 100, measured: 200 };
+const spans = { warmUp: 50, measured: 100 };
 
 /** Calls that are measured at least. */
 const fewestCalls = 5;

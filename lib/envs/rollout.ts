@@ -179,7 +179,12 @@ async function observePositions(
   observer.positions(runs.map(({ episode }) => episode), state.qpos);
 }
 
-function checkSizes(environment: EnvironmentBatch, policy: Policy): void {
+/**
+ * Checks that a policy is one for an environment.
+ *
+ * @throws {UserError} It takes other observations or gives other actions, by their number of entries.
+ */
+export function checkSizes(environment: EnvironmentBatch, policy: Policy): void {
   const { id, observationSize, actionSize } = environment.spec;
   if (policy.observationSize === observationSize && policy.actionSize === actionSize) return;
   throw new UserError(

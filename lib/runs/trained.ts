@@ -28,6 +28,9 @@ export interface CandidateSampling {
   readonly steps: number;
 }
 
+/** Few enough to act in, and enough steps for a solver of second order. */
+export const defaultSampling: CandidateSampling = { candidates: 32, steps: 15 };
+
 /** A policy and where it is from. */
 export interface TrainedPolicy {
   /** What acts. */
@@ -48,7 +51,7 @@ export interface Trained {
    * @param way One of {@linkcode ways}; null stands for a file's policy, or a run's final one.
    * @throws {UserError} A checkpoint is missing, or its tensors do not fit.
    */
-  load(way: Way | null, sampling: CandidateSampling): TrainedPolicy;
+  load(way: Way | null, sampling?: CandidateSampling): TrainedPolicy;
 }
 
 /**
@@ -101,7 +104,7 @@ function openRun(path: string): Trained {
   return {
     task,
     ways: available,
-    load(way, { candidates, steps }) {
+    load(way, { candidates, steps } = defaultSampling) {
       const chosen = way ?? "srpo";
       const missing = needs[chosen].find((file) => !isFile(file));
       if (missing !== undefined) {

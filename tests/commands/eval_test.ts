@@ -193,6 +193,10 @@ Deno.test({
         "--profile chooses the physics of the built-in server",
         ...[published, "--task", "hopper", "--server", "python", "--profile", "mj22"],
       );
+      await refuses(
+        "there is no folder",
+        ...[published, "--task", "hopper", "--record", join(folder, "no", "walk.safetensors")],
+      );
       const broken = join(folder, "broken.safetensors");
       Deno.writeFileSync(broken, encode(mlpTensors("actor", 11, 3)));
       await refuses(

@@ -1,0 +1,142 @@
+/**
+ * `data collect`: data sets of D4RL's layout from a policy of one's own, or from maze2d's planner.
+ *
+ * @module
+ */
+import { type DatasetContents, writeDataset } from "../data/writer.ts";
+import { collectSteps } from "../envs/collect.ts";
+import { collectMaze2d } from "../envs/planner.ts";
+import { makeEnvironment } from "../envs/registry.ts";
+import { maxEpisodeSeed } from "../envs/seeds.ts";
+import { UserError } from "../errors.ts";
+import { checkWritable } from "../files.ts";
+import { Progress, standardError } from "../runs/progress.ts";
+import { openTrained } from "../runs/trained.ts";
+import { version } from "../version.ts";
+import { choice, type FlagValues, integer, number, parseFlags, text, toggle } from "./flags.ts";
+import { helpText } from "./help.ts";
+
+const command = {
+  name: "data collect",
+  summary: "Plays a policy, or maze2d's planner, and keeps the steps in a file of D4RL's layout.",
+  positionals: [],
+  flags: {
+    task: text("Environment: a D4RL task, or another id of a built-in environment", {
+      placeholder: "TASK",
+    }),
+    out: text("The HDF5 file to write", { placeholder: "FILE" }),
+    steps: integer("Steps, which are the file's rows", {
+      min: 1,
+      max: 100_000_000,
+      fallback: 100_000,
+    }),
+    policy: text("Plays this policy: a run directory or a .safetensors file, as eval takes it", {
+      placeholder: "FILE",
+    }),
+    noise: number(
+      "Standard deviation of normal noise added to each action, which is then clipped",
+      {
+        min: 0,
+        max: 1000,
+        fallback: 0,
+      },
+    ),
+    epsilon: number("Probability that an action is drawn uniformly from its range instead", {
+      min: 0,
+      max: 1,
+      fallback: 0,
+    }),
+    planner: toggle("Plays D4RL's waypoint planner instead of a policy, for maze2d tasks"),
+    seed: integer("The same seed gives the same data", { max: maxEpisodeSeed, fallback: 0 }),
+    profile: choice("Physics", ["mjpy", "mj22"], {
+      shown: "the one that the task's published results were made with",
+    }),
+  },
+} as const;
+
+/**
+ * Collects steps and writes them.
+ *
+ * @throws {UserError} A flag is unfit or missing, the task unknown, the policy of other sizes than the
+ * environment, or the file cannot be written.
+ */
+export async function dataCollect(args: readonly string[]): Promise<void> {
+  const parsed = parseFlags(command, args);
+  if (parsed === "help") return console.log(helpText(command));
+  const { flags } = parsed;
+  const task = needed(flags.task, "task", "the environment, for example --task hopper-medium-v2");
+  const out = needed(flags.out, "out", "the file to write, for example --out hopper.hdf5");
+  if (flags.planner === (flags.policy !== undefined)) {
+    throw new UserError(
+      "data collect needs either --policy FILE or --planner, " +
+        (flags.planner ? "both are given" : "neither is given"),
+    );
+  }
+  await checkWritable(out);
+  const begin = performance.now();
+  const contents = flags.planner ? await planned(task, flags) : await played(task, flags);
+  await writeDataset(out, contents);
+  const seconds = (performance.now() - begin) / 1000;
+  console.log(`${flags.steps} steps of ${task} are in ${out} (${seconds.toFixed(1)} s)`);
+}
+
+type Flags = FlagValues<typeof command.flags>;
+
+function needed(value: string | undefined, flag: string, what: string): string {
+  if (value === undefined) throw new UserError(`data collect needs --${flag}: ${what}`);
+  return value;
+}
+
+async function planned(task: string, flags: Flags): Promise<DatasetContents> {
+  const unfit = (["noise", "epsilon", "profile"] as const).find((name) =>
+    flags[name] !== command.flags[name].fallback
+  );
+  if (unfit !== undefined) throw new UserError(`--${unfit} is for --policy, not for --planner`);
+  const rows = await collectMaze2d(task, flags.steps, flags.seed);
+  const { qpos, qvel, goals, ...columns } = rows;
+  return {
+    observationSize: 4,
+    actionSize: 2,
+    ...columns,
+    infos: { qpos, qvel, goal: goals },
+    metadata: { task, source: "waypoint planner", seed: flags.seed, "srpo-webgpu": version },
+  };
+}
+
+async function played(task: string, flags: Flags): Promise<DatasetContents> {
+  const { policy, files } = openTrained(flags.policy!).load(null);
+  const { steps, seed, noise, epsilon, profile } = flags;
+  const environment = await makeEnvironment(task, 1, profile === undefined ? {} : { profile });
+  try {
+    const progress = new Progress("collect", steps, standardError());
+    const { qpos, qvel, ...columns } = await collectSteps(
+      environment,
+      policy,
+      { noise, epsilon },
+      steps,
+      seed,
+      (done) => {
+        if (done % 1000 === 0 || done === steps) progress.update(done, {});
+      },
+    );
+    progress.finish();
+    const { observationSize, actionSize, versions } = environment.spec;
+    return {
+      observationSize,
+      actionSize,
+      ...columns,
+      infos: { qpos, qvel },
+      metadata: {
+        task,
+        source: files.join(" and "),
+        seed,
+        noise,
+        epsilon,
+        ...versions,
+        "srpo-webgpu": version,
+      },
+    };
+  } finally {
+    await environment.close();
+  }
+}

@@ -1,0 +1,195 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { join } from "node:path";
+import { makeEnvironment } from "../../lib/envs/registry.ts";
+import { episodeSeed } from "../../lib/envs/seeds.ts";
+import { UserError } from "../../lib/errors.ts";
+import { mayUseFiles, projectFile, withFolder } from "../data/files.ts";
+
+const ignore = !mayUseFiles;
+const policy = projectFile("tests/fixtures/policies/tqc-hopper.safetensors");
+
+/** Runs the command, its messages left out. */
+async function collect(...args: string[]): Promise<void> {
+  const { dataCollect } = await import("../../lib/commands/data_collect.ts");
+  const { log } = console;
+  console.log = () => {};
+  try {
+    await dataCollect(args);
+  } finally {
+    console.log = log;
+  }
+}
+
+async function read(path: string) {
+  const { loadDataset } = await import("../../lib/data/dataset.ts");
+  return await loadDataset([path]);
+}
+
+async function readField(path: string, field: string): Promise<Float64Array> {
+  const { D4rlFile } = await import("../../lib/data/hdf5.ts");
+  const file = await D4rlFile.open(path);
+  const size = file.layout(field).shape.reduce((product, n) => product * n, 1);
+  const values = new Float64Array(size);
+  file.read(field, values);
+  file.close();
+  return values;
+}
+
+Deno.test({
+  name: "dataCollect() writes what the simulator does when it is given the file's actions",
+  ignore,
+  fn: () =>
+    withFolder(async (folder) => {
+      const out = join(folder, "hopper.hdf5");
+      const steps = 1500;
+      await collect(
+        ...["--task", "hopper-medium-v2", "--policy", policy, "--out", out],
+        ...["--steps", String(steps), "--noise", "0.3", "--epsilon", "0.1", "--seed", "7"],
+      );
+      const data = await read(out);
+      const next = await readField(out, "next_observations");
+      const [qpos, qvel] = [await readField(out, "infos/qpos"), await readField(out, "infos/qvel")];
+      assertEquals([data.rows, data.observationSize, data.actionSize], [steps, 11, 3]);
+
+      const environment = await makeEnvironment("hopper", 1);
+      let observation: Float64Array | null = null;
+      let episode = 0;
+      for (let row = 0; row < steps; row++) {
+        observation ??= await environment.reset([episodeSeed("collection", 7, episode++)]);
+        const state = (await environment.state())!;
+        assertEquals(qpos.slice(6 * row, 6 * row + 6), state.qpos);
+        assertEquals(qvel.slice(6 * row, 6 * row + 6), state.qvel);
+        const rowOf = (field: ArrayLike<number>, size: number) =>
+          Array.from({ length: size }, (_, i) => field[row * size + i]!);
+        assertEquals(rowOf(data.observations, 11), [...Float32Array.from(observation)]);
+        const step = await environment.step(Float64Array.from(rowOf(data.actions, 3)));
+        assertEquals(data.rewards[row], Math.fround(step.rewards[0]!));
+        assertEquals(data.terminals[row], step.terminated[0]);
+        assertEquals(data.timeouts[row], step.truncated[0]);
+        assertEquals(rowOf(next, 11), [...Float32Array.from(step.observations)]);
+        const over = step.terminated[0] === 1 || step.truncated[0] === 1;
+        observation = over ? null : step.observations;
+      }
+      await environment.close();
+      assert(episode > 3, "noise makes it fall");
+      // Where an episode goes on, the next row's observation is this row's next one.
+      for (const row of data.transitions) {
+        if (data.terminals[row] === 1) continue;
+        assertEquals(
+          data.observations.slice(11 * row + 11, 11 * row + 22),
+          Float32Array.from(next.slice(11 * row, 11 * row + 11)),
+        );
+      }
+    }),
+});
+
+Deno.test({
+  name: "dataCollect() writes D4RL's fields and how the data were made",
+  ignore,
+  fn: () =>
+    withFolder(async (folder) => {
+      const out = join(folder, "hopper.hdf5");
+      await collect("--task", "hopper", "--policy", policy, "--out", out, "--steps", "10");
+      const { D4rlFile } = await import("../../lib/data/hdf5.ts");
+      const file = await D4rlFile.open(out);
+      assertEquals(
+        file.fields.filter((field) => !field.startsWith("metadata/")).toSorted(),
+        [
+          "actions",
+          "infos/qpos",
+          "infos/qvel",
+          "next_observations",
+          "observations",
+          "rewards",
+          "terminals",
+          "timeouts",
+        ],
+      );
+      const metadata = (name: string) => file.scalar(`metadata/${name}`);
+      assertEquals(["task", "source", "seed", "noise", "profile"].map(metadata), [
+        "hopper",
+        policy,
+        0,
+        0,
+        "mjpy",
+      ]);
+      file.close();
+    }),
+});
+
+Deno.test({
+  name: "dataCollect() gives the same data for the same seed, other data for another",
+  ignore,
+  fn: () =>
+    withFolder(async (folder) => {
+      const actions = async (seed: string, name: string) => {
+        const out = join(folder, name);
+        await collect(
+          ...["--task", "hopper", "--policy", policy, "--out", out, "--steps", "20"],
+          ...["--noise", "0.1", "--seed", seed],
+        );
+        return (await read(out)).actions;
+      };
+      const first = await actions("1", "a.hdf5");
+      assertEquals(await actions("1", "b.hdf5"), first);
+      assert(String(await actions("2", "c.hdf5")) !== String(first));
+    }),
+});
+
+Deno.test({
+  name: "dataCollect() --planner writes maze2d's data as the planner made them",
+  ignore,
+  fn: () =>
+    withFolder(async (folder) => {
+      const out = join(folder, "maze.hdf5");
+      const steps = 3000;
+      await collect("--task", "maze2d-umaze-v1", "--planner", "--steps", `${steps}`, "--out", out);
+      const { collectMaze2d } = await import("../../lib/envs/planner.ts");
+      const rows = await collectMaze2d("maze2d-umaze-v1", steps, 0);
+      const data = await read(out);
+      assertEquals(data.observations, rows.observations);
+      assertEquals(data.actions, rows.actions);
+      assertEquals(data.rewards, rows.rewards);
+      assertEquals([...data.timeouts], [...rows.timeouts]);
+      assertEquals(data.terminals.every((flag) => flag === 0), true);
+      assertEquals(await readField(out, "infos/qpos"), rows.qpos);
+      assertEquals(await readField(out, "infos/qvel"), rows.qvel);
+      assertEquals(await readField(out, "infos/goal"), Float64Array.from(rows.goals));
+    }),
+});
+
+Deno.test({
+  name: "dataCollect() refuses what it cannot collect, and leaves no file",
+  ignore,
+  fn: () =>
+    withFolder(async (folder) => {
+      const out = join(folder, "x.hdf5");
+      const refuses = (message: string, ...args: string[]) =>
+        assertRejects(() => collect(...args), UserError, message);
+      await refuses("data collect needs --task", "--out", out, "--planner");
+      await refuses("data collect needs --out", "--task", "hopper", "--planner");
+      await refuses("neither is given", "--task", "hopper", "--out", out);
+      await refuses(
+        "both are given",
+        ...["--task", "hopper", "--out", out, "--planner", "--policy", policy],
+      );
+      await refuses(
+        "the planner needs a maze2d task",
+        ...["--task", "hopper", "--out", out, "--planner"],
+      );
+      await refuses(
+        "--noise is for --policy",
+        ...["--task", "maze2d-umaze-v1", "--out", out, "--planner", "--noise", "0.1"],
+      );
+      await refuses(
+        "halfcheetah has observations of 17",
+        ...["--task", "halfcheetah", "--out", out, "--policy", policy],
+      );
+      await refuses(
+        "there is no folder",
+        ...["--task", "hopper", "--policy", policy, "--steps", "2"],
+        ...["--out", join(folder, "no", "x.hdf5")],
+      );
+      assertEquals([...Deno.readDirSync(folder)], []);
+    }),
+});

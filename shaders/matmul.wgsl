@@ -12,6 +12,12 @@
 
 override LANES = 16u;
 
+//#if SUBGROUPS
+const TILE_ROWS = 16u;
+//#else
+const TILE_ROWS = 8u;
+//#endif
+
 struct Job {
   rows: u32,
   columns: u32,
@@ -252,16 +258,23 @@ fn main(
     return;
   }
 //#endif
-  for (var i = 0u; i < 4u; i++) {
-    store(job, row + i, column, t00[i]);
-    store(job, row + i, column + 1u, t01[i]);
-    store(job, row + 4u + i, column, t10[i]);
-    store(job, row + 4u + i, column + 1u, t11[i]);
+  // The results in one array and one loop over it, whose length the compiler does not know: unrolled,
+  // the loads and stores of the epilogue slow the product down on some drivers.
 //#if SUBGROUPS
-    store(job, row + 8u + i, column, t20[i]);
-    store(job, row + 8u + i, column + 1u, t21[i]);
-    store(job, row + 12u + i, column, t30[i]);
-    store(job, row + 12u + i, column + 1u, t31[i]);
+  var tile = array<vec4f, 32>(
+    t00[0], t01[0], t00[1], t01[1], t00[2], t01[2], t00[3], t01[3],
+    t10[0], t11[0], t10[1], t11[1], t10[2], t11[2], t10[3], t11[3],
+    t20[0], t21[0], t20[1], t21[1], t20[2], t21[2], t20[3], t21[3],
+    t30[0], t31[0], t30[1], t31[1], t30[2], t31[2], t30[3], t31[3],
+  );
+//#else
+  var tile = array<vec4f, 16>(
+    t00[0], t01[0], t00[1], t01[1], t00[2], t01[2], t00[3], t01[3],
+    t10[0], t11[0], t10[1], t11[1], t10[2], t11[2], t10[3], t11[3],
+  );
 //#endif
+  let rows = min(job.rows - row, TILE_ROWS);
+  for (var i = 0u; i < 2u * rows; i++) {
+    store(job, row + i / 2u, column + i % 2u, tile[i]);
   }
 }

@@ -15,8 +15,8 @@ import { ParameterSet } from "./parameters.ts";
 import { uniform } from "./random.ts";
 import type { Tensor } from "./tensor.ts";
 
-const registers: Target = { matmul: "registers", matmulLanes: 16 };
-const subgroups: Target = { matmul: "subgroups", matmulLanes: 16 };
+const registers: Target = { matmul: "registers", matmulLanes: 8 };
+const subgroups: Target = { matmul: "subgroups", matmulLanes: 8 };
 
 /** Compiles graphs for one GPU. */
 export class Engine {

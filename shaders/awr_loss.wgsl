@@ -1,5 +1,6 @@
 // Advantage-weighted regression: A = min Q - V, w = min(exp(temperature A), 100),
-// loss = mean over rows of w |pi - a|^2, and its gradient by pi.
+// loss = mean over rows of w |pi - a|^2, and its gradient by pi; with TANH_DERIVATIVE by what pi is the
+// tanh of.
 
 struct Job {
   rows: u32,
@@ -39,10 +40,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let advantage = q - activations[job.v + row].x;
     let weight = min(exp(min(job.temperature * advantage, 80.0)), job.limit);
     for (var c = 0u; c < job.width; c++) {
-      let difference = activations[job.policy + row * job.policy_stride + c] -
-        activations[job.action + row * job.action_stride + c];
+      let policy = activations[job.policy + row * job.policy_stride + c];
+      let difference = policy - activations[job.action + row * job.action_stride + c];
       total += weight * dot(difference, difference);
-      activations[job.gradient + row * job.gradient_stride + c] = 2.0 * share * weight * difference;
+      var gradient = 2.0 * share * weight * difference;
+//#if TANH_DERIVATIVE
+      gradient *= 1.0 - policy * policy;
+//#endif
+      activations[job.gradient + row * job.gradient_stride + c] = gradient;
     }
   }
   let loss = reduce(vec4f(total, 0.0, 0.0, 0.0), lane).x * share;

@@ -3,7 +3,7 @@
 //   NT:  out = epilogue(A Bᵀ + bias)   A [rows, depth], B [columns, depth]   a linear layer
 //   NN:  out = epilogue(A B)           A [rows, depth], B [depth, columns]   its input gradient
 //   TN:  out = Aᵀ B                    A [depth, rows], B [depth, columns]   its weight gradient, and
-//        in the job's last tiles the column sums of A: its bias gradient
+//        in the job's last tiles the column sums of one factor: its bias gradient
 //
 // Each invocation keeps a tile of outputs in registers, four rows by four columns to a matrix: with
 // SUBGROUPS 16 by 8, otherwise 8 by 8. The invocations of a workgroup share their rows and lie side by
@@ -43,6 +43,10 @@ struct Job {
 //#endif
 //#if TN
   product_tiles: u32,
+  turned: u32, // 1: out is stored transposed
+  summand: u32, // the factor whose columns are summed
+  summand_stride: u32,
+  summand_width: u32,
   sums: u32,
 //#endif
 }
@@ -123,17 +127,17 @@ fn main(
   let last_column = (job.columns - 1u) / 4u;
 
 //#if TN
-  // The last tiles sum the columns of A, one vec4 of columns to an invocation.
+  // The last tiles sum columns, one vec4 of them to an invocation.
   let summing = work.y >= job.product_tiles;
   let depth = select((job.depth + 3u) / 4u, 0u, summing);
   let summed = (work.y - job.product_tiles) * LANES + lane;
   var column_sums = vec4f(0.0);
-  var s = job.a + min(summed, last_row / 4u);
+  var s = job.summand + min(summed, job.summand_width - 1u);
   for (var k = 0u; k < select(0u, job.depth, summing); k++) {
     column_sums += activations[s];
-    s += job.a_stride;
+    s += job.summand_stride;
   }
-  if (summing && summed <= last_row / 4u) {
+  if (summing && summed < job.summand_width) {
     activations[job.sums + summed] = column_sums;
   }
 //#else
@@ -272,6 +276,36 @@ fn main(
     t00[0], t01[0], t00[1], t01[1], t00[2], t01[2], t00[3], t01[3],
     t10[0], t11[0], t10[1], t11[1], t10[2], t11[2], t10[3], t11[3],
   );
+//#endif
+//#if TN
+  if (job.turned == 1u) {
+    // Blocks of four by four are turned in place; entry i of the array is then a vec4 along the rows.
+//#if SUBGROUPS
+    let u00 = transpose(t00); let u01 = transpose(t01); let u10 = transpose(t10); let u11 = transpose(t11);
+    let u20 = transpose(t20); let u21 = transpose(t21); let u30 = transpose(t30); let u31 = transpose(t31);
+    tile = array<vec4f, 32>(
+      u00[0], u10[0], u20[0], u30[0], u00[1], u10[1], u20[1], u30[1],
+      u00[2], u10[2], u20[2], u30[2], u00[3], u10[3], u20[3], u30[3],
+      u01[0], u11[0], u21[0], u31[0], u01[1], u11[1], u21[1], u31[1],
+      u01[2], u11[2], u21[2], u31[2], u01[3], u11[3], u21[3], u31[3],
+    );
+//#else
+    let u00 = transpose(t00); let u01 = transpose(t01); let u10 = transpose(t10); let u11 = transpose(t11);
+    tile = array<vec4f, 16>(
+      u00[0], u10[0], u00[1], u10[1], u00[2], u10[2], u00[3], u10[3],
+      u01[0], u11[0], u01[1], u11[1], u01[2], u11[2], u01[3], u11[3],
+    );
+//#endif
+    let across = TILE_ROWS / 4u;
+    for (var i = 0u; i < min(2u, last_column + 1u - min(column, last_column + 1u)) * TILE_ROWS; i++) {
+      let out_row = column * 4u + i / across;
+      let out_column = row / 4u + i % across;
+      if (out_row < job.columns && out_column <= last_row / 4u) {
+        activations[job.out + out_row * job.out_stride + out_column] = tile[i];
+      }
+    }
+    return;
+  }
 //#endif
   let rows = min(job.rows - row, TILE_ROWS);
   for (var i = 0u; i < 2u * rows; i++) {

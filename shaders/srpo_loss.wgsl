@@ -2,7 +2,8 @@
 //   d loss / d a = [ omega(t) (epsilon_hat - baseline z) - beta dQ/da ] / rows
 // and the surrogate whose gradient it is, loss = mean over rows of a . [...]. With `normalize`, dQ/da
 // is divided by its root mean square over the action's entries (beta_norm, Appendix C). Beta, omega,
-// the baseline and the normalisation belong to a job: replicas may differ in them.
+// the baseline and the normalisation belong to a job: replicas may differ in them. With TANH_DERIVATIVE
+// the gradient is by what the action is the tanh of.
 
 struct Job {
   rows: u32,
@@ -66,7 +67,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       let g = activations[job.q_gradient + row * job.q_gradient_stride + c];
       let direction = omega * e - beta * g;
       total.x += dot(direction, a);
-      activations[job.gradient + row * job.gradient_stride + c] = direction * share;
+      var gradient = direction * share;
+//#if TANH_DERIVATIVE
+      gradient *= 1.0 - a * a;
+//#endif
+      activations[job.gradient + row * job.gradient_stride + c] = gradient;
     }
     for (var head = 0u; head < job.heads; head++) {
       total.y += activations[job.q + head * job.q_head + row].x / f32(job.heads);

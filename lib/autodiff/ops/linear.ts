@@ -7,6 +7,7 @@
  */
 import activationSource from "../../../shaders/activation.wgsl" with { type: "text" };
 import matmulSource from "../../../shaders/matmul.wgsl" with { type: "text" };
+import thinSource from "../../../shaders/matmul_thin.wgsl" with { type: "text" };
 import type { Job, KernelSpec } from "../../gpu/kernel.ts";
 import type { Target } from "../../gpu/target.ts";
 import type { Graph, Operation } from "../graph.ts";
@@ -51,19 +52,20 @@ export function linear(
   const shape = { replicas, rows: x.rows, columns: weight.rows };
   const y = new Tensor(shape);
   const before = activation === "mish" ? new Tensor(shape) : null;
+  const thin = weight.rows <= 4 && !before && !residual;
   graph.record({
     name: "linear",
     inputs: residual ? [x, weight, bias, residual] : [x, weight, bias],
     reads: [x, weight, bias, ...(residual ? [residual] : [])],
     writes: before ? [y, before] : [y],
     kernel: (target) =>
-      matmulKernel(target, [
+      thin ? thinKernel(activation) : matmulKernel(target, [
         "NT",
         ...(activation === "tanh" ? ["TANH"] : activation === "mish" ? ["MISH"] : []),
         ...(residual ? ["ADD"] : []),
       ]),
-    jobs: (target) =>
-      matmulJobs(target, replicas, (job) => ({
+    jobs: (target) => {
+      const fields = (job: number) => ({
         rows: x.rows,
         columns: weight.rows,
         depth: x.width / 4,
@@ -77,7 +79,9 @@ export function linear(
         floor: activation === "relu" ? 0 : lowest,
         ...(before && place("saved", before, job, replicas)),
         ...(residual && place("addend", residual, job, replicas)),
-      })),
+      });
+      return thin ? thinJobs(replicas, fields) : matmulJobs(target, replicas, fields);
+    },
     gradient: (upstream, [wantX, wantWeight, wantBias]) => {
       const outer = applyDerivative(graph, upstream, activation, before ?? y);
       let dx: Tensor | null = null;
@@ -186,24 +190,59 @@ function productOfColumns(
     writes: [dWeight, dBias],
     kernel: (target) => matmulKernel(target, ["TN"]),
     jobs: (target) =>
-      matmulJobs(target, replicas, (job) => ({
-        rows: weight.rows,
-        columns: x.width,
-        depth: dy.rows,
-        a: dy.at(job, replicas),
-        a_stride: dy.stride,
-        b: x.at(job, replicas),
-        b_stride: x.stride,
-        out: dWeight.at(job, replicas),
-        out_stride: dWeight.stride,
-        sums: dBias.at(job, replicas),
-      }), true),
+      matmulJobs(target, replicas, (job) => {
+        const gradient = { at: dy.at(job, replicas), stride: dy.stride, columns: weight.rows };
+        const input = { at: x.at(job, replicas), stride: x.stride, columns: x.width };
+        // Invocations lie along the columns of the second factor: the wider one goes there, and the
+        // result is turned as it is stored.
+        const turned = gradient.columns > input.columns;
+        const [a, b] = turned ? [input, gradient] : [gradient, input];
+        return {
+          rows: a.columns,
+          columns: b.columns,
+          depth: dy.rows,
+          a: a.at,
+          a_stride: a.stride,
+          b: b.at,
+          b_stride: b.stride,
+          out: dWeight.at(job, replicas),
+          out_stride: dWeight.stride,
+          turned: turned ? 1 : 0,
+          summand: gradient.at,
+          summand_stride: gradient.stride,
+          summand_width: dy.width / 4,
+          sums: dBias.at(job, replicas),
+        };
+      }, true),
   });
   return [dWeight, dBias];
 }
 
 function place(name: string, tensor: Tensor, job: number, jobs: number): Record<string, number> {
   return { [name]: tensor.at(job, jobs), [`${name}_stride`]: tensor.stride };
+}
+
+/** Invocations of a workgroup of the thin product, and the rows each computes. */
+const thinLanes = 8;
+const thinRows = 4;
+
+function thinKernel(activation: Activation): KernelSpec {
+  return {
+    name: "matmul thin",
+    source: activationSource + thinSource,
+    directives: activation === "tanh" ? ["TANH"] : [],
+    constants: { LANES: thinLanes },
+  };
+}
+
+function thinJobs(
+  replicas: number,
+  fields: (job: number) => Record<string, number> & { rows: number },
+): Job[] {
+  return Array.from({ length: replicas }, (_, job) => {
+    const record = fields(job);
+    return { fields: record, tiles: Math.ceil(record.rows / (thinRows * thinLanes)) };
+  });
 }
 
 function matmulKernel(target: Target, directives: string[]): KernelSpec {
@@ -227,7 +266,7 @@ function matmulJobs(
     const record = fields(job);
     const columnTiles = Math.ceil(record.columns / (8 * target.matmulLanes));
     const productTiles = columnTiles * Math.ceil(record.rows / tileRows);
-    const sumTiles = sums ? Math.ceil(record.rows / (4 * target.matmulLanes)) : 0;
+    const sumTiles = sums ? Math.ceil(record.summand_width! / target.matmulLanes) : 0;
     return {
       fields: {
         ...record,

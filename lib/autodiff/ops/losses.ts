@@ -181,7 +181,7 @@ export function advantageWeightedLoss(
     graph,
     replicas,
     { name: "awr loss", source: stepSource + reduceSource + awrSource },
-    { reads: [policy, action, q, v], writes: [gradient] },
+    { reads: [policy, action, q, v], writes: [gradient], policy },
     (job) => ({
       rows: policy.rows,
       width: policy.width / 4,
@@ -248,7 +248,7 @@ export function scoreRegularizedLoss(
     graph,
     replicas,
     { name: "srpo loss", source: stepSource + reduceSource + scheduleSource + srpoSource },
-    { reads: [action, noiseHat, z, t, qGradient, q], writes: [gradient] },
+    { reads: [action, noiseHat, z, t, qGradient, q], writes: [gradient], policy: action },
     (job) => {
       const { beta, weighting, subtractBaseline, normalizeQ } = regularization(job);
       return {

@@ -8,7 +8,12 @@ import { launchServer, type ServerKind } from "../envs/bridge/launch.ts";
 import type { EnvironmentSpec } from "../envs/environment.ts";
 import { episodeScore, type Evaluation, type Spread, summarize } from "../envs/evaluation.ts";
 import { actionLatency } from "../envs/latency.ts";
-import { type Connection, type Episode, rolloutWithRetries } from "../envs/rollout.ts";
+import {
+  type Connection,
+  type Episode,
+  isServerLost,
+  rolloutWithRetries,
+} from "../envs/rollout.ts";
 import { referenceReturn } from "../envs/scores.ts";
 import { evaluationSeeds, maxEpisodes, maxEpisodeSeed } from "../envs/seeds.ts";
 import { UserError } from "../errors.ts";
@@ -117,7 +122,7 @@ export async function evaluate(args: readonly string[]): Promise<void> {
   const recorder = flags.record === undefined ? null : new TrajectoryRecorder();
 
   let spec: EnvironmentSpec | undefined;
-  const episodes = await rolloutWithRetries(
+  const playing = rolloutWithRetries(
     {
       connect: async () => {
         const connection = await connect(flags, task, batchSize(seeds.length, policy.actionSize));
@@ -142,6 +147,10 @@ export async function evaluate(args: readonly string[]): Promise<void> {
       end: (i, episode) => console.log(episodeLine(i, episode, task, reference(spec!, task))),
     },
   );
+  const episodes = await playing.catch((error) => {
+    if (!isServerLost(error)) throw error;
+    throw new UserError(`${error.message}; --retry N plays them again on a new server`);
+  });
   const found = summarize(task, episodes, reference(spec!, task));
   if (recorder !== null) {
     await recorder.write(flags.record!, spec!, episodes);

@@ -154,14 +154,17 @@ export async function rolloutWithRetries(
       });
       return episodes as Episode[];
     } catch (error) {
-      const lost = error instanceof BridgeError &&
-        (error.fault === "lost" || error.fault === "timeout");
-      if (!lost || retry === retries) throw error;
+      if (!isServerLost(error) || retry === retries) throw error;
       announce(error, episodes.filter((episode) => episode === undefined).length);
     } finally {
       await connection.close();
     }
   }
+}
+
+/** Whether an error is that of a server that went away or does not answer any more. */
+export function isServerLost(error: unknown): error is BridgeError {
+  return error instanceof BridgeError && (error.fault === "lost" || error.fault === "timeout");
 }
 
 async function observePositions(

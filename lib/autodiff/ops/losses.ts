@@ -17,20 +17,31 @@ import type { Graph, Loss, OperationName } from "../graph.ts";
 import { Tensor } from "../tensor.ts";
 import { shapeOf } from "./elementwise.ts";
 
-/** Records a loss: one job, of one workgroup, to a replica. */
+/**
+ * Records a loss: one job, of one workgroup, to a replica.
+ *
+ * @param tensors What it touches; `policy` is the tensor it is differentiated by where its shader can go
+ * on through the tanh that made it.
+ */
 function recordLoss(
   graph: Graph,
   replicas: number,
   kernel: KernelSpec & { readonly name: OperationName },
-  tensors: { reads: readonly Tensor[]; writes: readonly Tensor[] },
+  tensors: { reads: readonly Tensor[]; writes: readonly Tensor[]; policy?: Tensor },
   fields: (job: number) => Record<string, number>,
 ): void {
+  const directives: string[] = [];
   graph.record({
     name: kernel.name,
     inputs: [],
     reads: [...tensors.reads],
     writes: tensors.writes,
-    kernel: () => kernel,
+    absorbDerivative: (activation, saved) => {
+      if (activation !== "tanh" || saved !== tensors.policy || directives.length > 0) return false;
+      directives.push("TANH_DERIVATIVE");
+      return true;
+    },
+    kernel: () => ({ ...kernel, directives }),
     jobs: () =>
       Array.from({ length: replicas }, (_, job) => ({
         fields: { metrics_width: graph.metricsWidth, ...fields(job) },

@@ -3,12 +3,13 @@
  *
  * @module
  */
+import { basename, dirname, join, resolve } from "node:path";
 import { candidatePolicy, networkPolicy, type Policy } from "../envs/policies.ts";
 import { UserError } from "../errors.ts";
 import { Mlp, TwinQ } from "../nn/host/mlp.ts";
 import { NoiseModel } from "../nn/host/noise_model.ts";
 import type { NamedTensors } from "../nn/host/tensors.ts";
-import { RunDirectory } from "./directory.ts";
+import { type RunConfig, RunDirectory } from "./directory.ts";
 import { decode } from "./safetensors.ts";
 
 /**
@@ -55,7 +56,7 @@ export interface Trained {
 }
 
 /**
- * Opens a run directory, or a safetensors file with an actor: `net.0.weight`, `net.0.bias`,
+ * Opens a run directory, the folder of one seed in a run of several, or a safetensors file with an actor: `net.0.weight`, `net.0.bias`,
  * `net.2.weight`, … with ReLU between and tanh at the end (a checkpoint's `policy.net.*` will do).
  *
  * @throws {UserError} There is nothing at `path`, or the directory is not a run's.
@@ -90,7 +91,13 @@ function openFile(path: string): Trained {
 
 function openRun(path: string): Trained {
   const run = new RunDirectory(path);
-  const { task } = run.readConfig();
+  const { task, seeds } = configOf(path);
+  if (isFile(run.config) && seeds.length > 1) {
+    throw new UserError(
+      `${path} holds ${seeds.length} seeds; name the folder of one, for example ` +
+        join(path, `seed-${seeds[0]}`),
+    );
+  }
   const critic = run.checkpoint("critic");
   const behavior = run.checkpoint("behavior");
   // While the policy stage is under way, only its checkpoint is there.
@@ -123,6 +130,12 @@ function openRun(path: string): Trained {
       return { policy: candidatePolicy(model, q, candidates, steps), files };
     },
   };
+}
+
+/** What a run was started with; the folder of one of several seeds lies in the run's. */
+function configOf(path: string): RunConfig {
+  const ofSeed = /^seed-\d+$/.test(basename(resolve(path))) && !isFile(join(path, "config.json"));
+  return new RunDirectory(ofSeed ? dirname(resolve(path)) : path).readConfig();
 }
 
 function actor(tensors: NamedTensors): Policy {

@@ -28,13 +28,18 @@ async function printed(...args: string[]): Promise<string[]> {
 type Stage = "critic" | "behavior" | "policy";
 
 /** A run on `task` with the checkpoints of some stages; observations of 4 and actions of 2 entries. */
-async function writeRun(folder: string, task: string, stages: readonly Stage[]): Promise<string> {
+async function writeRun(
+  folder: string,
+  task: string,
+  stages: readonly Stage[],
+  seeds: readonly number[] = [0],
+): Promise<string> {
   const run = new RunDirectory(folder);
   Deno.mkdirSync(join(folder, "checkpoints"), { recursive: true });
   await run.writeConfig({
     version: "0.1.0",
     task,
-    seeds: [0],
+    seeds,
     stages,
     data: { file: "data.hdf5", sha256: "0", rows: 2 },
     adapter: {},
@@ -125,6 +130,28 @@ Deno.test({
         assertEquals(found.paper_score, null);
       }
       assertEquals((await play("--policy", "idql")).episodes, idql.episodes);
+    }),
+});
+
+Deno.test({
+  name: "evaluate() takes the folder of one seed in a run of several, and asks for one",
+  ignore: !mayLaunch || !mayUseFiles,
+  fn: () =>
+    withFolder(async (folder) => {
+      const run = await writeRun(folder, "maze2d-open-v0", [], [3, 4]);
+      const one = join(run, "seed-4");
+      Deno.mkdirSync(one);
+      Deno.writeFileSync(
+        new RunDirectory(one).policy,
+        encode(mlpTensors("net", 4, 9, 2)),
+      );
+      const found = JSON.parse((await printed(one, "--episodes", "1", "--json")).at(-1)!);
+      assertEquals([found.task, found.policy], ["maze2d-open-v0", "srpo"]);
+      await assertRejects(
+        () => printed(run),
+        UserError,
+        `${run} holds 2 seeds; name the folder of one, for example ${join(run, "seed-3")}`,
+      );
     }),
 });
 

@@ -40,7 +40,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   var value = upstream * (1.0 - x * x);
 //#elif MISH
   var value = upstream * mish_derivative(x);
-//#else
+//#elif SOFTPLUS
   var value = upstream * softplus_derivative(x);
 //#endif
 //#else
@@ -50,7 +50,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   var value = tanh_stable(x);
 //#elif MISH
   var value = mish(x);
-//#else
+//#elif SOFTPLUS
   var value = softplus(x);
 //#endif
 //#endif

@@ -91,11 +91,19 @@ const largestBatch = 50;
  */
 const undelayedBytes = 1024;
 
-/** Environments to step together, so that all rounds of episodes are about equally large. */
-function batchSize(episodes: number, actionSize: number): number {
+/** Milliseconds that acting in one step may take; a server takes a client silent for longer for gone. */
+const longestAct = 10_000;
+
+/**
+ * Environments to step together, so that all rounds of episodes are about equally large.
+ *
+ * @param latency Milliseconds that one action takes.
+ */
+function batchSize(episodes: number, actionSize: number, latency: number): number {
   // A request has a header of 16 bytes, and for each environment its action and its index.
-  const undelayed = Math.max(1, Math.floor((undelayedBytes - 16) / (8 * actionSize + 4)));
-  const rounds = Math.ceil(episodes / Math.min(largestBatch, undelayed));
+  const undelayed = Math.floor((undelayedBytes - 16) / (8 * actionSize + 4));
+  const largest = Math.min(largestBatch, undelayed, Math.floor(longestAct / latency));
+  const rounds = Math.ceil(episodes / Math.max(1, largest));
   return Math.ceil(episodes / rounds);
 }
 
@@ -121,14 +129,21 @@ export async function evaluate(args: readonly string[]): Promise<void> {
   if (flags.record !== undefined) await checkWritable(flags.record);
   const recorder = flags.record === undefined ? null : new TrajectoryRecorder();
 
+  const latencies = new Map(
+    (trained.ways.length > 0 ? trained.ways : [null]).map((each) =>
+      [each ?? "file", actionLatency(trained.load(each, flags).policy)] as const
+    ),
+  );
+  const count = batchSize(seeds.length, policy.actionSize, latencies.get(way ?? "file")!);
+
   let spec: EnvironmentSpec | undefined;
   const playing = rolloutWithRetries(
     {
       connect: async () => {
-        const connection = await connect(flags, task, batchSize(seeds.length, policy.actionSize));
+        const connection = await connect(flags, task, count);
         if (spec === undefined) {
           spec = connection.environment.spec;
-          console.log(heading(spec, way, files, seeds));
+          console.log(heading(spec, way, files, seeds, latencies));
         }
         return connection;
       },
@@ -156,11 +171,7 @@ export async function evaluate(args: readonly string[]): Promise<void> {
     await recorder.write(flags.record!, spec!, episodes);
     console.log(`positions of every step are in ${flags.record}`);
   }
-  const latencies = new Map<string, number>();
-  for (const each of trained.ways.length > 0 ? trained.ways : [null]) {
-    latencies.set(each ?? "file", actionLatency(trained.load(each, flags).policy));
-  }
-  console.log(report(found, latencies));
+  console.log(report(found));
   if (flags.json) console.log(JSON.stringify(toJson(task, way, files, spec!, found, latencies)));
 }
 
@@ -215,11 +226,17 @@ function heading(
   way: Way | null,
   files: readonly string[],
   seeds: readonly number[],
+  latencies: ReadonlyMap<string, number>,
 ): string {
+  const base = latencies.get("srpo") ?? Math.min(...latencies.values());
+  const times = [...latencies].map(([way, ms]) =>
+    `${way} ${ms.toPrecision(3)} ms` + (latencies.size > 1 ? ` (${factor(ms / base)}×)` : "")
+  );
   const versions = Object.entries(spec.versions).map(([name, version]) => `${name} ${version}`);
   const lines = [
     `environment  ${spec.id} (${versions.join(", ")})`,
     `policy       ${way === null ? "" : `${way}, `}${files.join(" and ")}`,
+    `one action   ${times.join(", ")}`,
     `seeds        ${seeds[0]}` + (seeds.length > 1 ? ` to ${seeds.at(-1)}` : ""),
   ];
   const bounds = [...spec.actionLow.map((low) => -low), ...spec.actionHigh];
@@ -245,7 +262,7 @@ function episodeLine(
   ].join("  ");
 }
 
-function report(found: Evaluation, latencies: ReadonlyMap<string, number>): string {
+function report(found: Evaluation): string {
   const { paperScore, score } = found;
   const spread = ({ mean, std }: Spread) => `${decimals(mean)(mean)} ± ${decimals(mean)(std)}`;
   const lines = [
@@ -262,11 +279,6 @@ function report(found: Evaluation, latencies: ReadonlyMap<string, number>): stri
         "(SRPO, Table 1: mean and deviation over seeds)",
     );
   }
-  const base = latencies.get("srpo") ?? Math.min(...latencies.values());
-  const times = [...latencies].map(([way, ms]) =>
-    `${way} ${ms.toPrecision(3)} ms` + (latencies.size > 1 ? ` (${factor(ms / base)}×)` : "")
-  );
-  lines.push(`one action   ${times.join(", ")}`);
   return lines.join("\n");
 }
 

@@ -1,5 +1,5 @@
-// Adam (with decay: AdamW) over a whole family of networks, and with TARGET the exponential moving
-// average of the parameters it just moved. The host computes the step's scalars in double precision.
+// Adam (with decay: AdamW) over a whole family of networks, and where the family has target networks
+// the exponential moving average of the parameters it just moved. The host computes the step's scalars in double precision.
 
 override WORKGROUP = 64u;
 
@@ -17,10 +17,8 @@ struct Job {
   beta2: f32,
   one_minus_beta2: f32,
   epsilon: f32,
-//#if TARGET
   average: u32,
-  average_rate: f32,
-//#endif
+  average_rate: f32, // 0 without target networks
 }
 
 @group(0) @binding(0) var<storage, read> worklist: array<vec2u>;
@@ -44,8 +42,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   parameters[job.mean + i] = mean;
   parameters[job.square + i] = square;
   parameters[job.parameter + i] = moved;
-//#if TARGET
-  let average = parameters[job.average + i];
-  parameters[job.average + i] = job.average_rate * moved + (1.0 - job.average_rate) * average;
-//#endif
+  if (job.average_rate > 0.0) {
+    let average = parameters[job.average + i];
+    parameters[job.average + i] = job.average_rate * moved + (1.0 - job.average_rate) * average;
+  }
 }

@@ -15,6 +15,7 @@ struct Job {
   out: u32,
   out_stride: u32,
   floor: f32, // 0 for ReLU, the lowest number for none
+  squash: u32, // 1: tanh
 }
 
 @group(0) @binding(0) var<storage, read> worklist: array<vec2u>;
@@ -61,11 +62,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
   let inside = vec4u(0u, 1u, 2u, 3u) < vec4u(job.columns);
   for (var i = 0u; i < min(4u, job.rows - row); i++) {
-//#if TANH
-    let value = tanh_stable(tile[i]);
-//#else
-    let value = max(tile[i], vec4f(job.floor));
-//#endif
+    // Both are computed: so few outputs cost less than a dispatch of their own.
+    let value = select(max(tile[i], vec4f(job.floor)), tanh_stable(tile[i]), job.squash == 1u);
     activations[job.out + (row + i) * job.out_stride] = select(vec4f(0.0), value, inside);
   }
 }

@@ -16,7 +16,7 @@ import {
   createRunDirectory,
   openRunDirectory,
   type RunConfig,
-  RunDirectory,
+  type RunDirectory,
 } from "../runs/directory.ts";
 import { watchInterrupt } from "../runs/interrupt.ts";
 import { standardError } from "../runs/progress.ts";

@@ -77,11 +77,7 @@ export function adam(
     inputs: [],
     reads: [gradient, ...touched],
     writes: touched,
-    kernel: () => ({
-      name: "adam",
-      source: stepSource + adamSource,
-      directives: target ? ["TARGET"] : [],
-    }),
+    kernel: () => ({ name: "adam", source: stepSource + adamSource }),
     jobs: () => {
       const count = (whole.columns * whole.replicas) / 4;
       return [{
@@ -99,10 +95,8 @@ export function adam(
           beta2,
           one_minus_beta2: 1 - beta2,
           epsilon,
-          ...(target && {
-            average: target.parameters.whole.at(0, 1),
-            average_rate: target.rate,
-          }),
+          average: target?.parameters.whole.at(0, 1) ?? 0,
+          average_rate: target?.rate ?? 0,
         },
         tiles: Math.ceil(count / workgroup),
       }];

@@ -59,7 +59,7 @@ export function linear(
     reads: [x, weight, bias, ...(residual ? [residual] : [])],
     writes: before ? [y, before] : [y],
     kernel: (target) =>
-      thin ? thinKernel(activation) : matmulKernel(target, [
+      thin ? thinKernel : matmulKernel(target, [
         "NT",
         ...(activation === "tanh" ? ["TANH"] : activation === "mish" ? ["MISH"] : []),
         ...(residual ? ["ADD"] : []),
@@ -80,7 +80,9 @@ export function linear(
         ...(before && place("saved", before, job, replicas)),
         ...(residual && place("addend", residual, job, replicas)),
       });
-      return thin ? thinJobs(replicas, fields) : matmulJobs(target, replicas, fields);
+      return thin
+        ? thinJobs(replicas, (job) => ({ ...fields(job), squash: activation === "tanh" ? 1 : 0 }))
+        : matmulJobs(target, replicas, fields);
     },
     gradient: (upstream, [wantX, wantWeight, wantBias]) => {
       const outer = applyDerivative(graph, upstream, activation, before ?? y);
@@ -226,14 +228,11 @@ function place(name: string, tensor: Tensor, job: number, jobs: number): Record<
 const thinLanes = 8;
 const thinRows = 4;
 
-function thinKernel(activation: Activation): KernelSpec {
-  return {
-    name: "matmul thin",
-    source: activationSource + thinSource,
-    directives: activation === "tanh" ? ["TANH"] : [],
-    constants: { LANES: thinLanes },
-  };
-}
+const thinKernel: KernelSpec = {
+  name: "matmul thin",
+  source: activationSource + thinSource,
+  constants: { LANES: thinLanes },
+};
 
 function thinJobs(
   replicas: number,

@@ -1,0 +1,167 @@
+/**
+ * Checks of the operations that work entry by entry: activations, addition, concatenation, sums over
+ * networks, dropout.
+ *
+ * @module
+ */
+import { add } from "../autodiff/ops/add.ts";
+import { concatenate } from "../autodiff/ops/concatenate.ts";
+import { dropout } from "../autodiff/ops/dropout.ts";
+import { foldReplicas } from "../autodiff/ops/fold_replicas.ts";
+import { unary } from "../autodiff/ops/unary.ts";
+import { type Case, type Check, compared } from "./check.ts";
+import { beside, map, mish, relu, softplus, zip } from "./matrix.ts";
+
+const sizes = [[1, 1], [7, 13], [33, 257]] as const;
+const each = (make: (rows: number, columns: number, replicas: number) => Case): Case[] =>
+  sizes.flatMap(([rows, columns]) => [1, 3].map((replicas) => make(rows, columns, replicas)));
+
+function activation(name: "relu" | "tanh" | "mish" | "softplus", f: (x: number) => number): Check {
+  return {
+    name,
+    limit: 5e-6,
+    cases: each((rows, columns, replicas) =>
+      compared({
+        shape: `${rows}×${columns}`,
+        replicas,
+        // Wide enough for the tails, short of where tanh is flat: its derivative there is the rounding
+        // of 1 − tanh².
+        inputs: { x: { rows, columns, wanted: true, from: (z) => (name === "tanh" ? 1 : 4) * z } },
+        record: (graph, { x }) => ({ results: { y: unary(graph, x, name) }, objective: "y" }),
+        reference: ({ x }) => ({ y: [map(x[0], f)] }),
+      })
+    ),
+  };
+}
+
+/** (a + b) + a: the gradients of both go through one tensor, and a's meets another. */
+const addition: Check = {
+  name: "add",
+  limit: 1e-6,
+  cases: each((rows, columns, replicas) =>
+    compared({
+      shape: `${rows}×${columns}`,
+      replicas,
+      inputs: { a: { rows, columns, wanted: true }, b: { rows, columns, wanted: true } },
+      record: (graph, { a, b }) => ({
+        results: { y: add(graph, add(graph, a, b), a) },
+        objective: "y",
+      }),
+      reference: ({ a, b }) => ({ y: [zip(a[0], b[0], (x, y) => x + y + x)] }),
+    })
+  ),
+};
+
+/**
+ * An activation of one part lies in the concatenation for good, an input is copied into it, and one
+ * tensor may be several parts.
+ */
+const concatenation: Check = {
+  name: "concatenate",
+  limit: 5e-6,
+  cases: [[1, 1, 1], [7, 3, 11], [33, 257, 8]].flatMap(([rows, left, right]) =>
+    [1, 3].map((replicas) =>
+      compared({
+        shape: `${rows}×(${left}+${right}+${left})`,
+        replicas,
+        inputs: {
+          a: { rows: rows!, columns: left!, wanted: true },
+          b: { rows: rows!, columns: right!, wanted: true },
+        },
+        record: (graph, { a, b }) => {
+          const h = unary(graph, a, "tanh");
+          return {
+            results: { y: concatenate(graph, [h, b, h]) },
+            objective: "y",
+            segments: [left!, right!, left!],
+          };
+        },
+        reference: ({ a, b }) => {
+          const h = map(a[0], Math.tanh);
+          return { y: [beside(h, b[0], h)] };
+        },
+      })
+    )
+  ),
+};
+
+/** A concatenation within a concatenation is copied. */
+const nested: Check = {
+  name: "concatenate, nested",
+  limit: 5e-6,
+  cases: [1, 3].map((replicas) =>
+    compared({
+      shape: "7×((4+8)+3)",
+      replicas,
+      inputs: {
+        a: { rows: 7, columns: 4, wanted: true },
+        b: { rows: 7, columns: 8, wanted: true },
+        c: { rows: 7, columns: 3, wanted: true },
+      },
+      record: (graph, { a, b, c }) => {
+        const parts = [a, b].map((part) => unary(graph, part, "tanh"));
+        const inner = concatenate(graph, parts);
+        return {
+          results: { y: concatenate(graph, [inner, c]) },
+          objective: "y",
+          segments: [12, 3],
+        };
+      },
+      reference: ({ a, b, c }) => ({
+        y: [beside(map(a[0], Math.tanh), map(b[0], Math.tanh), c[0])],
+      }),
+    })
+  ),
+};
+
+const fold: Check = {
+  name: "fold replicas",
+  limit: 1e-6,
+  cases: each((rows, columns, replicas) =>
+    compared({
+      shape: `${rows}×${columns}, 2 heads`,
+      replicas,
+      inputs: { x: { rows, columns, heads: 2 } },
+      record: (graph, { x }) => ({ results: { y: foldReplicas(graph, x, replicas) } }),
+      reference: ({ x }) => ({ y: [x.reduce((a, b) => zip(a, b, (p, q) => p + q))] }),
+    })
+  ),
+};
+
+const dropped: Check = {
+  name: "dropout, given mask",
+  limit: 1e-6,
+  cases: each((rows, columns, replicas) =>
+    compared({
+      shape: `${rows}×${columns}`,
+      replicas,
+      inputs: {
+        x: { rows, columns, wanted: true },
+        mask: { rows, columns, from: keepMask },
+      },
+      record: (graph, { x, mask }) => ({
+        results: { y: dropout(graph, x, { rate: 0.1, keep: { mask } }) },
+        objective: "y",
+      }),
+      reference: ({ x, mask }) => ({ y: [zip(x[0], mask[0], (a, keep) => (a * keep) / 0.9)] }),
+    })
+  ),
+};
+
+/** A normal number to a mask's: nine in ten are kept. */
+export function keepMask(z: number): number {
+  return z > -1.2815515655446004 ? 1 : 0;
+}
+
+/** Checks of what works entry by entry. */
+export const elementwiseChecks: readonly Check[] = [
+  activation("relu", relu),
+  activation("tanh", Math.tanh),
+  activation("mish", mish),
+  activation("softplus", softplus),
+  addition,
+  concatenation,
+  nested,
+  fold,
+  dropped,
+];

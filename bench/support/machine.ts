@@ -1,0 +1,25 @@
+/**
+ * What a figure was measured on.
+ *
+ * @module
+ */
+
+/** Processor, cores, system and adapter, in one line. */
+export async function machineLine(adapter: string): Promise<string> {
+  const cores = navigator.hardwareConcurrency;
+  return `${await processorName()}, ${cores} ${cores === 1 ? "core" : "cores"}, ` +
+    `${Deno.build.os}, load ${Deno.loadavg()[0]!.toFixed(1)}, Deno ${Deno.version.deno}; ` +
+    `adapter ${adapter}`;
+}
+
+async function processorName(): Promise<string> {
+  if (Deno.build.os !== "linux") return Deno.build.arch;
+  const info = await Deno.readTextFile("/proc/cpuinfo");
+  const field = (name: string) => new RegExp(`^${name}\\s*: (.*)$`, "m").exec(info)?.[1];
+  const model = field("model name") ?? Deno.build.arch;
+  // Virtual machines hide the name; family and model still tell the generation.
+  return /\d{3}/.test(model)
+    ? model
+    : `${model} (family ${field("cpu family")}, model ${field("model")}, ` +
+      `${/\bavx512f\b/.test(info) ? "AVX-512" : "no AVX-512"})`;
+}

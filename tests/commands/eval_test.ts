@@ -1,7 +1,7 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import { join } from "node:path";
-import { connectEnvironment } from "../../lib/envs/bridge/client.ts";
 import { launchServer } from "../../lib/envs/bridge/launch.ts";
+import { makeEnvironment } from "../../lib/envs/registry.ts";
 import { UserError } from "../../lib/errors.ts";
 import { RunDirectory } from "../../lib/runs/directory.ts";
 import { decode, encode, type SafeTensor } from "../../lib/runs/safetensors.ts";
@@ -167,8 +167,7 @@ Deno.test({
       assertEquals(metadata.environment, "maze2d-open-v0");
       assertEquals(metadata.seeds, "10000000000,10000000001");
       assertEquals(tensors.get("episode.0.qpos")!.shape, [151, 2]);
-      await using server = await launchServer({ kind: "wasm" });
-      const environment = await connectEnvironment(server.url, "maze2d-open-v0", 1);
+      const environment = await makeEnvironment("maze2d-open-v0", 1);
       const start = await environment.reset([10000000001]);
       await environment.close();
       assertEquals(tensors.get("episode.1.qpos")!.data.slice(0, 2), start.slice(0, 2));

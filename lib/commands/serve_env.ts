@@ -56,11 +56,13 @@ export async function serveEnv(args: readonly string[]): Promise<void> {
         "choose another --host or --port",
     );
   }
+  // Whoever reads the announcement may ask to stop at once.
+  const stopped = stopAsked(parsed.flags["exit-with-stdin"]);
   console.log(JSON.stringify({ url: server.url, protocol: protocolVersion }));
   console.error(
     `serving up to ${limits.environments} environments to whoever knows the address; Ctrl-C stops`,
   );
-  await stopAsked(parsed.flags["exit-with-stdin"]);
+  await stopped;
   await server.close();
 }
 

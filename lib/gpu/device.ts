@@ -56,14 +56,13 @@ export class Gpu {
    * lower precision and is never taken silently.
    */
   static async open(): Promise<Gpu> {
-    silenceRuntimeDirectoryWarning();
+    prepareEnvironment();
     const adapter = await globalThis.navigator.gpu?.requestAdapter({
       powerPreference: "high-performance",
     });
     if (!adapter) throw new UserError(`no WebGPU adapter was found. ${installHint}`);
     const name = adapter.info.description || adapter.info.device || "unnamed adapter";
-    // Only the GL backend lacks shader-f16 and timestamp queries both and tells no vendor number.
-    if (/\bOpenGL\b|\bGL ES\b|virgl/i.test(`${name} ${adapter.info.architecture}`)) {
+    if (glSigns.every((feature) => !adapter.features.has(feature as GPUFeatureName))) {
       throw new UserError(
         `only WebGPU's OpenGL fallback was found (${name}), which this program does not use. ` +
           installHint,
@@ -165,11 +164,18 @@ async function requestDevice(
   }
 }
 
-/** Mesa prints a warning when XDG_RUNTIME_DIR is unset; any directory will do. */
-function silenceRuntimeDirectoryWarning(): void {
-  const permission = Deno.permissions.querySync({ name: "env", variable: "XDG_RUNTIME_DIR" });
-  if (permission.state === "granted" && !Deno.env.get("XDG_RUNTIME_DIR")) {
-    Deno.env.set("XDG_RUNTIME_DIR", Deno.build.os === "windows" ? "." : "/tmp");
+/** Features that every adapter but OpenGL's has at least one of; nothing tells the API by name. */
+const glSigns = ["shader-f16", "bgra8unorm-storage", "rg11b10ufloat-renderable"];
+
+/**
+ * Sets what the drivers read from the environment, where that is allowed: no OpenGL, and any directory
+ * in place of XDG_RUNTIME_DIR, about whose absence Mesa prints a warning.
+ */
+function prepareEnvironment(): void {
+  const defaults = { DENO_WEBGPU_BACKEND: "vulkan,metal,dx12", XDG_RUNTIME_DIR: "/tmp" };
+  for (const [variable, value] of Object.entries(defaults)) {
+    const { state } = Deno.permissions.querySync({ name: "env", variable });
+    if (state === "granted" && !Deno.env.get(variable)) Deno.env.set(variable, value);
   }
 }
 

@@ -35,6 +35,13 @@ export function gradients(
     graph.finalize(loss.upstream);
     contribute(loss.tensor, loss.upstream);
   } else {
+    if (graph.differentiated.has(loss)) {
+      throw new Error(
+        `gradients: loss "${loss.metric.name}" is differentiated a second time; name all tensors in ` +
+          "one call, since the first has built upon its gradients",
+      );
+    }
+    graph.differentiated.add(loss);
     for (const [tensor, gradient] of loss.gradients) {
       if (depends.has(tensor)) contribute(tensor, gradient);
     }

@@ -97,6 +97,8 @@ export class Graph {
   readonly persistent: Storage[] = [];
   /** Inputs that are filled once, when the graph is compiled. */
   readonly constants: { readonly tensor: Tensor; readonly value: number }[] = [];
+  /** Losses whose gradients have been recorded. */
+  readonly differentiated = new Set<Loss>();
   readonly #producer = new Map<Tensor, Operation>();
   readonly #final = new Set<Tensor>();
 

@@ -128,7 +128,7 @@ export class ParameterSet {
         (packed, plain, columns) => floats.set(given.subarray(plain, plain + columns), packed),
       );
     }
-    program.write("parameters", storage.offset! + replica * storage.replicaSize, floats);
+    program.write(storage.arena, storage.offset! + replica * storage.replicaSize, floats);
   }
 
   /** Reads the values of every replica from a storage of this layout (the parameters by default). */

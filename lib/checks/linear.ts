@@ -10,7 +10,7 @@ import { unary } from "../autodiff/ops/unary.ts";
 import { type Case, type Check, compared } from "./check.ts";
 import { affine, beside, map, type Matrix, mish, relu, zip } from "./matrix.ts";
 
-const sizes = [[1, 1, 1], [7, 13, 5], [33, 257, 65]] as const;
+const sizes = [[1, 1, 1], [7, 13, 5], [33, 257, 3], [33, 257, 65]] as const;
 const families = [{ replicas: 1, heads: 1 }, { replicas: 3, heads: 2 }];
 const limit = 1e-5;
 

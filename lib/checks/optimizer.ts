@@ -1,0 +1,125 @@
+/**
+ * Checks of Adam, AdamW and the moving average of target networks, over several steps.
+ *
+ * @module
+ */
+import { Graph } from "../autodiff/graph.ts";
+import { ParameterSet } from "../autodiff/parameters.ts";
+import { Tensor } from "../autodiff/tensor.ts";
+import { adam, cosine } from "../optim/adam.ts";
+import { type Case, type Check, drawn, relativeError, seedsOf } from "./check.ts";
+import type { Session } from "./session.ts";
+
+const steps = 4;
+const targetRate = 0.005;
+// Large, so that the moves are not small beside the parameters they are compared in.
+const learningRate = cosine(0.1, 10);
+
+interface Options {
+  readonly weightDecay: number;
+  readonly target: boolean;
+}
+
+/** Adam as published, with decoupled decay, one parameter at a time. */
+function reference(
+  parameter: number,
+  average: number,
+  gradients: readonly number[],
+  weightDecay: number,
+): { parameter: number; average: number } {
+  let [mean, square] = [0, 0];
+  gradients.forEach((gradient, k) => {
+    mean = 0.9 * mean + 0.1 * gradient;
+    square = 0.999 * square + 0.001 * gradient * gradient;
+    const corrected = {
+      mean: mean / (1 - 0.9 ** (k + 1)),
+      square: square / (1 - 0.999 ** (k + 1)),
+    };
+    parameter *= 1 - learningRate(k) * weightDecay;
+    parameter -= (learningRate(k) * corrected.mean) / (Math.sqrt(corrected.square) + 1e-8);
+    average = targetRate * parameter + (1 - targetRate) * average;
+  });
+  return { parameter, average };
+}
+
+function optimized(rows: number, columns: number, replicas: number, options: Options): Case {
+  return {
+    shape: `${rows}×${columns}, ${steps} steps`,
+    replicas,
+    measure: (session) => measure(session, rows, columns, replicas, options),
+  };
+}
+
+async function measure(
+  session: Session,
+  rows: number,
+  columns: number,
+  replicas: number,
+  { weightDecay, target }: Options,
+): Promise<number> {
+  const graph = new Graph({ seeds: seedsOf(replicas) });
+  const shapes = [{ name: "weight", rows, segments: [columns], vector: false }];
+  const parameters = new ParameterSet(graph, shapes, replicas);
+  const averages = new ParameterSet(graph, shapes, replicas);
+  const { replicaSize, sharing } = parameters.storage;
+  const storage = graph.persist({ arena: "activations", replicaSize, replicas, sharing });
+  const gradient = new Tensor({ replicas, rows: 1, columns: replicaSize }, storage);
+  adam(graph, parameters, gradient, {
+    learningRate,
+    weightDecay,
+    ...(target && { target: { parameters: averages, rate: targetRate } }),
+  });
+  session.note(graph);
+  const program = await session.engine.compile(graph);
+
+  const size = rows * columns;
+  const values = (number: number) => drawn({ rows, columns }, replicas, number);
+  const write = (set: ParameterSet, all: Float32Array, to = set.storage) => {
+    for (let replica = 0; replica < replicas; replica++) {
+      const own = all.subarray(replica * size, (replica + 1) * size);
+      set.write(program, replica, new Map([["weight", own]]), to);
+    }
+  };
+  const [start, startAverage] = [values(0), values(1)];
+  write(parameters, start);
+  write(averages, startAverage);
+  const gradients: Float32Array[] = [];
+  for (let step = 0; step < steps; step++) {
+    gradients.push(values(2 + step));
+    write(parameters, gradients[step]!, storage);
+    await program.submit(step, 1);
+  }
+  const read = async (set: ParameterSet) =>
+    (await set.read(program)).flatMap((found) => [...found.get("weight")!]);
+  const [moved, movedAverage] = await Promise.all([read(parameters), read(averages)]);
+  program.destroy();
+
+  const expected = Array.from(
+    start,
+    (value, i) => reference(value, startAverage[i]!, gradients.map((g) => g[i]!), weightDecay),
+  );
+  return Math.max(
+    relativeError(moved, expected.map(({ parameter }) => parameter)),
+    relativeError(
+      movedAverage,
+      target ? expected.map(({ average }) => average) : startAverage,
+    ),
+  );
+}
+
+function optimizer(name: string, options: Options): Check {
+  return {
+    name,
+    limit: 1e-6,
+    cases: [[1, 1], [7, 13], [33, 257]].flatMap(([rows, columns]) =>
+      [1, 3].map((replicas) => optimized(rows!, columns!, replicas, options))
+    ),
+  };
+}
+
+/** Checks of the optimizers. */
+export const optimizerChecks: readonly Check[] = [
+  optimizer("adam", { weightDecay: 0, target: false }),
+  optimizer("adamw", { weightDecay: 0.01, target: false }),
+  optimizer("adam, target average", { weightDecay: 0, target: true }),
+];

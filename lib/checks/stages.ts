@@ -1,0 +1,384 @@
+/**
+ * Checks of the composed losses, end to end: a step of each stage as it is trained, its losses in
+ * double precision, and the gradients by the networks' parameters against central finite differences.
+ *
+ * @module
+ */
+import { writeInput } from "../autodiff/compile.ts";
+import { Graph } from "../autodiff/graph.ts";
+import type { ParameterSet, ParameterValues } from "../autodiff/parameters.ts";
+import type { Tensor } from "../autodiff/tensor.ts";
+import { behavior } from "../srpo/behavior.ts";
+import { critic } from "../srpo/critic.ts";
+import { type Hyperparameters, hyperparametersFor } from "../srpo/hyperparameters.ts";
+import { policy, regularizationOf } from "../srpo/policy.ts";
+import type { Stage } from "../srpo/stage.ts";
+import {
+  type Case,
+  type Check,
+  drawn,
+  type DrawnInput,
+  entriesOf,
+  relativeError,
+  seedsOf,
+} from "./check.ts";
+import { noised, timeFrom } from "./diffusion.ts";
+import { keepMask } from "./elementwise.ts";
+import { advantageWeightedDistance, expectile, scoreDirection, squaredDistance } from "./losses.ts";
+import {
+  beside,
+  map,
+  mapRows,
+  type Matrix,
+  matrix,
+  mean,
+  nudged,
+  smallest,
+  sum,
+  zip,
+} from "./matrix.ts";
+import { type NetworkValues, noiseModel, perceptron, tanhPolicy } from "./networks.ts";
+import type { Session } from "./session.ts";
+
+/** All networks of one seed: of each family of the stage, its members. */
+type Networks = readonly (readonly NetworkValues[])[];
+
+/** The networks of one seed before the step and after it. */
+interface Moments {
+  readonly before: Networks;
+  readonly after: Networks;
+}
+
+interface StageCase<Name extends string> {
+  readonly shape: string;
+  readonly replicas: number;
+  readonly inputs: Readonly<Record<Name, DrawnInput>>;
+  describe(graph: Graph, inputs: Readonly<Record<Name, Tensor>>): Stage;
+  /** Place of the trained family among the stage's networks, and its loss among the metrics. */
+  readonly family: number;
+  readonly metric: string;
+  /**
+   * The loss as a function of the networks before the step with one parameter of the trained family
+   * moved. What the loss holds fixed is computed from the moments, once.
+   */
+  loss(
+    moments: Moments,
+    inputs: Readonly<Record<Name, Matrix>>,
+  ): (moved: Networks) => number;
+}
+
+const step = 1e-5;
+
+function stageCase<Name extends string>(checked: StageCase<Name>): Case {
+  const { shape, replicas } = checked;
+  return { shape, replicas, measure: (session) => measure(session, checked) };
+}
+
+async function measure<Name extends string>(
+  session: Session,
+  { replicas, inputs, describe, family, metric, loss }: StageCase<Name>,
+): Promise<number> {
+  const graph = new Graph({ seeds: seedsOf(replicas) });
+  const entries = Object.entries(inputs) as [Name, DrawnInput][];
+  const tensors = Object.fromEntries(
+    entries.map(([name, { rows, columns }]) => [name, graph.input(rows, columns)]),
+  ) as Record<Name, Tensor>;
+  const stage = describe(graph, tensors);
+  session.note(graph);
+  const { parameters, optimizer } = stage.networks[family]!;
+  const program = await session.engine.compile(graph, [optimizer!.gradient]);
+
+  const values = entries.map(([name, shape], i) => {
+    const numbers = drawn(shape, replicas, i);
+    writeInput(program, tensors[name], numbers);
+    return { name, shape, numbers };
+  });
+  const start = stage.networks.map(({ parameters }, n) => initialValues(parameters, n));
+  stage.networks.forEach(({ parameters }, n) =>
+    start[n]!.forEach((network, replica) => parameters.write(program, replica, network))
+  );
+  const [row, gradient, ...end] = await Promise.all([
+    program.submit(0, 1),
+    parameters.read(program, optimizer!.gradient.storage),
+    ...stage.networks.map(({ parameters }) => parameters.read(program)),
+  ]);
+  program.destroy();
+
+  const sets = stage.networks.map(({ parameters }) => parameters);
+  const networksOf = (all: readonly (readonly ParameterValues[])[], seed: number): Networks =>
+    sets.map((set, n) => {
+      const members = set.replicas / replicas;
+      return all[n]!.slice(seed * members, (seed + 1) * members).map((network) =>
+        matricesOf(set, network)
+      );
+    });
+  const { index } = graph.metrics.find(({ name }) => name === metric)!;
+  const losses: number[] = [];
+  const found: number[] = [];
+  const differences: number[] = [];
+  for (let seed = 0; seed < replicas; seed++) {
+    const given = Object.fromEntries(values.map(({ name, shape: { rows, columns }, numbers }) => {
+      const size = rows * columns;
+      return [name, matrix(rows, columns, numbers.subarray(seed * size, (seed + 1) * size))];
+    })) as Record<Name, Matrix>;
+    const before = networksOf(start, seed);
+    const after = networksOf(end, seed);
+    const lossOf = loss({ before, after }, given);
+    losses.push(lossOf(before));
+    before[family]!.forEach((network, member) => {
+      for (const [name, parameter] of network) {
+        for (const entry of entriesOf(parameter.values.length)) {
+          const at = (by: number) => {
+            const changed = new Map(network).set(name, nudged(parameter, entry, by));
+            const moved = before.map((members, n) =>
+              n === family ? members.map((same, m) => m === member ? changed : same) : members
+            );
+            return lossOf(moved);
+          };
+          differences.push((at(step) - at(-step)) / (2 * step));
+          const replica = seed * before[family]!.length + member;
+          found.push(gradient[replica]!.get(name)![entry]!);
+        }
+      }
+    });
+  }
+  return Math.max(
+    relativeError(row.subarray(index, index + replicas), losses),
+    relativeError(found, differences),
+  );
+}
+
+/** Matrices small enough that no tanh is flat, gains around 1, Fourier frequencies as trained with. */
+function initialValues(parameters: ParameterSet, family: number): ParameterValues[] {
+  return Array.from(
+    { length: parameters.replicas },
+    (_, replica) =>
+      new Map(parameters.shapes.map(({ name, rows, segments, vector }, i) => {
+        const columns = segments.reduce((total, width) => total + width, 0);
+        const from = (z: number) =>
+          name.endsWith(".W")
+            ? 30 * z
+            : name.endsWith("layer_norm.weight")
+            ? 1 + 0.2 * z
+            : vector
+            ? 0.2 * z
+            : z / Math.sqrt(columns);
+        const number = 1000 + (family * 100 + replica) * 100 + i;
+        return [name, drawn({ rows, columns, from }, 1, number)];
+      })),
+  );
+}
+
+function matricesOf(parameters: ParameterSet, values: ParameterValues): NetworkValues {
+  return new Map(parameters.shapes.map(({ name, rows, segments }) => {
+    const columns = segments.reduce((total, width) => total + width, 0);
+    return [name, matrix(rows, columns, values.get(name)!)];
+  }));
+}
+
+const rows = 7;
+const observations = 5;
+const actions = 3;
+const state = { rows, columns: observations };
+const action = { rows, columns: actions, from: Math.tanh };
+const noise = { rows, columns: actions };
+
+const h: Hyperparameters = hyperparametersFor("locomotion", "paper", {
+  criticWidth: 9,
+  policyWidth: 9,
+  behaviorWidth: 6,
+  behaviorBlocks: 2,
+  fourierFrequencies: 3,
+  embeddingWidth: 5,
+  beta: 0.3,
+});
+
+function criticCase(
+  replicas: number,
+  family: number,
+  metric: string,
+  loss: StageCase<"s" | "a" | "r" | "d" | "next">["loss"],
+): Case {
+  return stageCase({
+    shape: `${rows} rows, ${observations}+${actions}→9→9`,
+    replicas,
+    inputs: {
+      s: state,
+      a: action,
+      r: { rows, columns: 1 },
+      d: { rows, columns: 1, from: (z) => z > 1 ? 1 : 0 },
+      next: state,
+    },
+    describe: (graph, { s, a, r, d, next }) =>
+      critic(graph, { state: s, action: a, reward: r, terminal: d, nextState: next }, h),
+    family,
+    metric,
+    loss,
+  });
+}
+
+// Families of the critic stage in its order: Q, target Q, V, policy.
+const [Q, TARGET, V, PI] = [0, 1, 2, 3] as const;
+
+function criticCheck(
+  name: string,
+  family: number,
+  metric: string,
+  loss: StageCase<"s" | "a" | "r" | "d" | "next">["loss"],
+): Check {
+  return {
+    name,
+    limit: 1e-5,
+    cases: [1, 3].map((replicas) => criticCase(replicas, family, metric, loss)),
+  };
+}
+
+const heads = (networks: Networks, family: number, input: Matrix) =>
+  networks[family]!.map((network) => perceptron(network, input));
+const one = (networks: Networks, family: number) => networks[family]![0]!;
+
+const valueLoss = criticCheck("critic: V", V, "loss_v", ({ before }, { s, a }) => {
+  const q = smallest(heads(before, TARGET, beside(a, s)));
+  return (moved) => {
+    const v = perceptron(one(moved, V), s);
+    return expectile(zip(q, v, (x, y) => x - y), h.expectile);
+  };
+});
+
+const qLoss = criticCheck("critic: Q", Q, "loss_q", ({ before }, { s, a, r, d, next }) => {
+  const v = perceptron(one(before, V), next);
+  const target = map(r, (reward, i) => reward + h.discount * (1 - d.values[i]!) * v.values[i]!);
+  return (moved) => {
+    const [q1, q2] = heads(moved, Q, beside(a, s));
+    return (squaredDistance(q1!, target) + squaredDistance(q2!, target)) / 2;
+  };
+});
+
+/** The advantage is that of the networks after their own updates. */
+const policyRegression = criticCheck(
+  "critic: advantage-weighted policy",
+  PI,
+  "loss_awr",
+  ({ after }, { s, a }) => {
+    const q = smallest(heads(after, TARGET, beside(a, s)));
+    const v = perceptron(one(after, V), s);
+    return (moved) => {
+      const pi = tanhPolicy(one(moved, PI), s);
+      return advantageWeightedDistance(pi, a, q, v, h.awrTemperature, h.awrClip);
+    };
+  },
+);
+
+function behaviorCase(replicas: number, rate: number): Case {
+  const mask = { rows, columns: h.behaviorWidth, from: keepMask };
+  return stageCase({
+    shape: `${rows} rows, 2 blocks of ${h.behaviorWidth}` + (rate > 0 ? ", dropout" : ""),
+    replicas,
+    inputs: {
+      s: state,
+      a: action,
+      t: { rows, columns: 1, from: timeFrom },
+      z: noise,
+      mask0: mask,
+      mask1: mask,
+    },
+    describe: (graph, { s, a, t, z, mask0, mask1 }) =>
+      behavior(graph, {
+        state: s,
+        action: a,
+        t,
+        noise: { given: z },
+        ...(rate > 0 && {
+          dropout: (block: number) => ({ rate, keep: { mask: [mask0, mask1][block]! } }),
+        }),
+      }, h),
+    family: 0,
+    metric: "loss",
+    loss: (_, { s, a, t, z, mask0, mask1 }) => (moved) => {
+      const found = noiseModel(
+        one(moved, 0),
+        one(moved, 1).get("embed.0.W")!,
+        { action: noised(a, t, z), state: s, t },
+        (block) => map([mask0, mask1][block]!, (keep) => rate > 0 ? keep / (1 - rate) : 1),
+      );
+      return squaredDistance(found, z);
+    },
+  });
+}
+
+// The phases of the Fourier features are rounded, and the embedding's first layer multiplies with them.
+const behaviorLoss: Check = {
+  name: "behavior: noise prediction",
+  limit: 2e-5,
+  cases: [0, 0.1].flatMap((rate) => [1, 3].map((replicas) => behaviorCase(replicas, rate))),
+};
+
+/** ∇_a of the mean of the Q-heads, by central differences of each row's own action. */
+function actionGradient(networks: readonly NetworkValues[], a: Matrix, s: Matrix): Matrix {
+  const q = (input: Matrix) => {
+    const values = networks.map((network) => perceptron(network, beside(input, s)));
+    return map(values[0]!, (_, r) => mean(matrix(1, 2, values.map((head) => head.values[r]!))));
+  };
+  return mapRows(a, (row, r) =>
+    Array.from(row, (_, column) => {
+      const at = (by: number) => q(nudged(a, r * a.columns + column, by)).values[r]!;
+      return (at(step) - at(-step)) / (2 * step);
+    }));
+}
+
+function policyCase(replicas: number, overrides: Partial<Hyperparameters>): Case {
+  const settings = { ...h, ...overrides };
+  return stageCase({
+    shape: `${rows} rows, ${settings.weighting}` +
+      (settings.subtractBaseline ? ", baseline" : "") +
+      (settings.normalizeBeta ? ", normalized" : ""),
+    replicas,
+    inputs: {
+      s: state,
+      t: { rows, columns: 1, from: (z) => 0.02 + 0.96 * timeFrom(z) },
+      z: noise,
+    },
+    describe: (graph, { s, t, z }) =>
+      policy(graph, { state: () => s, t, noise: { given: z } }, actions, settings),
+    family: 0,
+    metric: "loss",
+    loss: ({ before }, { s, t, z }) => {
+      // Eq. 15 multiplies the action's gradient by ∂π/∂θ and holds all else fixed.
+      const fixed = tanhPolicy(one(before, 0), s);
+      const direction = scoreDirection({
+        noiseHat: noiseModel(
+          one(before, 2),
+          one(before, 3).get("embed.0.W")!,
+          { action: noised(fixed, t, z), state: s, t },
+        ),
+        z,
+        t,
+        qGradient: actionGradient(before[1]!, fixed, s),
+      }, regularizationOf(settings));
+      return (moved) => {
+        const pi = tanhPolicy(one(moved, 0), s);
+        return sum(zip(direction, pi, (d, value) => d * value)) / rows;
+      };
+    },
+  });
+}
+
+const policyObjective: Check = {
+  name: "policy: score-regularized objective",
+  limit: 2e-5,
+  cases: [
+    policyCase(1, {}),
+    policyCase(3, {}),
+    policyCase(1, { weighting: "alpha_over_sigma", normalizeBeta: true }),
+    policyCase(3, { weighting: "constant", subtractBaseline: false }),
+  ],
+};
+
+/** Checks of the composed losses. */
+export const stageChecks: readonly Check[] = [
+  valueLoss,
+  qLoss,
+  policyRegression,
+  behaviorLoss,
+  policyObjective,
+];

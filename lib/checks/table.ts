@@ -1,0 +1,61 @@
+/**
+ * The table of checks: every operation of the engine and every loss of the method. The test suite and
+ * `gradcheck` walk it; an operation that no check reaches fails both.
+ *
+ * @module
+ */
+import { type OperationName, operationNames } from "../autodiff/graph.ts";
+import type { Check } from "./check.ts";
+import { countedChecks } from "./counted.ts";
+import { diffusionChecks } from "./diffusion.ts";
+import { elementwiseChecks } from "./elementwise.ts";
+import { layerNormChecks } from "./layer_norm.ts";
+import { linearChecks } from "./linear.ts";
+import { lossChecks } from "./losses.ts";
+import { optimizerChecks } from "./optimizer.ts";
+import type { Session } from "./session.ts";
+import { stageChecks } from "./stages.ts";
+
+/** All checks. */
+export const checks: readonly Check[] = [
+  ...linearChecks,
+  ...elementwiseChecks,
+  ...layerNormChecks,
+  ...diffusionChecks,
+  ...lossChecks,
+  ...countedChecks,
+  ...optimizerChecks,
+  ...stageChecks,
+];
+
+/** The checks of what has a kernel variant for each kind of adapter: matrix products. */
+export const productChecks: readonly Check[] = linearChecks;
+
+/** What came of one case. */
+export interface Measurement {
+  readonly operation: string;
+  readonly shape: string;
+  readonly replicas: number;
+  /** The largest error relative to its tensor's largest entry; infinite for NaN. */
+  readonly error: number;
+  readonly limit: number;
+  readonly passed: boolean;
+}
+
+/** Measures the cases of some checks one after another. */
+export async function* measureAll(
+  session: Session,
+  chosen: readonly Check[],
+): AsyncGenerator<Measurement> {
+  for (const { name, limit, cases } of chosen) {
+    for (const { shape, replicas, measure } of cases) {
+      const error = await measure(session);
+      yield { operation: name, shape, replicas, error, limit, passed: error <= limit };
+    }
+  }
+}
+
+/** Operations that the session's computations have not reached. */
+export function unchecked(session: Session): OperationName[] {
+  return operationNames.filter((name) => !session.operations.has(name));
+}

@@ -85,7 +85,7 @@ export const hyperparameterTable = {
     APPENDIX,
     steps,
     all(1_500_000),
-    families(10_000, 10_000, 20_000),
+    families(10_000, 10_000, 7_000),
   ),
   criticBatchSize: row("critic", "", "rows per minibatch", APPENDIX, size, all(256)),
   criticLearningRate: row("critic", "", "learning rate (Adam)", APPENDIX, rate, all(3e-4)),
@@ -99,7 +99,7 @@ export const hyperparameterTable = {
     APPENDIX,
     steps,
     all(2_000_000),
-    families(30_000, 30_000, 8_000),
+    families(30_000, 30_000, 2_500),
   ),
   behaviorBatchSize: row("behavior", "", "rows per minibatch", APPENDIX, size, all(2048), all(256)),
   behaviorLearningRate: row(
@@ -182,7 +182,7 @@ export const hyperparameterTable = {
     APPENDIX,
     steps,
     all(1_000_000),
-    families(20_000, 20_000, 2_500),
+    families(20_000, 20_000, 1_000),
   ),
   policyBatchSize: row("policy", "", "rows per minibatch", APPENDIX, size, all(256)),
   policyLearningRate: row(

@@ -14,27 +14,32 @@ export interface Timing {
   readonly best: number;
 }
 
+/** A task, and who does it. */
+export interface Entry {
+  readonly contestant: Contestant;
+  readonly task: Task;
+}
+
 /**
- * Times a task with every contestant.
+ * Times entries that take turns.
  *
- * @param rounds Rounds that count, besides the contestants' own warm-up.
- * @param seconds What a round should take, at least one step.
+ * @param rounds Rounds that count, besides one that warms up.
+ * @param seconds What an entry's turn should take; at least one step is taken.
  */
 export async function timeInTurns(
-  contestants: readonly Contestant[],
-  task: Task,
+  entries: readonly Entry[],
   { rounds, seconds }: { readonly rounds: number; readonly seconds: number },
 ): Promise<Timing[]> {
-  const times = contestants.map((): number[] => []);
+  const times = entries.map((): number[] => []);
   for (let round = 0; round <= rounds; round++) {
-    for (const [c, contestant] of contestants.entries()) {
+    for (const [e, { contestant, task }] of entries.entries()) {
+      const warmUp = round === 0;
       const { steps, seconds: taken } = await contestant.ask({
         ask: "time",
         task,
-        // The first round warms up and does not count.
-        seconds: round === 0 ? seconds / 4 : seconds,
+        seconds: warmUp ? seconds / 4 : seconds,
       });
-      if (round > 0) times[c]!.push(taken / steps);
+      if (!warmUp) times[e]!.push(taken / steps);
     }
   }
   return times.map(timingOf);
@@ -60,9 +65,13 @@ export interface Table {
 export class Printer {
   readonly #json: boolean;
   readonly #tables: Table[] = [];
+  readonly #machine: string;
 
-  constructor(json: boolean) {
+  /** @param machine What the tables are measured on. */
+  constructor(json: boolean, machine: string) {
     this.#json = json;
+    this.#machine = machine;
+    if (!json) console.log(machine);
   }
 
   /** Prints a table. */
@@ -74,8 +83,8 @@ export class Printer {
   }
 
   /** Ends the output. */
-  finish(machine: string): void {
-    if (this.#json) console.log(JSON.stringify({ machine, tables: this.#tables }));
+  finish(): void {
+    if (this.#json) console.log(JSON.stringify({ machine: this.#machine, tables: this.#tables }));
   }
 }
 

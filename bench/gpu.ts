@@ -1,0 +1,162 @@
+/**
+ * What the paper's schedule costs on a GPU: `deno run -A bench/gpu.ts [--peak-tflops X] [--json]`.
+ *
+ * Steps/s of the three stages for one seed and for six in one sequence of dispatches, the hours of the
+ * paper's schedule at these speeds, and the share of the card's fp32 peak that the behavior step
+ * reaches. PyTorch takes turns on the same card, as it is and with `torch.compile`, where a Python
+ * with CUDA is found; otherwise on the processor.
+ *
+ * @module
+ */
+import { runCommandLine } from "../lib/commands/dispatch.ts";
+import { number, parseFlags, toggle } from "../lib/commands/flags.ts";
+import { agreement } from "./support/agreement.ts";
+import { type Contestant, startOurs, startPytorch } from "./support/contestant.ts";
+import { machineLine } from "./support/machine.ts";
+import { digits, type Entry, Printer, timeInTurns, type Timing } from "./support/rounds.ts";
+import type { StepTask } from "./support/tasks.ts";
+
+const rounds = 5;
+
+/** Stages with the steps of the paper's schedule. */
+const schedule = { critic: 1_500_000, behavior: 2_000_000, policy: 1_000_000 } as const;
+const stages = Object.keys(schedule) as (keyof typeof schedule)[];
+
+/**
+ * Floating-point operations of a behavior step's matrix products (hopper, batch 2048): forward, by
+ * weights and by inputs, these not for the first layer of the time embedding.
+ */
+const behaviorFlops = 2 * 2048 *
+  (3 * (64 * 128 + 128 * 128 + 142 * 256 + 3 * 2 * 256 * 1024 + 256 * 3) - 64 * 128);
+
+const command = {
+  name: "gpu",
+  summary: "Measures the paper's schedule",
+  positionals: [],
+  flags: {
+    "peak-tflops": number("the card's fp32 peak without tensor cores, in TFLOP/s", { min: 0.001 }),
+    json: toggle("print one JSON object"),
+  },
+} as const;
+
+/** Times of a stage for each column; null where it does not run. */
+async function times(columns: readonly Column[], step: StepTask["step"]) {
+  const entries: (Entry & { column: number })[] = [];
+  const notes: string[] = [];
+  for (const [column, { contestant, seeds }] of columns.entries()) {
+    const task: StepTask = { step, seeds };
+    try {
+      await contestant.ask({ ask: "describe", task });
+      entries.push({ contestant, task, column });
+    } catch (error) {
+      notes.push(`${step}, ${seeds} seeds does not run here: ${(error as Error).message}`);
+    }
+  }
+  const timings = await timeInTurns(entries, { rounds, seconds: 2 });
+  const byColumn = columns.map((_, column) =>
+    timings[entries.findIndex((entry) => entry.column === column)] ?? null
+  );
+  return { byColumn, notes };
+}
+
+interface Column {
+  readonly name: string;
+  readonly contestant: Contestant;
+  readonly seeds: number;
+}
+
+async function measure(args: readonly string[]): Promise<void> {
+  const parsed = parseFlags(command, args);
+  if (parsed === "help") {
+    console.log(
+      "Usage: deno run -A bench/gpu.ts [--peak-tflops X] [--json]\n\n" +
+        "Measures the paper's schedule on this GPU.\n\n" +
+        Object.entries(command.flags).map(([name, { help }]) => `  --${name.padEnd(14)} ${help}`)
+          .join("\n"),
+    );
+    return;
+  }
+  const { json, "peak-tflops": peak } = parsed.flags;
+  await using ours = await startOurs();
+  await using cuda = await startPytorch({ device: "cuda" });
+  await using compiled = cuda && await startPytorch({ device: "cuda", compiled: true });
+  await using processor = cuda ? null : await startPytorch();
+  const printer = new Printer(json, await machineLine(ours.device));
+  const pytorch = [cuda, compiled, processor].filter((contestant) => contestant !== null);
+  const columns: Column[] = [
+    { name: "one seed", contestant: ours, seeds: 1 },
+    { name: "six seeds", contestant: ours, seeds: 6 },
+    ...pytorch.map((contestant) => ({ name: contestant.name, contestant, seeds: 1 })),
+  ];
+  const notes = pytorch.map(({ name, device }) => `${name}: ${device}`);
+  if (pytorch.length === 0) notes.push("PyTorch was not found");
+
+  const measured = new Map<keyof typeof schedule, (Timing | null)[]>();
+  for (const step of stages) {
+    if (pytorch.length > 0) notes.push(await agreement([ours, ...pytorch], { step }, 3));
+    const { byColumn, notes: failed } = await times(columns, step);
+    measured.set(step, byColumn);
+    notes.push(...failed);
+  }
+  const header = ["", ...columns.map(({ name }) => name)];
+  const cell = (timing: Timing | null, of: (timing: Timing) => string) => timing ? of(timing) : "–";
+  printer.print({
+    title: `Steps/s, median (best) of ${rounds} rounds; six seeds step together`,
+    header,
+    rows: stages.map((step) => [
+      step,
+      ...measured.get(step)!.map((timing) =>
+        cell(timing, ({ median, best }) => `${digits(1 / median)} (${digits(1 / best)})`)
+      ),
+    ]),
+    notes,
+  });
+
+  const hours = (step: keyof typeof schedule, timing: Timing) =>
+    schedule[step] * timing.median / 3600;
+  printer.print({
+    title: "Hours of the paper's schedule, at the medians",
+    header: ["stage", "steps", ...columns.map(({ name }) => name)],
+    rows: [
+      ...stages.map((step) => [
+        step,
+        schedule[step],
+        ...measured.get(step)!.map((timing) => cell(timing, (t) => digits(hours(step, t)))),
+      ]),
+      [
+        "all",
+        "–",
+        ...columns.map((_, column) => {
+          const all = stages.map((step) => [step, measured.get(step)![column]!] as const);
+          if (all.some(([, timing]) => timing === null)) return "–";
+          return digits(all.reduce((total, [step, timing]) => total + hours(step, timing!), 0));
+        }),
+      ],
+    ],
+  });
+
+  if (peak === undefined) {
+    printer.finish();
+    return;
+  }
+  printer.print({
+    title:
+      `Percent of ${peak} TFLOP/s (fp32) in the behavior step's matrix products, at the medians`,
+    header,
+    rows: [[
+      `${(behaviorFlops / 1e9).toFixed(2)} GFLOP a seed`,
+      ...columns.map(({ seeds }, column) =>
+        cell(
+          measured.get("behavior")![column]!,
+          ({ median }) => digits(100 * seeds * behaviorFlops / median / (peak * 1e12)),
+        )
+      ),
+    ]],
+  });
+  printer.finish();
+}
+
+Deno.exitCode = await runCommandLine(
+  { gpu: { summary: command.summary, load: () => Promise.resolve(measure) } },
+  ["gpu", ...Deno.args],
+);

@@ -1,0 +1,120 @@
+/**
+ * How fast the three stages train: `deno run -A bench/stages.ts [--json]`.
+ *
+ * Steps per second at the paper's sizes (hopper: 11 observations, 3 actions), as training runs them:
+ * minibatches, times, noise and dropout masks are drawn on the GPU from a data set that lies there.
+ * PyTorch takes turns with us where it is installed, with an implementation that shares nothing with
+ * ours but the losses, which are compared first.
+ *
+ * Then what a step costs besides arithmetic (networks and batches of 8), and six seeds in one
+ * sequence of dispatches beside one.
+ *
+ * @module
+ */
+import { type Contestant, startOurs, startPytorch } from "./support/contestant.ts";
+import { agreement } from "./support/agreement.ts";
+import { machineLine } from "./support/machine.ts";
+import { digits, type Entry, Printer, timeInTurns } from "./support/rounds.ts";
+import type { StepTask } from "./support/tasks.ts";
+
+const stages = ["critic", "behavior", "policy"] as const;
+const rounds = 7;
+
+/** Steps/s of ours and PyTorch's, with dispatches and memory. */
+async function fullSize(
+  ours: Contestant,
+  pytorch: Contestant | null,
+  printer: Printer,
+): Promise<void> {
+  const contestants = pytorch ? [ours, pytorch] : [ours];
+  const rows: (string | number)[][] = [];
+  const notes = [pytorch ? `PyTorch: ${pytorch.device}` : "PyTorch was not found"];
+  for (const step of stages) {
+    const task: StepTask = { step };
+    if (pytorch) notes.push(await agreement(contestants, task, 3));
+    const { dispatches, bytes } = await ours.ask({ ask: "describe", task });
+    const [we, they] = await timeInTurns(
+      contestants.map((contestant) => ({ contestant, task })),
+      { rounds, seconds: 2 },
+    );
+    rows.push([
+      step,
+      step === "behavior" ? 2048 : 256,
+      dispatches!,
+      (bytes! / 2 ** 20).toFixed(0),
+      digits(1 / we!.median),
+      digits(1 / we!.best),
+      ...(they
+        ? [digits(1 / they.median), digits(1 / they.best), (they.median / we!.median).toFixed(2)]
+        : []),
+    ]);
+  }
+  printer.print({
+    title: `Steps/s at the paper's sizes, one seed: median and best of ${rounds} rounds`,
+    header: [
+      "stage",
+      "batch",
+      "dispatches",
+      "MiB",
+      "steps/s",
+      "best",
+      ...(pytorch ? ["PyTorch", "best", "ratio"] : []),
+    ],
+    rows,
+    notes,
+  });
+}
+
+/** Milliseconds of a step with one seed and with six, taking turns. */
+async function severalSeeds(
+  ours: Contestant,
+  printer: Printer,
+  title: string,
+  tiny: boolean,
+): Promise<void> {
+  const rows: (string | number)[][] = [];
+  const notes: string[] = [];
+  for (const step of stages) {
+    const [one, six] = [1, 6].map((seeds) => ({
+      contestant: ours,
+      task: { step, seeds, tiny } as StepTask,
+    })) as [Entry, Entry];
+    const fits = await ours.ask({ ask: "describe", task: six.task }).catch((error: Error) => {
+      notes.push(`${step} with six seeds does not run here: ${error.message}`);
+      return null;
+    });
+    const [single, sextuple] = await timeInTurns(fits ? [one, six] : [one], { rounds, seconds: 1 });
+    rows.push([
+      step,
+      digits(1e3 * single!.median),
+      digits(1e3 * single!.best),
+      ...(fits && sextuple
+        ? [
+          digits(1e3 * sextuple.median),
+          digits(1e3 * sextuple.best),
+          (sextuple.median / single!.median).toFixed(2),
+          (fits.bytes! / 2 ** 20).toFixed(1),
+        ]
+        : ["–", "–", "–", "–"]),
+    ]);
+  }
+  printer.print({
+    title,
+    header: ["stage", "one seed", "best", "six seeds", "best", "ratio", "MiB of six"],
+    rows,
+    notes,
+  });
+}
+
+await using ours = await startOurs();
+await using pytorch = await startPytorch();
+const printer = new Printer(Deno.args.includes("--json"), await machineLine(ours.device));
+await fullSize(ours, pytorch, printer);
+await severalSeeds(
+  ours,
+  printer,
+  "Milliseconds of a step that are not arithmetic: networks and batches of 8",
+  true,
+);
+await severalSeeds(ours, printer, "Milliseconds of a step at the paper's sizes", false);
+printer.finish();

@@ -26,6 +26,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: "play episodes with a trained policy and give their returns and D4RL score",
     load: async () => (await import("./lib/commands/eval.ts")).evaluate,
   },
+  "gradcheck": {
+    summary: "check every operation and gradient on this machine's adapter",
+    load: async () => (await import("./lib/commands/gradcheck.ts")).gradcheck,
+  },
   "serve-env": {
     summary: "serve the built-in MuJoCo environments to other programs",
     load: async () => (await import("./lib/commands/serve_env.ts")).serveEnv,

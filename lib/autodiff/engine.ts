@@ -15,7 +15,8 @@ import { ParameterSet } from "./parameters.ts";
 import { uniform } from "./random.ts";
 import type { Tensor } from "./tensor.ts";
 
-const registers: Target = { matmul: "registers", matmulLanes: 8 };
+/** The kernel variants that every adapter computes. */
+export const portableTarget: Target = { matmul: "registers", matmulLanes: 8 };
 const subgroups: Target = { matmul: "subgroups", matmulLanes: 8 };
 
 /** Compiles graphs for one GPU. */
@@ -58,8 +59,8 @@ export class Engine {
 
 /** Subgroup shuffles differ between adapters and are used only where they prove right. */
 async function chooseTarget(gpu: Gpu, kernels: KernelCache): Promise<Target> {
-  if (!gpu.adapter.subgroups) return registers;
-  return await computesLinearLayers(gpu, kernels, subgroups) ? subgroups : registers;
+  if (!gpu.adapter.subgroups) return portableTarget;
+  return await computesLinearLayers(gpu, kernels, subgroups) ? subgroups : portableTarget;
 }
 
 /** Whether a linear layer and its gradients come out as on the host, at sizes that fit no tile. */

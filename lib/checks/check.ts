@@ -160,7 +160,8 @@ export function relativeError(found: ArrayLike<number>, expected: ArrayLike<numb
   for (let i = 0; i < expected.length; i++) {
     scale = Math.max(scale, Math.abs(expected[i]!));
     const error = Math.abs(found[i]! - expected[i]!);
-    if (!(error <= worst)) worst = Number.isNaN(error) ? Infinity : error;
+    if (Number.isNaN(error)) return Infinity;
+    worst = Math.max(worst, error);
   }
   return worst / scale;
 }

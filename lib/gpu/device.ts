@@ -18,6 +18,11 @@ export interface AdapterDescription {
   readonly subgroups: boolean;
 }
 
+/** An adapter as a command shows it to people. */
+export function adapterText({ name, driver, software }: AdapterDescription): string {
+  return `${name}${software ? ", a software GPU" : ""} (driver ${driver})`;
+}
+
 const installHint = "Install a Vulkan driver: `sh setup.sh` does it on Debian and Ubuntu " +
   "(mesa-vulkan-drivers, a software GPU); elsewhere install your graphics card's driver.";
 

@@ -1,0 +1,100 @@
+/**
+ * `gradcheck`: every operation of the engine and every loss of the method, against double precision and
+ * finite differences, on the adapter of this machine.
+ *
+ * @module
+ */
+import { Engine, portableTarget } from "../autodiff/engine.ts";
+import type { Check } from "../checks/check.ts";
+import { Session } from "../checks/session.ts";
+import { checks, measureAll, type Measurement, productChecks, unchecked } from "../checks/table.ts";
+import { UserError } from "../errors.ts";
+import { adapterText } from "../gpu/device.ts";
+import type { Target } from "../gpu/target.ts";
+import { formatTable } from "../report/table.ts";
+import { parseFlags, toggle } from "./flags.ts";
+import { helpText } from "./help.ts";
+
+const command = {
+  name: "gradcheck",
+  summary:
+    "Checks every operation and every loss on this machine's adapter: values against double " +
+    "precision, gradients against finite differences.",
+  positionals: [],
+  flags: { json: toggle("Print one JSON object as the last line") },
+} as const;
+
+/** A measurement with the kernel variant it was taken on. */
+type Row = Measurement & { readonly products: Target["matmul"] };
+
+/**
+ * Prints the adapter and a table of the checks: the largest error of an operation's values and
+ * gradients at a shape, relative to the largest entry, over one and three seeds.
+ *
+ * @throws {UserError} Where a check fails, after all have run and the table is printed.
+ */
+export async function gradcheck(args: readonly string[]): Promise<void> {
+  const parsed = parseFlags(command, args);
+  if (parsed === "help") return console.log(helpText(command));
+  const rows: Row[] = [];
+  let adapter = null;
+  let chosen: Target;
+  {
+    using engine = await Engine.open();
+    adapter = engine.gpu.adapter;
+    chosen = engine.target;
+    console.log(`adapter  ${adapterText(adapter)}; matrix products: ${chosen.matmul}\n`);
+    const session = new Session(engine);
+    rows.push(...await measured(session, checks));
+    const missing = unchecked(session);
+    if (missing.length > 0) throw new Error(`no check reaches ${missing.join(", ")}`);
+  }
+  // The products that other adapters use; here they serve as a comparison.
+  if (chosen.matmul !== portableTarget.matmul) {
+    using engine = await Engine.open(portableTarget);
+    rows.push(...await measured(new Session(engine), productChecks));
+  }
+  const failed = rows.filter(({ passed }) => !passed);
+  console.log(table(rows));
+  console.log(`\n${rows.length - failed.length} of ${rows.length} checks passed`);
+  if (parsed.flags.json) {
+    const result = rows.map(({ error, ...row }) => ({
+      ...row,
+      // JSON knows no infinity.
+      relative_error: Number.isFinite(error) ? error : null,
+    }));
+    console.log(JSON.stringify({ adapter, passed: failed.length === 0, checks: result }));
+  }
+  if (failed.length > 0) {
+    throw new UserError(
+      `${failed.length} of ${rows.length} checks failed on this adapter; results computed on it ` +
+        "cannot be trusted. Another driver, or another adapter, may compute right.",
+    );
+  }
+}
+
+async function measured(session: Session, chosen: readonly Check[]): Promise<Row[]> {
+  const rows: Row[] = [];
+  for await (const measurement of measureAll(session, chosen)) {
+    rows.push({ ...measurement, products: session.engine.target.matmul });
+  }
+  return rows;
+}
+
+/** One line for each operation and shape, with the worst over seeds and kernel variants. */
+function table(rows: readonly Row[]): string {
+  const groups = Map.groupBy(rows, ({ operation, shape }) => `${operation}\n${shape}`);
+  return formatTable(
+    ["operation", "shape", "worst relative error", "limit", "pass"],
+    [...groups.values()].map((group) => {
+      const worst = group.reduce((a, b) => b.error > a.error ? b : a);
+      return [
+        worst.operation,
+        worst.shape,
+        worst.error.toExponential(1),
+        worst.limit.toExponential(0),
+        group.every(({ passed }) => passed) ? "yes" : "NO",
+      ];
+    }),
+  );
+}

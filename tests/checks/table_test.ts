@@ -1,0 +1,84 @@
+/** The table of checks on this machine's adapter. Needs no permission. */
+import { assert, assertEquals } from "@std/assert";
+import { Engine, portableTarget } from "../../lib/autodiff/engine.ts";
+import { operationNames } from "../../lib/autodiff/graph.ts";
+import { unary } from "../../lib/autodiff/ops/unary.ts";
+import { type Check, compared } from "../../lib/checks/check.ts";
+import { map } from "../../lib/checks/matrix.ts";
+import { Session } from "../../lib/checks/session.ts";
+import { checks, measureAll, productChecks, unchecked } from "../../lib/checks/table.ts";
+
+const readable = Deno.permissions.querySync({ name: "read" }).state === "granted";
+
+async function run(session: Session, chosen: readonly Check[], t: Deno.TestContext) {
+  for (const check of chosen) {
+    await t.step(check.name, async () => {
+      const failures: string[] = [];
+      for await (const row of measureAll(session, [check])) {
+        if (row.passed) continue;
+        failures.push(`${row.shape}, R = ${row.replicas}: off by ${row.error}, limit ${row.limit}`);
+      }
+      assert(failures.length === 0, `\n${failures.join("\n")}`);
+    });
+  }
+}
+
+Deno.test("checks: every operation and loss agrees with double precision and its finite differences", async (t) => {
+  using engine = await Engine.open();
+  const session = new Session(engine);
+  await run(session, checks, t);
+
+  await t.step("operationNames: no operation is without a check", () => {
+    assertEquals(unchecked(session), []);
+    assertEquals(session.operations.size, operationNames.length);
+  });
+
+  await t.step({
+    name: "every kernel and each of its variants is reached by a check",
+    ignore: !readable,
+    fn: () => {
+      const kernels = [...session.kernels.values()];
+      const folder = new URL("../../shaders/", import.meta.url);
+      const missing: string[] = [];
+      for (const { name } of Deno.readDirSync(folder)) {
+        const source = Deno.readTextFileSync(new URL(name, folder));
+        if (!source.includes("@compute")) continue;
+        const own = kernels.filter((kernel) => kernel.source.includes(source));
+        if (own.length === 0) missing.push(name);
+        for (const [, condition] of source.matchAll(/^\s*\/\/#(?:el)?if (.*)$/gm)) {
+          for (const directive of condition!.split("||").map((term) => term.trim())) {
+            // Of the product's variants this adapter has one; the others have a test of their own.
+            if (directive === "SUBGROUPS") continue;
+            const [bare, wanted] = [directive.replace("!", ""), !directive.startsWith("!")];
+            const reached = own.some(({ directives = [] }) => directives.includes(bare) === wanted);
+            if (!reached) missing.push(`${name}, ${directive}`);
+          }
+        }
+      }
+      assertEquals(missing, []);
+    },
+  });
+});
+
+Deno.test("checks: matrix products agree in the portable variant too", async (t) => {
+  using engine = await Engine.open(portableTarget);
+  await run(new Session(engine), productChecks, t);
+});
+
+Deno.test("compared() fails for a wrong value, for a wrong gradient, and for NaN", async () => {
+  using engine = await Engine.open(portableTarget);
+  const session = new Session(engine);
+  const measure = (f: (x: number) => number) =>
+    compared({
+      shape: "7×13",
+      replicas: 3,
+      inputs: { x: { rows: 7, columns: 13, wanted: true } },
+      record: (graph, { x }) => ({ results: { y: unary(graph, x, "tanh") }, objective: "y" }),
+      reference: ({ x }) => ({ y: [map(x[0], f)] }),
+    }).measure(session);
+  assert(await measure(Math.tanh) < 1e-6);
+  assert(await measure((x) => Math.tanh(x) + 1e-4) > 1e-5);
+  // The same values to 1e-6, another slope.
+  assert(await measure((x) => Math.tanh(x) + 1e-7 * Math.sin(1e5 * x)) > 1e-3);
+  assertEquals(await measure(() => NaN), Infinity);
+});

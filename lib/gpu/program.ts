@@ -233,6 +233,8 @@ export class Program {
 
   /** Writes floats into an arena, `offset` floats from its start. */
   write(arena: string, offset: number, values: Float32Array): void {
+    // A part of a concatenation may have no columns; Deno crashes on an empty write.
+    if (values.length === 0) return;
     this.#gpu.device.queue.writeBuffer(
       this.#buffers.get(arena)!,
       offset * 4,
@@ -242,6 +244,7 @@ export class Program {
 
   /** Reads `length` floats of an arena. Waits for the queue. */
   async read(arena: string, offset: number, length: number): Promise<Float32Array> {
+    if (length === 0) return new Float32Array();
     return new Float32Array(
       await this.#gpu.read(this.#buffers.get(arena)!, offset * 4, length * 4),
     );

@@ -41,13 +41,22 @@ function recordLoss(
       directives.push("TANH_DERIVATIVE");
       return true;
     },
-    kernel: () => ({ ...kernel, directives }),
+    kernel: () => ({
+      ...kernel,
+      directives,
+      constants: { WORKGROUP: workgroupFor(tensors.writes[0]!.rows) },
+    }),
     jobs: () =>
       Array.from({ length: replicas }, (_, job) => ({
         fields: { metrics_width: graph.metricsWidth, ...fields(job) },
         tiles: 1,
       })),
   });
+}
+
+/** Invocations that share a loss: about eight rows to each, from 64 to 256 of them. */
+function workgroupFor(rows: number): number {
+  return Math.min(256, Math.max(64, 2 ** Math.ceil(Math.log2(rows / 8))));
 }
 
 /** Job fields of a tensor: its place and, under `<name>_stride`, the distance between its rows. */

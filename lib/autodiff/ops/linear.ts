@@ -6,6 +6,7 @@
  * @module
  */
 import activationSource from "../../../shaders/activation.wgsl" with { type: "text" };
+import jobSource from "../../../shaders/matmul_job.wgsl" with { type: "text" };
 import matmulSource from "../../../shaders/matmul.wgsl" with { type: "text" };
 import thinSource from "../../../shaders/matmul_thin.wgsl" with { type: "text" };
 import type { Job, KernelSpec } from "../../gpu/kernel.ts";
@@ -15,7 +16,7 @@ import { Tensor } from "../tensor.ts";
 import { foldReplicas } from "./fold_replicas.ts";
 import { type Activation, applyDerivative } from "./unary.ts";
 
-const source = activationSource + matmulSource;
+const source = activationSource + jobSource + matmulSource;
 const lowest = -3.4028234663852886e38;
 
 /** A linear layer's parameters. */

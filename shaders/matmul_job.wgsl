@@ -1,0 +1,75 @@
+// What the matrix products have in common: the record of a job, the buffers, and what happens to a
+// result as it is stored. A variant of the product follows.
+
+struct Job {
+  rows: u32,
+  columns: u32,
+  depth: u32, // NT, NN: in vec4s; TN: in rows
+  column_tiles: u32,
+  a: u32,
+  a_stride: u32,
+  b: u32,
+  b_stride: u32,
+  out: u32,
+  out_stride: u32,
+//#if NT
+  bias: u32,
+  floor: f32, // 0 for ReLU, the lowest number for none
+//#endif
+//#if MISH || MISH_DERIVATIVE || TANH_DERIVATIVE || RELU_DERIVATIVE
+  saved: u32,
+  saved_stride: u32,
+//#endif
+//#if ADD
+  addend: u32,
+  addend_stride: u32,
+//#endif
+//#if TN
+  product_tiles: u32,
+  turned: u32, // 1: out is stored transposed
+  summand: u32, // the factor whose columns are summed
+  summand_stride: u32,
+  summand_width: u32,
+  sums: u32,
+//#endif
+}
+
+@group(0) @binding(0) var<storage, read> worklist: array<vec2u>;
+@group(0) @binding(1) var<storage, read> jobs: array<Job>;
+//#if TN
+//#else
+@group(0) @binding(2) var<storage, read> parameters: array<vec4f>;
+//#endif
+@group(0) @binding(3) var<storage, read_write> activations: array<vec4f>;
+
+fn store(job: Job, row: u32, column: u32, total: vec4f) {
+  if (row >= job.rows || column * 4u >= job.columns) {
+    return;
+  }
+  var value = total;
+//#if NT
+//#if TANH
+  value = tanh_stable(value);
+//#elif MISH
+  activations[job.saved + row * job.saved_stride + column] = value;
+  value = mish(value);
+//#else
+  value = max(value, vec4f(job.floor));
+//#endif
+//#endif
+//#if ADD
+  value += activations[job.addend + row * job.addend_stride + column];
+//#endif
+//#if RELU_DERIVATIVE
+  let output = activations[job.saved + row * job.saved_stride + column];
+  value = select(vec4f(0.0), value, output > vec4f(0.0));
+//#elif TANH_DERIVATIVE
+  let output = activations[job.saved + row * job.saved_stride + column];
+  value *= 1.0 - output * output;
+//#elif MISH_DERIVATIVE
+  value *= mish_derivative(activations[job.saved + row * job.saved_stride + column]);
+//#endif
+  let entry = column * 4u + vec4u(0u, 1u, 2u, 3u);
+  value = select(vec4f(0.0), value, entry < vec4u(job.columns));
+  activations[job.out + row * job.out_stride + column] = value;
+}

@@ -49,7 +49,7 @@ async function times(columns: readonly Column[], step: StepTask["step"]) {
       await contestant.ask({ ask: "describe", task });
       entries.push({ contestant, task, column });
     } catch (error) {
-      notes.push(`${step}, ${seeds} seeds does not run here: ${(error as Error).message}`);
+      notes.push(`${step} with ${seeds} seeds does not run here: ${(error as Error).message}`);
     }
   }
   const timings = await timeInTurns(entries, { rounds, seconds: 2 });

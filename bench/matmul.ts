@@ -12,7 +12,7 @@ import { machineLine } from "./support/machine.ts";
 import { digits, Printer, timeInTurns } from "./support/rounds.ts";
 import type { ProductTask } from "./support/tasks.ts";
 
-const rounds = 5;
+const rounds = 9;
 
 /** Linear layers of the stages at hopper's sizes. */
 const layers: readonly (readonly [rows: number, inputs: number, outputs: number, where: string])[] =
@@ -48,7 +48,7 @@ for (const form of ["forward", "input", "weight"] as const) {
     const task: ProductTask = { step: "product", form, rows: batch, inputs, outputs };
     const [we, they] = await timeInTurns(
       contestants.map((contestant) => ({ contestant, task })),
-      { rounds, seconds: 0.3 },
+      { rounds, seconds: 0.15 },
     );
     const rate = (seconds: number) => digits(2 * batch * inputs * outputs / seconds / 1e9);
     rows.push([

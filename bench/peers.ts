@@ -21,15 +21,18 @@ import { machineLine } from "./support/machine.ts";
 import { digits, Printer, timeInTurns } from "./support/rounds.ts";
 import type { StepTask } from "./support/tasks.ts";
 
-const rounds = 5;
-
 /** One table: a task done by all contestants, times as multiples of the first one's. */
 async function compare(
   printer: Printer,
   title: string,
   contestants: readonly Contestant[],
   step: StepTask["step"],
-  { seconds, checked }: { readonly seconds: number; readonly checked: number },
+  { rounds, seconds, checked }: {
+    readonly rounds: number;
+    readonly seconds: number;
+    /** Steps of which the losses are compared. */
+    readonly checked: number;
+  },
 ): Promise<void> {
   const task = { step };
   const agreed = await agreement(contestants, task, checked);
@@ -65,20 +68,20 @@ await compare(
   "Perceptron 28-256-256-1, batch 256, Adam",
   [ours, webgpu, wasm, tensorflow, ...measure],
   "mlp",
-  { seconds: 1, checked: 10 },
+  { rounds: 9, seconds: 0.6, checked: 10 },
 );
 await compare(
   printer,
   "SRPO's critic step with its policy, batch 256",
   [ours, webgpu, wasm, ...measure],
   "critic",
-  { seconds: 1.5, checked: 3 },
+  { rounds: 9, seconds: 0.6, checked: 3 },
 );
 await compare(
   printer,
   "SRPO's behavior step, batch 2048",
   [ours, webgpu, wasm, ...measure],
   "behavior",
-  { seconds: 2, checked: 2 },
+  { rounds: 5, seconds: 1, checked: 2 },
 );
 printer.finish();

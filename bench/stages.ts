@@ -18,7 +18,7 @@ import { digits, type Entry, Printer, timeInTurns } from "./support/rounds.ts";
 import type { StepTask } from "./support/tasks.ts";
 
 const stages = ["critic", "behavior", "policy"] as const;
-const rounds = 7;
+const rounds = 9;
 
 /** Steps/s of ours and PyTorch's, with dispatches and memory. */
 async function fullSize(
@@ -35,7 +35,7 @@ async function fullSize(
     const { dispatches, bytes } = await ours.ask({ ask: "describe", task });
     const [we, they] = await timeInTurns(
       contestants.map((contestant) => ({ contestant, task })),
-      { rounds, seconds: 2 },
+      { rounds, seconds: 1 },
     );
     rows.push([
       step,
@@ -83,7 +83,10 @@ async function severalSeeds(
       notes.push(`${step} with six seeds does not run here: ${error.message}`);
       return null;
     });
-    const [single, sextuple] = await timeInTurns(fits ? [one, six] : [one], { rounds, seconds: 1 });
+    const [single, sextuple] = await timeInTurns(fits ? [one, six] : [one], {
+      rounds,
+      seconds: 0.7,
+    });
     rows.push([
       step,
       digits(1e3 * single!.median),

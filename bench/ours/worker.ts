@@ -116,10 +116,10 @@ async function losses(engine: Engine, task: StepTask, steps: number): Promise<nu
 
 if (import.meta.main) {
   using engine = await Engine.open();
-  const { name, driver } = engine.gpu.adapter;
+  const { name } = engine.gpu.adapter;
   const kernels = Object.entries(engine.target).map(([key, value]) => `${key} ${value}`).join(", ");
   await serve({
-    device: `${name}${driver ? `, ${driver}` : ""} (${kernels})`,
+    device: `${name} (${kernels})`,
     prepare: (task) => prepare(engine, task),
     losses: (task, steps) => losses(engine, task as StepTask, steps),
   });

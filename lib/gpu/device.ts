@@ -121,11 +121,27 @@ export class Gpu {
     const encoder = this.device.createCommandEncoder();
     encoder.copyBufferToBuffer(source, offset, staging, 0, size);
     this.device.queue.submit([encoder.finish()]);
-    await staging.mapAsync(GPUMapMode.READ);
+    await this.map(staging, size);
     const bytes = staging.getMappedRange().slice(0);
     staging.destroy();
     this.check();
     return bytes;
+  }
+
+  /**
+   * Waits for the queue and maps the first `size` bytes of a staging buffer.
+   *
+   * @throws What the GPU reported, where the buffer cannot be mapped because of it.
+   */
+  async map(staging: GPUBuffer, size: number): Promise<void> {
+    try {
+      await staging.mapAsync(GPUMapMode.READ, 0, size);
+    } catch (error) {
+      // The mapping's own message says nothing; what went wrong is reported an event later.
+      await new Promise((resolve) => setTimeout(resolve));
+      this.check();
+      throw error;
+    }
   }
 
   /** Gives the device back. */

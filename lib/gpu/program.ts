@@ -174,7 +174,7 @@ export class Program {
     });
     encoder.copyBufferToBuffer(this.#buffers.get("metrics")!, 0, staging, 0, size);
     device.queue.submit([encoder.finish()]);
-    await staging.mapAsync(GPUMapMode.READ, 0, size);
+    await this.#gpu.map(staging, size);
     const metrics = new Float32Array(staging.getMappedRange(0, size).slice(0));
     staging.unmap();
     this.#staging.push(staging);

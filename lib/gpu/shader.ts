@@ -45,11 +45,10 @@ export function render(source: string, directives: readonly string[]): string {
 }
 
 function evaluate(condition: string, on: Set<string>, known: Set<string>): boolean {
-  return condition.split("||").some((term) => {
-    const name = term.trim().replace(/^!/, "");
-    known.add(name);
-    return term.trim().startsWith("!") !== on.has(name);
-  });
+  const terms = condition.split("||").map((term) => term.trim());
+  const names = terms.map((term) => term.replace(/^!/, ""));
+  names.forEach((name) => known.add(name));
+  return terms.some((term, i) => term.startsWith("!") !== on.has(names[i]!));
 }
 
 /** One binding a shader declares. */

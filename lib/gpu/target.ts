@@ -4,10 +4,26 @@
  * @module
  */
 
+/**
+ * How matrix products share what they load: by shuffles within a subgroup, not at all, or through
+ * workgroup memory.
+ */
+export const matmulVariants = ["subgroups", "registers", "tiled"] as const;
+
+/** A variant of the matrix product. */
+export type MatmulVariant = typeof matmulVariants[number];
+
 /** The kernel variants of a run; recorded in its configuration, since they decide the last bits. */
 export interface Target {
-  /** How matrix products share loads: by subgroup shuffles, or not at all. */
-  readonly matmul: "subgroups" | "registers";
+  readonly matmul: MatmulVariant;
   /** Invocations side by side along the columns of a matrix product. */
   readonly matmulLanes: number;
 }
+
+/** The target with a variant of the matrix product. */
+export function targetOf(matmul: MatmulVariant): Target {
+  return { matmul, matmulLanes: matmul === "tiled" ? 16 : 8 };
+}
+
+/** The kernel variants that every adapter computes. */
+export const portableTarget: Target = targetOf("registers");

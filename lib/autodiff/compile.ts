@@ -123,7 +123,7 @@ function lifetimesOf(stages: readonly Stage[]): Map<Storage, Lifetime> {
  * Gives each storage an offset, largest first, at the lowest place where nothing alive at the same
  * time lies. Returns the arena's size in floats.
  */
-function place(
+export function place(
   storages: readonly Storage[],
   lifetimes: ReadonlyMap<Storage, Lifetime>,
   stages: number,

@@ -45,9 +45,11 @@ export function accumulate(graph: Graph, a: Tensor, b: Tensor): Tensor {
 function absorbs(graph: Graph, sum: Tensor, addend: Tensor): boolean {
   const producer = graph.extensible(sum);
   if (!producer?.absorbAddend) return false;
-  const source = graph.producer(addend);
-  const earlier = !source || graph.operations.indexOf(source) < graph.operations.indexOf(producer);
-  return earlier && producer.absorbAddend(addend);
+  // By memory, not by name: the addend may be a part of what another operation writes.
+  const written = graph.operations.findLastIndex(({ writes }) =>
+    writes.some((tensor) => tensor.overlaps(addend))
+  );
+  return written < graph.operations.indexOf(producer) && producer.absorbAddend(addend);
 }
 
 function requireEqualShapes(a: Tensor, b: Tensor): void {

@@ -1,0 +1,211 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import { Engine } from "../../lib/autodiff/engine.ts";
+import { gradients } from "../../lib/autodiff/gradients.ts";
+import { Graph } from "../../lib/autodiff/graph.ts";
+import { add } from "../../lib/autodiff/ops/add.ts";
+import { concatenate } from "../../lib/autodiff/ops/concatenate.ts";
+import { linear } from "../../lib/autodiff/ops/linear.ts";
+import { meanSquaredError } from "../../lib/autodiff/ops/losses.ts";
+import { unary } from "../../lib/autodiff/ops/unary.ts";
+import { ParameterSet } from "../../lib/autodiff/parameters.ts";
+import type { Tensor } from "../../lib/autodiff/tensor.ts";
+import { compared, type Comparison } from "../../lib/checks/check.ts";
+import { affine, beside, map, type Matrix, zip } from "../../lib/checks/matrix.ts";
+import { Session } from "../../lib/checks/session.ts";
+
+const shape = { rows: 3, columns: 4, wanted: true };
+const square = { rows: 4, columns: 4, parameter: true, wanted: true };
+const vector = { rows: 1, columns: 4, parameter: true, wanted: true };
+
+/** Largest relative error of values and gradients. */
+async function errorOf<Name extends string>(
+  comparison: Omit<Comparison<Name>, "shape" | "replicas">,
+): Promise<number> {
+  using engine = await Engine.open();
+  return await compared({ shape: "", replicas: 1, ...comparison }).measure(new Session(engine));
+}
+
+Deno.test("gradients() leaves a gradient alone that two tensors have in common", async () => {
+  // y = a + b hands one gradient to both; a has another reader whose gradient is ready before.
+  const error = await errorOf({
+    inputs: { a: shape, b: shape, w: square, u: square, bias: vector },
+    record: (graph, { a, b, w, u, bias }) => {
+      const one = linear(graph, add(graph, a, b), { weight: w, bias });
+      const two = linear(graph, a, { weight: u, bias });
+      return { results: { y: add(graph, one, two) }, objective: "y" };
+    },
+    reference: ({ a, b, w, u, bias }) => {
+      const one = affine(zip(a[0], b[0], (x, y) => x + y), w[0], bias[0]);
+      return { y: [zip(one, affine(a[0], u[0], bias[0]), (x, y) => x + y)] };
+    },
+  });
+  assert(error < 1e-6, `off by ${error}`);
+});
+
+Deno.test("gradients() keeps the skip connection's gradient apart from an activated branch's", async () => {
+  const error = await errorOf({
+    inputs: { x: shape, w: square, u: square, bias: vector },
+    record: (graph, { x, w, u, bias }) => {
+      const h = add(graph, x, linear(graph, x, { weight: w, bias }, "tanh"));
+      return { results: { y: linear(graph, h, { weight: u, bias }) }, objective: "y" };
+    },
+    reference: ({ x, w, u, bias }) => {
+      const branch = map(affine(x[0], w[0], bias[0]), Math.tanh);
+      return { y: [affine(zip(x[0], branch, (a, b) => a + b), u[0], bias[0])] };
+    },
+  });
+  assert(error < 1e-6, `off by ${error}`);
+});
+
+Deno.test("gradients() by an intermediate result are its own, whatever lies below it", async () => {
+  using engine = await Engine.open();
+  const session = new Session(engine);
+  const numbers = (count: number, pace: number) =>
+    Float32Array.from({ length: count }, (_, i) => Math.sin(pace * (i + 1)));
+  const outcome = await session.compute({
+    seeds: [0],
+    inputs: { x: shape, w: square, u: square, bias: vector },
+    values: { x: numbers(12, 1), w: numbers(16, 2), u: numbers(16, 3), bias: numbers(4, 4) },
+    wanted: [],
+    upstream: (count) => new Float32Array(count),
+    record: (graph, { x, w, u, bias }) => {
+      const h = linear(graph, x, { weight: w, bias }, "relu");
+      const y = linear(graph, h, { weight: u, bias });
+      const upstream = graph.constant(3, 4, 1);
+      // With the weight below h also differentiated, h's gradient goes on through ReLU.
+      const [dh, dw] = gradients(graph, { tensor: y, upstream }, [h, w]) as [Tensor, Tensor];
+      return { results: { dh, dw } };
+    },
+  });
+  const u = numbers(16, 3);
+  const columnSums = [0, 1, 2, 3].map((c) => [0, 1, 2, 3].reduce((t, r) => t + u[4 * r + c]!, 0));
+  outcome.results.get("dh")!.forEach((value, i) =>
+    assert(Math.abs(value - columnSums[i % 4]!) < 1e-5, `entry ${i}: ${value}`)
+  );
+});
+
+Deno.test("gradients() refuses to differentiate a loss twice", () => {
+  const graph = new Graph({ seeds: [0] });
+  const [x, y] = [graph.input(3, 4), graph.input(3, 4)];
+  const loss = meanSquaredError(graph, "loss", x, y);
+  gradients(graph, loss, [x]);
+  assertThrows(() => gradients(graph, loss, [x]), Error, 'loss "loss" is differentiated a second');
+});
+
+Deno.test("gradients() gives null where there is no path", () => {
+  const graph = new Graph({ seeds: [0] });
+  const [x, y] = [graph.input(3, 4), graph.input(3, 4)];
+  const upstream = graph.input(3, 4);
+  const [dx, dy] = gradients(graph, { tensor: unary(graph, x, "relu"), upstream }, [x, y]);
+  assert(dx !== null);
+  assertEquals(dy, null);
+});
+
+Deno.test("ParameterSet.gather() names a parameter that the loss does not depend on", () => {
+  const graph = new Graph({ seeds: [0] });
+  const shapes = ["used", "unused"].map((name) => ({
+    name,
+    rows: 3,
+    segments: [4],
+    vector: false,
+  }));
+  const parameters = new ParameterSet(graph, shapes, 1);
+  const bias = new ParameterSet(graph, [{ name: "b", rows: 1, segments: [3], vector: true }], 1);
+  const y = linear(graph, graph.input(2, 4), {
+    weight: parameters.get("used"),
+    bias: bias.get("b"),
+  });
+  const found = gradients(graph, { tensor: y, upstream: graph.input(2, 3) }, parameters.tensors);
+  assertThrows(() => parameters.gather(found), Error, '"unused" has no gradient of its own');
+});
+
+Deno.test("linear(), add() and concatenate() refuse shapes that do not fit, and name them", () => {
+  const graph = new Graph({ seeds: [0] });
+  const parameters = new ParameterSet(graph, [
+    { name: "weight", rows: 5, segments: [9], vector: false },
+    { name: "bias", rows: 1, segments: [5], vector: true },
+  ], 1);
+  const layer = { weight: parameters.get("weight"), bias: parameters.get("bias") };
+  const message = "got [1, 3, 4] and [1, 5, 9]";
+  assertThrows(() => linear(graph, graph.input(3, 4), layer), Error, message);
+  assertThrows(
+    () => linear(graph, graph.input(3, 9), layer, "relu", graph.input(3, 5)),
+    Error,
+    'a residual needs activation "none", got "relu"',
+  );
+  const [a, b] = [graph.input(3, 4), graph.input(2, 4)];
+  assertThrows(() => add(graph, a, b), Error, "got [1, 3, 4] and [1, 2, 4]");
+  assertThrows(() => concatenate(graph, [a, b]), Error, "got [1, 3, 4] and [1, 2, 4]");
+});
+
+Deno.test("gradients() of random graphs are their finite differences", async () => {
+  using engine = await Engine.open();
+  const session = new Session(engine);
+  // Each step takes two earlier tensors: their sum, a tanh, a residual layer, a layer of both.
+  const steps = fc.array(fc.tuple(fc.nat(3), fc.nat(1000), fc.nat(1000)), {
+    minLength: 1,
+    maxLength: 9,
+  });
+  await fc.assert(
+    fc.asyncProperty(steps, async (chosen) => {
+      const pick = <T>(all: readonly T[], i: number) => all[i % all.length]!;
+      // Small weights, so that sums of sums stay small.
+      const weight = (columns: number) => ({
+        rows: 4,
+        columns,
+        parameter: true,
+        wanted: true,
+        from: (z: number) => z / 4,
+      });
+      const error = await compared({
+        shape: "",
+        replicas: 1,
+        inputs: {
+          x: shape,
+          w: weight(4),
+          wide: weight(8),
+          bias: vector,
+        },
+        record: (graph, { x, w, wide, bias }) => {
+          const tensors = [x];
+          for (const [kind, i, j] of chosen) {
+            const [a, b] = [pick(tensors, i), pick(tensors, j)];
+            tensors.push([
+              () => add(graph, a, b),
+              () => unary(graph, a, "tanh"),
+              () => linear(graph, a, { weight: w, bias }, "none", b),
+              () => linear(graph, concatenate(graph, [a, b]), { weight: wide, bias }),
+            ][kind]!());
+          }
+          // All parameters have a path to the result.
+          const y = tensors.reduce((a, b) => add(graph, a, b));
+          const one = linear(graph, y, { weight: w, bias }, "none", x);
+          return {
+            results: {
+              y: linear(graph, concatenate(graph, [one, x]), { weight: wide, bias }),
+            },
+            objective: "y",
+          };
+        },
+        reference: ({ x: [x], w: [w], wide: [wide], bias: [bias] }) => {
+          const sum = (a: Matrix, b: Matrix) => zip(a, b, (p, q) => p + q);
+          const all = [x];
+          for (const [kind, i, j] of chosen) {
+            const [a, b] = [pick(all, i), pick(all, j)];
+            all.push([
+              () => sum(a, b),
+              () => map(a, Math.tanh),
+              () => sum(affine(a, w, bias), b),
+              () => affine(beside(a, b), wide, bias),
+            ][kind]!());
+          }
+          const one = sum(affine(all.reduce(sum), w, bias), x);
+          return { y: [affine(beside(one, x), wide, bias)] };
+        },
+      }).measure(session);
+      assert(error < 1e-5, `off by ${error}`);
+    }),
+    { seed: 3, numRuns: 30 },
+  );
+});

@@ -1,0 +1,169 @@
+import { assert, assertEquals } from "@std/assert";
+import fc from "fast-check";
+import { place } from "../../lib/autodiff/compile.ts";
+import { readTensor, writeInput } from "../../lib/autodiff/compile.ts";
+import { Engine, portableTarget } from "../../lib/autodiff/engine.ts";
+import { gradients } from "../../lib/autodiff/gradients.ts";
+import { Graph, type Operation } from "../../lib/autodiff/graph.ts";
+import { add } from "../../lib/autodiff/ops/add.ts";
+import { concatenate } from "../../lib/autodiff/ops/concatenate.ts";
+import { linear } from "../../lib/autodiff/ops/linear.ts";
+import { unary } from "../../lib/autodiff/ops/unary.ts";
+import { ParameterSet } from "../../lib/autodiff/parameters.ts";
+import { schedule } from "../../lib/autodiff/schedule.ts";
+import type { Storage, Tensor } from "../../lib/autodiff/tensor.ts";
+
+const namesOf = (graph: Graph) =>
+  schedule(graph.operations, portableTarget).map(({ operations }) =>
+    operations.map(({ name }) => name).join(", ")
+  );
+
+Deno.test("schedule() puts independent operations of one kernel into one dispatch", () => {
+  const graph = new Graph({ seeds: [0] });
+  const [a, b] = [graph.input(2, 4), graph.input(3, 8)];
+  unary(graph, a, "tanh");
+  unary(graph, a, "relu");
+  unary(graph, b, "tanh");
+  assertEquals(namesOf(graph).toSorted(), ["relu", "tanh, tanh"]);
+});
+
+Deno.test("schedule() keeps an operation behind what it reads", () => {
+  const graph = new Graph({ seeds: [0] });
+  const once = unary(graph, graph.input(2, 4), "tanh");
+  unary(graph, once, "tanh");
+  assertEquals(namesOf(graph), ["tanh", "tanh"]);
+});
+
+Deno.test("schedule() holds a kernel back while more of its work can still become ready", () => {
+  const graph = new Graph({ seeds: [0] });
+  const [a, b] = [graph.input(2, 4), graph.input(2, 4)];
+  unary(graph, a, "relu");
+  // Its ReLU becomes ready after a tanh; the first ReLU waits for it.
+  unary(graph, unary(graph, b, "tanh"), "relu");
+  assertEquals(namesOf(graph), ["tanh", "relu, relu"]);
+});
+
+Deno.test("schedule() orders a write behind the reads and writes before it", () => {
+  const graph = new Graph({ seeds: [0] });
+  const x = graph.input(2, 4);
+  const reader: Operation = { ...touching("relu"), reads: [x] };
+  const writer: Operation = { ...touching("relu"), writes: [x] };
+  [reader, writer, writer, reader].forEach((operation) => graph.record({ ...operation }));
+  assertEquals(schedule(graph.operations, portableTarget).length, 4);
+});
+
+function touching(name: Operation["name"]): Operation {
+  return {
+    name,
+    inputs: [],
+    reads: [],
+    writes: [],
+    kernel: () => ({ name: "any", source: "" }),
+    jobs: () => [],
+  };
+}
+
+/** A random chain of operations over a few tensors, each by the numbers of one step. */
+const steps = fc.array(fc.tuple(fc.nat(3), fc.nat(1000), fc.nat(1000)), {
+  minLength: 1,
+  maxLength: 14,
+});
+
+function randomGraph(chosen: readonly (readonly [number, number, number])[]) {
+  const graph = new Graph({ seeds: [0, 1] });
+  const x = graph.input(5, 6);
+  const parameters = new ParameterSet(graph, [
+    { name: "weight", rows: 6, segments: [6], vector: false },
+    { name: "wide", rows: 6, segments: [6, 6], vector: false },
+    { name: "bias", rows: 1, segments: [6], vector: true },
+  ], 2);
+  const bias = parameters.get("bias");
+  const tensors: Tensor[] = [x];
+  for (const [kind, i, j] of chosen) {
+    const [a, b] = [tensors[i % tensors.length]!, tensors[j % tensors.length]!];
+    tensors.push(
+      kind === 0
+        ? add(graph, a, b)
+        : kind === 1
+        ? unary(graph, a, "tanh")
+        : kind === 2
+        ? linear(graph, a, { weight: parameters.get("weight"), bias }, "none", b)
+        : linear(graph, concatenate(graph, [a, b]), { weight: parameters.get("wide"), bias }),
+    );
+  }
+  const last = tensors.at(-1)!;
+  const upstream = graph.constant(5, 6, 1);
+  const found = gradients(graph, { tensor: last, upstream }, [x, parameters.get("weight")]);
+  return { graph, x, parameters, last, tensors, found };
+}
+
+Deno.test("compile() never lets two storages overlap that are alive at the same time", () => {
+  fc.assert(
+    fc.property(steps, (chosen) => {
+      const { graph } = randomGraph(chosen);
+      const stages = schedule(graph.operations, portableTarget);
+      const alive = new Map<Storage, { first: number; last: number }>();
+      stages.forEach(({ operations }, stage) => {
+        for (const { reads, writes } of operations) {
+          for (const { storage } of [...reads, ...writes]) {
+            if (storage.persistent) continue;
+            const lifetime = alive.get(storage) ?? { first: stage, last: stage };
+            lifetime.last = stage;
+            alive.set(storage, lifetime);
+          }
+        }
+      });
+      const storages = [
+        ...graph.persistent.filter(({ arena }) => arena === "activations"),
+        ...alive.keys(),
+      ];
+      const size = place(storages, alive, stages.length);
+      const spans = storages.map((storage) => ({
+        start: storage.offset!,
+        end: storage.offset! + storage.replicaSize * storage.replicas,
+        ...(alive.get(storage) ?? { first: 0, last: stages.length }),
+      }));
+      spans.forEach((a, i) => {
+        assert(a.start % 64 === 0 && a.end <= size);
+        for (const b of spans.slice(i + 1)) {
+          const together = a.first <= b.last && b.first <= a.last;
+          assert(!together || a.end <= b.start || b.end <= a.start, "two lie in one place");
+        }
+      });
+    }),
+    { seed: 1, numRuns: 200 },
+  );
+});
+
+Deno.test("compile() computes the same bits in memory that is used again as in memory of its own", async () => {
+  using engine = await Engine.open();
+  await fc.assert(
+    fc.asyncProperty(steps, async (chosen) => {
+      const results: number[][] = [];
+      for (const keepAll of [false, true]) {
+        const { graph, x, parameters, last, tensors, found } = randomGraph(chosen);
+        const wanted = [last, ...found.filter((tensor) => tensor !== null)];
+        const program = await engine.compile(graph, keepAll ? [...tensors, ...wanted] : wanted);
+        const numbers = (count: number) =>
+          Float32Array.from({ length: count }, (_, i) => 0.5 * Math.sin(3 * i + 1));
+        writeInput(program, x, numbers(60));
+        for (const replica of [0, 1]) {
+          parameters.write(
+            program,
+            replica,
+            new Map([["weight", numbers(36)], ["wide", numbers(72)], ["bias", numbers(6)]]),
+          );
+        }
+        // Twice: what the first step left in memory must not matter.
+        const pending = [program.submit(0, 1), program.submit(1, 1)];
+        const read = await Promise.all(wanted.map((tensor) => readTensor(program, tensor)));
+        await Promise.all(pending);
+        results.push(read.flatMap((values) => [...values]));
+        program.destroy();
+      }
+      assertEquals(results[0], results[1]);
+      assert(results[0]!.every(Number.isFinite));
+    }),
+    { seed: 2, numRuns: 25 },
+  );
+});

@@ -8,6 +8,7 @@ import { readTensor, writeInput } from "../lib/autodiff/compile.ts";
 import { Engine } from "../lib/autodiff/engine.ts";
 import { Graph } from "../lib/autodiff/graph.ts";
 import type { Dropout } from "../lib/autodiff/ops/dropout.ts";
+import { type Target, targetOf } from "../lib/gpu/target.ts";
 import { type Hyperparameters, hyperparametersFor } from "../lib/srpo/hyperparameters.ts";
 import { behavior } from "../lib/srpo/behavior.ts";
 import { critic } from "../lib/srpo/critic.ts";
@@ -26,6 +27,19 @@ function filesOf(stage: string): string[] {
   if (!readable) return [`${stage}-ant-w16`, `${stage}-loco-w16`];
   return [...Deno.readDirSync(directory)].map(({ name }) => name.replace(".safetensors", ""))
     .filter((name) => name.startsWith(`${stage}-`)).sort();
+}
+
+/**
+ * Files of a stage, each with the kernel variants it is computed with: those chosen for this adapter,
+ * and for one half of the files the tiled product as well.
+ */
+function casesOf(stage: string): { name: string; suffix: string; target?: Target }[] {
+  return filesOf(stage).flatMap((name) => [
+    { name, suffix: "" },
+    ...(name.includes("-loco-")
+      ? [{ name, suffix: ", tiled product", target: targetOf("tiled") }]
+      : []),
+  ]);
 }
 
 function open(name: string): Fixture {
@@ -117,6 +131,7 @@ function hyperparametersOf(fixture: Fixture, overrides: Partial<Hyperparameters>
 }
 
 interface Case {
+  readonly target: Target | undefined;
   readonly fixture: Fixture;
   readonly graph: Graph;
   readonly stage: Stage;
@@ -133,8 +148,10 @@ interface Case {
 }
 
 /** Runs five steps and compares everything the fixture holds of them. */
-async function run({ fixture, graph, stage, sources, inputs, variant, metrics, first }: Case) {
-  using engine = await Engine.open();
+async function run(
+  { target, fixture, graph, stage, sources, inputs, variant, metrics, first }: Case,
+) {
+  using engine = await Engine.open(target);
   const comparison = new Comparison();
   const optimizers = stage.networks.flatMap(({ optimizer }) => optimizer?.gradient ?? []);
   const program = await engine.compile(graph, [...optimizers, ...first.map(([tensor]) => tensor)]);
@@ -213,9 +230,9 @@ async function run({ fixture, graph, stage, sources, inputs, variant, metrics, f
 
 const intermediate = { relative: 5e-5 };
 
-for (const name of filesOf("critic")) {
+for (const { name, suffix, target } of casesOf("critic")) {
   Deno.test({
-    name: `critic() computes what the official code computes: ${name}`,
+    name: `critic() computes what the official code computes: ${name}${suffix}`,
     ignore: !readable,
     fn: async () => {
       const fixture = open(name);
@@ -239,6 +256,7 @@ for (const name of filesOf("critic")) {
       );
       const { targetQ, nextValue, value, qValue } = stage.tensors;
       await run({
+        target,
         fixture,
         graph,
         stage,
@@ -270,10 +288,10 @@ for (const name of filesOf("critic")) {
   });
 }
 
-for (const name of filesOf("behavior")) {
+for (const { name, suffix, target } of casesOf("behavior")) {
   for (const variant of ["nodrop", "drop"] as const) {
     Deno.test({
-      name: `behavior() computes what the official code computes: ${name}, ${variant}`,
+      name: `behavior() computes what the official code computes: ${name}${suffix}, ${variant}`,
       ignore: !readable,
       fn: async () => {
         const fixture = open(name);
@@ -316,6 +334,7 @@ for (const name of filesOf("behavior")) {
           );
         }
         await run({
+          target,
           fixture,
           graph,
           stage,
@@ -333,13 +352,13 @@ for (const name of filesOf("behavior")) {
   }
 }
 
-for (const name of filesOf("policy")) {
+for (const { name, suffix, target } of casesOf("policy")) {
   const variants = readable
     ? Object.entries(JSON.parse(open(name).metadata("variants")) as Record<string, Variant>)
     : [];
   for (const [variant, options] of variants) {
     Deno.test({
-      name: `policy() computes what the official code computes: ${name}, ${variant}`,
+      name: `policy() computes what the official code computes: ${name}${suffix}, ${variant}`,
       ignore: !readable,
       fn: async () => {
         const fixture = open(name);
@@ -366,6 +385,7 @@ for (const name of filesOf("policy")) {
         const stage = policy(graph, { state: () => s, t, noise: { given: z } }, actions, h);
         const { action, xt, noiseHat, qGradient } = stage.tensors;
         await run({
+          target,
           fixture,
           graph,
           stage,

@@ -6,7 +6,7 @@
 import { Gpu } from "../gpu/device.ts";
 import { KernelCache } from "../gpu/kernel.ts";
 import type { Program } from "../gpu/program.ts";
-import type { Target } from "../gpu/target.ts";
+import { portableTarget, type Target, targetOf } from "../gpu/target.ts";
 import { compile, readTensor, writeInput } from "./compile.ts";
 import { gradients } from "./gradients.ts";
 import { Graph } from "./graph.ts";
@@ -15,9 +15,9 @@ import { ParameterSet } from "./parameters.ts";
 import { uniform } from "./random.ts";
 import type { Tensor } from "./tensor.ts";
 
-/** The kernel variants that every adapter computes. */
-export const portableTarget: Target = { matmul: "registers", matmulLanes: 8 };
-const subgroups: Target = { matmul: "subgroups", matmulLanes: 8 };
+export { portableTarget } from "../gpu/target.ts";
+
+const subgroups = targetOf("subgroups");
 
 /** Compiles graphs for one GPU. */
 export class Engine {

@@ -7,6 +7,7 @@ import { type Check, compared } from "../../lib/checks/check.ts";
 import { map } from "../../lib/checks/matrix.ts";
 import { Session } from "../../lib/checks/session.ts";
 import { checks, measureAll, productChecks, unchecked } from "../../lib/checks/table.ts";
+import { matmulVariants, targetOf } from "../../lib/gpu/target.ts";
 
 const readable = Deno.permissions.querySync({ name: "read" }).state === "granted";
 
@@ -33,22 +34,32 @@ Deno.test("checks: every operation and loss agrees with double precision and its
     assertEquals(session.operations.size, operationNames.length);
   });
 
+  const kernels = [...session.kernels.values()];
+  const others = matmulVariants.filter((variant) =>
+    variant !== engine.target.matmul && (variant !== "subgroups" || engine.gpu.adapter.subgroups)
+  );
+  for (const variant of others) {
+    await t.step(`matrix products agree in the variant "${variant}" too`, async (t) => {
+      using engine = await Engine.open(targetOf(variant));
+      const session = new Session(engine);
+      await run(session, productChecks, t);
+      kernels.push(...session.kernels.values());
+    });
+  }
+
   await t.step({
     name: "every kernel and each of its variants is reached by a check",
     ignore: !readable,
     fn: () => {
-      const kernels = [...session.kernels.values()];
       const folder = new URL("../../shaders/", import.meta.url);
       const missing: string[] = [];
       for (const { name } of Deno.readDirSync(folder)) {
         const source = Deno.readTextFileSync(new URL(name, folder));
-        if (!source.includes("@compute")) continue;
         const own = kernels.filter((kernel) => kernel.source.includes(source));
         if (own.length === 0) missing.push(name);
         for (const [, condition] of source.matchAll(/^\s*\/\/#(?:el)?if (.*)$/gm)) {
           for (const directive of condition!.split("||").map((term) => term.trim())) {
-            // Of the product's variants this adapter has one; the others have a test of their own.
-            if (directive === "SUBGROUPS") continue;
+            if (directive === "SUBGROUPS" && !engine.gpu.adapter.subgroups) continue;
             const [bare, wanted] = [directive.replace("!", ""), !directive.startsWith("!")];
             const reached = own.some(({ directives = [] }) => directives.includes(bare) === wanted);
             if (!reached) missing.push(`${name}, ${directive}`);
@@ -58,11 +69,6 @@ Deno.test("checks: every operation and loss agrees with double precision and its
       assertEquals(missing, []);
     },
   });
-});
-
-Deno.test("checks: matrix products agree in the portable variant too", async (t) => {
-  using engine = await Engine.open(portableTarget);
-  await run(new Session(engine), productChecks, t);
 });
 
 Deno.test("compared() fails for a wrong value, for a wrong gradient, and for NaN", async () => {

@@ -8,6 +8,7 @@
 import activationSource from "../../../shaders/activation.wgsl" with { type: "text" };
 import jobSource from "../../../shaders/matmul_job.wgsl" with { type: "text" };
 import matmulSource from "../../../shaders/matmul.wgsl" with { type: "text" };
+import tiledSource from "../../../shaders/matmul_tiled.wgsl" with { type: "text" };
 import thinSource from "../../../shaders/matmul_thin.wgsl" with { type: "text" };
 import type { Job, KernelSpec } from "../../gpu/kernel.ts";
 import type { Target } from "../../gpu/target.ts";
@@ -16,7 +17,6 @@ import { Tensor } from "../tensor.ts";
 import { foldReplicas } from "./fold_replicas.ts";
 import { type Activation, applyDerivative } from "./unary.ts";
 
-const source = activationSource + jobSource + matmulSource;
 const lowest = -3.4028234663852886e38;
 
 /** A linear layer's parameters. */
@@ -246,12 +246,28 @@ function thinJobs(
 }
 
 function matmulKernel(target: Target, directives: string[]): KernelSpec {
+  const common = activationSource + jobSource;
+  if (target.matmul === "tiled") {
+    return { name: "matmul tiled", source: common + tiledSource, directives };
+  }
   return {
     name: "matmul",
-    source,
+    source: common + matmulSource,
     directives: target.matmul === "subgroups" ? [...directives, "SUBGROUPS"] : directives,
     constants: { LANES: target.matmulLanes },
   };
+}
+
+/** Rows and columns of the outputs that one workgroup computes. */
+function tileOf({ matmul, matmulLanes }: Target): { rows: number; columns: number } {
+  switch (matmul) {
+    case "subgroups":
+      return { rows: 16, columns: 8 * matmulLanes };
+    case "registers":
+      return { rows: 8, columns: 8 * matmulLanes };
+    case "tiled":
+      return { rows: 64, columns: 4 * matmulLanes };
+  }
 }
 
 /** Adds the tiling to the jobs' fields; `sums` adds tiles for the column sums. */
@@ -261,11 +277,11 @@ function matmulJobs(
   fields: (job: number) => Record<string, number> & { rows: number; columns: number },
   sums = false,
 ): Job[] {
-  const tileRows = target.matmul === "subgroups" ? 16 : 8;
+  const tile = tileOf(target);
   return Array.from({ length: replicas }, (_, job) => {
     const record = fields(job);
-    const columnTiles = Math.ceil(record.columns / (8 * target.matmulLanes));
-    const productTiles = columnTiles * Math.ceil(record.rows / tileRows);
+    const columnTiles = Math.ceil(record.columns / tile.columns);
+    const productTiles = columnTiles * Math.ceil(record.rows / tile.rows);
     const sumTiles = sums ? Math.ceil(record.summand_width! / target.matmulLanes) : 0;
     return {
       fields: {

@@ -1,0 +1,205 @@
+// Matrix product through workgroup memory: for GPUs whose invocations share a fast memory of their own.
+// The forms are those of matmul.wgsl.
+//
+// A workgroup computes 64 by 64 outputs. Sixteen steps of the depth at a time, each of its 128
+// invocations loads one block of four by four, the first half of A, the other half of B, and lays it
+// down with the depth outermost; what comes next is loaded while this is multiplied. An invocation then
+// multiplies eight rows by four columns. Sixteen products are summed before they meet the total, which
+// keeps the rounding error of long sums small.
+
+// Vec4s of a row of 64, with one unused: fewer invocations then write to the same memory bank.
+const STRIDE = 17u;
+const STEPS = 16u;
+
+var<workgroup> left: array<vec4f, 272>; // [STEPS, STRIDE]: 64 rows of A
+var<workgroup> right: array<vec4f, 272>; // [STEPS, STRIDE]: 64 columns of B
+
+// total + column i: row i of the left factor times the columns of the right one.
+fn accumulate(total: mat4x4f, rows: vec4f, columns: vec4f) -> mat4x4f {
+  return mat4x4f(
+    fma(vec4f(rows.x), columns, total[0]),
+    fma(vec4f(rows.y), columns, total[1]),
+    fma(vec4f(rows.z), columns, total[2]),
+    fma(vec4f(rows.w), columns, total[3]),
+  );
+}
+
+// A block of four rows (or columns) by four steps of the depth, the depth outermost.
+//   along:  which of the 64 rows or columns, in vec4s, counted from the first of the matrix
+//   k:      which steps of the depth, in vec4s
+fn block_of_a(job: Job, along: u32, k: u32) -> mat4x4f {
+//#if TN
+  let p = job.a + min(along, (job.rows - 1u) / 4u) + 4u * k * job.a_stride;
+  // Rows beyond the depth hold other tensors' numbers.
+  var block = mat4x4f();
+  for (var i = 0u; i < 4u; i++) {
+    if (4u * k + i < job.depth) {
+      block[i] = activations[p + i * job.a_stride];
+    }
+  }
+  return block;
+//#else
+  if (k >= job.depth) {
+    return mat4x4f();
+  }
+  let last = job.rows - 1u;
+  return transpose(mat4x4f(
+    activations[job.a + min(4u * along, last) * job.a_stride + k],
+    activations[job.a + min(4u * along + 1u, last) * job.a_stride + k],
+    activations[job.a + min(4u * along + 2u, last) * job.a_stride + k],
+    activations[job.a + min(4u * along + 3u, last) * job.a_stride + k],
+  ));
+//#endif
+}
+
+fn block_of_b(job: Job, along: u32, k: u32) -> mat4x4f {
+//#if NT
+  if (k >= job.depth) {
+    return mat4x4f();
+  }
+  let last = job.columns - 1u;
+  return transpose(mat4x4f(
+    parameters[job.b + min(4u * along, last) * job.b_stride + k],
+    parameters[job.b + min(4u * along + 1u, last) * job.b_stride + k],
+    parameters[job.b + min(4u * along + 2u, last) * job.b_stride + k],
+    parameters[job.b + min(4u * along + 3u, last) * job.b_stride + k],
+  ));
+//#elif NN
+  if (k >= job.depth) {
+    return mat4x4f();
+  }
+  let q = job.b + min(along, (job.columns - 1u) / 4u) + 4u * k * job.b_stride;
+  return mat4x4f(
+    parameters[q],
+    parameters[q + job.b_stride],
+    parameters[q + 2u * job.b_stride],
+    parameters[q + 3u * job.b_stride],
+  );
+//#else
+  let q = job.b + min(along, (job.columns - 1u) / 4u) + 4u * k * job.b_stride;
+  var block = mat4x4f();
+  for (var i = 0u; i < 4u; i++) {
+    if (4u * k + i < job.depth) {
+      block[i] = activations[q + i * job.b_stride];
+    }
+  }
+  return block;
+//#endif
+}
+
+@compute @workgroup_size(128)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let work = worklist[group.x + group.y * 65535u];
+  let job = jobs[work.x];
+  let across = lane % 16u;
+  let down = lane / 16u;
+//#if TN
+  // The last tiles sum 64 columns each: invocations below each other share a column's rows.
+  if (work.y >= job.product_tiles) {
+    let summed = (work.y - job.product_tiles) * 16u + across;
+    var partial = vec4f(0.0);
+    if (summed < job.summand_width) {
+      for (var k = down; k < job.depth; k += 8u) {
+        partial += activations[job.summand + k * job.summand_stride + summed];
+      }
+    }
+    left[lane] = partial;
+    workgroupBarrier();
+    if (down == 0u && summed < job.summand_width) {
+      var total = partial;
+      for (var i = 1u; i < 8u; i++) {
+        total += left[16u * i + across];
+      }
+      activations[job.sums + summed] = total;
+    }
+    return;
+  }
+  let depth = (job.depth + 3u) / 4u;
+//#else
+  let depth = job.depth;
+//#endif
+
+  let first_row = (work.y / job.column_tiles) * 16u; // in vec4s, as all that follows
+  let first_column = (work.y % job.column_tiles) * 16u;
+  let column = first_column + across;
+
+  // The block that this invocation loads. Neighbours load what lies side by side in memory.
+  let loads_a = lane < 64u;
+  let spot = lane % 64u;
+//#if TN
+  let along = spot % 16u;
+  let step = spot / 16u;
+//#elif NN
+  let along = select(spot % 16u, spot / 4u, loads_a);
+  let step = select(spot / 16u, spot % 4u, loads_a);
+//#else
+  let along = spot / 4u;
+  let step = spot % 4u;
+//#endif
+
+//#if NT
+  let bias = parameters[job.bias + min(column, (job.columns - 1u) / 4u)];
+//#else
+  let bias = vec4f(0.0);
+//#endif
+  var t0 = mat4x4f(bias, bias, bias, bias);
+  var t1 = t0;
+  var block: mat4x4f;
+  if (loads_a) {
+    block = block_of_a(job, first_row + along, step);
+  } else {
+    block = block_of_b(job, first_column + along, step);
+  }
+  for (var k = 0u; k < depth; k += STEPS / 4u) {
+    workgroupBarrier();
+    for (var i = 0u; i < 4u; i++) {
+      let place = (4u * step + i) * STRIDE + along;
+      if (loads_a) {
+        left[place] = block[i];
+      } else {
+        right[place] = block[i];
+      }
+    }
+    workgroupBarrier();
+    let next = k + STEPS / 4u + step;
+    if (loads_a) {
+      block = block_of_a(job, first_row + along, next);
+    } else {
+      block = block_of_b(job, first_column + along, next);
+    }
+    var p0 = mat4x4f();
+    var p1 = mat4x4f();
+    for (var s = 0u; s < STEPS; s++) {
+      let columns = right[s * STRIDE + across];
+      p0 = accumulate(p0, left[s * STRIDE + 2u * down], columns);
+      p1 = accumulate(p1, left[s * STRIDE + 2u * down + 1u], columns);
+    }
+    t0 += p0;
+    t1 += p1;
+  }
+
+  let row = first_row + 2u * down;
+//#if TN
+  if (job.turned == 1u) {
+    let u0 = transpose(t0);
+    let u1 = transpose(t1);
+    let last_row = (job.rows - 1u) / 4u;
+    for (var i = 0u; i < 4u; i++) {
+      if (4u * column + i < job.columns) {
+        let out = job.out + (4u * column + i) * job.out_stride + row;
+        if (row <= last_row) {
+          activations[out] = u0[i];
+        }
+        if (row + 1u <= last_row) {
+          activations[out + 1u] = u1[i];
+        }
+      }
+    }
+    return;
+  }
+//#endif
+  for (var i = 0u; i < 4u; i++) {
+    store(job, 4u * row + i, column, t0[i]);
+    store(job, 4u * row + 4u + i, column, t1[i]);
+  }
+}

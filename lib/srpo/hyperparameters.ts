@@ -11,8 +11,11 @@ import { UserError } from "../errors.ts";
 import type { Family, Task } from "../data/catalog.ts";
 import type { RewardRule } from "../data/rewards.ts";
 
-/** ω(t), by which the diffusion times of the policy's gradient are weighted. */
-export type Weighting = "sigma2" | "alpha_over_sigma" | "constant" | "fixed_time";
+/** Weights ω(t) of the diffusion times in the policy's gradient. */
+export const weightings = ["sigma2", "alpha_over_sigma", "constant", "fixed_time"] as const;
+
+/** One of {@linkcode weightings}. */
+export type Weighting = (typeof weightings)[number];
 
 /** `paper`: the published schedule. `quick`: what two processor cores do in minutes. */
 export type Preset = "paper" | "quick";
@@ -85,7 +88,7 @@ export const hyperparameterTable = {
     APPENDIX,
     steps,
     all(1_500_000),
-    families(10_000, 10_000, 7_000),
+    families(10_000, 10_000, 8_000),
   ),
   criticBatchSize: row("critic", "", "rows per minibatch", APPENDIX, size, all(256)),
   criticLearningRate: row("critic", "", "learning rate (Adam)", APPENDIX, rate, all(3e-4)),
@@ -99,7 +102,7 @@ export const hyperparameterTable = {
     APPENDIX,
     steps,
     all(2_000_000),
-    families(30_000, 30_000, 2_500),
+    families(30_000, 30_000, 3_000),
   ),
   behaviorBatchSize: row("behavior", "", "rows per minibatch", APPENDIX, size, all(2048), all(256)),
   behaviorLearningRate: row(
@@ -218,7 +221,7 @@ export const hyperparameterTable = {
   ),
   weighting: row("policy", "ω(t)", "weight of diffusion time t", APPENDIX, {
     kind: "choice",
-    choices: ["sigma2", "alpha_over_sigma", "constant", "fixed_time"],
+    choices: weightings,
   }, all<Weighting>("sigma2")),
   fixedTime: row(
     "policy",

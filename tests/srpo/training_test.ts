@@ -1,0 +1,116 @@
+/** The stages as they are trained, on a small synthetic data set. Needs no permission. */
+import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { Engine } from "../../lib/autodiff/engine.ts";
+import { Graph } from "../../lib/autodiff/graph.ts";
+import type { ParameterValues } from "../../lib/autodiff/parameters.ts";
+import { normal } from "../../lib/autodiff/random.ts";
+import { ReplayBuffer } from "../../lib/data/replay_buffer.ts";
+import { initialFrequencies, initialise } from "../../lib/nn/initialisation.ts";
+import { type Hyperparameters, hyperparametersFor } from "../../lib/srpo/hyperparameters.ts";
+import { type Network, stageNames } from "../../lib/srpo/stage.ts";
+import { initialValues, trainingStage } from "../../lib/srpo/training.ts";
+
+const tiny: Hyperparameters = hyperparametersFor("locomotion", "paper", {
+  criticBatchSize: 16,
+  behaviorBatchSize: 16,
+  policyBatchSize: 16,
+  criticWidth: 12,
+  behaviorWidth: 8,
+  policyWidth: 12,
+  behaviorBlocks: 2,
+  fourierFrequencies: 4,
+  embeddingWidth: 8,
+  beta: 0.3,
+});
+
+function bufferOf(engine: Engine, observationSize = 5, actionSize = 3): ReplayBuffer {
+  const rows = 500;
+  const numbers = (stream: number, count: number) => Float32Array.from(normal(1, stream, 0, count));
+  return new ReplayBuffer(engine.gpu, {
+    rows,
+    observationSize,
+    actionSize,
+    observations: numbers(1, rows * observationSize),
+    actions: numbers(2, rows * actionSize).map(Math.tanh),
+    terminals: Float32Array.from({ length: rows }, (_, i) => Number(i % 50 === 49)),
+    transitions: Uint32Array.from({ length: rows - 1 }, (_, i) => i).filter((i) => i % 50 !== 49),
+  }, numbers(3, rows));
+}
+
+/** Initial values; of networks that come from an earlier stage, some of the seed's. */
+function startOf(network: Network, seed: number, member: number): ParameterValues {
+  if (network.initial !== undefined) return initialValues(network, seed, member, tiny);
+  const { shapes } = network.parameters;
+  return shapes[0]!.name.endsWith(".W")
+    ? new Map([[shapes[0]!.name, initialFrequencies(seed, tiny.fourierFrequencies, 30)]])
+    : initialise(shapes, seed, 50 + member);
+}
+
+/** Every parameter of every network of a seed, `[seed]`, after 200 steps. */
+async function trained(
+  engine: Engine,
+  buffer: ReplayBuffer,
+  name: (typeof stageNames)[number],
+  seeds: readonly number[],
+): Promise<Float32Array[]> {
+  const graph = new Graph({ seeds });
+  const stage = trainingStage(name, graph, buffer, tiny);
+  const program = await engine.compile(graph);
+  for (const network of stage.networks) {
+    const members = network.parameters.replicas / seeds.length;
+    seeds.forEach((seed, s) => {
+      for (let member = 0; member < members; member++) {
+        const values = startOf(network, seed, member);
+        network.parameters.write(program, s * members + member, values);
+      }
+    });
+  }
+  const metrics = await Promise.all([program.submit(0, 100), program.submit(100, 100)]);
+  assert(metrics.every((row) => row.every(Number.isFinite)));
+  const found = await Promise.all(stage.networks.map(({ parameters }) => parameters.read(program)));
+  program.destroy();
+  return seeds.map((_, s) =>
+    Float32Array.from(
+      found.flatMap((family) => {
+        const members = family.length / seeds.length;
+        return family.slice(s * members, (s + 1) * members)
+          .flatMap((network) => [...network.values()].flatMap((values) => [...values]));
+      }),
+    )
+  );
+}
+
+/** The bits, so that no two different numbers are taken for equal. */
+const bits = (values: Float32Array) => new Uint32Array(values.buffer);
+
+for (const name of stageNames) {
+  Deno.test(`${name} stage: one seed, the same bits after 200 steps, alone or beside others; another seed, others`, async () => {
+    using engine = await Engine.open();
+    const buffer = bufferOf(engine);
+    const [first] = await trained(engine, buffer, name, [7]) as [Float32Array];
+    const [second] = await trained(engine, buffer, name, [7]) as [Float32Array];
+    const several = await trained(engine, buffer, name, [3, 7, 4_000_000_000]);
+    buffer.destroy();
+    assertEquals(bits(second), bits(first));
+    assertEquals(bits(several[1]!), bits(first));
+    assertNotEquals(bits(several[0]!), bits(first));
+    assertNotEquals(bits(several[2]!), bits(first));
+  });
+}
+
+// Structure decides, not width: three blocks, policies of two layers, as in the paper.
+const dispatches = { critic: 20, behavior: 45, policy: 35 };
+
+for (const name of stageNames) {
+  Deno.test(`${name} stage: a step takes at most ${dispatches[name]} dispatches`, async () => {
+    using engine = await Engine.open();
+    const buffer = bufferOf(engine, 11, 3);
+    const graph = new Graph({ seeds: [0] });
+    trainingStage(name, graph, buffer, { ...tiny, behaviorBlocks: 3 });
+    const program = await engine.compile(graph);
+    const found = program.dispatchesPerStep;
+    buffer.destroy();
+    program.destroy();
+    assert(found <= dispatches[name], `${found} dispatches`);
+  });
+}

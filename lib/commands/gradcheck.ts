@@ -4,13 +4,13 @@
  *
  * @module
  */
-import { Engine, portableTarget } from "../autodiff/engine.ts";
+import { Engine } from "../autodiff/engine.ts";
 import type { Check } from "../checks/check.ts";
 import { Session } from "../checks/session.ts";
 import { checks, measureAll, type Measurement, productChecks, unchecked } from "../checks/table.ts";
 import { UserError } from "../errors.ts";
 import { adapterText } from "../gpu/device.ts";
-import type { Target } from "../gpu/target.ts";
+import { matmulVariants, type Target, targetOf } from "../gpu/target.ts";
 import { formatTable } from "../report/table.ts";
 import { parseFlags, toggle } from "./flags.ts";
 import { helpText } from "./help.ts";
@@ -49,9 +49,10 @@ export async function gradcheck(args: readonly string[]): Promise<void> {
     const missing = unchecked(session);
     if (missing.length > 0) throw new Error(`no check reaches ${missing.join(", ")}`);
   }
-  // The products that other adapters use; here they serve as a comparison.
-  if (chosen.matmul !== portableTarget.matmul) {
-    using engine = await Engine.open(portableTarget);
+  // The products that other adapters use; subgroups are there only where the engine found them right.
+  for (const variant of matmulVariants) {
+    if (variant === chosen.matmul || variant === "subgroups") continue;
+    using engine = await Engine.open(targetOf(variant));
     rows.push(...await measured(new Session(engine), productChecks));
   }
   const failed = rows.filter(({ passed }) => !passed);

@@ -6,9 +6,9 @@
  */
 import type { Gpu } from "../gpu/device.ts";
 import type { KernelCache } from "../gpu/kernel.ts";
-import { Program } from "../gpu/program.ts";
+import { Program, type Work } from "../gpu/program.ts";
 import type { Target } from "../gpu/target.ts";
-import type { Graph } from "./graph.ts";
+import type { Graph, Operation } from "./graph.ts";
 import { schedule, type Stage } from "./schedule.ts";
 import type { Arena, Storage, Tensor } from "./tensor.ts";
 
@@ -45,6 +45,7 @@ export async function compile(
     dispatches: stages.map(({ kernel, operations }) => ({
       kernel,
       jobs: operations.flatMap((operation) => operation.jobs(target)),
+      work: workOf(operations),
     })),
     arenas: { parameters: parameters * 4, activations: activations * 4 },
     shared: graph.shared,
@@ -93,6 +94,19 @@ export async function readTensor(program: Program, tensor: Tensor): Promise<Floa
     }
   }
   return values;
+}
+
+/** What the operations of one dispatch have to do; a tensor that several of them read counts once. */
+function workOf(operations: readonly Operation[]): Work {
+  const sum = (numbers: readonly number[]) => numbers.reduce((total, n) => total + n, 0);
+  const bytes = (tensors: readonly Tensor[]) =>
+    sum([...new Set(tensors)].map(({ replicas, rows, width }) => replicas * rows * width * 4));
+  return {
+    operations: [...new Set(operations.map(({ name }) => name))],
+    flops: sum(operations.map(({ flops = 0 }) => flops)),
+    bytes: bytes(operations.flatMap(({ reads }) => reads)) +
+      bytes(operations.flatMap(({ writes }) => writes)),
+  };
 }
 
 function inArena(arena: Arena): (storage: Storage) => boolean {

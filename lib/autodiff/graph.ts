@@ -56,6 +56,8 @@ export interface Operation {
   /** All it reads and writes, its inputs and outputs included. */
   readonly reads: Tensor[];
   readonly writes: readonly Tensor[];
+  /** Additions and multiplications of its matrix product, if it is one. */
+  readonly flops?: number;
   /** Null for an operation that only names memory (a concatenation in place). */
   kernel(target: Target): KernelSpec | null;
   jobs(target: Target): Job[];

@@ -12,6 +12,18 @@ import { type Job, type Kernel, type KernelCache, type KernelSpec, packJobs } fr
 export interface DispatchPlan {
   readonly kernel: KernelSpec;
   readonly jobs: readonly Job[];
+  /** What it is to compute; absent where nobody asks. */
+  readonly work?: Work;
+}
+
+/** What a dispatch has to do, whatever kernel does it. */
+export interface Work {
+  /** Names of its operations. */
+  readonly operations: readonly string[];
+  /** Additions and multiplications of its matrix products. */
+  readonly flops: number;
+  /** Bytes of the tensors it reads and writes, each counted once. */
+  readonly bytes: number;
 }
 
 /** Everything a program is made of. */
@@ -34,10 +46,15 @@ interface Dispatch {
   readonly y: number;
 }
 
-/** Time one dispatch of a step took on the GPU. */
+/** One dispatch of a step, and the time it took on the GPU. */
 export interface DispatchTime {
   readonly kernel: string;
+  readonly directives: readonly string[];
   readonly jobs: number;
+  readonly workgroups: number;
+  readonly work: Work | undefined;
+  /** Seconds from the beginning of the step, and how long it took. */
+  readonly start: number;
   readonly seconds: number;
 }
 
@@ -139,7 +156,24 @@ export class Program {
 
   /** Bytes of GPU memory this program holds (the shared buffers are not its own). */
   get bytes(): number {
-    return this.#owned.reduce((total, buffer) => total + buffer.size, this.#scalars.size);
+    return [...this.#owned, ...this.#staging].reduce(
+      (total, buffer) => total + buffer.size,
+      this.#scalars.size,
+    );
+  }
+
+  /**
+   * Bytes of GPU memory the compiler planned: the arenas and the metrics of a chunk. What
+   * {@link bytes} has beyond are the tables of the jobs, the steps' scalars and the readback.
+   */
+  get plannedBytes(): number {
+    const arenas = Object.values(this.#plan.arenas).reduce((total, size) => total + size, 0);
+    return arenas + this.#plan.metrics * 4 * maxChunk;
+  }
+
+  /** Bytes of an arena's buffer. */
+  arenaBytes(arena: string): number {
+    return this.#buffers.get(arena)!.size;
   }
 
   /**
@@ -182,27 +216,34 @@ export class Program {
     return metrics.subarray(0, count * this.#plan.metrics);
   }
 
+  /** Whether the adapter can time dispatches. */
+  get timed(): boolean {
+    return this.#gpu.device.features.has("timestamp-query");
+  }
+
   /**
-   * Times every dispatch of a step on the GPU, in seconds: the median over `rounds` replays of step
-   * `step`, each dispatch in a pass of its own. The step is really computed.
+   * Times every dispatch of a step on the GPU: the fastest of `rounds` replays of step `step`, each
+   * dispatch in a pass of its own. Whatever the step changes is put back afterwards.
    *
-   * @throws {Error} Where the adapter has no timestamp queries.
+   * @throws {Error} Where the adapter has no timestamp queries ({@link timed}).
    */
   async profile(step: number, rounds: number): Promise<DispatchTime[]> {
     const device = this.#gpu.device;
-    if (!device.features.has("timestamp-query")) {
-      throw new Error(`${this.#gpu.adapter.name} has no timestamp queries`);
-    }
+    if (!this.timed) throw new Error(`${this.#gpu.adapter.name} has no timestamp queries`);
     const count = 2 * this.#dispatches.length;
     const querySet = device.createQuerySet({ type: "timestamp", count });
+    // Each round's times start where an offset may lie.
+    const stride = Math.ceil((count * 8) / 256) * 256;
     const resolved = device.createBuffer({
-      size: count * 8,
+      size: stride * rounds,
       usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC,
     });
-    const samples: number[][] = this.#dispatches.map(() => []);
     this.#uploadScalars(step, 1);
+    const encoder = device.createCommandEncoder();
+    const arenas = Object.keys(this.#plan.arenas).map((name) => this.#buffers.get(name)!);
+    const copies = arenas.map(({ label, size }) => this.#gpu.buffer(`copy of ${label}`, size));
+    arenas.forEach((arena, i) => encoder.copyBufferToBuffer(arena, 0, copies[i]!, 0, arena.size));
     for (let round = 0; round < rounds; round++) {
-      const encoder = device.createCommandEncoder();
       this.#dispatches.forEach(({ kernel, bindings, x, y }, d) => {
         const pass = encoder.beginComputePass({
           timestampWrites: {
@@ -217,17 +258,35 @@ export class Program {
         pass.dispatchWorkgroups(x, y);
         pass.end();
       });
-      encoder.resolveQuerySet(querySet, 0, count, resolved, 0);
-      device.queue.submit([encoder.finish()]);
-      const times = new BigUint64Array(await this.#gpu.read(resolved, 0, count * 8));
-      samples.forEach((times_, d) => times_.push(Number(times[2 * d + 1]! - times[2 * d]!) * 1e-9));
+      encoder.resolveQuerySet(querySet, 0, count, resolved, round * stride);
     }
+    arenas.forEach((arena, i) => encoder.copyBufferToBuffer(copies[i]!, 0, arena, 0, arena.size));
+    device.queue.submit([encoder.finish()]);
+    const bytes = await this.#gpu.read(resolved, 0, stride * rounds);
     querySet.destroy();
-    resolved.destroy();
-    return this.#dispatches.map(({ kernel }, d) => ({
+    for (const buffer of [resolved, ...copies]) buffer.destroy();
+    const replays = Array.from(
+      { length: rounds },
+      (_, round) => new BigUint64Array(bytes, round * stride, count),
+    );
+    const total = (times: BigUint64Array) => times[count - 1]! - times[0]!;
+    const fastest = replays.reduce((a, b) => total(b) < total(a) ? b : a);
+    const seconds = (from: number, to: number) => Number(fastest[to]! - fastest[from]!) * 1e-9;
+    return this.dispatches.map((dispatch, d) => ({
+      ...dispatch,
+      start: seconds(0, 2 * d),
+      seconds: seconds(2 * d, 2 * d + 1),
+    }));
+  }
+
+  /** The dispatches of one step, in order, without their times. */
+  get dispatches(): Omit<DispatchTime, "start" | "seconds">[] {
+    return this.#plan.dispatches.map(({ kernel, jobs, work }) => ({
       kernel: kernel.name,
-      jobs: this.#plan.dispatches[d]!.jobs.length,
-      seconds: samples[d]!.toSorted((a, b) => a - b)[Math.floor(rounds / 2)]!,
+      directives: kernel.directives ?? [],
+      jobs: jobs.length,
+      workgroups: jobs.reduce((total, job) => total + job.tiles, 0),
+      work,
     }));
   }
 

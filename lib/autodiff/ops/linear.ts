@@ -59,6 +59,7 @@ export function linear(
     inputs: residual ? [x, weight, bias, residual] : [x, weight, bias],
     reads: [x, weight, bias, ...(residual ? [residual] : [])],
     writes: before ? [y, before] : [y],
+    flops: flopsOf(y, x.columns),
     kernel: (target) =>
       thin ? thinKernel : matmulKernel(target, [
         "NT",
@@ -107,12 +108,14 @@ class ProductWithWeight implements Operation {
   readonly inputs = [];
   readonly reads: Tensor[];
   readonly writes: readonly Tensor[];
+  readonly flops: number;
   #addend: Tensor | null = null;
   #derivative: { activation: Activation; saved: Tensor } | null = null;
 
   constructor(readonly dy: Tensor, readonly weight: Tensor, readonly dx: Tensor) {
     this.reads = [dy, weight];
     this.writes = [dx];
+    this.flops = flopsOf(dx, dy.columns);
   }
 
   /** Takes over an addition, if it can. */
@@ -191,6 +194,7 @@ function productOfColumns(
     inputs: [],
     reads: [dy, x],
     writes: [dWeight, dBias],
+    flops: flopsOf(dWeight, dy.rows),
     kernel: (target) => matmulKernel(target, ["TN"]),
     jobs: (target) =>
       matmulJobs(target, replicas, (job) => {
@@ -219,6 +223,11 @@ function productOfColumns(
       }, true),
   });
   return [dWeight, dBias];
+}
+
+/** Additions and multiplications of a product whose sums have `depth` terms. */
+function flopsOf({ replicas, rows, columns }: Tensor, depth: number): number {
+  return 2 * replicas * rows * columns * depth;
 }
 
 function place(name: string, tensor: Tensor, job: number, jobs: number): Record<string, number> {

@@ -73,3 +73,5 @@ await serve({
   prepare,
   losses: (task, steps) => losses(task as StepTask, steps),
 });
+// Its pool of WebAssembly workers would keep the process alive.
+Deno.exit(0);

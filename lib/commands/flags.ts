@@ -130,18 +130,21 @@ export function number<D extends number | undefined = undefined>(
   return valued(help, "X", options, (value) => parseNumber(value, min, max));
 }
 
-/** A flag with numbers between `min` and `max`, separated by commas: `0.01,0.02,0.05`. */
-export function numbers<D extends readonly number[] | undefined = undefined>(
+/**
+ * A flag with several values separated by commas, each as `element` takes one: `0.01,0.02,0.05`. The
+ * group is the element's.
+ */
+export function list<T>(
   help: string,
-  options: FlagOptions & { readonly min?: number; readonly max?: number; readonly fallback?: D } =
-    {},
-): Flag<readonly number[] | D> {
-  const { min = -Infinity, max = Infinity } = options;
+  element: Flag<T>,
+): Flag<readonly Exclude<T, undefined>[] | undefined> {
+  const placeholder = element.placeholder!;
   return valued(
     help,
-    "X,X,…",
-    options,
-    (value) => distinct(value.split(",").map((part) => parseNumber(part, min, max))),
+    placeholder.includes("|") ? `${placeholder},…` : `${placeholder},${placeholder},…`,
+    { group: element.group },
+    (value) =>
+      distinct(value.split(",").map((part) => element.parse(part) as Exclude<T, undefined>)),
   );
 }
 
@@ -309,8 +312,8 @@ function limits(min: number, max: number): string {
   return bounded ? ` from ${min} to ${max}` : ` of at least ${min}`;
 }
 
-function distinct(values: readonly number[]): readonly number[] {
+function distinct<T>(values: readonly T[]): readonly T[] {
   const twice = values.find((value, i) => values.indexOf(value) !== i);
-  if (twice !== undefined) throw new Expected(`each number once (${twice} stands there twice)`);
+  if (twice !== undefined) throw new Expected(`each value once (${twice} stands there twice)`);
   return values;
 }

@@ -1,6 +1,7 @@
 /**
- * Evaluations while and after training: a policy of each seed in its environment, in a worker so that
- * the GPU goes on, and the table that sets them beside random actions and the data.
+ * Evaluations while and after training: the policy of each seed and variant in its environment, in a
+ * worker so that the GPU goes on; the table that sets them beside random actions and the data, and
+ * their statistics over seeds.
  *
  * @module
  */
@@ -12,7 +13,9 @@ import { summarize } from "../envs/evaluation.ts";
 import { environments } from "../envs/ids.ts";
 import { countsSuccess, normalizedScore, referenceReturn } from "../envs/scores.ts";
 import { evaluationSeeds } from "../envs/seeds.ts";
+import { bootstrapResamples, type SeedStatistics, statisticsOf } from "../report/statistics.ts";
 import { formatTable } from "../report/table.ts";
+import type { Replica } from "../runs/replicas.ts";
 import { decode } from "../runs/safetensors.ts";
 import type { StageName } from "../srpo/stage.ts";
 
@@ -21,6 +24,8 @@ export interface EvaluationRow {
   readonly stage: StageName;
   readonly step: number;
   readonly seed: number;
+  /** Name of the variant in a sweep's policy stage, else null. */
+  readonly variant: string | null;
   readonly meanReturn: number;
   readonly stdReturn: number;
   /** D4RL's score; null where the task has no reference returns. */
@@ -30,30 +35,39 @@ export interface EvaluationRow {
   readonly episodes: number;
 }
 
+/** The last evaluations of all seeds of a stage, or of one variant in it. */
+export interface EvaluationStatistics extends SeedStatistics {
+  readonly stage: StageName;
+  readonly variant: string | null;
+  /** Seeds in the order of `values`. */
+  readonly seeds: readonly number[];
+  /** What the values are: D4RL's scores, or returns where the task has no reference returns. */
+  readonly quantity: "score" | "return";
+}
+
+/** What the policies of the stages are called. */
+const policyNames: readonly (readonly [stage: StageName, name: string])[] = [
+  ["critic", "IQL"],
+  ["policy", "SRPO"],
+];
+
 /** Evaluates the policies of a run. */
 export class Evaluations {
   readonly #task: Task;
-  readonly #seeds: readonly number[];
   readonly #episodes: number;
   readonly #dataReturn: number | null;
   readonly #rows: EvaluationRow[] = [];
 
-  private constructor(task: Task, seeds: readonly number[], episodes: number, data: number | null) {
+  private constructor(task: Task, episodes: number, data: number | null) {
     this.#task = task;
-    this.#seeds = seeds;
     this.#episodes = episodes;
     this.#dataReturn = data;
   }
 
   /** Evaluations of `task`; null where none are wanted or there is no such environment. */
-  static open(
-    task: Task,
-    data: OfflineDataset,
-    seeds: readonly number[],
-    episodes: number,
-  ): Evaluations | null {
+  static open(task: Task, data: OfflineDataset, episodes: number): Evaluations | null {
     if (episodes === 0 || !environments.has(task.name)) return null;
-    return new Evaluations(task, seeds, episodes, dataReturn(task, data));
+    return new Evaluations(task, episodes, dataReturn(task, data));
   }
 
   /** Whether anything was evaluated. */
@@ -61,14 +75,20 @@ export class Evaluations {
     return this.#rows.length > 0;
   }
 
-  /** Evaluates the policy in each seed's checkpoint of a stage. */
+  /** The evaluations in the order they were made. */
+  get rows(): readonly EvaluationRow[] {
+    return this.#rows;
+  }
+
+  /** Evaluates the policy in each replica's checkpoint of a stage. */
   async look(
     stage: StageName,
     step: number,
     checkpoints: readonly Uint8Array[],
+    replicas: readonly Pick<Replica, "seed" | "variant">[],
   ): Promise<Record<string, readonly number[]>> {
     const rows: EvaluationRow[] = [];
-    for (const [replica, bytes] of checkpoints.entries()) {
+    for (const [place, bytes] of checkpoints.entries()) {
       const { tensors } = decode(bytes, `${stage} checkpoint`);
       const own = [...tensors].filter(([name]) => name.startsWith("policy.net."))
         .map(([name, tensor]) => [name.slice("policy.".length), tensor] as const);
@@ -81,7 +101,8 @@ export class Evaluations {
       rows.push({
         stage,
         step,
-        seed: this.#seeds[replica]!,
+        seed: replicas[place]!.seed,
+        variant: replicas[place]!.variant,
         meanReturn: found.return.mean,
         stdReturn: found.return.std,
         score: found.score?.mean ?? null,
@@ -100,13 +121,60 @@ export class Evaluations {
     };
   }
 
-  /** The evaluations for programs. */
-  json(): readonly EvaluationRow[] {
-    return this.#rows;
+  /**
+   * Statistics over seeds of the last evaluations, for each stage and variant, ordered by stage and
+   * otherwise as they were evaluated.
+   */
+  statistics(): EvaluationStatistics[] {
+    return policyNames.flatMap(([stage]) => {
+      const last = this.#last(stage);
+      const quantity = last.every(({ score }) => score !== null) ? "score" : "return";
+      return distinct(last.map(({ variant }) => variant)).map((variant) => {
+        const rows = last.filter((row) => row.variant === variant);
+        const values = rows.map((row) => quantity === "score" ? row.score! : row.meanReturn);
+        const seeds = rows.map(({ seed }) => seed);
+        return { stage, variant, seeds, quantity, ...statisticsOf(values) };
+      });
+    });
+  }
+
+  /** Every policy's evaluation, and where there are several seeds or variants, their statistics. */
+  tables(): string {
+    const paper = this.#task.paperScore;
+    return [
+      this.#evaluationTable(),
+      ...(this.#rows.some(({ seed, variant }) => seed !== this.#rows[0]!.seed || variant !== null)
+        ? [`\n${this.#statisticsTable()}`]
+        : []),
+      ...(paper === null ? [] : [`The paper's SRPO: ${paper.mean} ± ${paper.std}.`]),
+    ].join("\n");
+  }
+
+  /** The last evaluation of each seed and variant in a stage. */
+  #last(stage: StageName): EvaluationRow[] {
+    const rows = this.#rows.filter((row) => row.stage === stage);
+    const last = new Map(rows.map((row) => [`${row.seed} ${row.variant}`, row]));
+    return [...last.values()];
+  }
+
+  #statisticsTable(): string {
+    const statistics = this.statistics();
+    const quantity = statistics[0]!.quantity === "score" ? "D4RL score" : "return";
+    const table = formatTable(
+      ["policy", "of each seed", `${quantity}, mean ± std`, "interquartile mean", "95 % interval"],
+      statistics.map(({ stage, variant, values, mean, std, interquartileMean, interval }) => [
+        named(policyNames.find(([each]) => each === stage)![1], variant),
+        values.map((value) => value.toFixed(1)).join(" "),
+        `${mean.toFixed(1)} ± ${std.toFixed(1)}`,
+        interquartileMean.toFixed(1),
+        interval === null ? "–" : interval.map((value) => value.toFixed(1)).join(" to "),
+      ]),
+    );
+    return `${table}\nOver seeds; intervals by bootstrap, ${bootstrapResamples} resamples.`;
   }
 
   /** Random actions, the data, and each policy: its last evaluation, and its best where that differs. */
-  table(): string {
+  #evaluationTable(): string {
     const reference = referenceReturn(this.#task.name);
     const maze = this.#task.family !== "locomotion";
     const line = (who: string, seed: string, value: number, std: number | null, more: string[]) => [
@@ -129,11 +197,12 @@ export class Evaluations {
     if (this.#dataReturn !== null) {
       lines.push(line("data", "", this.#dataReturn, null, [score(this.#dataReturn), ...blank]));
     }
-    for (const [stage, name] of [["critic", "IQL"], ["policy", "SRPO"]] as const) {
-      for (const seed of this.#seeds) {
-        const rows = this.#rows.filter((row) => row.stage === stage && row.seed === seed);
-        const last = rows.at(-1);
-        if (!last) continue;
+    for (const [stage, name] of policyNames) {
+      for (const last of this.#last(stage)) {
+        const { seed, variant } = last;
+        const rows = this.#rows.filter((row) =>
+          row.stage === stage && row.seed === seed && row.variant === variant
+        );
         const best = rows.reduce((a, b) => b.meanReturn > a.meanReturn ? b : a);
         for (
           const [row, which] of best === last
@@ -141,7 +210,7 @@ export class Evaluations {
             : [[last, ", last"], [best, ", best"]] as const
         ) {
           lines.push(line(
-            `${name}${which} (step ${row.step.toLocaleString("en-US")})`,
+            `${named(name, variant)}${which} (step ${row.step.toLocaleString("en-US")})`,
             String(seed),
             row.meanReturn,
             row.stdReturn,
@@ -153,12 +222,19 @@ export class Evaluations {
         }
       }
     }
-    const paper = this.#task.paperScore;
     return formatTable(
       ["policy", "seed", "return", "D4RL score", ...(maze ? ["reached the goal"] : [])],
       lines,
-    ) + (paper === null ? "" : `\nThe paper's SRPO: ${paper.mean} ± ${paper.std}.`);
+    );
   }
+}
+
+function named(policy: string, variant: string | null): string {
+  return variant === null ? policy : `${policy} ${variant}`;
+}
+
+function distinct<T>(values: readonly T[]): T[] {
+  return [...new Set(values)];
 }
 
 /**

@@ -1,9 +1,10 @@
 /**
- * The pictures a run leaves: its training curves, and of a 2-D maze where the data lie, what the
- * critic holds of each place, and where the policy goes.
+ * The pictures a run leaves: its training curves, of a sweep the scores of its variants, and of a 2-D
+ * maze where the data lie, what the critic holds of each place, and where the policy goes.
  *
  * @module
  */
+import { existsSync } from "node:fs";
 import type { Task } from "../data/catalog.ts";
 import type { OfflineDataset } from "../data/dataset.ts";
 import { mazes } from "../envs/mazes.ts";
@@ -15,11 +16,13 @@ import { Mlp } from "../nn/host/mlp.ts";
 import type { NamedTensors } from "../nn/host/tensors.ts";
 import { curvesOf, curvesPicture } from "../report/curves.ts";
 import { mazePicture, mazePoints } from "../report/maze.ts";
-import type { RunDirectory } from "../runs/directory.ts";
+import { sweepPicture, type SweepPoint } from "../report/sweep.ts";
 import { writeAtomic } from "../runs/files.ts";
 import { readMetrics } from "../runs/metrics.ts";
 import { decode } from "../runs/safetensors.ts";
-import { seedDirectory } from "../runs/training_run.ts";
+import { type Replica, type ReplicaAxes, replicasOf } from "../runs/replicas.ts";
+import type { Variant } from "../srpo/variants.ts";
+import type { Evaluations, EvaluationStatistics } from "./train_evaluation.ts";
 
 /** Points per cell of the value's and the actions' fields. */
 const valuePoints = 12;
@@ -27,26 +30,50 @@ const actionPoints = 6;
 /** Episodes whose paths are drawn. */
 const paths = 8;
 
-/** Draws what a finished run allows; returns the files' paths. */
+/**
+ * Draws what a finished run allows; returns the files' paths. The maze is that of the first seed and
+ * variant.
+ */
 export async function drawRun(
-  run: RunDirectory,
+  axes: ReplicaAxes,
   task: Task,
   data: OfflineDataset,
-  seeds: readonly number[],
+  evaluations: Evaluations | null,
 ): Promise<string[]> {
+  const { directory: run, variants } = axes;
   const written: string[] = [];
   const write = async (name: string, svg: string) => {
     await writeAtomic(run.picture(name), svg);
     written.push(run.picture(name));
   };
-  await write("curves", curvesPicture(task.name, curvesOf([readMetrics(run.metrics)])));
-  const first = seedDirectory(run, seeds, 0);
-  const critic = readTensors(first.checkpoint("critic"));
-  const policy = readTensors(first.policy);
+  const names = variants.map(({ name }) => name);
+  // A run whose stages all came from the cache, without an environment, measured nothing.
+  const rows = existsSync(run.metrics) ? readMetrics(run.metrics) : [];
+  await write("curves", curvesPicture(task.name, curvesOf([rows], names)));
+  const points = sweepPoints(variants, evaluations?.statistics() ?? []);
+  if (points.length > 0) {
+    const quantity = points[0]!.quantity === "score" ? "D4RL score" : "return";
+    await write("sweep", sweepPicture(`${task.name}: policies of the sweep`, quantity, points));
+  }
+  const [first] = replicasOf(axes, "critic") as [Replica];
+  const [acting] = replicasOf(axes, "policy") as [Replica];
+  const critic = readTensors(first.directory.checkpoint("critic"));
+  const policy = readTensors(acting.directory.policy);
   if (task.family === "maze2d" && critic !== null && policy !== null) {
     await write("maze", await mazeOf(task, data, critic, policy));
   }
   return written;
+}
+
+/** The variants that were evaluated, with their statistics. */
+function sweepPoints(
+  variants: readonly Variant[],
+  statistics: readonly EvaluationStatistics[],
+): (SweepPoint & Pick<EvaluationStatistics, "quantity">)[] {
+  return variants.flatMap(({ name, hyperparameters }) => {
+    const found = statistics.find(({ stage, variant }) => stage === "policy" && variant === name);
+    return found === undefined ? [] : [{ ...hyperparameters, ...found }];
+  });
 }
 
 async function mazeOf(

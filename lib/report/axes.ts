@@ -5,6 +5,8 @@
  */
 // @ts-types="@types/d3-scale"
 import { type ScaleContinuousNumeric, scaleLinear, scaleSqrt } from "d3-scale";
+// @ts-types="@types/d3-scale-chromatic"
+import { interpolateViridis } from "d3-scale-chromatic";
 import { element, label, polyline } from "./svg.ts";
 
 /** From a quantity to pixels. */
@@ -77,6 +79,22 @@ export function axes(box: Box, x: Axis, y: Axis, title: string): string {
       transform: `rotate(-90 ${turned} ${Math.round(middle)})`,
     }),
     label(box.left, box.top - 10, title, "start", { "font-size": 14, "font-weight": "bold" }),
+  );
+}
+
+/** Colour of series `index` of `count` in one panel: they follow each other along a colour map. */
+export function seriesColor(index: number, count: number): string {
+  // The map's last tenth is too bright for lines on white.
+  return interpolateViridis(count === 1 ? 0.4 : (0.9 * index) / (count - 1));
+}
+
+/** An entry of a legend: a dash in the series' colour, and its name. */
+export function legendEntry(x: number, y: number, name: string, color: string): string {
+  return element(
+    "g",
+    {},
+    element("path", { d: polyline([x, y, x + 18, y]), stroke: color, "stroke-width": 3 }),
+    label(x + 24, y + 4, name, "start", { "font-size": 11 }),
   );
 }
 

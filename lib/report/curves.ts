@@ -1,18 +1,21 @@
 /**
- * Training curves: one small panel per metric, over the steps of its stage.
+ * Training curves: one small panel per metric, over the steps of its stage; in a sweep with a line for
+ * each variant.
  *
  * @module
  */
 // @ts-types="@types/d3-scale"
 import { scaleLinear, scaleLog } from "d3-scale";
 import type { MetricsRow } from "../runs/metrics.ts";
-import { axes, type Box } from "./axes.ts";
+import { axes, type Box, legendEntry, seriesColor } from "./axes.ts";
 import { element, label, picture, polyline } from "./svg.ts";
 
 /** One metric over the steps of a stage. */
 export interface Curve {
   /** Stage and metric, for example `critic: q_loss`. */
   readonly name: string;
+  /** The variant it belongs to, in a sweep's policy stage. */
+  readonly variant?: string;
   /** Steps at which it was measured, rising. */
   readonly steps: readonly number[];
   /** At each of the steps, one number per seed. */
@@ -29,91 +32,140 @@ const logarithmicSpan = 200;
 const plane = { width: 260, height: 150 };
 const cell = { width: plane.width + 90, height: plane.height + 90 };
 const lineColor = "#1f6fd0";
+/** Entries of the legend side by side, and the height of a row of them. */
+const legendColumns = 3;
+const legendHeight = 18;
 
 /**
  * The curves in the rows of one run, or of several seeds trained apart: rows of the same stage, step
- * and metric are put side by side, as the entries of one row's list are. One curve per metric, in the
- * order they first appear; steps that not all seeds have are left out.
+ * and metric are put side by side, as the entries of one row's list are. One curve per metric and
+ * variant, in the order they first appear; steps that not all seeds have are left out.
+ *
+ * @param variants Names of a sweep's variants. In the policy stage a row's list then has for each seed
+ * a number of each variant.
  */
-export function curvesOf(runs: readonly (readonly MetricsRow[])[]): Curve[] {
-  const curves = new Map<string, Map<number, number[]>>();
-  for (const { stage, step, metrics } of runs.flat()) {
+export function curvesOf(
+  runs: readonly (readonly MetricsRow[])[],
+  variants: readonly string[] = [],
+): Curve[] {
+  const curves = new Map<string, Pick<Curve, "name" | "variant"> & { steps: Steps }>();
+  for (const { stage, step, metrics, replicas } of runs.flat()) {
     for (const [metric, value] of Object.entries(metrics)) {
-      const name = `${stage}: ${metric}`;
-      const steps = curves.get(name) ?? new Map<number, number[]>();
-      curves.set(name, steps);
-      steps.set(step, [
-        ...(steps.get(step) ?? []),
-        ...(typeof value === "number" ? [value] : value),
-      ]);
+      (typeof value === "number" ? [value] : value).forEach((number, i) => {
+        const name = `${stage}: ${metric}`;
+        const variant = stage === "policy"
+          ? variants[(replicas?.[i] ?? i) % variants.length]
+          : undefined;
+        const key = `${name} ${variant}`;
+        const curve = curves.get(key) ??
+          { name, ...(variant !== undefined && { variant }), steps: new Map() };
+        curves.set(key, curve);
+        const numbers = curve.steps.get(step) ?? [];
+        curve.steps.set(step, numbers);
+        numbers.push(number);
+      });
     }
   }
-  return [...curves].map(([name, steps]) => {
+  return [...curves.values()].map(({ steps, ...curve }) => {
     const seeds = Math.max(...[...steps.values()].map((values) => values.length));
     const whole = [...steps].filter(([, values]) => values.length === seeds)
       .sort(([a], [b]) => a - b);
-    return { name, steps: whole.map(([step]) => step), values: whole.map(([, values]) => values) };
+    return {
+      ...curve,
+      steps: whole.map(([step]) => step),
+      values: whole.map(([, values]) => values),
+    };
   });
 }
 
+/** Numbers of a metric by step. */
+type Steps = Map<number, number[]>;
+
 /**
  * Draws curves as one SVG document: the mean over the seeds as a line, the smallest to the largest as
- * a band.
+ * a band. Curves of one name share a panel.
  */
 export function curvesPicture(title: string, curves: readonly Curve[]): string {
   const seeds = Math.max(1, ...curves.map(({ values }) => values[0]?.length ?? 1));
   const note = seeds === 1
     ? "1 seed"
     : `mean of ${seeds} seeds; the band goes from the smallest to the largest`;
-  const columns = Math.max(1, Math.min(perRow, curves.length));
+  const names = [...new Set(curves.map(({ name }) => name))];
+  const variants = [
+    ...new Set(curves.flatMap(({ variant }) => variant === undefined ? [] : [variant])),
+  ];
+  const color = (variant: string | undefined) =>
+    variant === undefined ? lineColor : seriesColor(variants.indexOf(variant), variants.length);
+  const columns = Math.max(1, Math.min(perRow, names.length));
+  const width = Math.max(480, columns * cell.width + 20);
+  const top = 60 + Math.ceil(variants.length / legendColumns) * legendHeight;
+  const legendCell = (width - 40) / legendColumns;
   return picture(
-    Math.max(480, columns * cell.width + 20),
-    Math.ceil(curves.length / perRow) * cell.height + 60,
+    width,
+    Math.ceil(names.length / perRow) * cell.height + top,
     label(20, 28, title, "start", { "font-size": 16, "font-weight": "bold" }),
     label(20, 48, note, "start", { fill: "#666" }),
-    ...curves.map((curve, i) =>
-      panel(curve, {
-        left: (i % perRow) * cell.width + 72,
-        top: Math.floor(i / perRow) * cell.height + 92,
-        ...plane,
-      })
+    ...variants.map((variant, i) =>
+      legendEntry(
+        20 + (i % legendColumns) * legendCell,
+        66 + Math.floor(i / legendColumns) * legendHeight,
+        variant,
+        color(variant),
+      )
+    ),
+    ...names.map((name, i) =>
+      panel(
+        curves.filter((curve) => curve.name === name),
+        color,
+        {
+          left: (i % perRow) * cell.width + 72,
+          top: Math.floor(i / perRow) * cell.height + top + 32,
+          ...plane,
+        },
+      )
     ),
   );
 }
 
-function panel(curve: Curve, box: Box): string {
-  const { steps, values } = averagedDown(curve);
-  const all = values.flat();
+function panel(
+  curves: readonly Curve[],
+  color: (variant: string | undefined) => string,
+  box: Box,
+): string {
+  const drawn = curves.map((curve) => ({ ...curve, ...averagedDown(curve) }));
+  const all = drawn.flatMap(({ values }) => values.flat());
   const [low, high] = [Math.min(...all), Math.max(...all)];
-  const x = scaleLinear([0, steps.at(-1) ?? 1], [box.left, box.left + box.width]);
+  const last = Math.max(...drawn.map(({ steps }) => steps.at(-1) ?? 1));
+  const x = scaleLinear([0, last], [box.left, box.left + box.width]);
   const range = [box.top + box.height, box.top];
   const flat = low === high ? Math.abs(low) || 1 : 0; // room around a curve that never moves
   const y = low > 0 && high / low > logarithmicSpan
     ? { scale: scaleLog([low, high], range), name: "", ticks: 4, format: "~g" }
     : { scale: scaleLinear([low - flat, high + flat], range).nice(), name: "", ticks: 4 };
-  const along = (pick: (replicas: readonly number[]) => number) =>
-    steps.flatMap((step, i) => [x(step), y.scale(pick(values[i]!))]);
-  const upper = along((replicas) => Math.max(...replicas));
-  const lower = along((replicas) => Math.min(...replicas));
-  const band = [...upper];
-  for (let i = lower.length - 2; i >= 0; i -= 2) band.push(lower[i]!, lower[i + 1]!);
-  return element(
-    "g",
-    {},
-    element("path", { d: polyline(band), fill: lineColor, "fill-opacity": 0.2 }),
-    element("path", {
-      d: polyline(along(mean)),
-      fill: "none",
-      stroke: lineColor,
-      "stroke-width": 1.5,
-      "stroke-linejoin": "round",
-    }),
-    axes(box, { scale: x, name: "step", ticks: 4 }, y, curve.name),
-  );
+  const lines = drawn.flatMap(({ variant, steps, values }) => {
+    const along = (pick: (replicas: readonly number[]) => number) =>
+      steps.flatMap((step, i) => [x(step), y.scale(pick(values[i]!))]);
+    const upper = along((replicas) => Math.max(...replicas));
+    const lower = along((replicas) => Math.min(...replicas));
+    const band = [...upper];
+    for (let i = lower.length - 2; i >= 0; i -= 2) band.push(lower[i]!, lower[i + 1]!);
+    return [
+      element("path", { d: polyline(band), fill: color(variant), "fill-opacity": 0.2 }),
+      element("path", {
+        d: polyline(along(mean)),
+        fill: "none",
+        stroke: color(variant),
+        "stroke-width": 1.5,
+        "stroke-linejoin": "round",
+      }),
+    ];
+  });
+  const { name } = curves[0]!;
+  return element("g", {}, ...lines, axes(box, { scale: x, name: "step", ticks: 4 }, y, name));
 }
 
 /** Replaces runs of neighbouring points by their mean, seed by seed, so that few enough are left. */
-function averagedDown({ steps, values }: Curve): Omit<Curve, "name"> {
+function averagedDown({ steps, values }: Curve): Pick<Curve, "steps" | "values"> {
   const size = Math.ceil(steps.length / resolution);
   if (size <= 1) return { steps, values };
   const starts = Array.from({ length: Math.ceil(steps.length / size) }, (_, i) => i * size);

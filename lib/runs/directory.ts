@@ -8,6 +8,11 @@
  * | `checkpoints/<stage>.safetensors` | the state of a stage: parameters, targets, moments, step |
  * | `policy.safetensors` | the final policy alone |
  * | `*.svg` | pictures |
+ * | `seed-<k>/` | in a run of several seeds: checkpoints and policy of seed k |
+ * | `seed-<k>-<variant>/` | in a sweep: the policy of a variant, for example `seed-0-beta-0.02` |
+ *
+ * The folders within are laid out as run directories themselves; those of a sweep's variants hold the
+ * critic's and the behavior model's checkpoints too.
  *
  * @module
  */
@@ -36,6 +41,8 @@ export interface RunConfig {
   readonly adapter: { readonly [key: string]: Json };
   /** Every hyperparameter by name. */
   readonly hyperparameters: { readonly [name: string]: Json };
+  /** Lists that the policy stage sweeps; absent where nothing is swept. */
+  readonly sweep?: { readonly [list: string]: readonly Json[] };
 }
 
 /** Paths of a run directory. */
@@ -70,6 +77,12 @@ export class RunDirectory {
   /** The checkpoint of a stage. */
   checkpoint(stage: string): string {
     return join(this.path, "checkpoints", `${stage}.safetensors`);
+  }
+
+  /** The folder of one seed, or of one variant of a sweep for it. */
+  replica(seed: number, variant: string | null = null): RunDirectory {
+    const name = variant === null ? `seed-${seed}` : `seed-${seed}-${variant}`;
+    return new RunDirectory(join(this.path, name));
   }
 
   /** A picture by its name without `.svg`. */

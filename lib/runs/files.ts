@@ -20,3 +20,19 @@ export async function writeAtomic(path: string, contents: Uint8Array | string): 
     await file.sync();
   });
 }
+
+/**
+ * Gives a file that is only ever replaced, never written into, a second place: by a hard link, or as a
+ * copy where the file system has none between the two.
+ *
+ * @throws UserError when the folder of `to` does not exist or may not be written to.
+ */
+export async function shareFile(from: string, to: string): Promise<void> {
+  await replaceFile(to, async (temporary) => {
+    try {
+      await Deno.link(from, temporary);
+    } catch {
+      await Deno.copyFile(from, temporary);
+    }
+  });
+}

@@ -16,6 +16,11 @@ export interface MetricsRow {
   readonly step: number;
   /** What was measured. */
   readonly metrics: Metrics;
+  /**
+   * Places on the stage's replica axis that the numbers belong to, where they are not all: the others
+   * were taken from the stage cache.
+   */
+  readonly replicas?: readonly number[];
 }
 
 /**
@@ -81,9 +86,10 @@ export class MetricsFile implements Disposable {
    *
    * @throws UserError on a metric that is not finite, and where the disk takes no more.
    */
-  append({ stage, step, metrics }: MetricsRow): void {
+  append({ stage, step, replicas, metrics }: MetricsRow): void {
     assertFinite(stage, step, metrics);
-    const bytes = this.#encoder.encode(JSON.stringify({ stage, step, ...metrics }) + "\n");
+    const row = { stage, step, ...(replicas && { replicas }), ...metrics };
+    const bytes = this.#encoder.encode(JSON.stringify(row) + "\n");
     try {
       for (let done = 0; done < bytes.length;) done += this.#file.writeSync(bytes.subarray(done));
     } catch (error) {
@@ -110,8 +116,10 @@ export function readMetrics(path: string): MetricsRow[] {
 
 function parseRow(line: string, path: string): MetricsRow {
   try {
-    const { stage, step, ...metrics } = JSON.parse(line);
-    if (typeof stage === "string" && typeof step === "number") return { stage, step, metrics };
+    const { stage, step, replicas, ...metrics } = JSON.parse(line);
+    if (typeof stage === "string" && typeof step === "number") {
+      return { stage, step, ...(replicas && { replicas }), metrics };
+    }
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
   }

@@ -3,13 +3,13 @@
  *
  * @module
  */
-import { basename, dirname, join, resolve } from "node:path";
+import { join } from "node:path";
 import { candidatePolicy, networkPolicy, type Policy } from "../envs/policies.ts";
 import { UserError } from "../errors.ts";
 import { Mlp, TwinQ } from "../nn/host/mlp.ts";
 import { NoiseModel } from "../nn/host/noise_model.ts";
 import type { NamedTensors } from "../nn/host/tensors.ts";
-import { type RunConfig, RunDirectory } from "./directory.ts";
+import { RunDirectory } from "./directory.ts";
 import { decode } from "./safetensors.ts";
 
 /**
@@ -56,8 +56,9 @@ export interface Trained {
 }
 
 /**
- * Opens a run directory, the folder of one seed in a run of several, or a safetensors file with an actor: `net.0.weight`, `net.0.bias`,
- * `net.2.weight`, … with ReLU between and tanh at the end (a checkpoint's `policy.net.*` will do).
+ * Opens a run directory, the folder of one seed or variant in a run of several, or a safetensors file
+ * with an actor: `net.0.weight`, `net.0.bias`, `net.2.weight`, … with ReLU between and tanh at the end
+ * (a checkpoint's `policy.net.*` will do).
  *
  * @throws {UserError} There is nothing at `path`, or the directory is not a run's.
  */
@@ -91,11 +92,15 @@ function openFile(path: string): Trained {
 
 function openRun(path: string): Trained {
   const run = new RunDirectory(path);
-  const { task, seeds } = configOf(path);
-  if (isFile(run.config) && seeds.length > 1) {
+  const { task, seeds, sweep } = run.readConfig();
+  if (seeds.length > 1 || sweep !== undefined) {
+    // The variants of a sweep are told by their folders.
+    const folders = [...Deno.readDirSync(path)].map(({ name }) => name)
+      .filter((name) => name.startsWith(`seed-${seeds[0]}-`)).sort();
+    const example = join(path, folders[0] ?? `seed-${seeds[0]}`);
     throw new UserError(
-      `${path} holds ${seeds.length} seeds; name the folder of one, for example ` +
-        join(path, `seed-${seeds[0]}`),
+      `${path} holds ${sweep ? "a sweep" : `${seeds.length} seeds`}; ` +
+        `name the folder of one, for example ${example}`,
     );
   }
   const critic = run.checkpoint("critic");
@@ -130,12 +135,6 @@ function openRun(path: string): Trained {
       return { policy: candidatePolicy(model, q, candidates, steps), files };
     },
   };
-}
-
-/** What a run was started with; the folder of one of several seeds lies in the run's. */
-function configOf(path: string): RunConfig {
-  const ofSeed = /^seed-\d+$/.test(basename(resolve(path))) && !isFile(join(path, "config.json"));
-  return new RunDirectory(ofSeed ? dirname(resolve(path)) : path).readConfig();
 }
 
 function actor(tensors: NamedTensors): Policy {

@@ -1,60 +1,62 @@
 /**
  * A training run: drives the stages one after another, with progress, metrics, checkpoints,
- * interruption, resumption and evaluation in between.
+ * interruption, resumption, evaluation in between, and what the stage cache has of them.
  *
  * @module
  */
-import { join } from "node:path";
+import { dirname } from "node:path";
 import type { Engine } from "../autodiff/engine.ts";
 import { Graph } from "../autodiff/graph.ts";
 import type { ReplayBuffer } from "../data/replay_buffer.ts";
 import type { Program } from "../gpu/program.ts";
-import type { Hyperparameters } from "../srpo/hyperparameters.ts";
 import type { Stage, StageName } from "../srpo/stage.ts";
 import { initialValues, shownLosses, stepsOf, trainingStage } from "../srpo/training.ts";
-import {
-  type Checkpoint,
-  encodeCheckpoints,
-  loadNetworks,
-  readCheckpoint,
-  writePolicy,
-} from "./checkpoint.ts";
-import { RunDirectory } from "./directory.ts";
-import { writeAtomic } from "./files.ts";
+import { encodeCheckpoints, loadNetworks, readCheckpoint, writePolicy } from "./checkpoint.ts";
+import { shareFile, writeAtomic } from "./files.ts";
 import type { Interrupt } from "./interrupt.ts";
 import { runSteps, type StepMetrics } from "./loop.ts";
 import { MetricsFile } from "./metrics.ts";
+import { MetricsLog } from "./metrics_log.ts";
 import { Progress, type ProgressOutput } from "./progress.ts";
+import { type Replica, type ReplicaAxes, replicasOf } from "./replicas.ts";
+import { type CacheContext, fileHash, type StageCache, stageKey } from "./stage_cache.ts";
 
 /** Time between two checkpoints of a stage under way, in milliseconds. */
 const checkpointMilliseconds = 5 * 60 * 1000;
-/** Lines of a stage in the metrics file, at the most. */
-const metricsLines = 2000;
 
-/** Looks at a stage's policy while it is trained; called with the policy's checkpoint of each seed. */
+/** Looks at a stage's policies while it is trained. */
 export interface Observer {
   /** Steps between two looks. */
   readonly every: number;
-  /** Returns what to add to the metrics, per seed. It must not wait for the GPU. */
-  look(stage: StageName, step: number, checkpoints: readonly Uint8Array[]): Promise<
-    Readonly<Record<string, readonly number[]>>
-  >;
+  /**
+   * Returns what to add to the metrics, one number for each of `replicas`, whose checkpoints it is
+   * given. It must not wait for the GPU.
+   */
+  look(
+    stage: StageName,
+    step: number,
+    checkpoints: readonly Uint8Array[],
+    replicas: readonly Replica[],
+  ): Promise<Readonly<Record<string, readonly number[]>>>;
 }
 
 /** What is trained, from what, and where it goes. */
-export interface TrainingRun {
+export interface TrainingRun extends ReplicaAxes {
   readonly engine: Engine;
   readonly buffer: ReplayBuffer;
-  readonly hyperparameters: Hyperparameters;
-  readonly seeds: readonly number[];
+  /**
+   * Stages to train; the checkpoints of those before that are left out lie in the seeds' directories
+   * already.
+   */
   readonly stages: readonly StageName[];
-  readonly directory: RunDirectory;
-  /** Checkpoint files that stand in for stages of this run, by stage. */
-  readonly given: Readonly<Partial<Record<StageName, string>>>;
+  /** Where finished stages are looked for and kept; null trains everything. */
+  readonly cache: { readonly entries: StageCache; readonly context: CacheContext } | null;
   /** Whether the directory holds a run that is continued. */
   readonly resume: boolean;
   readonly interrupt: Pick<Interrupt, "requested">;
   readonly progress: ProgressOutput;
+  /** Takes lines for the person, such as where a stage was taken from. */
+  readonly announce: (line: string) => void;
   readonly observer?: Observer;
 }
 
@@ -64,22 +66,15 @@ export interface StageResult {
   /** Steps done. */
   readonly step: number;
   readonly steps: number;
-  /** Means over the last logged steps, one number for each seed. */
+  /** Means over the last logged steps, one number for each replica that was trained. */
   readonly losses: StepMetrics;
-  /** Dispatches of one step. */
-  readonly dispatches: number;
+  /** Dispatches of one step; null where nothing was left to train. */
+  readonly dispatches: number | null;
   /** Steps made by this process, and the seconds they took. */
   readonly made: number;
   readonly seconds: number;
-}
-
-/** Directory of one seed's files: the run's own, or a folder in it where there are several seeds. */
-export function seedDirectory(
-  run: RunDirectory,
-  seeds: readonly number[],
-  replica: number,
-): RunDirectory {
-  return seeds.length === 1 ? run : new RunDirectory(join(run.path, `seed-${seeds[replica]}`));
+  /** What the stage cache had: directories of the replicas, and of the runs that trained them. */
+  readonly cached: readonly { readonly directory: string; readonly run: string }[];
 }
 
 /** Trains the stages in order; ends early, after a checkpoint, where the person interrupts. */
@@ -94,43 +89,90 @@ export async function trainStages(run: TrainingRun): Promise<StageResult[]> {
 }
 
 async function trainOne(run: TrainingRun, name: StageName): Promise<StageResult> {
-  const { engine, seeds, hyperparameters: h } = run;
-  const total = stepsOf(name, h);
-  const own = seeds.map((_, replica) =>
-    seedDirectory(run.directory, seeds, replica).checkpoint(name)
-  );
-  const present = run.resume && own.every(isFile) ? own.map(readCheckpoint) : null;
-  const start = present?.[0]?.step ?? 0;
+  const total = stepsOf(name, run.hyperparameters);
+  const replicas = replicasOf(run, name);
+  for (const { directory } of replicas) {
+    Deno.mkdirSync(dirname(directory.checkpoint(name)), { recursive: true });
+  }
+  if (name === "policy") await shareEarlier(run, replicas);
+  const checkpoint = ({ directory }: Replica) => directory.checkpoint(name);
+  const done = (replica: Replica) =>
+    run.resume && isFile(checkpoint(replica)) && readCheckpoint(checkpoint(replica)).step === total;
+  const left = replicas.filter((replica) => !done(replica));
+  const cached = await takeCached(run, name, left);
+  const pending = left.filter((replica) => !cached.has(replica));
 
-  const graph = new Graph({ seeds });
-  const stage = trainingStage(name, graph, run.buffer, h);
+  const trained = await trainReplicas(run, name, replicas, pending);
+  const result = {
+    ...trained,
+    stage: name,
+    steps: total,
+    cached: [...cached].map(([{ directory }, from]) => ({ directory: directory.path, run: from })),
+  };
+  if (name === "policy") {
+    for (const replica of replicas.filter((each) => isFile(checkpoint(each)))) {
+      await writePolicy(replica.directory.policy, Deno.readFileSync(checkpoint(replica)));
+    }
+  }
+  if (result.step < total) return result;
+  await keep(run, name, pending);
+  // What this process trained throughout has been looked at.
+  if (pending.length < replicas.length && run.observer && name !== "behavior") {
+    const files = replicas.map((replica) => Deno.readFileSync(checkpoint(replica)));
+    const metrics = await run.observer.look(name, total, files, replicas);
+    if (cached.size > 0) {
+      using file = openMetrics(run, name, total);
+      file.append({ stage: name, step: total, metrics });
+    }
+  }
+  return result;
+}
+
+/** Trains `pending`, some or all of the replicas of a stage, from where their checkpoints are. */
+async function trainReplicas(
+  run: TrainingRun,
+  name: StageName,
+  replicas: readonly Replica[],
+  pending: readonly Replica[],
+): Promise<Pick<StageResult, "step" | "losses" | "dispatches" | "made" | "seconds">> {
+  const { engine, hyperparameters: h } = run;
+  const total = stepsOf(name, h);
+  if (pending.length === 0) {
+    return { step: total, losses: {}, dispatches: null, made: 0, seconds: 0 };
+  }
+  const own = pending.map(({ directory }) => directory.checkpoint(name));
+  const present = underWay(run, name, own);
+  const start = present?.[0]?.step ?? 0;
+  const places = pending.length < replicas.length
+    ? pending.map((replica) => replicas.indexOf(replica))
+    : undefined;
+  const of = places && { replicas: places };
+
+  const graph = new Graph({ seeds: pending.map(({ seed }) => seed) });
+  const stage = trainingStage(
+    name,
+    graph,
+    run.buffer,
+    h,
+    (replica) => pending[replica]!.hyperparameters,
+  );
   const program = await engine.compile(graph);
-  using metrics = isFile(run.directory.metrics)
-    ? MetricsFile.resume(run.directory.metrics, name, start)
-    : MetricsFile.create(run.directory.metrics);
+  using metrics = openMetrics(run, name, start);
   const progress = new Progress(name, total, run.progress, start);
-  const log = new MetricsLog(metrics, name, Math.max(1, Math.ceil(total / metricsLines)));
+  const log = new MetricsLog(metrics, name, total, places);
   const looks: Promise<void>[] = [];
   const began = performance.now();
   let step = start;
   try {
-    if (present) {
-      seeds.forEach((_, replica) =>
-        loadNetworks(
-          program,
-          stage,
-          replica,
-          [present[replica]!, ...earlier(run, name, replica)],
-          true,
-        )
-      );
-    } else {
-      initialiseNetworks(run, program, stage);
-    }
+    pending.forEach((replica, place) => {
+      const earlier = earlierCheckpoints(name, replica);
+      if (present) loadNetworks(program, stage, place, [present[place]!, ...earlier], true);
+      else initialiseNetworks(program, stage, place, replica, earlier);
+    });
     const save = async (): Promise<Uint8Array[]> => {
-      const encoded = await encodeCheckpoints(program, stage, seeds.length, step);
+      const encoded = await encodeCheckpoints(program, stage, pending.length, step);
       metrics.flush();
-      await Promise.all(encoded.map((bytes, replica) => writeAtomic(own[replica]!, bytes)));
+      await Promise.all(encoded.map((bytes, place) => writeAtomic(own[place]!, bytes)));
       return encoded;
     };
     const every = run.observer?.every ?? Infinity;
@@ -149,11 +191,13 @@ async function trainOne(run: TrainingRun, name: StageName): Promise<StageResult>
       });
       const encoded = await save();
       progress.skipTime();
-      if (run.observer && name !== "behavior" && (step % every === 0 || step === total)) {
+      // The last look at a stage of which a part is trained goes over all of it, afterwards.
+      const look = step % every === 0 && step < total || step === total && !places;
+      if (run.observer && name !== "behavior" && look) {
         const seen = step;
         looks.push(
-          run.observer.look(name, seen, encoded).then((values) =>
-            metrics.append({ stage: name, step: seen, metrics: values })
+          run.observer.look(name, seen, encoded, pending).then((values) =>
+            metrics.append({ stage: name, step: seen, metrics: values, ...of })
           ),
         );
       }
@@ -161,105 +205,133 @@ async function trainOne(run: TrainingRun, name: StageName): Promise<StageResult>
     const seconds = (performance.now() - began) / 1000;
     progress.finish();
     await Promise.all(looks);
-    if (name === "policy") await writePolicies(run, own);
     const dispatches = program.dispatchesPerStep;
-    const made = step - start;
-    return { stage: name, step, steps: total, losses: log.latest, dispatches, made, seconds };
+    return { step, losses: log.latest, dispatches, made: step - start, seconds };
   } finally {
     await Promise.allSettled(looks);
     program.destroy();
   }
 }
 
+/** The metrics file of the run, without what lies beyond `step` of a stage. */
+function openMetrics({ directory }: TrainingRun, stage: StageName, step: number): MetricsFile {
+  return isFile(directory.metrics)
+    ? MetricsFile.resume(directory.metrics, stage, step)
+    : MetricsFile.create(directory.metrics);
+}
+
+/** Checkpoints to go on from; null where the stage begins. */
+function underWay(run: TrainingRun, stage: StageName, paths: readonly string[]) {
+  const files = run.resume ? paths.filter(isFile) : [];
+  if (files.length === 0) return null;
+  const checkpoints = files.map(readCheckpoint);
+  const steps = new Set(checkpoints.map(({ step }) => step));
+  if (files.length === paths.length && steps.size === 1) return checkpoints;
+  run.announce(
+    `${stage}: ${files.length} of ${paths.length} checkpoints are there, of steps ` +
+      `${[...steps].join(", ")}; the run ended while they were written, and the stage begins anew`,
+  );
+  return null;
+}
+
 /** Networks of a new stage: initial values for what it trains, earlier stages' for the others. */
-function initialiseNetworks(run: TrainingRun, program: Program, stage: Stage): void {
-  const { seeds, hyperparameters: h } = run;
-  seeds.forEach((seed, replica) => {
-    for (const network of stage.networks) {
-      if (network.initial === undefined) continue;
-      // Twin networks are neighbouring replicas of one seed, and each starts from its own values.
-      network.prefixes.forEach((_, member) =>
-        network.parameters.write(
-          program,
-          replica * network.prefixes.length + member,
-          initialValues(network, seed, member, h),
-        )
-      );
-    }
-    const frozen = stage.networks.filter(({ initial }) => initial === undefined);
-    if (frozen.length > 0) {
-      const sources = earlier(run, stage.name, replica);
-      loadNetworks(program, { ...stage, networks: frozen }, replica, sources, false);
-    }
-  });
-}
-
-/** Checkpoints of the stages before `name` for one seed: those given, else this run's. */
-function earlier(run: TrainingRun, name: StageName, replica: number): Checkpoint[] {
-  if (name !== "policy") return [];
-  const directory = seedDirectory(run.directory, run.seeds, replica);
-  return (["critic", "behavior"] as const).map((stage) =>
-    readCheckpoint(run.given[stage] ?? directory.checkpoint(stage))
-  );
-}
-
-async function writePolicies(run: TrainingRun, checkpoints: readonly string[]): Promise<void> {
-  await Promise.all(
-    checkpoints.filter(isFile).map((path, replica) =>
-      writePolicy(
-        seedDirectory(run.directory, run.seeds, replica).policy,
-        Deno.readFileSync(path),
+function initialiseNetworks(
+  program: Program,
+  stage: Stage,
+  place: number,
+  { seed, hyperparameters }: Replica,
+  earlier: ReturnType<typeof earlierCheckpoints>,
+): void {
+  for (const network of stage.networks) {
+    if (network.initial === undefined) continue;
+    // Twin networks are neighbouring replicas of one seed, and each starts from its own values.
+    network.prefixes.forEach((_, member) =>
+      network.parameters.write(
+        program,
+        place * network.prefixes.length + member,
+        initialValues(network, seed, member, hyperparameters),
       )
-    ),
-  );
+    );
+  }
+  const frozen = stage.networks.filter(({ initial }) => initial === undefined);
+  if (frozen.length > 0) {
+    loadNetworks(program, { ...stage, networks: frozen }, place, earlier, false);
+  }
 }
 
-/** The losses that the progress line shows, means over the seeds. */
+/** Stages whose networks the policy stage takes over. */
+const earlierStages = ["critic", "behavior"] as const;
+
+/** Checkpoints of the stages before `name` for one replica. */
+function earlierCheckpoints(name: StageName, { directory }: Replica) {
+  return name === "policy"
+    ? earlierStages.map((stage) => readCheckpoint(directory.checkpoint(stage)))
+    : [];
+}
+
+/** Puts the seed's critic and behavior model into the directories of its variants. */
+async function shareEarlier(run: TrainingRun, replicas: readonly Replica[]): Promise<void> {
+  for (const stage of earlierStages) {
+    const seeds = replicasOf(run, stage);
+    for (const { seed, directory } of replicas) {
+      const from = seeds.find((replica) => replica.seed === seed)!.directory.checkpoint(stage);
+      const to = directory.checkpoint(stage);
+      if (from !== to) await shareFile(from, to);
+    }
+  }
+}
+
+function keyOf(context: CacheContext, stage: StageName, replica: Replica): string {
+  const { seed, hyperparameters, directory } = replica;
+  const inputs = stage === "policy"
+    ? Object.fromEntries(
+      earlierStages.map((each) => [each, fileHash(directory.checkpoint(each))]),
+    )
+    : {};
+  return stageKey(context, { stage, seed, hyperparameters, inputs });
+}
+
+/** Takes from the cache what it has; returns the run each was trained in. Started stages go on. */
+async function takeCached(
+  { cache, announce }: TrainingRun,
+  stage: StageName,
+  replicas: readonly Replica[],
+): Promise<Map<Replica, string>> {
+  const taken = new Map<Replica, string>();
+  if (cache === null) return taken;
+  for (const replica of replicas) {
+    const own = replica.directory.checkpoint(stage);
+    if (isFile(own)) continue;
+    const entry = cache.entries.find(keyOf(cache.context, stage, replica));
+    if (entry === null) continue;
+    await shareFile(entry.checkpoint, own);
+    taken.set(replica, entry.run);
+    const who = replica.variant === null ? `seed ${replica.seed}` : replica.directory.path;
+    announce(
+      `${stage}: ${who} is not trained again; taken from the cache (trained in ${entry.run})`,
+    );
+  }
+  return taken;
+}
+
+/** Keeps finished stages for later runs. */
+async function keep(
+  { cache, directory }: TrainingRun,
+  stage: StageName,
+  replicas: readonly Replica[],
+): Promise<void> {
+  if (cache === null) return;
+  for (const replica of replicas) {
+    const key = keyOf(cache.context, stage, replica);
+    await cache.entries.store(key, replica.directory.checkpoint(stage), directory.path);
+  }
+}
+
+/** The losses that the progress line shows, means over the replicas. */
 function shown(name: StageName, values: StepMetrics): Record<string, number> {
   return Object.fromEntries(
     shownLosses[name].map((loss) => [loss, mean(values[loss] ?? [])]),
   );
-}
-
-/** Writes the means over every `interval` steps to the metrics file. */
-class MetricsLog {
-  readonly #file: MetricsFile;
-  readonly #stage: StageName;
-  readonly #interval: number;
-  #sums: Record<string, number[]> = {};
-  #count = 0;
-  /** The last means written. */
-  latest: StepMetrics = {};
-
-  constructor(file: MetricsFile, stage: StageName, interval: number) {
-    this.#file = file;
-    this.#stage = stage;
-    this.#interval = interval;
-  }
-
-  add(step: number, values: StepMetrics): void {
-    this.#count++;
-    for (const [name, replicas] of Object.entries(values)) {
-      const sums = this.#sums[name] ??= replicas.map(() => 0);
-      replicas.forEach((value, replica) => sums[replica]! += value);
-    }
-    if (step % this.#interval !== 0) return;
-    this.latest = Object.fromEntries(
-      Object.entries(this.#sums).map(([name, sums]) => [
-        name,
-        sums.map((sum) => sum / this.#count),
-      ]),
-    );
-    const metrics = Object.fromEntries(
-      Object.entries(this.latest).map(([name, values]) => [
-        name,
-        values.length === 1 ? values[0]! : values,
-      ]),
-    );
-    this.#file.append({ stage: this.#stage, step, metrics });
-    this.#sums = {};
-    this.#count = 0;
-  }
 }
 
 function mean(values: readonly number[]): number {

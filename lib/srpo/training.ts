@@ -6,7 +6,6 @@
  */
 import type { Graph } from "../autodiff/graph.ts";
 import { drawUniform } from "../autodiff/ops/diffusion.ts";
-import type { ScoreRegularization } from "../autodiff/ops/losses.ts";
 import type { ParameterShape, ParameterValues } from "../autodiff/parameters.ts";
 import { streams } from "../autodiff/random.ts";
 import type { ReplayBuffer } from "../data/replay_buffer.ts";
@@ -17,12 +16,18 @@ import type { Hyperparameters } from "./hyperparameters.ts";
 import { policy, regularizationOf } from "./policy.ts";
 import type { Network, Stage, StageName } from "./stage.ts";
 
-/** Describes a step of a stage on minibatches of `buffer`. */
+/**
+ * Describes a step of a stage on minibatches of `buffer`.
+ *
+ * @param variant Hyperparameters of each of the graph's replicas in the policy stage, where β, ω(t) and
+ * the baseline may differ; the others are `h`'s.
+ */
 export function trainingStage(
   name: StageName,
   graph: Graph,
   buffer: ReplayBuffer,
   h: Hyperparameters,
+  variant: (replica: number) => Hyperparameters = () => h,
 ): Stage {
   switch (name) {
     case "critic":
@@ -30,7 +35,7 @@ export function trainingStage(
     case "behavior":
       return behaviorStage(graph, buffer, h);
     case "policy":
-      return policyStage(graph, buffer, h);
+      return policyStage(graph, buffer, h, variant);
   }
 }
 
@@ -75,20 +80,23 @@ function policyStage(
   graph: Graph,
   buffer: ReplayBuffer,
   h: Hyperparameters,
-  regularization: (replica: number) => ScoreRegularization = () => regularizationOf(h),
+  variant: (replica: number) => Hyperparameters,
 ): Stage {
   const rows = h.policyBatchSize;
   const batch = buffer.minibatch(graph, { rows, stream: streams.policyBatch });
-  const range = h.weighting === "fixed_time"
-    ? [h.fixedTime, h.fixedTime] as const
-    : [h.policyMinTime, h.policyMaxTime] as const;
-  const t = drawUniform(graph, rows, () => range, streams.policyTime);
+  const range = (replica: number) => {
+    const { weighting, fixedTime, policyMinTime, policyMaxTime } = variant(replica);
+    return weighting === "fixed_time"
+      ? [fixedTime, fixedTime] as const
+      : [policyMinTime, policyMaxTime] as const;
+  };
+  const t = drawUniform(graph, rows, range, streams.policyTime);
   return policy(
     graph,
     { state: batch.state, t, noise: { stream: streams.policyNoise } },
     buffer.actionSize,
     h,
-    regularization,
+    (replica) => regularizationOf(variant(replica)),
   );
 }
 

@@ -141,6 +141,10 @@ Deno.test({
       const run = await writeRun(folder, "maze2d-open-v0", [], [3, 4]);
       const one = join(run, "seed-4");
       Deno.mkdirSync(one);
+      await new RunDirectory(one).writeConfig({
+        ...new RunDirectory(run).readConfig(),
+        seeds: [4],
+      });
       Deno.writeFileSync(
         new RunDirectory(one).policy,
         encode(mlpTensors("net", 4, 9, 2)),

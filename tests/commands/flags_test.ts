@@ -3,8 +3,8 @@ import {
   boolean,
   choice,
   integer,
+  list,
   number,
-  numbers,
   parseFlags,
   seeds,
   text,
@@ -23,7 +23,7 @@ const command = {
     "critic-steps": integer("Critic steps", { group: "Critic", shown: "the task's" }),
     batch: integer("Batch", { min: 1, max: 65536, fallback: 256 }),
     tau: number("Expectile", { min: 0, max: 1, fallback: 0.7, group: "Critic" }),
-    betas: numbers("Temperatures", { min: 0 }),
+    betas: list("Temperatures", number("", { min: 0 })),
     seeds: seeds("Seeds", { fallback: [0] }),
     json: toggle("Print one JSON line"),
   },
@@ -113,7 +113,7 @@ Deno.test("seeds() refuses ranges downwards, repeats, and what is no seed", () =
   refuses(["--seeds", "5-0"], '--seeds needs ranges that count up, such as 0-5, got "5-0"');
   refuses(
     ["--seeds", "0-2,1"],
-    '--seeds needs each number once (1 stands there twice), got "0-2,1"',
+    '--seeds needs each value once (1 stands there twice), got "0-2,1"',
   );
   refuses(["--seeds", "0-9999"], '--seeds needs at most 1024 seeds, got "0-9999"');
   refuses(["--seeds", "1,"], '--seeds needs a whole number from 0 to 4294967295, got "1,"');

@@ -84,7 +84,17 @@ Deno.test({
     const steps = ["--critic-steps", "2000", "--behavior-steps", "4", "--policy-steps", "4"];
     try {
       const child = command([
-        ...["maze2d-umaze-v1", "--out", run, "--seed", "5", "--eval-episodes", "0", "--json"],
+        ...[
+          "maze2d-umaze-v1",
+          "--out",
+          run,
+          "--seed",
+          "5",
+          "--eval-episodes",
+          "0",
+          "--json",
+          "--no-cache",
+        ],
         ...[...small, "--policy-width", "8", "--critic-batch-size", "8", ...steps],
       ]).spawn();
       // The metrics file grows once the first stage runs.
@@ -96,7 +106,14 @@ Deno.test({
       assertEquals(stopped.finished, false);
       assert(stopped.stages.critic.step < 2000);
 
-      const resumed = await train(["--resume", run, "--eval-episodes", "0", "--json"]);
+      const resumed = await train([
+        "--resume",
+        run,
+        "--eval-episodes",
+        "0",
+        "--json",
+        "--no-cache",
+      ]);
       assertEquals(resumed.code, 0, resumed.err);
       const result = JSON.parse(resumed.out.trim().split("\n").at(-1)!);
       assertEquals(result.finished, true);

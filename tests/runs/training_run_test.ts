@@ -49,7 +49,6 @@ function runIn(
   { engine, buffer }: { engine: Engine; buffer: ReplayBuffer },
   more: Partial<TrainingRun> = {},
 ): TrainingRun {
-  Deno.mkdirSync(`${directory}/checkpoints`, { recursive: true });
   return {
     engine,
     buffer,
@@ -57,10 +56,12 @@ function runIn(
     seeds: [3],
     stages: stageNames,
     directory: new RunDirectory(directory),
-    given: {},
+    variants: [],
+    cache: null,
     resume: false,
     interrupt: { requested: false },
     progress: { terminal: false, columns: () => 100, write: () => {}, now: () => 0 },
+    announce: () => {},
     ...more,
   };
 }
@@ -122,9 +123,6 @@ Deno.test({
     const machine = await setUp();
     try {
       const seeds = [3, 0, 7];
-      for (const seed of seeds) {
-        Deno.mkdirSync(`${root}/all/seed-${seed}/checkpoints`, { recursive: true });
-      }
       await trainStages(runIn(`${root}/all`, machine, { seeds }));
       for (const seed of [3, 7]) {
         await trainStages(runIn(`${root}/${seed}`, machine, { seeds: [seed] }));

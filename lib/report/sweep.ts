@@ -1,0 +1,169 @@
+/**
+ * The chart of a sweep: what the policies of its variants reach, over β as lines (the paper's Figure
+ * 15), or without a sweep of β over the other lists as groups of bars (its Figure 8).
+ *
+ * @module
+ */
+// @ts-types="@types/d3-scale"
+import { scaleLinear, scaleLog } from "d3-scale";
+import type { Weighting } from "../srpo/hyperparameters.ts";
+import { axes, type Axis, type Box, legendEntry, seriesColor } from "./axes.ts";
+import type { SeedStatistics } from "./statistics.ts";
+import { element, label, picture, polyline } from "./svg.ts";
+
+/** One variant and what it reaches. */
+export interface SweepPoint extends Pick<SeedStatistics, "values" | "mean" | "std"> {
+  readonly beta: number;
+  readonly weighting: Weighting;
+  readonly subtractBaseline: boolean;
+}
+
+const plane = { left: 72, width: 460, height: 260 };
+const legendHeight = 18;
+
+/**
+ * Draws a sweep as one SVG document: means over the seeds with ± one standard deviation, each seed as
+ * a dot.
+ *
+ * @param quantity What the values are, for the axis.
+ * @param points At least one variant.
+ */
+export function sweepPicture(
+  title: string,
+  quantity: string,
+  points: readonly SweepPoint[],
+): string {
+  const betas = distinct(points.map(({ beta }) => beta)).sort((a, b) => a - b);
+  const weightings = distinct(points.map(({ weighting }) => weighting));
+  const baselines = distinct(points.map(({ subtractBaseline }) => subtractBaseline));
+  const overBeta = betas.length > 1;
+  // What is not along the axis tells the series apart.
+  const alongWeighting = !overBeta && weightings.length > 1;
+  const groupOf = (point: SweepPoint) =>
+    alongWeighting ? weightingText(point.weighting) : baselineText(point.subtractBaseline);
+  const seriesOf = ({ weighting, subtractBaseline }: SweepPoint) =>
+    [
+      ...(overBeta && weightings.length > 1 ? [weightingText(weighting)] : []),
+      ...((overBeta || alongWeighting) && baselines.length > 1
+        ? [baselineText(subtractBaseline)]
+        : []),
+    ].join(", ");
+  const series = distinct(points.map(seriesOf));
+  const named = series.length > 1 ? series : [];
+  const box: Box = { ...plane, top: 92 + named.length * legendHeight };
+  const y = valueAxis(points, quantity, box);
+  const of = (name: string) => points.filter((point) => seriesOf(point) === name);
+  const parts = overBeta
+    ? overBetas(betas, series.map(of), y, box)
+    : inGroups(distinct(points.map(groupOf)), series.map(of), groupOf, y, box);
+  const seeds = Math.max(...points.map(({ values }) => values.length));
+  const note = seeds === 1 ? "1 seed" : `mean of ${seeds} seeds ± standard deviation; a dot a seed`;
+  return picture(
+    plane.left + plane.width + 40,
+    box.top + box.height + 60,
+    label(20, 28, title, "start", { "font-size": 16, "font-weight": "bold" }),
+    label(20, 48, note, "start", { fill: "#666" }),
+    ...named.map((name, i) =>
+      legendEntry(20, 66 + i * legendHeight, name, seriesColor(i, series.length))
+    ),
+    ...parts,
+  );
+}
+
+function overBetas(
+  betas: readonly number[],
+  series: readonly (readonly SweepPoint[])[],
+  y: Axis,
+  box: Box,
+): string[] {
+  const margin = 24;
+  const range = [box.left + margin, box.left + box.width - margin];
+  const domain = [betas[0]!, betas.at(-1)!];
+  const scale = betas[0]! > 0 ? scaleLog(domain, range) : scaleLinear(domain, range);
+  const marks = series.flatMap((points, i) => {
+    const color = seriesColor(i, series.length);
+    const sorted = points.toSorted((a, b) => a.beta - b.beta);
+    const line = sorted.flatMap(({ beta, mean }) => [scale(beta), y.scale(mean)]);
+    return [
+      element("path", { d: polyline(line), fill: "none", stroke: color, "stroke-width": 1.5 }),
+      ...sorted.map((point) => spread(scale(point.beta), point, y, color)),
+    ];
+  });
+  const bottom = box.top + box.height;
+  const ticks = betas.map((beta) => label(scale(beta), bottom + 17, String(beta), "middle", tick));
+  return [...marks, ...ticks, axes(box, { scale, name: "β", ticks: 0 }, y, "")];
+}
+
+function inGroups(
+  groups: readonly string[],
+  series: readonly (readonly SweepPoint[])[],
+  groupOf: (point: SweepPoint) => string,
+  y: Axis,
+  box: Box,
+): string[] {
+  const scale = scaleLinear([0, groups.length], [box.left, box.left + box.width]);
+  const width = (0.7 * box.width) / groups.length / series.length;
+  const zero = y.scale(0);
+  const marks = series.flatMap((points, i) => {
+    const color = seriesColor(i, series.length);
+    return points.map((point) => {
+      const center = scale(groups.indexOf(groupOf(point)) + 0.5) +
+        (i - (series.length - 1) / 2) * width;
+      const top = y.scale(point.mean);
+      return element(
+        "g",
+        {},
+        element("rect", {
+          x: center - 0.45 * width,
+          y: Math.min(top, zero),
+          width: 0.9 * width,
+          height: Math.abs(top - zero),
+          fill: color,
+          "fill-opacity": 0.35,
+        }),
+        spread(center, point, y, color),
+      );
+    });
+  });
+  const bottom = box.top + box.height;
+  const names = groups.map((group, i) => label(scale(i + 0.5), bottom + 17, group, "middle", tick));
+  return [...marks, ...names, axes(box, { scale, name: "", ticks: 0 }, y, "")];
+}
+
+const tick = { "font-size": 11 };
+
+/** Mean ± standard deviation as a bar with a dot, and a small dot for each seed. */
+function spread(x: number, { values, mean, std }: SweepPoint, y: Axis, color: string): string {
+  const whisker = polyline([x, y.scale(mean - std), x, y.scale(mean + std)]);
+  return element(
+    "g",
+    {},
+    element("path", { d: whisker, stroke: color, "stroke-width": 1.5 }),
+    element("circle", { cx: x, cy: y.scale(mean), r: 4, fill: color }),
+    ...(values.length > 1 ? values : []).map((value) =>
+      element("circle", { cx: x, cy: y.scale(value), r: 1.8, fill: "#222", "fill-opacity": 0.6 })
+    ),
+  );
+}
+
+/** The axis of the values; it reaches from zero, so that bars are as long as what they show. */
+function valueAxis(points: readonly SweepPoint[], name: string, box: Box): Axis {
+  const all = points.flatMap(({ values, mean, std }) => [...values, mean - std, mean + std]);
+  const [low, high] = [Math.min(0, ...all), Math.max(0, ...all)];
+  const range = [box.top + box.height, box.top];
+  return { scale: scaleLinear([low, high > low ? high : 1], range).nice(), name, ticks: 6 };
+}
+
+function weightingText(weighting: Weighting): string {
+  return { sigma2: "ω = σ²", alpha_over_sigma: "ω = α/σ", constant: "ω = 1", fixed_time: "ω = δ" }[
+    weighting
+  ];
+}
+
+function baselineText(subtracted: boolean): string {
+  return subtracted ? "ε subtracted" : "ε not subtracted";
+}
+
+function distinct<T>(values: readonly T[]): T[] {
+  return [...new Set(values)];
+}

@@ -4,6 +4,12 @@
  * set of the same form is checked with `SRPO_FIXTURES=dir deno test -A tests/parity_test.ts`.
  */
 import { assert } from "@std/assert";
+import behaviorAnt from "./fixtures/pytorch/behavior-ant-w16.safetensors" with { type: "bytes" };
+import behaviorLoco from "./fixtures/pytorch/behavior-loco-w16.safetensors" with { type: "bytes" };
+import criticAnt from "./fixtures/pytorch/critic-ant-w16.safetensors" with { type: "bytes" };
+import criticLoco from "./fixtures/pytorch/critic-loco-w16.safetensors" with { type: "bytes" };
+import policyAnt from "./fixtures/pytorch/policy-ant-w16.safetensors" with { type: "bytes" };
+import policyLoco from "./fixtures/pytorch/policy-loco-w16.safetensors" with { type: "bytes" };
 import { readTensor, writeInput } from "../lib/autodiff/compile.ts";
 import { Engine } from "../lib/autodiff/engine.ts";
 import { Graph } from "../lib/autodiff/graph.ts";
@@ -17,16 +23,28 @@ import type { Stage } from "../lib/srpo/stage.ts";
 import type { Tensor } from "../lib/autodiff/tensor.ts";
 import { Fixture } from "./support/fixtures.ts";
 
-const readable = Deno.permissions.querySync({ name: "read" }).state === "granted" &&
-  Deno.permissions.querySync({ name: "env" }).state === "granted";
-const directory = readable && Deno.env.get("SRPO_FIXTURES") ||
-  new URL("./fixtures/pytorch", import.meta.url).pathname;
+/** The fixtures of this repository, part of the program: they are there without any permission. */
+const bundled: Readonly<Record<string, Uint8Array>> = {
+  "critic-ant-w16": criticAnt,
+  "critic-loco-w16": criticLoco,
+  "behavior-ant-w16": behaviorAnt,
+  "behavior-loco-w16": behaviorLoco,
+  "policy-ant-w16": policyAnt,
+  "policy-loco-w16": policyLoco,
+};
+
+/** Another directory of fixtures, or none. */
+const directory =
+  Deno.permissions.querySync({ name: "env", variable: "SRPO_FIXTURES" }).state === "granted"
+    ? Deno.env.get("SRPO_FIXTURES")
+    : undefined;
 
 /** Fixture files of a stage: those of this repository, or of the given directory. */
 function filesOf(stage: string): string[] {
-  if (!readable) return [`${stage}-ant-w16`, `${stage}-loco-w16`];
-  return [...Deno.readDirSync(directory)].map(({ name }) => name.replace(".safetensors", ""))
-    .filter((name) => name.startsWith(`${stage}-`)).sort();
+  const names = directory
+    ? [...Deno.readDirSync(directory)].map(({ name }) => name.replace(".safetensors", ""))
+    : Object.keys(bundled);
+  return names.filter((name) => name.startsWith(`${stage}-`)).sort();
 }
 
 /**
@@ -43,7 +61,10 @@ function casesOf(stage: string): { name: string; suffix: string; target?: Target
 }
 
 function open(name: string): Fixture {
-  return new Fixture(name, Deno.readFileSync(`${directory}/${name}.safetensors`));
+  return new Fixture(
+    name,
+    directory ? Deno.readFileSync(`${directory}/${name}.safetensors`) : bundled[name]!,
+  );
 }
 
 /** Collects disagreements, so that a failure shows all of them. */
@@ -233,7 +254,6 @@ const intermediate = { relative: 5e-5 };
 for (const { name, suffix, target } of casesOf("critic")) {
   Deno.test({
     name: `critic() computes what the official code computes: ${name}${suffix}`,
-    ignore: !readable,
     fn: async () => {
       const fixture = open(name);
       const [, rows, observations] = fixture.shape("batch.s") as [number, number, number];
@@ -292,7 +312,6 @@ for (const { name, suffix, target } of casesOf("behavior")) {
   for (const variant of ["nodrop", "drop"] as const) {
     Deno.test({
       name: `behavior() computes what the official code computes: ${name}${suffix}, ${variant}`,
-      ignore: !readable,
       fn: async () => {
         const fixture = open(name);
         const [, rows, observations] = fixture.shape("batch.s") as [number, number, number];
@@ -353,13 +372,12 @@ for (const { name, suffix, target } of casesOf("behavior")) {
 }
 
 for (const { name, suffix, target } of casesOf("policy")) {
-  const variants = readable
-    ? Object.entries(JSON.parse(open(name).metadata("variants")) as Record<string, Variant>)
-    : [];
+  const variants = Object.entries(
+    JSON.parse(open(name).metadata("variants")) as Record<string, Variant>,
+  );
   for (const [variant, options] of variants) {
     Deno.test({
       name: `policy() computes what the official code computes: ${name}${suffix}, ${variant}`,
-      ignore: !readable,
       fn: async () => {
         const fixture = open(name);
         const frozen = open(name.replace("policy", "behavior"));

@@ -17,6 +17,14 @@ import { Tensor } from "../tensor.ts";
 import { foldReplicas } from "./fold_replicas.ts";
 import { type Activation, applyDerivative } from "./unary.ts";
 
+/** Source texts of the matrix product in all its variants. */
+export const matmulSources: readonly string[] = [
+  activationSource,
+  jobSource,
+  matmulSource,
+  tiledSource,
+];
+
 const lowest = -3.4028234663852886e38;
 
 /** A linear layer's parameters. */

@@ -3,6 +3,43 @@
  * list of compute dispatches and replayed, and Score Regularized Policy Optimization
  * (arXiv 2310.07297) composed from it.
  *
+ * To build another algorithm: describe a step in a {@linkcode Graph} from the operations here, record
+ * an optimizer's step with {@linkcode minimize}, compile it with an {@linkcode Engine}, and submit the
+ * {@linkcode Program} in chunks. `examples/regression.ts` does it in forty lines.
+ *
  * @module
  */
 export { UserError } from "./lib/errors.ts";
+
+// The engine: a step is described, differentiated, compiled and replayed.
+export { readTensor, writeInput } from "./lib/autodiff/compile.ts";
+export { Engine } from "./lib/autodiff/engine.ts";
+export type { VariantChoice, VariantMemory, VariantRates } from "./lib/autodiff/variants.ts";
+export { gradients } from "./lib/autodiff/gradients.ts";
+export * from "./lib/autodiff/graph.ts";
+export * from "./lib/autodiff/parameters.ts";
+export { normal, uniform } from "./lib/autodiff/random.ts";
+export * from "./lib/autodiff/tensor.ts";
+
+// Operations.
+export { add } from "./lib/autodiff/ops/add.ts";
+export { concatenate } from "./lib/autodiff/ops/concatenate.ts";
+export * from "./lib/autodiff/ops/diffusion.ts";
+export { type Dropout, dropout, type Keep } from "./lib/autodiff/ops/dropout.ts";
+export * from "./lib/autodiff/ops/layer_norm.ts";
+export * from "./lib/autodiff/ops/linear.ts";
+export * from "./lib/autodiff/ops/losses.ts";
+export * from "./lib/autodiff/ops/minibatch.ts";
+export { type Activation, unary } from "./lib/autodiff/ops/unary.ts";
+
+// Networks and optimizers.
+export * from "./lib/nn/initialisation.ts";
+export * from "./lib/nn/mlp.ts";
+export * from "./lib/optim/adam.ts";
+
+// The GPU beneath.
+export { type AdapterDescription, Gpu } from "./lib/gpu/device.ts";
+export * from "./lib/gpu/kernel.ts";
+export * from "./lib/gpu/program.ts";
+export type { Binding, JobField } from "./lib/gpu/shader.ts";
+export * from "./lib/gpu/target.ts";

@@ -50,16 +50,19 @@ export type OperationName = (typeof operationNames)[number];
 
 /** One recorded operation. Its kernel and jobs are asked for when the graph is compiled. */
 export interface Operation {
+  /** What it computes. */
   readonly name: OperationName;
   /** Tensors the gradient may flow to. */
   readonly inputs: readonly Tensor[];
   /** All it reads and writes, its inputs and outputs included. */
   readonly reads: Tensor[];
+  /** All it writes, its output first. */
   readonly writes: readonly Tensor[];
   /** Additions and multiplications of its matrix product, if it is one. */
   readonly flops?: number;
   /** Null for an operation that only names memory (a concatenation in place). */
   kernel(target: Target): KernelSpec | null;
+  /** One piece of work or more for each replica; asked for when every tensor has its place. */
   jobs(target: Target): Job[];
   /**
    * Records the gradient: given the gradient of the (only) output, returns those of the inputs that
@@ -74,7 +77,9 @@ export interface Operation {
 
 /** A number reported every step, one for each replica. */
 export interface Metric {
+  /** Name under which it is reported. */
   readonly name: string;
+  /** How many numbers: one for each replica. */
   readonly replicas: number;
   /** Place of the first replica in a row of the metrics ring. */
   readonly index: number;
@@ -82,6 +87,7 @@ export interface Metric {
 
 /** A scalar to minimise: its operation computed the gradients along with the value. */
 export interface Loss {
+  /** Its value. */
   readonly metric: Metric;
   /** Gradient of the loss for each tensor it can be differentiated by. */
   readonly gradients: ReadonlyMap<Tensor, Tensor>;
@@ -91,19 +97,24 @@ export interface Loss {
 export class Graph {
   /** Seed of each replica of the run: its random numbers depend on it alone. */
   readonly seeds: readonly number[];
+  /** What has been recorded, in order. */
   readonly operations: Operation[] = [];
+  /** What each step reports. */
   readonly metrics: Metric[] = [];
+  /** What the host computes for each step. */
   readonly scalars: ((step: number) => number)[] = [];
+  /** Buffers that outlive the program, by the name shaders bind them under. */
   readonly shared: Record<string, GPUBuffer> = {};
   /** Storages that keep their contents between steps, in the order they were made. */
   readonly persistent: Storage[] = [];
   /** Inputs that are filled once, when the graph is compiled. */
   readonly constants: { readonly tensor: Tensor; readonly value: number }[] = [];
   /** Losses whose gradients have been recorded. */
-  readonly differentiated = new Set<Loss>();
+  readonly differentiated: Set<Loss> = new Set();
   readonly #producer = new Map<Tensor, Operation>();
   readonly #final = new Set<Tensor>();
 
+  /** An empty step for the given seeds, one replica each. */
   constructor(options: { seeds: readonly number[] }) {
     if (options.seeds.length === 0) throw new Error("Graph: at least one seed is needed");
     this.seeds = options.seeds;

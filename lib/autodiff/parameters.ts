@@ -12,6 +12,7 @@ import { padded, type Storage, Tensor } from "./tensor.ts";
 export interface ParameterShape {
   /** Name within the family, for example `main.fc.weight`. */
   readonly name: string;
+  /** Rows of the matrix; 1 for a vector. */
   readonly rows: number;
   /** Widths of the column segments, each padded to whole vec4s on the GPU. */
   readonly segments: readonly number[];
@@ -46,11 +47,15 @@ function familySize(shapes: readonly ParameterShape[]): number {
 
 /** The parameters of a family of `replicas` equal networks. */
 export class ParameterSet {
+  /** Shapes of the parameters of one network. */
   readonly shapes: readonly ParameterShape[];
+  /** Networks of the family. */
   readonly replicas: number;
+  /** Where they lie. */
   readonly storage: Storage;
   readonly #tensors = new Map<string, Tensor>();
 
+  /** Places the parameters of `replicas` equal networks, a whole multiple of the graph's replicas. */
   constructor(graph: Graph, shapes: readonly ParameterShape[], replicas: number) {
     this.shapes = shapes;
     this.replicas = replicas;

@@ -10,9 +10,11 @@ export type Arena = "activations" | "parameters";
 
 /** A stretch of an arena that one or more tensors lie in. */
 export interface Storage {
+  /** The arena it is a stretch of. */
   readonly arena: Arena;
   /** Floats of one replica. */
   readonly replicaSize: number;
+  /** How many replicas lie one after another. */
   readonly replicas: number;
   /**
    * How tensors share it: as columns of common rows (`columns`), or one after another within each
@@ -36,16 +38,22 @@ export function padded(columns: number): number {
  * `padded(columns)`.
  */
 export class Tensor {
+  /** Networks or seeds it has one matrix for. */
   readonly replicas: number;
+  /** Rows of a replica. */
   readonly rows: number;
+  /** Columns without padding. */
   readonly columns: number;
+  /** Floats of a row with its padding. */
   readonly width: number;
   /** Where it lies; a concatenation moves its parts into its own storage before compilation. */
   storage: Storage;
   /** Floats from the storage's start to the first row of the first replica. */
   start = 0;
+  /** Floats from one row to the next. */
   rowStride: number;
 
+  /** A tensor in the given storage, or in one of its own. */
   constructor(
     shape: { replicas: number; rows: number; columns: number; width?: number },
     storage?: Storage,

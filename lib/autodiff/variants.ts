@@ -24,12 +24,15 @@ export type VariantRates = Readonly<Record<MatmulVariant, number>>;
 export interface VariantMemory {
   /** The rates of an adapter, if they are known. */
   recall(adapter: AdapterDescription): VariantRates | undefined;
+  /** Keeps what was measured on an adapter. */
   keep(adapter: AdapterDescription, rates: VariantRates): void;
 }
 
 /** A choice of kernel variants, and why. */
 export interface VariantChoice {
+  /** The variants. */
   readonly target: Target;
+  /** Why these. */
   readonly reason: "asked for" | "measured" | "measured before";
   /** What was measured; absent where the variant was asked for. */
   readonly rates?: VariantRates;

@@ -28,8 +28,11 @@ const installHint = "Install a Vulkan driver: `sh setup.sh` does it on Debian an
 
 /** An open WebGPU device. */
 export class Gpu {
+  /** The WebGPU device. */
   readonly device: GPUDevice;
+  /** What computes. */
   readonly adapter: AdapterDescription;
+  /** The limits that were granted. */
   readonly limits: GPUSupportedLimits;
   #failure: Error | null = null;
   #closed = false;

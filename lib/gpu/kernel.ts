@@ -16,24 +16,35 @@ import {
 
 /** Which kernel: its WGSL with directives (structure) and override constants (sizes). */
 export interface KernelSpec {
+  /** Name for messages. */
   readonly name: string;
+  /** WGSL with directives. */
   readonly source: string;
+  /** Directives that are on. */
   readonly directives?: readonly string[];
+  /** Values of override constants. */
   readonly constants?: Readonly<Record<string, number>>;
 }
 
 /** One piece of work of a dispatch: a record for the shader's `Job` struct, and its workgroups. */
 export interface Job {
+  /** Values of the shader's `Job` struct, by name. */
   readonly fields: Readonly<Record<string, number>>;
+  /** Workgroups. */
   readonly tiles: number;
 }
 
 /** A compiled kernel. */
 export interface Kernel {
+  /** Name for messages. */
   readonly name: string;
+  /** The compiled pipeline. */
   readonly pipeline: GPUComputePipeline;
+  /** Layout of its storage bindings, group 0. */
   readonly layout: GPUBindGroupLayout;
+  /** Its storage bindings. */
   readonly bindings: readonly Binding[];
+  /** Fields of its `Job` struct, in order. */
   readonly fields: readonly JobField[];
 }
 
@@ -50,6 +61,7 @@ export class KernelCache {
   /** Layout of group 1: the step's scalars, a uniform with a dynamic offset. */
   readonly stepLayout: GPUBindGroupLayout;
 
+  /** An empty cache for one GPU. */
   constructor(gpu: Gpu) {
     this.#gpu = gpu;
     this.stepLayout = gpu.device.createBindGroupLayout({

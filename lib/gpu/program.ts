@@ -10,7 +10,9 @@ import { type Job, type Kernel, type KernelCache, type KernelSpec, packJobs } fr
 
 /** One dispatch: independent jobs of one kernel. */
 export interface DispatchPlan {
+  /** The kernel. */
   readonly kernel: KernelSpec;
+  /** Its pieces of work. */
   readonly jobs: readonly Job[];
   /** What it is to compute; absent where nobody asks. */
   readonly work?: Work;
@@ -28,6 +30,7 @@ export interface Work {
 
 /** Everything a program is made of. */
 export interface ProgramPlan {
+  /** The dispatches of a step, in order. */
   readonly dispatches: readonly DispatchPlan[];
   /** Sizes of the program's own arenas in bytes, by the name shaders bind them under. */
   readonly arenas: Readonly<Record<string, number>>;
@@ -48,13 +51,19 @@ interface Dispatch {
 
 /** One dispatch of a step, and the time it took on the GPU. */
 export interface DispatchTime {
+  /** Name of its kernel. */
   readonly kernel: string;
+  /** Directives the kernel was rendered with. */
   readonly directives: readonly string[];
+  /** Pieces of work in it. */
   readonly jobs: number;
+  /** Workgroups it takes. */
   readonly workgroups: number;
+  /** What it has to do, where the plan says so. */
   readonly work: Work | undefined;
   /** Seconds from the beginning of the step, and how long it took. */
   readonly start: number;
+  /** How long it took, in seconds. */
   readonly seconds: number;
 }
 

@@ -53,8 +53,11 @@ function evaluate(condition: string, on: Set<string>, known: Set<string>): boole
 
 /** One binding a shader declares. */
 export interface Binding {
+  /** Its number. */
   readonly binding: number;
+  /** Name of the variable, by which the host provides a buffer. */
   readonly name: string;
+  /** Whether the shader only reads it. */
   readonly readOnly: boolean;
 }
 
@@ -70,7 +73,9 @@ export function bindingsOf(code: string): Binding[] {
 
 /** One 32-bit field of a shader's `Job` struct. */
 export interface JobField {
+  /** Its name. */
   readonly name: string;
+  /** Its type. */
   readonly type: "u32" | "f32";
 }
 

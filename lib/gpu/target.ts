@@ -15,6 +15,7 @@ export type MatmulVariant = typeof matmulVariants[number];
 
 /** The kernel variants of a run; recorded in its configuration, since they decide the last bits. */
 export interface Target {
+  /** How matrix products share what they load. */
   readonly matmul: MatmulVariant;
   /** Invocations side by side along the columns of a matrix product. */
   readonly matmulLanes: number;

@@ -15,6 +15,7 @@ export interface MlpShape {
   readonly inputs: readonly number[];
   /** Units of each hidden layer. */
   readonly hidden: readonly number[];
+  /** Entries of the result. */
   readonly outputs: number;
 }
 

@@ -17,7 +17,9 @@ export type Keep = { readonly stream: number } | { readonly mask: Tensor };
 
 /** Dropout of a share `rate`, at least 0 and below 1, of the entries; the others are scaled by 1 / (1 − rate). */
 export interface Dropout {
+  /** Share of the entries that is dropped. */
   readonly rate: number;
+  /** Which entries are kept. */
   readonly keep: Keep;
 }
 

@@ -19,7 +19,9 @@ const columnsOfWorkgroup = 4;
 
 /** Gain and shift of a layer normalisation, each `[replicas, 1, columns]`. */
 export interface LayerNormParameters {
+  /** What the normalised entries are multiplied with. */
   readonly gain: Tensor;
+  /** What is then added. */
   readonly shift: Tensor;
 }
 

@@ -133,6 +133,7 @@ export function expectileLoss(graph: Graph, name: string, q: Tensor, v: Tensor, 
 
 /** What a temporal difference needs, each `[R, rows, 1]`. */
 export interface Transition {
+  /** r */
   readonly reward: Tensor;
   /** 1 where the episode ended in a terminal state. */
   readonly terminal: Tensor;
@@ -178,7 +179,9 @@ export function temporalDifferenceLoss(
 
 /** Advantage weights: w = min(exp(temperature · A), limit). */
 export interface AdvantageWeights {
+  /** Factor of the advantage in the exponent. */
   readonly temperature: number;
+  /** Largest weight. */
   readonly limit: number;
 }
 
@@ -228,6 +231,7 @@ const weightings: readonly Weighting[] = ["sigma2", "constant", "alpha_over_sigm
 export interface ScoreRegularization {
   /** Temperature β: larger is greedier. */
   readonly beta: number;
+  /** ω(t). */
   readonly weighting: Weighting;
   /** Whether the noise ε is subtracted from its prediction (Eq. 15). */
   readonly subtractBaseline: boolean;

@@ -14,6 +14,7 @@ import { elementwiseJobs } from "./elementwise.ts";
 export interface RecordField {
   /** First vec4. */
   readonly start: number;
+  /** Entries. */
   readonly columns: number;
   /** For a field that is one entry of a vec4: which. */
   readonly component?: number;
@@ -21,17 +22,21 @@ export interface RecordField {
 
 /** A data set on the GPU: whole records in pages no larger than a binding. */
 export interface Records {
+  /** At most four buffers of records, in order. */
   readonly pages: readonly GPUBuffer[];
+  /** Records of every page but the last. */
   readonly pageRows: number;
   /** Vec4s of a record. */
   readonly recordWidth: number;
   /** Rows whose successor is the following row, as u32. */
   readonly transitions: GPUBuffer;
+  /** How many transitions there are. */
   readonly transitionCount: number;
 }
 
 /** Which rows a minibatch holds. */
 export interface BatchOrder {
+  /** Rows of a minibatch. */
   readonly rows: number;
   /** Random stream of the order. */
   readonly stream: number;

@@ -120,6 +120,18 @@ export class Tensor {
     return (offset + Math.floor((job * this.replicas) / jobs) * replicaSize + this.start) / 4;
   }
 
+  /**
+   * The same for a tensor of one column that a kernel reads as one vec4 a row.
+   *
+   * @throws {Error} When other columns lie between its rows, as in a concatenation.
+   */
+  columnAt(job: number, jobs: number): number {
+    if (this.stride !== 1) {
+      throw new Error(`Tensor.columnAt: ${this} is part of a wider tensor; use a copy of it`);
+    }
+    return this.at(job, jobs);
+  }
+
   /** Distance between rows in vec4s. */
   get stride(): number {
     return this.rowStride / 4;

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { Engine } from "../../lib/autodiff/engine.ts";
 import { gradients } from "../../lib/autodiff/gradients.ts";
@@ -6,7 +6,7 @@ import { Graph } from "../../lib/autodiff/graph.ts";
 import { add } from "../../lib/autodiff/ops/add.ts";
 import { concatenate } from "../../lib/autodiff/ops/concatenate.ts";
 import { linear } from "../../lib/autodiff/ops/linear.ts";
-import { meanSquaredError } from "../../lib/autodiff/ops/losses.ts";
+import { expectileLoss, meanSquaredError } from "../../lib/autodiff/ops/losses.ts";
 import { unary } from "../../lib/autodiff/ops/unary.ts";
 import { ParameterSet } from "../../lib/autodiff/parameters.ts";
 import type { Tensor } from "../../lib/autodiff/tensor.ts";
@@ -208,4 +208,13 @@ Deno.test("gradients() of random graphs are their finite differences", async () 
     }),
     { seed: 3, numRuns: 30 },
   );
+});
+
+Deno.test("losses refuse a column that lies within a concatenation, instead of reading its neighbours", async () => {
+  using engine = await Engine.open();
+  const graph = new Graph({ seeds: [0] });
+  const value = unary(graph, graph.input(3, 1), "tanh");
+  concatenate(graph, [value, graph.input(3, 4)]);
+  expectileLoss(graph, "loss", graph.input(3, 1), value, 0.7);
+  await assertRejects(() => engine.compile(graph), Error, "[1, 3, 1] is part of a wider tensor");
 });

@@ -129,3 +129,14 @@ Deno.test("minibatch() refuses more rows than there are transitions", async () =
   assertThrows(() => state(), Error, "minibatch: 8 rows wanted of 7 transitions");
   buffer.destroy();
 });
+
+Deno.test("minibatch() refuses a second data set in one graph", async () => {
+  using engine = await Engine.open();
+  const [one, other] = [bufferOf(engine, 8), bufferOf(engine, 8)];
+  const graph = new Graph({ seeds: [0] });
+  one.minibatch(graph, { rows: 2, stream: 16 }).state();
+  const { state } = other.minibatch(graph, { rows: 2, stream: 16 });
+  assertThrows(() => state(), Error, "one data set");
+  one.destroy();
+  other.destroy();
+});

@@ -38,7 +38,7 @@ export function drawUniform(
           high: range(job)[1],
           seed: graph.seed(job, t.replicas),
           stream,
-          out: t.at(job, t.replicas),
+          out: t.columnAt(job, t.replicas),
         },
         tiles: Math.ceil(rows / workgroup),
       })),
@@ -74,7 +74,7 @@ export function noising(
       rowJobs(xt, (job) => ({
         x: x.at(job, xt.replicas),
         x_stride: x.stride,
-        t: t.at(job, xt.replicas),
+        t: t.columnAt(job, xt.replicas),
         z: z.at(job, xt.replicas),
         z_stride: z.stride,
         ...(draw && {
@@ -95,7 +95,7 @@ export function noising(
           rowJobs(dx, (job) => ({
             x: upstream.at(job, dx.replicas),
             x_stride: upstream.stride,
-            t: t.at(job, dx.replicas),
+            t: t.columnAt(job, dx.replicas),
           })),
       });
       return [dx];
@@ -136,7 +136,7 @@ export function fourierFeatures(graph: Graph, t: Tensor, frequencies: Tensor): T
       elementwiseJobs(y, (job) => ({
         frequencies: frequencies.columns,
         w: frequencies.at(job, replicas),
-        t: t.at(job, replicas),
+        t: t.columnAt(job, replicas),
       })),
   });
   return y;

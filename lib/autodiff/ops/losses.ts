@@ -68,7 +68,7 @@ function rows(name: string, tensor: Tensor, job: number, jobs: number): Record<s
 function heads(name: string, tensor: Tensor, job: number, jobs: number): Record<string, number> {
   const first = job * (tensor.replicas / jobs);
   return {
-    [name]: tensor.at(first, tensor.replicas),
+    [name]: tensor.columnAt(first, tensor.replicas),
     [`${name}_head`]: tensor.storage.replicaSize / 4,
   };
 }
@@ -122,7 +122,7 @@ export function expectileLoss(graph: Graph, name: string, q: Tensor, v: Tensor, 
       heads: q.replicas / v.replicas,
       tau,
       ...heads("q", q, job, v.replicas),
-      v: v.at(job, v.replicas),
+      v: v.columnAt(job, v.replicas),
       gradient: gradient.at(job, v.replicas),
       metric: metric.index + job,
       q_metric: qMetric.index + job,
@@ -166,9 +166,9 @@ export function temporalDifferenceLoss(
       heads: q.replicas / replicas,
       gamma,
       ...heads("q", q, job, replicas),
-      reward: reward.at(job, replicas),
-      terminal: terminal.at(job, replicas),
-      next_v: nextValue.at(job, replicas),
+      reward: reward.columnAt(job, replicas),
+      terminal: terminal.columnAt(job, replicas),
+      next_v: nextValue.columnAt(job, replicas),
       ...heads("gradient", gradient, job, replicas),
       metric: metric.index + job,
       v_metric: vMetric.index + job,
@@ -212,7 +212,7 @@ export function advantageWeightedLoss(
       temperature,
       limit,
       ...heads("q", q, job, replicas),
-      v: v.at(job, replicas),
+      v: v.columnAt(job, replicas),
       ...rows("policy", policy, job, replicas),
       ...rows("action", action, job, replicas),
       ...rows("gradient", gradient, job, replicas),
@@ -287,7 +287,7 @@ export function scoreRegularizedLoss(
         ...rows("noise_hat", noiseHat, job, replicas),
         ...rows("z", z, job, replicas),
         ...rows("q_gradient", qGradient, job, replicas),
-        t: t.at(job, replicas),
+        t: t.columnAt(job, replicas),
         ...heads("q", q, job, replicas),
         ...rows("gradient", gradient, job, replicas),
         metric: metric.index + job,

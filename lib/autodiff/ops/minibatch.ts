@@ -58,6 +58,9 @@ export function minibatch(
     throw new Error(`minibatch: ${order.rows} rows wanted of ${count} transitions`);
   }
   const pages = records.pages.length;
+  if ((graph.shared.transitions ?? records.transitions) !== records.transitions) {
+    throw new Error("minibatch: a graph draws from one data set, got a second one");
+  }
   graph.shared.transitions = records.transitions;
   records.pages.forEach((page, i) => graph.shared[`page${i}`] = page);
   const y = new Tensor({ replicas: graph.replicas, rows: order.rows, columns: field.columns });

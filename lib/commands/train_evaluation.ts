@@ -21,23 +21,31 @@ import type { StageName } from "../srpo/stage.ts";
 
 /** One evaluation. */
 export interface EvaluationRow {
+  /** Stage whose policy it is. */
   readonly stage: StageName;
+  /** Steps of the stage done. */
   readonly step: number;
+  /** Seed it is trained with. */
   readonly seed: number;
   /** Name of the variant in a sweep's policy stage, else null. */
   readonly variant: string | null;
+  /** Mean of the episodes' returns. */
   readonly meanReturn: number;
+  /** Their standard deviation. */
   readonly stdReturn: number;
   /** D4RL's score; null where the task has no reference returns. */
   readonly score: number | null;
   /** Episodes that reached the goal, of mazes. */
   readonly reached: number | null;
+  /** Episodes played. */
   readonly episodes: number;
 }
 
 /** The last evaluations of all seeds of a stage, or of one variant in it. */
 export interface EvaluationStatistics extends SeedStatistics {
+  /** Stage whose policies they are. */
   readonly stage: StageName;
+  /** Name of the variant in a sweep's policy stage, else null. */
   readonly variant: string | null;
   /** Seeds in the order of `values`. */
   readonly seeds: readonly number[];

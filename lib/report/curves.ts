@@ -158,6 +158,15 @@ function panel(
         "stroke-width": 1.5,
         "stroke-linejoin": "round",
       }),
+      // A line through a single point would not be seen.
+      ...(steps.length === 1
+        ? [element("circle", {
+          cx: x(steps[0]!),
+          cy: y.scale(mean(values[0]!)),
+          r: 3,
+          fill: color(variant),
+        })]
+        : []),
     ];
   });
   const { name } = curves[0]!;

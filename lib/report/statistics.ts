@@ -18,9 +18,11 @@ const confidence = 0.95;
 export interface SeedStatistics {
   /** One value for each seed. */
   readonly values: readonly number[];
+  /** Mean. */
   readonly mean: number;
   /** Standard deviation of the values as they are, not of a sample. */
   readonly std: number;
+  /** Mean of the middle half, {@linkcode interquartileMean}. */
   readonly interquartileMean: number;
   /** 95 % interval of the interquartile mean; null of a single seed. */
   readonly interval: readonly [low: number, high: number] | null;

@@ -13,8 +13,11 @@ import { element, label, picture, polyline } from "./svg.ts";
 
 /** One variant and what it reaches. */
 export interface SweepPoint extends Pick<SeedStatistics, "values" | "mean" | "std"> {
+  /** β. */
   readonly beta: number;
+  /** ω(t). */
   readonly weighting: Weighting;
+  /** Whether the noise is subtracted from its prediction. */
   readonly subtractBaseline: boolean;
 }
 
@@ -51,7 +54,7 @@ export function sweepPicture(
   const series = distinct(points.map(seriesOf));
   const named = series.length > 1 ? series : [];
   const box: Box = { ...plane, top: 92 + named.length * legendHeight };
-  const y = valueAxis(points, quantity, box);
+  const y = valueAxis(points, quantity, box, overBeta ? [] : [0]);
   const of = (name: string) => points.filter((point) => seriesOf(point) === name);
   const parts = overBeta
     ? overBetas(betas, series.map(of), y, box)
@@ -146,12 +149,18 @@ function spread(x: number, { values, mean, std }: SweepPoint, y: Axis, color: st
   );
 }
 
-/** The axis of the values; it reaches from zero, so that bars are as long as what they show. */
-function valueAxis(points: readonly SweepPoint[], name: string, box: Box): Axis {
+/** The axis of the values; it takes in what is `shown` besides, as bars need zero. */
+function valueAxis(
+  points: readonly SweepPoint[],
+  name: string,
+  box: Box,
+  shown: readonly number[],
+): Axis {
   const all = points.flatMap(({ values, mean, std }) => [...values, mean - std, mean + std]);
-  const [low, high] = [Math.min(0, ...all), Math.max(0, ...all)];
+  const [low, high] = [Math.min(...shown, ...all), Math.max(...shown, ...all)];
+  const flat = low === high ? 1 : 0; // room around values that are all the same
   const range = [box.top + box.height, box.top];
-  return { scale: scaleLinear([low, high > low ? high : 1], range).nice(), name, ticks: 6 };
+  return { scale: scaleLinear([low - flat, high + flat], range).nice(), name, ticks: 6 };
 }
 
 function weightingText(weighting: Weighting): string {

@@ -13,7 +13,9 @@ import type { RunDirectory } from "./directory.ts";
 export interface ReplicaAxes {
   /** The run's directory. */
   readonly directory: RunDirectory;
+  /** What all replicas share. */
   readonly hyperparameters: Hyperparameters;
+  /** Seeds, each once. */
   readonly seeds: readonly number[];
   /** Variants of the policy stage; empty where nothing is swept. */
   readonly variants: readonly Variant[];
@@ -21,9 +23,11 @@ export interface ReplicaAxes {
 
 /** One of the things trained side by side. */
 export interface Replica {
+  /** Seed of everything random in it. */
   readonly seed: number;
   /** Name of the variant; null where nothing is swept, and in the stages that all variants share. */
   readonly variant: string | null;
+  /** What it is trained with. */
   readonly hyperparameters: Hyperparameters;
   /** Where its files lie; laid out as a run directory. */
   readonly directory: RunDirectory;

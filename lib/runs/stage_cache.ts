@@ -29,8 +29,11 @@ export interface CacheContext {
 
 /** One stage of one replica. */
 export interface CachedStage {
+  /** Which stage. */
   readonly stage: StageName;
+  /** Seed of everything random in it. */
   readonly seed: number;
+  /** What it is trained with; only the stage's own count. */
   readonly hyperparameters: Hyperparameters;
   /** SHA-256 of the checkpoints that the stage is trained from, by stage. */
   readonly inputs: Readonly<Partial<Record<StageName, string>>>;

@@ -79,3 +79,38 @@ Deno.test("curvesPicture() draws constant curves, single points and none at all"
     assertStringIncludes(svg, "1 seed");
   }
 });
+
+Deno.test("curvesOf() gives each variant of a sweep its curve, in the policy stage alone", () => {
+  const rows = [
+    row("critic", 1, { loss: [1, 2] }),
+    row("policy", 1, { loss: [10, 11, 20, 21] }), // seed by seed, of each its two variants
+  ];
+  assertEquals(curvesOf([rows], ["a", "b"]), [
+    { name: "critic: loss", steps: [1], values: [[1, 2]] },
+    { name: "policy: loss", variant: "a", steps: [1], values: [[10, 20]] },
+    { name: "policy: loss", variant: "b", steps: [1], values: [[11, 21]] },
+  ]);
+});
+
+Deno.test("curvesOf() knows which variants a part of the replicas are", () => {
+  const rows = [{ ...row("policy", 1, { loss: [11, 20] }), replicas: [1, 2] }];
+  assertEquals(curvesOf([rows], ["a", "b"]), [
+    { name: "policy: loss", variant: "b", steps: [1], values: [[11]] },
+    { name: "policy: loss", variant: "a", steps: [1], values: [[20]] },
+  ]);
+});
+
+Deno.test("curvesPicture() draws variants in one panel, each in its colour, and names them", () => {
+  const curves = ["beta-0.1", "beta-0.2"].map((variant, i) => ({
+    name: "policy: loss",
+    variant,
+    steps: [0, 1],
+    values: [[0], [i]],
+  }));
+  const svg = curvesPicture("t", curves);
+  assertEquals(svg.match(/policy: loss/g)!.length, 1);
+  assertStringIncludes(svg, ">beta-0.1<");
+  assertStringIncludes(svg, ">beta-0.2<");
+  const colors = [...svg.matchAll(/fill="none" stroke="(#\w+)" stroke-width="1.5"/g)];
+  assertEquals(new Set(colors.map((match) => match[1])).size, 2);
+});

@@ -1,71 +1,12 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import type { Engine } from "../../lib/autodiff/engine.ts";
-import type { ReplayBuffer } from "../../lib/data/replay_buffer.ts";
 import { UserError } from "../../lib/errors.ts";
-import { RunDirectory } from "../../lib/runs/directory.ts";
 import { decode } from "../../lib/runs/safetensors.ts";
-import type { TrainingRun } from "../../lib/runs/training_run.ts";
-import { type Hyperparameters, hyperparametersFor } from "../../lib/srpo/hyperparameters.ts";
 import { stageNames } from "../../lib/srpo/stage.ts";
+import { runIn, setUp, steps } from "./tiny_run.ts";
 
 const granted = ["read", "write"].every((name) =>
   Deno.permissions.querySync({ name: name as "read" }).state === "granted"
 );
-const steps = 40;
-const tiny: Partial<Hyperparameters> = {
-  criticSteps: steps,
-  behaviorSteps: steps,
-  policySteps: steps,
-  criticBatchSize: 8,
-  behaviorBatchSize: 8,
-  policyBatchSize: 8,
-  criticWidth: 8,
-  behaviorWidth: 8,
-  policyWidth: 8,
-};
-
-/** A small data set of smooth, seeded numbers on the GPU. */
-async function setUp(rewardScale = 1): Promise<{ engine: Engine; buffer: ReplayBuffer }> {
-  const { Engine } = await import("../../lib/autodiff/engine.ts");
-  const { ReplayBuffer } = await import("../../lib/data/replay_buffer.ts");
-  const engine = await Engine.open();
-  const rows = 300;
-  const wave = (count: number, pace: number) =>
-    Float32Array.from({ length: count }, (_, i) => 0.9 * Math.sin(pace * i * i));
-  const buffer = new ReplayBuffer(engine.gpu, {
-    rows,
-    observationSize: 5,
-    actionSize: 3,
-    observations: wave(rows * 5, 0.37),
-    actions: wave(rows * 3, 0.11),
-    terminals: Float32Array.from({ length: rows }, (_, i) => Number(i % 50 === 49)),
-    transitions: Uint32Array.from({ length: rows - 1 }, (_, i) => i),
-  }, wave(rows, 0.53).map((reward) => reward * rewardScale));
-  return { engine, buffer };
-}
-
-function runIn(
-  directory: string,
-  { engine, buffer }: { engine: Engine; buffer: ReplayBuffer },
-  more: Partial<TrainingRun> = {},
-): TrainingRun {
-  return {
-    engine,
-    buffer,
-    hyperparameters: hyperparametersFor("maze2d", "quick", tiny),
-    seeds: [3],
-    stages: stageNames,
-    directory: new RunDirectory(directory),
-    variants: [],
-    cache: null,
-    resume: false,
-    interrupt: { requested: false },
-    progress: { terminal: false, columns: () => 100, write: () => {}, now: () => 0 },
-    announce: () => {},
-    ...more,
-  };
-}
-
 Deno.test({
   name: "trainStages() continues an interrupted run to the same bits, in every stage",
   ignore: !granted,

@@ -1,0 +1,138 @@
+import { assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
+import { join } from "node:path";
+import {
+  type CacheContext,
+  type CachedStage,
+  StageCache,
+  stageKey,
+} from "../../lib/runs/stage_cache.ts";
+import { hyperparametersFor } from "../../lib/srpo/hyperparameters.ts";
+
+const ignore = ["read", "write"].some((name) =>
+  Deno.permissions.querySync({ name: name as "read" }).state !== "granted"
+);
+const hyperparameters = hyperparametersFor("maze2d", "quick");
+const context: CacheContext = {
+  version: "0.1.0",
+  data: "00ff",
+  adapter: { name: "llvmpipe", matmul: "registers" },
+};
+const critic: CachedStage = { stage: "critic", seed: 0, hyperparameters, inputs: {} };
+
+Deno.test("stageKey() changes with all that a stage's bits follow from", () => {
+  const key = stageKey(context, critic);
+  assertEquals(key.length, 64);
+  const others: [CacheContext, CachedStage][] = [
+    [{ ...context, version: "0.1.1" }, critic],
+    [{ ...context, data: "00fe" }, critic],
+    [{ ...context, adapter: { ...context.adapter, matmul: "subgroups" } }, critic],
+    [context, { ...critic, seed: 1 }],
+    [context, { ...critic, stage: "behavior" }],
+    [context, { ...critic, inputs: { critic: "aa" } }],
+    [context, { ...critic, hyperparameters: { ...hyperparameters, expectile: 0.8 } }],
+    [context, { ...critic, hyperparameters: { ...hyperparameters, criticSteps: 1 } }],
+    [context, { ...critic, hyperparameters: { ...hyperparameters, rewardRule: "minus_one" } }],
+  ];
+  for (const [where, what] of others) assertNotEquals(stageKey(where, what), key);
+});
+
+Deno.test("stageKey() stays the same whatever other stages do, and in whatever order things stand", () => {
+  const key = stageKey(context, critic);
+  const changed = { ...hyperparameters, beta: 9, policySteps: 1, behaviorWidth: 8 };
+  assertEquals(stageKey(context, { ...critic, hyperparameters: changed }), key);
+  const reversed = Object.fromEntries(Object.entries(hyperparameters).toReversed());
+  assertEquals(
+    stageKey({
+      adapter: { matmul: "registers", name: "llvmpipe" },
+      data: "00ff",
+      version: "0.1.0",
+    }, { ...critic, hyperparameters: reversed as typeof hyperparameters }),
+    key,
+  );
+});
+
+/** Keeps a file of four bytes under "key" and lets `body` look. */
+function cacheTest(
+  name: string,
+  body: (
+    place: { cache: StageCache; folder: string; checkpoint: string; messages: string[] },
+  ) => void | Promise<void>,
+) {
+  Deno.test({
+    name,
+    ignore,
+    fn: async () => {
+      const root = Deno.makeTempDirSync();
+      try {
+        const folder = join(root, ".cache");
+        const messages: string[] = [];
+        const cache = new StageCache(folder, (message) => messages.push(message));
+        const checkpoint = join(root, "critic.safetensors");
+        Deno.writeFileSync(checkpoint, new Uint8Array([1, 2, 3, 4]));
+        assertEquals(cache.find("key"), null);
+        await cache.store("key", checkpoint, "runs/first");
+        assertEquals(messages, []);
+        await body({ cache, folder, checkpoint, messages });
+      } finally {
+        Deno.removeSync(root, { recursive: true });
+      }
+    },
+  });
+}
+
+cacheTest("StageCache.find() gives what was stored, and the run it is from", ({ cache }) => {
+  const entry = cache.find("key")!;
+  assertEquals(entry.run, "runs/first");
+  assertEquals(Deno.readFileSync(entry.checkpoint), new Uint8Array([1, 2, 3, 4]));
+  assertEquals(cache.find("other"), null);
+});
+
+cacheTest("StageCache.find() survives the deletion of the run", ({ cache, checkpoint }) => {
+  Deno.removeSync(checkpoint);
+  const entry = cache.find("key")!;
+  assertEquals(Deno.readFileSync(entry.checkpoint), new Uint8Array([1, 2, 3, 4]));
+});
+
+for (
+  const [what, damage, message] of [
+    ["a changed checkpoint", (folder: string) => {
+      Deno.writeFileSync(join(folder, "key.safetensors"), new Uint8Array([1, 2, 3, 5]));
+    }, "its hash differs"],
+    ["a checkpoint cut short", (folder: string) => {
+      Deno.truncateSync(join(folder, "key.safetensors"), 3);
+    }, "its hash differs"],
+    ["an entry without description", (folder: string) => {
+      Deno.removeSync(join(folder, "key.json"));
+    }, "written only in part"],
+    ["an entry without checkpoint", (folder: string) => {
+      Deno.removeSync(join(folder, "key.safetensors"));
+    }, "written only in part"],
+    ["half a description", (folder: string) => {
+      Deno.writeTextFileSync(join(folder, "key.json"), '{"run": "ru');
+    }, "cannot be read"],
+    ["a description of something else", (folder: string) => {
+      Deno.writeTextFileSync(join(folder, "key.json"), "null");
+    }, "lacks the checkpoint's hash"],
+  ] as const
+) {
+  cacheTest(
+    `StageCache.find() ignores ${what}, with a message, until it is stored anew`,
+    async ({ cache, folder, checkpoint, messages }) => {
+      damage(folder);
+      assertEquals(cache.find("key"), null);
+      assertEquals(messages.length, 1);
+      assertStringIncludes(messages[0]!, message);
+      Deno.writeFileSync(`${checkpoint}.new`, new Uint8Array([7]));
+      await cache.store("key", `${checkpoint}.new`, "runs/second");
+      assertEquals(cache.find("key")!.run, "runs/second");
+    },
+  );
+}
+
+cacheTest("StageCache.store() says where it cannot write, and goes on", async ({ checkpoint }) => {
+  const messages: string[] = [];
+  const cache = new StageCache(join(checkpoint, "sub"), (message) => messages.push(message));
+  await cache.store("key", checkpoint, "runs/first");
+  assertEquals(messages.length, 1);
+  assertStringIncludes(messages[0]!, "not kept");
+});

@@ -1,0 +1,200 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { join } from "node:path";
+import type { CacheContext } from "../../lib/runs/stage_cache.ts";
+import type { TrainingRun } from "../../lib/runs/training_run.ts";
+import { type Hyperparameters, hyperparametersFor } from "../../lib/srpo/hyperparameters.ts";
+import { stageNames } from "../../lib/srpo/stage.ts";
+import { variantsOf } from "../../lib/srpo/variants.ts";
+import { runIn, setUp, tiny } from "./tiny_run.ts";
+
+const granted = ["read", "write"].every((name) =>
+  Deno.permissions.querySync({ name: name as "read" }).state === "granted"
+);
+const h: Hyperparameters = hyperparametersFor("maze2d", "quick", {
+  ...tiny,
+  criticSteps: 10,
+  behaviorSteps: 10,
+});
+const checkpoint = (directory: string, stage: string) =>
+  Deno.readFileSync(join(directory, "checkpoints", `${stage}.safetensors`));
+
+function sweepTest(
+  name: string,
+  body: (
+    place: {
+      root: string;
+      run: (name: string, more?: Partial<TrainingRun>) => TrainingRun;
+      trainStages: typeof import("../../lib/runs/training_run.ts").trainStages;
+    },
+  ) => Promise<void>,
+) {
+  Deno.test({
+    name,
+    ignore: !granted,
+    fn: async () => {
+      const { trainStages } = await import("../../lib/runs/training_run.ts");
+      const root = Deno.makeTempDirSync();
+      const machine = await setUp();
+      const run = (name: string, more: Partial<TrainingRun> = {}) =>
+        runIn(join(root, name), machine, { hyperparameters: h, ...more });
+      try {
+        await body({ root, run, trainStages });
+      } finally {
+        machine.buffer.destroy();
+        machine.engine.close();
+        Deno.removeSync(root, { recursive: true });
+      }
+    },
+  });
+}
+
+/** Copies the checkpoints that a policy is extracted from. */
+function copyEarlier(from: string, to: string): void {
+  Deno.mkdirSync(join(to, "checkpoints"), { recursive: true });
+  for (const stage of ["critic", "behavior"]) {
+    Deno.writeFileSync(
+      join(to, "checkpoints", `${stage}.safetensors`),
+      checkpoint(from, stage),
+    );
+  }
+}
+
+sweepTest(
+  "trainStages() trains a sweep's variants to the bits each gets alone, interrupted or not",
+  async ({ root, run, trainStages }) => {
+    const seeds = [3, 7];
+    const variants = variantsOf(h, {
+      betas: [0.02, 0.5],
+      weightings: ["sigma2", "fixed_time", "constant"],
+      baselines: [true, false],
+    });
+    await trainStages(run("sweep", { seeds, variants }));
+    for (
+      const [seed, name] of [
+        [7, "beta-0.02-weighting-fixed_time-baseline-false"],
+        [3, "beta-0.5-weighting-constant-baseline-true"],
+      ] as const
+    ) {
+      const own = join(root, "sweep", `seed-${seed}-${name}`);
+      const alone = join(root, `alone-${seed}`);
+      copyEarlier(join(root, "sweep", `seed-${seed}`), alone);
+      await trainStages(run(`alone-${seed}`, {
+        seeds: [seed],
+        stages: ["policy"],
+        hyperparameters: variants.find((variant) => variant.name === name)!.hyperparameters,
+      }));
+      assertEquals(checkpoint(own, "policy"), checkpoint(alone, "policy"), own);
+      // The folder of a variant has all that a run has.
+      assertEquals(checkpoint(own, "critic"), checkpoint(alone, "critic"));
+      assertEquals(checkpoint(own, "behavior"), checkpoint(alone, "behavior"));
+    }
+    const policies = seeds.flatMap((seed) =>
+      variants.map(({ name }) =>
+        Deno.readFileSync(join(root, "sweep", `seed-${seed}-${name}`, "policy.safetensors")).join()
+      )
+    );
+    assertEquals(new Set(policies).size, 24, "two variants gave the same policy");
+
+    for (const seed of seeds) {
+      copyEarlier(join(root, "sweep", `seed-${seed}`), join(root, "stopped", `seed-${seed}`));
+    }
+    let requested = false;
+    const stopped = run("stopped", {
+      seeds,
+      variants,
+      stages: ["policy"],
+      interrupt: {
+        get requested() {
+          return requested;
+        },
+      },
+      progress: {
+        terminal: true,
+        columns: () => 200,
+        now: () => performance.now() * 1e6,
+        write: (text: string) => {
+          if (Number(/policy +([0-9]+)\//.exec(text)?.[1]) >= 3) requested = true;
+        },
+      },
+    });
+    const [first] = await trainStages(stopped);
+    assert(first!.step > 0 && first!.step < h.policySteps, `stopped at step ${first!.step}`);
+    await trainStages(run("stopped", { seeds, variants, stages: ["policy"], resume: true }));
+    for (const seed of seeds) {
+      for (const { name } of variants) {
+        const folder = `seed-${seed}-${name}`;
+        assertEquals(
+          checkpoint(join(root, "stopped", folder), "policy"),
+          checkpoint(join(root, "sweep", folder), "policy"),
+          folder,
+        );
+      }
+    }
+  },
+);
+
+sweepTest(
+  "trainStages() takes finished stages from the cache, trains the others, and says which",
+  async ({ root, run, trainStages }) => {
+    const { StageCache } = await import("../../lib/runs/stage_cache.ts");
+    const context: CacheContext = { version: "1", data: "00", adapter: {} };
+    let lines: string[] = [];
+    const announce = (line: string) => {
+      if (/cache/.test(line)) lines.push(line);
+    };
+    const cache = { entries: new StageCache(join(root, ".cache"), announce), context };
+    const train = async (name: string, more: Partial<TrainingRun> = {}) => {
+      lines = [];
+      return await trainStages(run(name, { cache, announce, ...more }));
+    };
+    const first = await train("first");
+    assertEquals(first.map(({ made }) => made), [10, 10, 40]);
+    assertEquals(lines, []);
+
+    // Seed 3 is there; what seed 7 gets does not depend on it.
+    const looks: [string, number, number[]][] = [];
+    const second = await train("second", {
+      seeds: [3, 7],
+      observer: {
+        every: Infinity,
+        look: (stage, step, checkpoints, replicas) => {
+          assertEquals(checkpoints.length, replicas.length);
+          looks.push([stage, step, replicas.map(({ seed }) => seed)]);
+          return Promise.resolve({ eval_return: replicas.map(({ seed }) => seed) });
+        },
+      },
+    });
+    assertEquals(second.map(({ cached }) => cached.length), [1, 1, 1]);
+    assertEquals(lines.length, 3);
+    assertStringIncludes(lines[0]!, `critic: seed 3 is not trained again`);
+    assertStringIncludes(lines[0]!, join(root, "first"));
+    assertEquals(looks, [["critic", 10, [3, 7]], ["policy", 40, [3, 7]]]);
+    const rows = Deno.readTextFileSync(join(root, "second", "metrics.jsonl")).trim().split("\n")
+      .map((line) => JSON.parse(line));
+    assert(
+      rows.filter(({ loss }) => loss !== undefined).every(({ replicas }) => replicas[0] === 1),
+    );
+    assertEquals(rows.at(-1), { stage: "policy", step: 40, eval_return: [3, 7] });
+    await train("both", { seeds: [3, 7], cache: null });
+    for (const seed of [3, 7]) {
+      for (const stage of stageNames) {
+        assertEquals(
+          checkpoint(join(root, "second", `seed-${seed}`), stage),
+          checkpoint(join(root, "both", `seed-${seed}`), stage),
+          `${stage} of seed ${seed}`,
+        );
+      }
+    }
+
+    // Another β changes the policy stage alone.
+    const third = await train("third", { hyperparameters: { ...h, beta: 0.7 } });
+    assertEquals(third.map(({ made }) => made), [0, 0, 40]);
+    // What is damaged is trained again.
+    for (const { name } of Deno.readDirSync(join(root, ".cache"))) {
+      if (name.endsWith(".safetensors")) Deno.truncateSync(join(root, ".cache", name), 100);
+    }
+    const last = await train("last", { stages: ["critic"] });
+    assertEquals(last.map(({ made }) => made), [10]);
+    assertStringIncludes(lines.join("\n"), "its hash differs");
+  },
+);

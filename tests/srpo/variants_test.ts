@@ -1,0 +1,40 @@
+import { assertEquals } from "@std/assert";
+import { hyperparametersFor } from "../../lib/srpo/hyperparameters.ts";
+import { variantsOf } from "../../lib/srpo/variants.ts";
+
+const h = hyperparametersFor("maze2d", "quick");
+
+Deno.test("variantsOf() has none where nothing is swept", () => {
+  assertEquals(variantsOf(h, {}), []);
+});
+
+Deno.test("variantsOf() changes only what is swept, and names only that", () => {
+  assertEquals(variantsOf(h, { betas: [0.02, 1e-7] }), [
+    { name: "beta-0.02", hyperparameters: { ...h, beta: 0.02 } },
+    { name: "beta-1e-7", hyperparameters: { ...h, beta: 1e-7 } },
+  ]);
+});
+
+Deno.test("variantsOf() multiplies lists, β slowest", () => {
+  const variants = variantsOf(h, {
+    betas: [0.1, 0.2],
+    weightings: ["constant", "fixed_time"],
+    baselines: [true, false],
+  });
+  assertEquals(variants.map(({ name }) => name), [
+    "beta-0.1-weighting-constant-baseline-true",
+    "beta-0.1-weighting-constant-baseline-false",
+    "beta-0.1-weighting-fixed_time-baseline-true",
+    "beta-0.1-weighting-fixed_time-baseline-false",
+    "beta-0.2-weighting-constant-baseline-true",
+    "beta-0.2-weighting-constant-baseline-false",
+    "beta-0.2-weighting-fixed_time-baseline-true",
+    "beta-0.2-weighting-fixed_time-baseline-false",
+  ]);
+  assertEquals(variants[3]!.hyperparameters, {
+    ...h,
+    beta: 0.1,
+    weighting: "fixed_time",
+    subtractBaseline: false,
+  });
+});

@@ -6,6 +6,7 @@
 import { Gpu } from "../gpu/device.ts";
 import { KernelCache } from "../gpu/kernel.ts";
 import type { Program } from "../gpu/program.ts";
+import { measureRoofline, type Roofline } from "../gpu/roofline.ts";
 import type { Target } from "../gpu/target.ts";
 import { compile } from "./compile.ts";
 import type { Graph } from "./graph.ts";
@@ -23,10 +24,12 @@ const processMemory = new ProcessMemory();
 
 /** Compiles graphs for one GPU. */
 export class Engine {
+  /** The open GPU. */
   readonly gpu: Gpu;
   /** The kernel variants, and why these. */
   readonly choice: VariantChoice;
   readonly #kernels: KernelCache;
+  #roofline: Promise<Roofline | null> | undefined;
 
   private constructor(gpu: Gpu, kernels: KernelCache, choice: VariantChoice) {
     this.gpu = gpu;
@@ -65,11 +68,17 @@ export class Engine {
     return compile(this.gpu, this.#kernels, this.target, graph, kept);
   }
 
+  /** What the GPU can do at most, measured once; null where it has no timestamp queries. */
+  roofline(): Promise<Roofline | null> {
+    return this.#roofline ??= measureRoofline(this.gpu, this.#kernels);
+  }
+
   /** Gives the GPU back. */
   close(): void {
     this.gpu.close();
   }
 
+  /** Gives the GPU back at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.close();
   }

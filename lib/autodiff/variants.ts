@@ -38,6 +38,15 @@ export interface VariantChoice {
   readonly rates?: VariantRates;
 }
 
+/** A choice as a command shows it to people. */
+export function choiceText({ target, reason, rates }: VariantChoice): string {
+  const measured = rates &&
+    matmulVariants.map((variant) =>
+      rates[variant] > 0 ? `${variant} ${rates[variant].toPrecision(3)}` : `${variant} unfit`
+    );
+  return `${target.matmul} (${reason}${measured ? `: ${measured.join(", ")} GFLOP/s` : ""})`;
+}
+
 /** Remembers for as long as the process runs. */
 export class ProcessMemory implements VariantMemory {
   readonly #rates = new Map<string, VariantRates>();

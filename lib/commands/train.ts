@@ -5,10 +5,11 @@
  */
 import { join } from "node:path";
 import { Engine } from "../autodiff/engine.ts";
+import { choiceText } from "../autodiff/variants.ts";
 import { datasetHash, loadDataset, type OfflineDataset } from "../data/dataset.ts";
 import { ReplayBuffer } from "../data/replay_buffer.ts";
 import { shapeRewards } from "../data/rewards.ts";
-import type { AdapterDescription } from "../gpu/device.ts";
+import { type AdapterDescription, adapterText } from "../gpu/device.ts";
 import type { Target } from "../gpu/target.ts";
 import { createRunDirectory, type RunDirectory } from "../runs/directory.ts";
 import { writeAtomic } from "../runs/files.ts";
@@ -17,6 +18,7 @@ import { standardError } from "../runs/progress.ts";
 import { type ReplicaAxes, replicasOf } from "../runs/replicas.ts";
 import { StageCache } from "../runs/stage_cache.ts";
 import { type StageResult, trainStages } from "../runs/training_run.ts";
+import { VariantFile } from "../runs/variant_memory.ts";
 import { formatTable } from "../report/table.ts";
 import { version } from "../version.ts";
 import { parseFlags } from "./flags.ts";
@@ -45,7 +47,8 @@ export async function train(args: readonly string[]): Promise<void> {
   const sha256 = datasetHash(data);
   checkData(plan, data, sha256);
 
-  using engine = await Engine.open(plan.target);
+  const memory = new VariantFile();
+  using engine = await Engine.open(plan.target, memory);
   const directory = plan.resumed ?? createRunDirectory({ task: task.name, seeds, out: flags.out });
   const axes: ReplicaAxes = { directory, hyperparameters, seeds, variants };
   const adapter = { ...engine.gpu.adapter, ...engine.target };
@@ -53,7 +56,9 @@ export async function train(args: readonly string[]): Promise<void> {
     await writeConfigs(axes, plan, data, sha256, adapter);
     await takeGiven(axes, plan);
   }
-  announce(plan, data, engine.gpu.adapter, engine.target, directory);
+  const products = choiceText(engine.choice) +
+    (memory.problem ? `; not kept: ${memory.problem}` : "");
+  announce(plan, data, `${adapterText(adapter)}; matrix products: ${products}`, directory);
   const buffer = new ReplayBuffer(
     engine.gpu,
     data,
@@ -75,6 +80,7 @@ export async function train(args: readonly string[]): Promise<void> {
     interrupt,
     progress: standardError(),
     announce: say,
+    profile: flags.profile,
     ...(evaluations && {
       observer: {
         every: flags["eval-every"] ?? Infinity,
@@ -159,11 +165,9 @@ async function takeGiven(axes: ReplicaAxes, { given }: Plan): Promise<void> {
 function announce(
   { task, paths, seeds, variants, stages, given }: Plan,
   data: OfflineDataset,
-  adapter: AdapterDescription,
-  target: Target,
+  adapter: string,
   directory: RunDirectory,
 ): void {
-  const matmul = target.matmul === "subgroups" ? "subgroup shuffles" : "registers only";
   const files = seeds.flatMap((seed) => Object.values(given).map((file) => file(seed)));
   console.log([
     `task     ${task.name}: ${stages.join(", ")}, seed ${seeds.join(", ")}`,
@@ -177,8 +181,7 @@ function announce(
     `data     ${paths.join(", ")}: ${data.rows.toLocaleString("en-US")} rows, ` +
     `${data.observationSize} observations, ${data.actionSize} actions`,
     ...[...new Set(files)].map((file) => `given    ${file}`),
-    `adapter  ${adapter.name}${adapter.software ? ", a software GPU" : ""} (driver ` +
-    `${adapter.driver}); matrix products: ${matmul}`,
+    `adapter  ${adapter}`,
     `run      ${directory.path}`,
   ].join("\n"));
 }

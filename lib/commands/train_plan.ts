@@ -7,7 +7,7 @@ import { findTask, type Task } from "../data/catalog.ts";
 import type { OfflineDataset } from "../data/dataset.ts";
 import { type DataSource, resolveData } from "../data/resolve.ts";
 import { UserError } from "../errors.ts";
-import type { Target } from "../gpu/target.ts";
+import { matmulVariants, type Target, targetOf } from "../gpu/target.ts";
 import { readCheckpoint } from "../runs/checkpoint.ts";
 import { openRunDirectory, type RunConfig, RunDirectory } from "../runs/directory.ts";
 import {
@@ -80,6 +80,15 @@ export const trainCommand = {
       shown: "at the end of a stage",
     }),
     "eval-episodes": integer("Episodes of an evaluation; 0 for none", { max: 1000, fallback: 20 }),
+    matmul: choice(
+      "Variant of the matrix product; auto measures them and takes the fastest",
+      [...matmulVariants, "auto"],
+      { shown: "auto" },
+    ),
+    profile: toggle(
+      "Time the kernels of each stage that is trained, into profile-<stage>.txt and trace-<stage>.json " +
+        "of the run",
+    ),
     json: toggle("Print one JSON object as the last line"),
     betas: list("A policy for each temperature β", number("", { ...sweeps, min: 0, max: 1000 })),
     weightings: list(
@@ -187,6 +196,9 @@ async function planFromFlags(what: string | undefined, flags: TrainFlags): Promi
     variants: variantsOf(hyperparameters, sweep),
     seeds,
     stages: flags.stage === undefined ? stageNames : [flags.stage],
+    ...(flags.matmul !== undefined && flags.matmul !== "auto" && {
+      target: targetOf(flags.matmul),
+    }),
     given: base === null ? givenFiles(flags) : givenRun(from!, base, seeds),
   };
 }
@@ -292,7 +304,14 @@ async function planFromRun(
   what: string | undefined,
   args: readonly string[],
 ): Promise<Plan> {
-  const allowed = ["--resume", "--no-cache", "--eval-every", "--eval-episodes", "--json"];
+  const allowed = [
+    "--resume",
+    "--no-cache",
+    "--eval-every",
+    "--eval-episodes",
+    "--profile",
+    "--json",
+  ];
   const surplus = args.find((arg) =>
     arg.startsWith("--") && !allowed.some((name) => arg === name || arg.startsWith(`${name}=`))
   );

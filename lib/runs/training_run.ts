@@ -17,6 +17,7 @@ import type { Interrupt } from "./interrupt.ts";
 import { runSteps, type StepMetrics } from "./loop.ts";
 import { MetricsFile } from "./metrics.ts";
 import { MetricsLog } from "./metrics_log.ts";
+import { profileStage } from "./profile.ts";
 import { Progress, type ProgressOutput } from "./progress.ts";
 import { type Replica, type ReplicaAxes, replicasOf } from "./replicas.ts";
 import { type CacheContext, fileHash, type StageCache, stageKey } from "./stage_cache.ts";
@@ -57,6 +58,8 @@ export interface TrainingRun extends ReplicaAxes {
   readonly progress: ProgressOutput;
   /** Takes lines for the person, such as where a stage was taken from. */
   readonly announce: (line: string) => void;
+  /** Whether the kernels of each stage that is trained are timed. */
+  readonly profile?: boolean;
   readonly observer?: Observer;
 }
 
@@ -128,6 +131,13 @@ async function trainOne(run: TrainingRun, name: StageName): Promise<StageResult>
   return result;
 }
 
+/** What a stage takes of the GPU's memory. */
+function memoryText(name: StageName, program: Program, buffer: ReplayBuffer): string {
+  const mebibytes = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+  return `memory   ${name}: ${mebibytes(program.plannedBytes)} of GPU memory planned, ` +
+    `${mebibytes(program.bytes)} allocated; data set ${mebibytes(buffer.bytes)}`;
+}
+
 /** Trains `pending`, some or all of the replicas of a stage, from where their checkpoints are. */
 async function trainReplicas(
   run: TrainingRun,
@@ -161,7 +171,6 @@ async function trainReplicas(
   const progress = new Progress(name, total, run.progress, start);
   const log = new MetricsLog(metrics, name, total, places);
   const looks: Promise<void>[] = [];
-  const began = performance.now();
   let step = start;
   try {
     pending.forEach((replica, place) => {
@@ -169,6 +178,13 @@ async function trainReplicas(
       if (present) loadNetworks(program, stage, place, [present[place]!, ...earlier], true);
       else initialiseNetworks(program, stage, place, replica, earlier);
     });
+    run.announce(memoryText(name, program, run.buffer));
+    if (run.profile) {
+      const { text, files } = await profileStage(engine, program, name, step, run.directory.path);
+      progress.skipTime();
+      run.announce(`\n${text}\n${files.map((file) => `profile  ${file}`).join("\n")}\n`);
+    }
+    const began = performance.now();
     const save = async (): Promise<Uint8Array[]> => {
       const encoded = await encodeCheckpoints(program, stage, pending.length, step);
       metrics.flush();

@@ -1,0 +1,47 @@
+/**
+ * Profiles of a run's stages: `profile-<stage>.txt` and, where dispatches can be timed,
+ * `trace-<stage>.json` in the run's directory.
+ *
+ * @module
+ */
+import { join } from "node:path";
+import type { Engine } from "../autodiff/engine.ts";
+import type { Program } from "../gpu/program.ts";
+import { chromeTrace, type Profile, profileText } from "../report/profile.ts";
+import { writeAtomic } from "./files.ts";
+
+/** Replays of a step, of which the fastest counts. */
+const rounds = 10;
+
+/**
+ * Profiles one step of a stage. The step is replayed, and what it changes is put back.
+ *
+ * @param directory Folder that the files go to.
+ * @param step Number of the step.
+ * @returns The table, and the files written.
+ * @throws {UserError} When a file cannot be written.
+ */
+export async function profileStage(
+  engine: Engine,
+  program: Program,
+  stage: string,
+  step: number,
+  directory: string,
+): Promise<{ text: string; files: string[] }> {
+  const roofline = await engine.roofline();
+  const profile: Profile = {
+    stage,
+    roofline,
+    dispatches: roofline ? await program.profile(step, rounds) : program.dispatches,
+  };
+  const { name, software } = engine.gpu.adapter;
+  const text = `${profileText(profile)}\n${name}${software ? ", a software GPU" : ""}; ` +
+    `matrix products: ${engine.target.matmul}`;
+  const files = [join(directory, `profile-${stage}.txt`)];
+  await writeAtomic(files[0]!, `${text}\n`);
+  if (roofline) {
+    files.push(join(directory, `trace-${stage}.json`));
+    await writeAtomic(files[1]!, chromeTrace(profile));
+  }
+  return { text, files };
+}

@@ -41,5 +41,6 @@ export * from "./lib/optim/adam.ts";
 export { type AdapterDescription, Gpu } from "./lib/gpu/device.ts";
 export * from "./lib/gpu/kernel.ts";
 export * from "./lib/gpu/program.ts";
+export type { Roofline } from "./lib/gpu/roofline.ts";
 export type { Binding, JobField } from "./lib/gpu/shader.ts";
 export * from "./lib/gpu/target.ts";

@@ -9,8 +9,8 @@ import type { Check } from "../checks/check.ts";
 import { Session } from "../checks/session.ts";
 import { checks, measureAll, type Measurement, productChecks, unchecked } from "../checks/table.ts";
 import { UserError } from "../errors.ts";
-import { adapterText } from "../gpu/device.ts";
-import { matmulVariants, type Target, targetOf } from "../gpu/target.ts";
+import { type AdapterDescription, adapterText } from "../gpu/device.ts";
+import { type MatmulVariant, matmulVariants, targetOf } from "../gpu/target.ts";
 import { formatTable } from "../report/table.ts";
 import { parseFlags, toggle } from "./flags.ts";
 import { helpText } from "./help.ts";
@@ -25,7 +25,7 @@ const command = {
 } as const;
 
 /** A measurement with the kernel variant it was taken on. */
-type Row = Measurement & { readonly products: Target["matmul"] };
+export type Row = Measurement & { readonly products: MatmulVariant };
 
 /**
  * Prints the adapter and a table of the checks: the largest error of an operation's values and
@@ -37,28 +37,37 @@ export async function gradcheck(args: readonly string[]): Promise<void> {
   const parsed = parseFlags(command, args);
   if (parsed === "help") return console.log(helpText(command));
   const rows: Row[] = [];
-  let adapter = null;
-  let chosen: Target;
-  {
-    using engine = await Engine.open();
-    adapter = engine.gpu.adapter;
-    chosen = engine.target;
-    console.log(`adapter  ${adapterText(adapter)}; matrix products: ${chosen.matmul}\n`);
-    const session = new Session(engine);
-    rows.push(...await measured(session, checks));
-    const missing = unchecked(session);
-    if (missing.length > 0) throw new Error(`no check reaches ${missing.join(", ")}`);
-  }
+  using engine = await Engine.open();
+  const { adapter } = engine.gpu;
+  const chosen = engine.target.matmul;
+  console.log(`adapter  ${adapterText(adapter)}; matrix products: ${chosen}\n`);
+  const session = new Session(engine);
+  rows.push(...await measured(session, checks));
+  const missing = unchecked(session);
+  if (missing.length > 0) throw new Error(`no check reaches ${missing.join(", ")}`);
   // The products that other adapters use; subgroups are there only where the engine found them right.
   for (const variant of matmulVariants) {
-    if (variant === chosen.matmul || variant === "subgroups") continue;
-    using engine = await Engine.open(targetOf(variant));
-    rows.push(...await measured(new Session(engine), productChecks));
+    if (variant === chosen || variant === "subgroups") continue;
+    using other = await Engine.open(targetOf(variant));
+    rows.push(...await measured(new Session(other), productChecks));
   }
+  conclude(adapter, rows, parsed.flags.json);
+}
+
+/**
+ * Prints what was measured, with `json` as one line of JSON too.
+ *
+ * @throws {UserError} Where a check failed.
+ */
+export function conclude(
+  adapter: AdapterDescription,
+  rows: readonly Row[],
+  json: boolean,
+): void {
   const failed = rows.filter(({ passed }) => !passed);
   console.log(table(rows));
   console.log(`\n${rows.length - failed.length} of ${rows.length} checks passed`);
-  if (parsed.flags.json) {
+  if (json) {
     const result = rows.map(({ error, ...row }) => ({
       ...row,
       // JSON knows no infinity.

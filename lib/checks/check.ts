@@ -12,6 +12,7 @@ import type { InputShape, Recorded, Session } from "./session.ts";
 
 /** A check of one operation, or of one loss through its networks. */
 export interface Check {
+  /** What is checked, as the report names it. */
   readonly name: string;
   /**
    * Largest error that passes: of any entry of a tensor, relative to the tensor's largest one. A float32
@@ -19,6 +20,7 @@ export interface Check {
    * of ten to a hundred.
    */
   readonly limit: number;
+  /** Its sizes. */
   readonly cases: readonly Case[];
 }
 
@@ -45,8 +47,11 @@ export interface DrawnInput extends InputShape {
 
 /** An operation beside its reference. */
 export interface Comparison<Name extends string> {
+  /** The sizes, as the report names them. */
   readonly shape: string;
+  /** Seeds computed side by side. */
   readonly replicas: number;
+  /** What it is computed from. */
   readonly inputs: Readonly<Record<Name, DrawnInput>>;
   /** Records the operation. */
   record(graph: Graph, inputs: Readonly<Record<Name, Tensor>>): Recorded;

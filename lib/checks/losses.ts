@@ -8,9 +8,9 @@ import {
   diffusionLoss,
   expectileLoss,
   meanSquaredError,
+  type ScoreRegularization,
   scoreRegularizedLoss,
   temporalDifferenceLoss,
-  type Weighting,
 } from "../autodiff/ops/losses.ts";
 import { type Case, type Check, compared } from "./check.ts";
 import { scheduleAt, timeFrom } from "./diffusion.ts";
@@ -189,18 +189,10 @@ export function advantageWeightedDistance(
   );
 }
 
-/** How the score-regularized objective weighs its two parts. */
-export interface Regularization {
-  readonly beta: number;
-  readonly weighting: Weighting;
-  readonly subtractBaseline: boolean;
-  readonly normalizeQ: boolean;
-}
-
 /** ω(t) (ε̂ − ε) − β ∇Q, row by row: the direction the action is moved against. */
 export function scoreDirection(
   { noiseHat, z, t, qGradient }: Record<"noiseHat" | "z" | "t" | "qGradient", Matrix>,
-  { beta, weighting, subtractBaseline, normalizeQ }: Regularization,
+  { beta, weighting, subtractBaseline, normalizeQ }: ScoreRegularization,
 ): Matrix {
   return mapRows(noiseHat, (row, r) => {
     const { alpha, sigma } = scheduleAt(t.values[r]!);
@@ -221,7 +213,7 @@ export function scoreDirection(
   });
 }
 
-const regularizations: readonly Regularization[] =
+const regularizations: readonly ScoreRegularization[] =
   (["sigma2", "constant", "alpha_over_sigma"] as const)
     .flatMap((weighting) =>
       [false, true].flatMap((subtractBaseline) =>

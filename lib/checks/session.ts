@@ -16,7 +16,9 @@ import { writeInput } from "../autodiff/compile.ts";
 
 /** An input of a computation, the same shape for every seed. */
 export interface InputShape {
+  /** Rows of one head. */
   readonly rows: number;
+  /** Columns, without padding. */
   readonly columns: number;
   /** Networks of one seed that have one each; 1 where absent. */
   readonly heads?: number;
@@ -38,7 +40,9 @@ export interface Recorded {
 
 /** A computation with its inputs. */
 export interface Computation<Name extends string> {
+  /** One replica each. */
   readonly seeds: readonly number[];
+  /** Shapes of the inputs. */
   readonly inputs: Readonly<Record<Name, InputShape>>;
   /** `[seeds · heads, rows, columns]` of every input. */
   readonly values: Readonly<Record<NoInfer<Name>, Float32Array>>;
@@ -46,16 +50,19 @@ export interface Computation<Name extends string> {
   readonly wanted: readonly NoInfer<Name>[];
   /** `count` numbers: the upstream gradient of an objective of as many entries. */
   upstream(count: number): Float32Array;
+  /** Records the operations. */
   record(graph: Graph, inputs: Readonly<Record<Name, Tensor>>): Recorded;
 }
 
 /** What came out, each without padding: `[replicas, rows, columns]`. */
 export interface Outcome<Name extends string> {
+  /** Results by name. */
   readonly results: ReadonlyMap<string, Float32Array>;
   /** Name of the result or metric that was differentiated. */
   readonly objective: string | undefined;
   /** Metrics by name, a number for each replica. */
   readonly metrics: ReadonlyMap<string, Float32Array>;
+  /** Gradients by the name of the input. */
   readonly gradients: ReadonlyMap<Name, Float32Array>;
   /** Results and gradients in whose padding something else than zero was found. */
   readonly spilled: readonly string[];
@@ -63,10 +70,14 @@ export interface Outcome<Name extends string> {
 
 /** Runs computations on one engine. */
 export class Session {
+  /** Computes. */
   readonly engine: Engine;
+  /** Names of the operations that were recorded. */
   readonly operations = new Set<OperationName>();
+  /** Kernels that were compiled, by their key. */
   readonly kernels = new Map<string, KernelSpec>();
 
+  /** A session on an open engine. */
   constructor(engine: Engine) {
     this.engine = engine;
   }

@@ -33,12 +33,17 @@ export const productChecks: readonly Check[] = linearChecks;
 
 /** What came of one case. */
 export interface Measurement {
+  /** Name of the check. */
   readonly operation: string;
+  /** The sizes. */
   readonly shape: string;
+  /** Seeds computed side by side. */
   readonly replicas: number;
   /** The largest error relative to its tensor's largest entry; infinite for NaN. */
   readonly error: number;
+  /** Largest error that passes. */
   readonly limit: number;
+  /** Whether the error is within the limit. */
   readonly passed: boolean;
 }
 

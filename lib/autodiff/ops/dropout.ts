@@ -15,7 +15,10 @@ const source = randomSource + stepSource + dropoutSource;
 /** Which entries are kept: drawn anew each step from a stream, or a given mask of zeros and ones. */
 export type Keep = { readonly stream: number } | { readonly mask: Tensor };
 
-/** Dropout of a share `rate`, at least 0 and below 1, of the entries; the others are scaled by 1 / (1 − rate). */
+/**
+ * Dropout of a share `rate`, at least 0 and below 1, of the entries; the others are scaled by
+ * 1 / (1 − rate).
+ */
 export interface Dropout {
   /** Share of the entries that is dropped. */
   readonly rate: number;

@@ -1,7 +1,7 @@
 /**
- * Linear layers, `y = activation(x Wᵀ + b)` or `y = x Wᵀ + b + residual`, with what their gradient needs: the product
- * with W (which also applies the derivative of the activation below it) and the product of the
- * gradient's and the input's columns.
+ * Linear layers, `y = activation(x Wᵀ + b)` or `y = x Wᵀ + b + residual`, with what their gradient
+ * needs: the product with W (which also applies the derivative of the activation below it) and the
+ * product of the gradient's and the input's columns.
  *
  * @module
  */

@@ -6,8 +6,11 @@
 
 /** A matrix, row-major. */
 export interface Matrix {
+  /** Rows. */
   readonly rows: number;
+  /** Columns. */
   readonly columns: number;
+  /** All entries, row by row. */
   readonly values: Float64Array;
 }
 

@@ -93,9 +93,12 @@ Deno.test("hyperparametersFor() quick: locomotion's budgets are the official cod
     rewardRule: "none",
     expectile: 0.9,
     awrTemperature: 10,
-    criticSteps: 8_000,
+    targetRate: 0.02,
+    criticSteps: 16_000,
+    criticBatchSize: 128,
     criticWidth: 64,
-    behaviorSteps: 3_000,
+    behaviorSteps: 4_000,
+    behaviorBatchSize: 128,
     behaviorWidth: 64,
     behaviorBlocks: 2,
     policySteps: 1_000,
@@ -158,7 +161,7 @@ Deno.test("defaultText() tells presets and families apart where they differ", ()
   assertEquals(defaultText("discount"), "0.99");
   assertEquals(defaultText("expectile"), "0.7, mazes 0.9");
   assertEquals(defaultText("behaviorBatchSize"), "2048; quick: 256");
-  assertEquals(defaultText("criticSteps"), "1500000; quick: 10000, maze2d 8000");
+  assertEquals(defaultText("criticSteps"), "1500000; quick: 10000, maze2d 16000");
   assertEquals(
     defaultText("beta"),
     "the paper's for the task, maze2d 0.3; quick: 0.003, antmaze the paper's for the task, maze2d 0.3",

@@ -160,7 +160,8 @@ Deno.test("hyperparameterTable: every row has a flag of its own, help and a sour
 Deno.test("defaultText() tells presets and families apart where they differ", () => {
   assertEquals(defaultText("discount"), "0.99");
   assertEquals(defaultText("expectile"), "0.7, mazes 0.9");
-  assertEquals(defaultText("behaviorBatchSize"), "2048; quick: 256");
+  assertEquals(defaultText("behaviorBatchSize"), "2048; quick: 256, maze2d 128");
+  assertEquals(defaultText("behaviorLearningRate"), "0.0003; quick: 0.001");
   assertEquals(defaultText("criticSteps"), "1500000; quick: 10000, maze2d 16000");
   assertEquals(
     defaultText("beta"),

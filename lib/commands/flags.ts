@@ -2,8 +2,9 @@
  * Flags as a table: a command declares each of its flags once (kind, limits, default, help) and
  * gets from it typed values, refusals a person can act on, and the text of `--help`.
  *
- * The command line is parsed by `@std/cli`, after every flag has been joined to its value: by itself
- * it would take `--seed -1` and `--out ""` for flags without one.
+ * The command line is parsed by `@std/cli`, after every flag has been joined to its value and given a
+ * prefix: by itself it would take `--seed -1` and `--out ""` for flags without one, and `--no-cache=`
+ * for a flag `cache`.
  *
  * @module
  */
@@ -188,10 +189,10 @@ export function parseFlags<F extends FlagTable>(
   const names = Object.keys(command.flags);
   const { _: positionals, ...given } = parseArgs(
     [...joinValues(command, options), ...args.slice(options.length)],
-    { string: ["_", ...names], collect: names },
+    { string: ["_", ...names.map(prefixed)], collect: names.map(prefixed) },
   );
   const values = Object.entries(command.flags).map(([name, flag]) => {
-    const [value, second] = given[name] as string[];
+    const [value, second] = given[prefixed(name)] as string[];
     if (second !== undefined) throw new UserError(`--${name} is given twice; give it once`);
     return [name, value === undefined ? flag.fallback : readValue(name, flag, value)];
   });
@@ -213,8 +214,13 @@ export function parseFlags<F extends FlagTable>(
   return { flags: Object.fromEntries(values) as FlagValues<F>, positionals };
 }
 
+/** A flag's name as the parser gets it. */
+function prefixed(name: string): string {
+  return `flag-${name}`;
+}
+
 /**
- * The arguments with every flag in the form `--name=value`; a switch's value is empty.
+ * The arguments with every flag in the form `--flag-name=value`; a switch's value is empty.
  *
  * @throws UserError on a flag that is not in the command's table, or lacks its value.
  */
@@ -238,14 +244,15 @@ function* joinValues<F extends FlagTable>(
       );
     }
     const { placeholder } = command.flags[name]!;
-    if (arg !== rawName) yield arg;
-    else if (placeholder === null) yield `${arg}=`;
+    const joined = `--${prefixed(arg.slice(2))}`;
+    if (arg !== rawName) yield joined;
+    else if (placeholder === null) yield `${joined}=`;
     else {
       const value = args[++i];
       if (value === undefined || value.startsWith("--")) {
         throw new UserError(`${rawName} needs a value: ${rawName} ${placeholder}`);
       }
-      yield `${arg}=${value}`;
+      yield `${joined}=${value}`;
     }
   }
 }

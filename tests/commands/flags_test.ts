@@ -199,3 +199,16 @@ Deno.test("helpText() shows every flag with its default, by group, within 100 co
   assertStringIncludes(critic, "(default: the task's)");
   assertEquals(help.split("\n").filter((line) => line.length > 100 || line.endsWith(" ")), []);
 });
+
+Deno.test("parseFlags() takes names that begin with no- as they are", () => {
+  const line = {
+    name: "train",
+    summary: "",
+    positionals: [],
+    flags: { "no-cache": toggle("Keep nothing"), cache: toggle("Keep it") },
+  };
+  assertEquals(parseFlags(line, ["--no-cache"]), {
+    flags: { "no-cache": true, cache: false },
+    positionals: [],
+  });
+});

@@ -8,17 +8,17 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const broken = `${root}tests/fixtures/datasets-bad`;
 
 /** A training command in a process of its own. */
-function command(args: readonly string[]): Deno.Command {
+function command(args: readonly string[], cwd = root): Deno.Command {
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "cli.ts", "train", ...args],
-    cwd: root,
+    args: ["run", "-A", `${root}cli.ts`, "train", ...args],
+    cwd,
     stdout: "piped",
     stderr: "piped",
   });
 }
 
-async function train(args: readonly string[]) {
-  const { code, stdout, stderr } = await command(args).output();
+async function train(args: readonly string[], cwd = root) {
+  const { code, stdout, stderr } = await command(args, cwd).output();
   const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code, out: decode(stdout), err: decode(stderr) };
 }
@@ -97,11 +97,15 @@ Deno.test({
         ],
         ...[...small, "--policy-width", "8", "--critic-batch-size", "8", ...steps],
       ]).spawn();
+      let ended = false;
+      const output = child.output().finally(() => ended = true);
       // The metrics file grows once the first stage runs.
-      while (!hasText(`${run}/metrics.jsonl`)) await new Promise((done) => setTimeout(done, 20));
-      child.kill("SIGINT");
-      const { code, stdout } = await child.output();
-      assertEquals(code, 0);
+      while (!hasText(`${run}/metrics.jsonl`) && !ended) {
+        await new Promise((done) => setTimeout(done, 20));
+      }
+      if (!ended) child.kill("SIGINT");
+      const { code, stdout, stderr } = await output;
+      assertEquals(code, 0, new TextDecoder().decode(stderr));
       const stopped = JSON.parse(lastLine(stdout));
       assertEquals(stopped.finished, false);
       assert(stopped.stages.critic.step < 2000);
@@ -143,6 +147,72 @@ Deno.test({
       assertEquals(new Set(critic).size, critic.length, "steps are there twice");
     } finally {
       Deno.removeSync(parent, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
+  name: "train sweeps for every seed, builds on an earlier run, and trains nothing twice",
+  ignore: !granted,
+  fn: async () => {
+    const folder = Deno.makeTempDirSync();
+    const steps = ["--critic-steps", "5", "--behavior-steps", "5", "--policy-steps", "5"];
+    const sizes = ["--critic-width", "8", "--behavior-width", "8", "--policy-width", "8"];
+    const result = (out: string) => JSON.parse(out.trim().split("\n").at(-1)!);
+    try {
+      const first = await train([
+        ...["maze2d-umaze-v1", "--preset", "quick", "--behavior-batch-size", "8"],
+        ...["--seeds", "0-1", "--betas", "0.1,0.3", "--eval-episodes", "1", "--json"],
+        ...[...steps, ...sizes],
+      ], folder);
+      assertEquals(first.code, 0, first.err);
+      const swept = result(first.out);
+      assertEquals(swept.variants, ["beta-0.1", "beta-0.3"]);
+      assertEquals(
+        swept.statistics.map((each: { stage: string; variant: string | null }) => [
+          each.stage,
+          each.variant,
+        ]),
+        [["critic", null], ["policy", "beta-0.1"], ["policy", "beta-0.3"]],
+      );
+      for (const { variant, stage, seeds, values, mean } of swept.statistics) {
+        assertEquals(seeds, [0, 1]);
+        const own = swept.evaluations.filter((row: { stage: string; variant: string | null }) =>
+          row.stage === stage && row.variant === variant
+        );
+        assertEquals(values, own.map(({ score }: { score: number }) => score));
+        assertEquals(mean, (values[0] + values[1]) / 2);
+      }
+      assertMatch(first.out, /SRPO beta-0\.3 .*interquartile|interquartile[^]*SRPO beta-0\.3/);
+      assertEquals(swept.pictures.map((path: string) => path.replace(`${swept.run}/`, "")), [
+        "curves.svg",
+        "sweep.svg",
+        "maze.svg",
+      ]);
+
+      const more = await train([
+        ...["--stage", "policy", "--from", swept.run, "--betas", "0.3,1", "--eval-episodes", "0"],
+        ...["--out", "more", "--json"],
+      ], folder);
+      assertEquals(more.code, 0, more.err);
+      assertMatch(more.out, /more\/seed-0-beta-0\.3 is not trained again; .*runs\/maze2d/);
+      const { seeds, stages } = result(more.out);
+      assertEquals(seeds, [0, 1]);
+      assertEquals(stages.policy.cached.map(({ directory }: { directory: string }) => directory), [
+        "more/seed-0-beta-0.3",
+        "more/seed-1-beta-0.3",
+      ]);
+      const { openTrained } = await import("../../lib/runs/trained.ts");
+      for (const name of ["seed-0-beta-0.3", "seed-1-beta-1"]) {
+        const trained = openTrained(`${folder}/more/${name}`);
+        assertEquals(trained.ways, ["srpo", "iql", "idql"]);
+        assertEquals(trained.load(null).policy.actionSize, 2);
+      }
+      const beta = (path: string) =>
+        JSON.parse(Deno.readTextFileSync(`${folder}/${path}/config.json`)).hyperparameters.beta;
+      assertEquals(beta("more/seed-1-beta-1"), 1);
+    } finally {
+      Deno.removeSync(folder, { recursive: true });
     }
   },
 });

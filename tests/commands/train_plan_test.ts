@@ -1,0 +1,133 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Plan } from "../../lib/commands/train_plan.ts";
+import { parseFlags } from "../../lib/commands/flags.ts";
+import { UserError } from "../../lib/errors.ts";
+import { RunDirectory } from "../../lib/runs/directory.ts";
+import { encode } from "../../lib/runs/safetensors.ts";
+import { hyperparametersFor } from "../../lib/srpo/hyperparameters.ts";
+
+const ignore = ["read", "write"].some((name) =>
+  Deno.permissions.querySync({ name: name as "read" }).state !== "granted"
+);
+const data = fileURLToPath(new URL("../../data/maze2d-umaze-100k.hdf5", import.meta.url));
+const hyperparameters = hyperparametersFor("maze2d", "quick", { criticWidth: 24 });
+
+async function plan(...args: string[]): Promise<Plan> {
+  const { makePlan, trainCommand } = await import("../../lib/commands/train_plan.ts");
+  const parsed = parseFlags(trainCommand, args);
+  if (parsed === "help") throw new Error("help");
+  return await makePlan(parsed.positionals[0], parsed.flags, args);
+}
+
+/** A finished run of seeds 2 and 5 as far as a plan looks at it; the critic of seed 5 is `steps` old. */
+async function writeRun(folder: string, steps = hyperparameters.criticSteps): Promise<string> {
+  const run = new RunDirectory(join(folder, "run"));
+  Deno.mkdirSync(run.path);
+  await run.writeConfig({
+    version: "0.1.0",
+    task: "maze2d-umaze-v1",
+    seeds: [2, 5],
+    stages: ["critic", "behavior", "policy"],
+    data: { file: data, sha256: "00ff", rows: 5 },
+    adapter: {},
+    hyperparameters: { ...hyperparameters },
+  });
+  for (const seed of [2, 5]) {
+    for (const stage of ["critic", "behavior"] as const) {
+      const path = run.replica(seed).checkpoint(stage);
+      Deno.mkdirSync(join(path, ".."), { recursive: true });
+      const step = seed === 5 && stage === "critic" ? steps : hyperparameters[`${stage}Steps`];
+      Deno.writeFileSync(path, encode(new Map(), { step: String(step) }));
+    }
+  }
+  return run.path;
+}
+
+function planTest(name: string, body: (folder: string) => Promise<void>) {
+  Deno.test({
+    name,
+    ignore,
+    fn: async () => {
+      const folder = Deno.makeTempDirSync();
+      try {
+        await body(folder);
+      } finally {
+        Deno.removeSync(folder, { recursive: true });
+      }
+    },
+  });
+}
+
+planTest("makePlan() multiplies the lists of a sweep", async () => {
+  const { variants, hyperparameters, seeds } = await plan(
+    ...["--betas", "0.5,1", "--weightings", "constant,fixed_time", "--baselines", "false"],
+    ...["--seeds", "1-3"],
+  );
+  assertEquals(variants.map(({ name }) => name), [
+    "beta-0.5-weighting-constant-baseline-false",
+    "beta-0.5-weighting-fixed_time-baseline-false",
+    "beta-1-weighting-constant-baseline-false",
+    "beta-1-weighting-fixed_time-baseline-false",
+  ]);
+  assertEquals(hyperparameters.beta, 0.5);
+  assertEquals(seeds, [1, 2, 3]);
+});
+
+planTest("makePlan() --betas stands in for a β that the paper does not give", async () => {
+  const { variants } = await plan(data, "--task", "maze2d-umaze-v1", "--betas", "0.5");
+  assertEquals(variants.map((variant) => variant.hyperparameters.beta), [0.5]);
+});
+
+planTest("makePlan() --from takes over data, seeds and hyperparameters", async (folder) => {
+  const run = await writeRun(folder);
+  const found = await plan("--stage", "policy", "--from", run, "--policy-layers", "4");
+  assertEquals(found.task.name, "maze2d-umaze-v1");
+  assertEquals(found.paths, [data]);
+  assertEquals(found.expected, { sha256: "00ff", run });
+  assertEquals(found.seeds, [2, 5]);
+  assertEquals(found.hyperparameters, { ...hyperparameters, policyLayers: 4 });
+  assertEquals(found.given.critic!(5), join(run, "seed-5/checkpoints/critic.safetensors"));
+  assertEquals(found.given.behavior!(2), join(run, "seed-2/checkpoints/behavior.safetensors"));
+  const one = await plan("--stage", "policy", "--from", run, "--seed", "5", "--betas", "1,2");
+  assertEquals(one.seeds, [5]);
+  assertEquals(one.variants.length, 2);
+});
+
+planTest("makePlan() refuses flags and runs that do not fit", async (folder) => {
+  const run = await writeRun(folder);
+  const early = await writeRun(Deno.makeTempDirSync({ dir: folder }), 10);
+  for (
+    const [args, message] of [
+      ["--betas 1 --beta 2", "--betas and --beta are both given"],
+      ["--weightings constant --weighting constant", "--weightings and --weighting are both"],
+      ["--baselines true --subtract-baseline true", "--baselines and --subtract-baseline are both"],
+      ["--betas 1 --stage critic", "--betas is about the policy stage"],
+      [`--from ${run}`, "--from goes with --stage policy"],
+      [`--stage policy --from ${run} --critic a`, "leave out --critic"],
+      [`--stage policy --from ${run} --preset quick`, "leave out --preset"],
+      [`--stage policy --from ${run} --seeds 2-4`, `${run} has no seed 3, only 2, 5`],
+      [`--stage policy --from ${folder}`, "is not a run directory"],
+      [
+        `--stage policy --from ${early}`,
+        `stopped at step 10 of ${hyperparameters.criticSteps}; finish it`,
+      ],
+      ["--stage policy", "--critic is missing"],
+      ["--stage policy --critic none --behavior none", "cannot read checkpoint none"],
+      ["--resume x --betas 1", "leave out --betas"],
+    ] as const
+  ) {
+    await assertRejects(() => plan(...args.split(" ")), UserError, message, args);
+  }
+  for (
+    const [args, message] of [
+      ["--betas 1,1", "--betas needs each value once (1 stands there twice)"],
+      ["--betas 1,-1", "--betas needs a number from 0 to 1000"],
+      ["--weightings sigma2,sigma", "--weightings needs one of sigma2, alpha_over_sigma"],
+      ["--baselines yes", "--baselines needs true or false"],
+    ] as const
+  ) {
+    await assertRejects(() => plan(...args.split(" ")), UserError, message, args);
+  }
+});

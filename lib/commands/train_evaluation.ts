@@ -178,7 +178,8 @@ export class Evaluations {
         interval === null ? "–" : interval.map((value) => value.toFixed(1)).join(" to "),
       ]),
     );
-    return `${table}\nOver seeds; intervals by bootstrap, ${bootstrapResamples} resamples.`;
+    const seeds = distinct(this.#rows.map(({ seed }) => seed)).join(", ");
+    return `${table}\nOver seeds ${seeds}; intervals by bootstrap, ${bootstrapResamples} resamples.`;
   }
 
   /** Random actions, the data, and each policy: its last evaluation, and its best where that differs. */

@@ -108,15 +108,21 @@ export type TrainFlags = FlagValues<typeof trainCommand.flags>;
 
 /** What a run is about. */
 export interface Plan {
+  /** Task whose environment is played in, and whose hyperparameters are the defaults. */
   readonly task: Task;
   /** Files of the data set. */
   readonly paths: readonly string[];
   /** What is known of the data: their hash, and the run that was trained on them. */
   readonly expected?: { readonly sha256: string; readonly run: string };
+  /** What all seeds and variants share. */
   readonly hyperparameters: Hyperparameters;
+  /** The lists that are swept, empty where none is. */
   readonly sweep: Sweep;
+  /** All combinations of them. */
   readonly variants: readonly Variant[];
+  /** Seeds that are trained side by side. */
   readonly seeds: readonly number[];
+  /** Stages that are trained, in order. */
   readonly stages: readonly StageName[];
   /** Checkpoint files that stand in for stages, by stage; each holds at least its networks. */
   readonly given: Readonly<Partial<Record<StageName, (seed: number) => string>>>;

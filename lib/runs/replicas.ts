@@ -33,6 +33,9 @@ export interface Replica {
   readonly directory: RunDirectory;
 }
 
+/** Stages whose networks the policy stage takes over. */
+export const earlierStages = ["critic", "behavior"] as const;
+
 /** The replicas of a stage in the order of its replica axis: by seed, and of one seed by variant. */
 export function replicasOf(axes: ReplicaAxes, stage: StageName): Replica[] {
   const { directory, hyperparameters, seeds, variants } = axes;

@@ -19,8 +19,8 @@ import { MetricsFile } from "./metrics.ts";
 import { MetricsLog } from "./metrics_log.ts";
 import { profileStage } from "./profile.ts";
 import { Progress, type ProgressOutput } from "./progress.ts";
-import { type Replica, type ReplicaAxes, replicasOf } from "./replicas.ts";
-import { type CacheContext, fileHash, type StageCache, stageKey } from "./stage_cache.ts";
+import { earlierStages, type Replica, type ReplicaAxes, replicasOf } from "./replicas.ts";
+import { keepStage, type RunCache, takeCached } from "./stage_reuse.ts";
 
 /** Time between two checkpoints of a stage under way, in milliseconds. */
 const checkpointMilliseconds = 5 * 60 * 1000;
@@ -43,7 +43,9 @@ export interface Observer {
 
 /** What is trained, from what, and where it goes. */
 export interface TrainingRun extends ReplicaAxes {
+  /** The GPU, and how graphs become programs for it. */
   readonly engine: Engine;
+  /** The data set on that GPU. */
   readonly buffer: ReplayBuffer;
   /**
    * Stages to train; the checkpoints of those before that are left out lie in the seeds' directories
@@ -51,30 +53,36 @@ export interface TrainingRun extends ReplicaAxes {
    */
   readonly stages: readonly StageName[];
   /** Where finished stages are looked for and kept; null trains everything. */
-  readonly cache: { readonly entries: StageCache; readonly context: CacheContext } | null;
+  readonly cache: RunCache | null;
   /** Whether the directory holds a run that is continued. */
   readonly resume: boolean;
+  /** Says when the person wants to stop. */
   readonly interrupt: Pick<Interrupt, "requested">;
+  /** Where the progress lines go. */
   readonly progress: ProgressOutput;
   /** Takes lines for the person, such as where a stage was taken from. */
   readonly announce: (line: string) => void;
   /** Whether the kernels of each stage that is trained are timed. */
   readonly profile?: boolean;
+  /** Looks at the policies; absent where nobody does. */
   readonly observer?: Observer;
 }
 
 /** What became of a stage. */
 export interface StageResult {
+  /** Which stage. */
   readonly stage: StageName;
   /** Steps done. */
   readonly step: number;
+  /** Steps of the whole stage. */
   readonly steps: number;
   /** Means over the last logged steps, one number for each replica that was trained. */
   readonly losses: StepMetrics;
   /** Dispatches of one step; null where nothing was left to train. */
   readonly dispatches: number | null;
-  /** Steps made by this process, and the seconds they took. */
+  /** Steps made by this process. */
   readonly made: number;
+  /** Seconds that they took. */
   readonly seconds: number;
   /** What the stage cache had: directories of the replicas, and of the runs that trained them. */
   readonly cached: readonly { readonly directory: string; readonly run: string }[];
@@ -102,7 +110,9 @@ async function trainOne(run: TrainingRun, name: StageName): Promise<StageResult>
   const done = (replica: Replica) =>
     run.resume && isFile(checkpoint(replica)) && readCheckpoint(checkpoint(replica)).step === total;
   const left = replicas.filter((replica) => !done(replica));
-  const cached = await takeCached(run, name, left);
+  const cached = run.cache
+    ? await takeCached(run.cache, name, left, run.announce)
+    : new Map<Replica, string>();
   const pending = left.filter((replica) => !cached.has(replica));
 
   const trained = await trainReplicas(run, name, replicas, pending);
@@ -118,7 +128,7 @@ async function trainOne(run: TrainingRun, name: StageName): Promise<StageResult>
     }
   }
   if (result.step < total) return result;
-  await keep(run, name, pending);
+  if (run.cache) await keepStage(run.cache, name, pending, run.directory.path);
   // What this process trained throughout has been looked at.
   if (pending.length < replicas.length && run.observer && name !== "behavior") {
     const files = replicas.map((replica) => Deno.readFileSync(checkpoint(replica)));
@@ -275,9 +285,6 @@ function initialiseNetworks(
   }
 }
 
-/** Stages whose networks the policy stage takes over. */
-const earlierStages = ["critic", "behavior"] as const;
-
 /** Checkpoints of the stages before `name` for one replica. */
 function earlierCheckpoints(name: StageName, { directory }: Replica) {
   return name === "policy"
@@ -294,52 +301,6 @@ async function shareEarlier(run: TrainingRun, replicas: readonly Replica[]): Pro
       const to = directory.checkpoint(stage);
       if (from !== to) await shareFile(from, to);
     }
-  }
-}
-
-function keyOf(context: CacheContext, stage: StageName, replica: Replica): string {
-  const { seed, hyperparameters, directory } = replica;
-  const inputs = stage === "policy"
-    ? Object.fromEntries(
-      earlierStages.map((each) => [each, fileHash(directory.checkpoint(each))]),
-    )
-    : {};
-  return stageKey(context, { stage, seed, hyperparameters, inputs });
-}
-
-/** Takes from the cache what it has; returns the run each was trained in. Started stages go on. */
-async function takeCached(
-  { cache, announce }: TrainingRun,
-  stage: StageName,
-  replicas: readonly Replica[],
-): Promise<Map<Replica, string>> {
-  const taken = new Map<Replica, string>();
-  if (cache === null) return taken;
-  for (const replica of replicas) {
-    const own = replica.directory.checkpoint(stage);
-    if (isFile(own)) continue;
-    const entry = cache.entries.find(keyOf(cache.context, stage, replica));
-    if (entry === null) continue;
-    await shareFile(entry.checkpoint, own);
-    taken.set(replica, entry.run);
-    const who = replica.variant === null ? `seed ${replica.seed}` : replica.directory.path;
-    announce(
-      `${stage}: ${who} is not trained again; taken from the cache (trained in ${entry.run})`,
-    );
-  }
-  return taken;
-}
-
-/** Keeps finished stages for later runs. */
-async function keep(
-  { cache, directory }: TrainingRun,
-  stage: StageName,
-  replicas: readonly Replica[],
-): Promise<void> {
-  if (cache === null) return;
-  for (const replica of replicas) {
-    const key = keyOf(cache.context, stage, replica);
-    await cache.entries.store(key, replica.directory.checkpoint(stage), directory.path);
   }
 }
 

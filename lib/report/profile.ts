@@ -15,7 +15,9 @@ export type ProfiledDispatch =
 
 /** A profile of one stage's step. */
 export interface Profile {
+  /** Name of the stage. */
   readonly stage: string;
+  /** Its dispatches, in order. */
   readonly dispatches: readonly ProfiledDispatch[];
   /** Null where times are not known. */
   readonly roofline: Roofline | null;

@@ -19,7 +19,11 @@ export class VariantFile implements VariantMemory {
   /** Why what was measured could not be kept, if so. */
   problem: string | undefined;
 
-  /** @param path The file; by default the one in the person's cache folder. */
+  /**
+   * A file that need not exist yet.
+   *
+   * @param path The file; by default the one in the person's cache folder.
+   */
   constructor(path: string | null = defaultPath()) {
     this.path = path;
   }

@@ -54,9 +54,9 @@ function recordLoss(
   });
 }
 
-/** Invocations that share a loss: about eight rows to each, from 64 to 256 of them. */
+/** Invocations that share a loss: about eight rows to each, from 32 to 256 of them. */
 function workgroupFor(rows: number): number {
-  return Math.min(256, Math.max(64, 2 ** Math.ceil(Math.log2(rows / 8))));
+  return Math.min(256, Math.max(32, 2 ** Math.ceil(Math.log2(rows / 8))));
 }
 
 /** Job fields of a tensor: its place and, under `<name>_stride`, the distance between its rows. */

@@ -85,7 +85,9 @@ export class Gpu {
     const { device, subgroups } = await requestDevice(adapter, requiredLimits, features);
     return new Gpu(device, {
       name,
-      driver: [adapter.info.vendor, adapter.info.architecture].filter(Boolean).join(" "),
+      driver: [vendorName(adapter.info.vendor), adapter.info.architecture].filter(Boolean).join(
+        " ",
+      ),
       software: adapter.info.isFallbackAdapter ||
         /llvmpipe|swiftshader|warp|basic render/i.test(name),
       subgroups,
@@ -152,6 +154,21 @@ export class Gpu {
     this.#closed = true;
     this.device.destroy();
   }
+}
+
+/** Vendors by the numbers that Deno gives in place of their names (PCI's, and Khronos' for Mesa). */
+const vendors: Readonly<Record<string, string>> = {
+  "4098": "AMD",
+  "4203": "Apple",
+  "4318": "NVIDIA",
+  "5045": "ARM",
+  "20803": "Qualcomm",
+  "32902": "Intel",
+  "65541": "Mesa",
+};
+
+function vendorName(vendor: string): string {
+  return vendors[vendor] ?? vendor;
 }
 
 const wantedLimits = new Set([

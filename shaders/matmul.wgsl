@@ -3,19 +3,19 @@
 //   NT:  out = epilogue(A Bᵀ + bias)   A [rows, depth], B [columns, depth]   a linear layer
 //   NN:  out = epilogue(A B)           A [rows, depth], B [depth, columns]   its input gradient
 //   TN:  out = Aᵀ B                    A [depth, rows], B [depth, columns]   its weight gradient, and
-//        in the job's last tiles the column sums of one factor: its bias gradient
+//        the column sums of one factor: its bias gradient
 //
-// Each invocation keeps a tile of outputs in registers, four rows by four columns to a matrix: with
-// SUBGROUPS 16 by 8, otherwise 8 by 8. The invocations of a workgroup share their rows and lie side by
-// side along the columns, so with SUBGROUPS eight lanes load different rows of A and exchange them:
-// one load instead of eight. Rows of all operands are padded with zeros to whole vec4s.
+// Each invocation keeps a tile of outputs in registers, four columns wide: matrices of four rows each.
+// The invocations of a workgroup share their rows and lie side by side along the columns. With
+// SUBGROUPS a tile has 32 rows and eight lanes load different rows of A and exchange them: one load
+// instead of eight. Rows of all operands are padded with zeros to whole vec4s.
 
 override LANES = 16u;
 
 //#if SUBGROUPS
-const TILE_ROWS = 16u;
+const TILE_ROWS = 32u;
 //#else
-const TILE_ROWS = 8u;
+const TILE_ROWS = 16u;
 //#endif
 
 // total + right·left: column i of a matrix holds the four columns of output row i. Four products are
@@ -44,46 +44,36 @@ fn main(
 ) {
   let work = worklist[group.x + group.y * 65535u];
   let job = jobs[work.x];
-//#if SUBGROUPS
-  let row = (work.y / job.column_tiles) * 16u;
+//#if TN
+  // Columns outnumber rows: going down first, the larger factor is read from far memory once.
+  let row = (work.y % job.inner_tiles) * TILE_ROWS;
+  let column = (work.y / job.inner_tiles) * LANES + lane; // in vec4s
+  let depth = (job.depth + 3u) / 4u;
 //#else
-  let row = (work.y / job.column_tiles) * 8u;
+  let row = (work.y / job.inner_tiles) * TILE_ROWS;
+  let column = (work.y % job.inner_tiles) * LANES + lane; // in vec4s
+  let depth = job.depth;
 //#endif
-  let column = ((work.y % job.column_tiles) * LANES + lane) * 2u; // in vec4s
   let last_row = job.rows - 1u;
   let last_column = (job.columns - 1u) / 4u;
 
 //#if TN
-  // The last tiles sum columns, one vec4 of them to an invocation.
-  let summing = work.y >= job.product_tiles;
-  let depth = select((job.depth + 3u) / 4u, 0u, summing);
-  let summed = (work.y - job.product_tiles) * LANES + lane;
-  var column_sums = vec4f(0.0);
-  var s = job.summand + min(summed, job.summand_width - 1u);
-  for (var k = 0u; k < select(0u, job.depth, summing); k++) {
-    column_sums += activations[s];
-    s += job.summand_stride;
-  }
-  if (summing && summed < job.summand_width) {
-    activations[job.sums + summed] = column_sums;
-  }
-//#else
-  let depth = job.depth;
-//#endif
-
 //#if SUBGROUPS
-//#if TN
-  var p = job.a + ((sublane >> 2u) & 1u) * job.a_stride + min(row / 4u + (sublane & 3u), last_row / 4u);
+  var p = job.a + min(row / 4u + (sublane & 7u), last_row / 4u);
 //#else
+  var p0 = job.a + min(row / 4u, last_row / 4u);
+  var p1 = job.a + min(row / 4u + 1u, last_row / 4u);
+  var p2 = job.a + min(row / 4u + 2u, last_row / 4u);
+  var p3 = job.a + min(row / 4u + 3u, last_row / 4u);
+//#endif
+//#else
+//#if SUBGROUPS
   let p0 = job.a + min(row + (sublane & 7u), last_row) * job.a_stride;
   let p1 = job.a + min(row + 8u + (sublane & 7u), last_row) * job.a_stride;
-//#endif
+  let p2 = job.a + min(row + 16u + (sublane & 7u), last_row) * job.a_stride;
+  let p3 = job.a + min(row + 24u + (sublane & 7u), last_row) * job.a_stride;
 //#else
-//#if TN
-  var p0 = job.a + row / 4u;
-  var p1 = job.a + min(row / 4u + 1u, last_row / 4u);
-//#else
-  let p0 = job.a + row * job.a_stride;
+  let p0 = job.a + min(row, last_row) * job.a_stride;
   let p1 = job.a + min(row + 1u, last_row) * job.a_stride;
   let p2 = job.a + min(row + 2u, last_row) * job.a_stride;
   let p3 = job.a + min(row + 3u, last_row) * job.a_stride;
@@ -91,6 +81,14 @@ fn main(
   let p5 = job.a + min(row + 5u, last_row) * job.a_stride;
   let p6 = job.a + min(row + 6u, last_row) * job.a_stride;
   let p7 = job.a + min(row + 7u, last_row) * job.a_stride;
+  let p8 = job.a + min(row + 8u, last_row) * job.a_stride;
+  let p9 = job.a + min(row + 9u, last_row) * job.a_stride;
+  let p10 = job.a + min(row + 10u, last_row) * job.a_stride;
+  let p11 = job.a + min(row + 11u, last_row) * job.a_stride;
+  let p12 = job.a + min(row + 12u, last_row) * job.a_stride;
+  let p13 = job.a + min(row + 13u, last_row) * job.a_stride;
+  let p14 = job.a + min(row + 14u, last_row) * job.a_stride;
+  let p15 = job.a + min(row + 15u, last_row) * job.a_stride;
 //#endif
 //#endif
 
@@ -100,131 +98,163 @@ fn main(
   let q1 = job.b + min(column * 4u + 1u, last) * job.b_stride;
   let q2 = job.b + min(column * 4u + 2u, last) * job.b_stride;
   let q3 = job.b + min(column * 4u + 3u, last) * job.b_stride;
-  let q4 = job.b + min(column * 4u + 4u, last) * job.b_stride;
-  let q5 = job.b + min(column * 4u + 5u, last) * job.b_stride;
-  let q6 = job.b + min(column * 4u + 6u, last) * job.b_stride;
-  let q7 = job.b + min(column * 4u + 7u, last) * job.b_stride;
+  let bias = parameters[job.bias + min(column, last_column)];
 //#else
-  var q0 = job.b + min(column, last_column);
-  var q1 = job.b + min(column + 1u, last_column);
-  let stride = job.b_stride;
+  var q = job.b + min(column, last_column);
+  let bias = vec4f(0.0);
+//#endif
+  var t0 = mat4x4f(bias, bias, bias, bias);
+  var t1 = t0; var t2 = t0; var t3 = t0;
+//#if SUBGROUPS
+  var t4 = t0; var t5 = t0; var t6 = t0; var t7 = t0;
 //#endif
 
-//#if NT
-  let bias0 = parameters[job.bias + min(column, last_column)];
-  let bias1 = parameters[job.bias + min(column + 1u, last_column)];
-//#else
-  let bias0 = vec4f(0.0);
-  let bias1 = vec4f(0.0);
-//#endif
-  var t00 = mat4x4f(bias0, bias0, bias0, bias0); var t01 = mat4x4f(bias1, bias1, bias1, bias1);
-  var t10 = t00; var t11 = t01;
+//#if TN
 //#if SUBGROUPS
-  var t20 = t00; var t21 = t01;
-  var t30 = t00; var t31 = t01;
+  var row_sums = vec4f(0.0);
+//#else
+  var row_sums = array<vec4f, 4>();
+//#endif
+  var column_sums = vec4f(0.0);
 //#endif
 
   for (var k = 0u; k < depth; k++) {
 //#if NT
-    let b0 = transpose(mat4x4f(parameters[q0 + k], parameters[q1 + k], parameters[q2 + k], parameters[q3 + k]));
-    let b1 = transpose(mat4x4f(parameters[q4 + k], parameters[q5 + k], parameters[q6 + k], parameters[q7 + k]));
+    let b = transpose(mat4x4f(parameters[q0 + k], parameters[q1 + k], parameters[q2 + k], parameters[q3 + k]));
 //#elif NN
-    let b0 = mat4x4f(parameters[q0], parameters[q0 + stride], parameters[q0 + 2u * stride], parameters[q0 + 3u * stride]);
-    let b1 = mat4x4f(parameters[q1], parameters[q1 + stride], parameters[q1 + 2u * stride], parameters[q1 + 3u * stride]);
-    q0 += 4u * stride;
-    q1 += 4u * stride;
+    let b = mat4x4f(parameters[q], parameters[q + job.b_stride], parameters[q + 2u * job.b_stride], parameters[q + 3u * job.b_stride]);
+    q += 4u * job.b_stride;
 //#else
-    let b0 = mat4x4f(activations[q0], activations[q0 + stride], activations[q0 + 2u * stride], activations[q0 + 3u * stride]);
-    let b1 = mat4x4f(activations[q1], activations[q1 + stride], activations[q1 + 2u * stride], activations[q1 + 3u * stride]);
-    q0 += 4u * stride;
-    q1 += 4u * stride;
+    let b = mat4x4f(activations[q], activations[q + job.b_stride], activations[q + 2u * job.b_stride], activations[q + 3u * job.b_stride]);
+    q += 4u * job.b_stride;
 //#endif
 
-//#if SUBGROUPS
 //#if TN
     // Rows beyond the depth hold other tensors' numbers.
-    let m = 4u * k + ((sublane >> 2u) & 1u);
-    let x0 = select(vec4f(0.0), activations[p], m < job.depth);
-    let x1 = select(vec4f(0.0), activations[p + 2u * job.a_stride], m + 2u < job.depth);
+    let left = job.depth - 4u * k;
+    let inside = vec4f(1.0, select(0.0, 1.0, left > 1u), select(0.0, 1.0, left > 2u), select(0.0, 1.0, left > 3u));
+    column_sums += b * inside;
+//#if SUBGROUPS
+    let x0 = activations[p];
+    let x1 = inside.y * activations[p + job.a_stride];
+    let x2 = inside.z * activations[p + 2u * job.a_stride];
+    let x3 = inside.w * activations[p + 3u * job.a_stride];
     p += 4u * job.a_stride;
-    let a0 = transpose(mat4x4f(subgroupBroadcast(x0, 0u), subgroupBroadcast(x0, 4u), subgroupBroadcast(x1, 0u), subgroupBroadcast(x1, 4u)));
-    let a1 = transpose(mat4x4f(subgroupBroadcast(x0, 1u), subgroupBroadcast(x0, 5u), subgroupBroadcast(x1, 1u), subgroupBroadcast(x1, 5u)));
-    let a2 = transpose(mat4x4f(subgroupBroadcast(x0, 2u), subgroupBroadcast(x0, 6u), subgroupBroadcast(x1, 2u), subgroupBroadcast(x1, 6u)));
-    let a3 = transpose(mat4x4f(subgroupBroadcast(x0, 3u), subgroupBroadcast(x0, 7u), subgroupBroadcast(x1, 3u), subgroupBroadcast(x1, 7u)));
+    row_sums += x0 + x1 + x2 + x3;
+    let a0 = transpose(mat4x4f(subgroupBroadcast(x0, 0u), subgroupBroadcast(x1, 0u), subgroupBroadcast(x2, 0u), subgroupBroadcast(x3, 0u)));
+    let a1 = transpose(mat4x4f(subgroupBroadcast(x0, 1u), subgroupBroadcast(x1, 1u), subgroupBroadcast(x2, 1u), subgroupBroadcast(x3, 1u)));
+    let a2 = transpose(mat4x4f(subgroupBroadcast(x0, 2u), subgroupBroadcast(x1, 2u), subgroupBroadcast(x2, 2u), subgroupBroadcast(x3, 2u)));
+    let a3 = transpose(mat4x4f(subgroupBroadcast(x0, 3u), subgroupBroadcast(x1, 3u), subgroupBroadcast(x2, 3u), subgroupBroadcast(x3, 3u)));
+    let a4 = transpose(mat4x4f(subgroupBroadcast(x0, 4u), subgroupBroadcast(x1, 4u), subgroupBroadcast(x2, 4u), subgroupBroadcast(x3, 4u)));
+    let a5 = transpose(mat4x4f(subgroupBroadcast(x0, 5u), subgroupBroadcast(x1, 5u), subgroupBroadcast(x2, 5u), subgroupBroadcast(x3, 5u)));
+    let a6 = transpose(mat4x4f(subgroupBroadcast(x0, 6u), subgroupBroadcast(x1, 6u), subgroupBroadcast(x2, 6u), subgroupBroadcast(x3, 6u)));
+    let a7 = transpose(mat4x4f(subgroupBroadcast(x0, 7u), subgroupBroadcast(x1, 7u), subgroupBroadcast(x2, 7u), subgroupBroadcast(x3, 7u)));
 //#else
+    let x0 = mat4x4f(activations[p0], activations[p0 + job.a_stride], activations[p0 + 2u * job.a_stride], activations[p0 + 3u * job.a_stride]);
+    p0 += 4u * job.a_stride;
+    row_sums[0] += x0 * inside;
+    let x1 = mat4x4f(activations[p1], activations[p1 + job.a_stride], activations[p1 + 2u * job.a_stride], activations[p1 + 3u * job.a_stride]);
+    p1 += 4u * job.a_stride;
+    row_sums[1] += x1 * inside;
+    let x2 = mat4x4f(activations[p2], activations[p2 + job.a_stride], activations[p2 + 2u * job.a_stride], activations[p2 + 3u * job.a_stride]);
+    p2 += 4u * job.a_stride;
+    row_sums[2] += x2 * inside;
+    let x3 = mat4x4f(activations[p3], activations[p3 + job.a_stride], activations[p3 + 2u * job.a_stride], activations[p3 + 3u * job.a_stride]);
+    p3 += 4u * job.a_stride;
+    row_sums[3] += x3 * inside;
+    let a0 = transpose(mat4x4f(x0[0], inside.y * x0[1], inside.z * x0[2], inside.w * x0[3]));
+    let a1 = transpose(mat4x4f(x1[0], inside.y * x1[1], inside.z * x1[2], inside.w * x1[3]));
+    let a2 = transpose(mat4x4f(x2[0], inside.y * x2[1], inside.z * x2[2], inside.w * x2[3]));
+    let a3 = transpose(mat4x4f(x3[0], inside.y * x3[1], inside.z * x3[2], inside.w * x3[3]));
+//#endif
+//#else
+//#if SUBGROUPS
     let x0 = activations[p0 + k];
     let x1 = activations[p1 + k];
+    let x2 = activations[p2 + k];
+    let x3 = activations[p3 + k];
     let a0 = mat4x4f(subgroupBroadcast(x0, 0u), subgroupBroadcast(x0, 1u), subgroupBroadcast(x0, 2u), subgroupBroadcast(x0, 3u));
     let a1 = mat4x4f(subgroupBroadcast(x0, 4u), subgroupBroadcast(x0, 5u), subgroupBroadcast(x0, 6u), subgroupBroadcast(x0, 7u));
     let a2 = mat4x4f(subgroupBroadcast(x1, 0u), subgroupBroadcast(x1, 1u), subgroupBroadcast(x1, 2u), subgroupBroadcast(x1, 3u));
     let a3 = mat4x4f(subgroupBroadcast(x1, 4u), subgroupBroadcast(x1, 5u), subgroupBroadcast(x1, 6u), subgroupBroadcast(x1, 7u));
-//#endif
-//#else
-//#if TN
-    // Rows beyond the depth hold other tensors' numbers.
-    let left = job.depth - 4u * k;
-    let one = select(0.0, 1.0, left > 1u);
-    let two = select(0.0, 1.0, left > 2u);
-    let three = select(0.0, 1.0, left > 3u);
-    let a0 = transpose(mat4x4f(activations[p0], one * activations[p0 + job.a_stride], two * activations[p0 + 2u * job.a_stride], three * activations[p0 + 3u * job.a_stride]));
-    let a1 = transpose(mat4x4f(activations[p1], one * activations[p1 + job.a_stride], two * activations[p1 + 2u * job.a_stride], three * activations[p1 + 3u * job.a_stride]));
-    p0 += 4u * job.a_stride;
-    p1 += 4u * job.a_stride;
+    let a4 = mat4x4f(subgroupBroadcast(x2, 0u), subgroupBroadcast(x2, 1u), subgroupBroadcast(x2, 2u), subgroupBroadcast(x2, 3u));
+    let a5 = mat4x4f(subgroupBroadcast(x2, 4u), subgroupBroadcast(x2, 5u), subgroupBroadcast(x2, 6u), subgroupBroadcast(x2, 7u));
+    let a6 = mat4x4f(subgroupBroadcast(x3, 0u), subgroupBroadcast(x3, 1u), subgroupBroadcast(x3, 2u), subgroupBroadcast(x3, 3u));
+    let a7 = mat4x4f(subgroupBroadcast(x3, 4u), subgroupBroadcast(x3, 5u), subgroupBroadcast(x3, 6u), subgroupBroadcast(x3, 7u));
 //#else
     let a0 = mat4x4f(activations[p0 + k], activations[p1 + k], activations[p2 + k], activations[p3 + k]);
     let a1 = mat4x4f(activations[p4 + k], activations[p5 + k], activations[p6 + k], activations[p7 + k]);
+    let a2 = mat4x4f(activations[p8 + k], activations[p9 + k], activations[p10 + k], activations[p11 + k]);
+    let a3 = mat4x4f(activations[p12 + k], activations[p13 + k], activations[p14 + k], activations[p15 + k]);
 //#endif
 //#endif
 
-    t00 = accumulate(t00, a0, b0); t01 = accumulate(t01, a0, b1);
-    t10 = accumulate(t10, a1, b0); t11 = accumulate(t11, a1, b1);
+    t0 = accumulate(t0, a0, b);
+    t1 = accumulate(t1, a1, b);
+    t2 = accumulate(t2, a2, b);
+    t3 = accumulate(t3, a3, b);
 //#if SUBGROUPS
-    t20 = accumulate(t20, a2, b0); t21 = accumulate(t21, a2, b1);
-    t30 = accumulate(t30, a3, b0); t31 = accumulate(t31, a3, b1);
+    t4 = accumulate(t4, a4, b);
+    t5 = accumulate(t5, a5, b);
+    t6 = accumulate(t6, a6, b);
+    t7 = accumulate(t7, a7, b);
 //#endif
   }
 
 //#if TN
-  if (summing) {
-    return;
+  // One column of tiles, or one row of them, stores the sums of the factor that is the gradient.
+  if (job.turned == 1u) {
+    if (row == 0u && column <= last_column) {
+      activations[job.sums + column] = column_sums;
+    }
+  } else if (work.y < job.inner_tiles) {
+//#if SUBGROUPS
+    if (lane < 8u && row / 4u + lane <= last_row / 4u) {
+      activations[job.sums + row / 4u + lane] = row_sums;
+    }
+//#else
+    for (var i = 0u; i < min(TILE_ROWS / 4u, last_row / 4u + 1u - row / 4u) && lane == 0u; i++) {
+      activations[job.sums + row / 4u + i] = row_sums[i];
+    }
+//#endif
   }
 //#endif
   // The results in one array and one loop over it, whose length the compiler does not know: unrolled,
   // the loads and stores of the epilogue slow the product down on some drivers.
+  var tile = array<vec4f, TILE_ROWS>(
+    t0[0], t0[1], t0[2], t0[3],
+    t1[0], t1[1], t1[2], t1[3],
+    t2[0], t2[1], t2[2], t2[3],
+    t3[0], t3[1], t3[2], t3[3],
 //#if SUBGROUPS
-  var tile = array<vec4f, 32>(
-    t00[0], t01[0], t00[1], t01[1], t00[2], t01[2], t00[3], t01[3],
-    t10[0], t11[0], t10[1], t11[1], t10[2], t11[2], t10[3], t11[3],
-    t20[0], t21[0], t20[1], t21[1], t20[2], t21[2], t20[3], t21[3],
-    t30[0], t31[0], t30[1], t31[1], t30[2], t31[2], t30[3], t31[3],
-  );
-//#else
-  var tile = array<vec4f, 16>(
-    t00[0], t01[0], t00[1], t01[1], t00[2], t01[2], t00[3], t01[3],
-    t10[0], t11[0], t10[1], t11[1], t10[2], t11[2], t10[3], t11[3],
-  );
+    t4[0], t4[1], t4[2], t4[3],
+    t5[0], t5[1], t5[2], t5[3],
+    t6[0], t6[1], t6[2], t6[3],
+    t7[0], t7[1], t7[2], t7[3],
 //#endif
+  );
 //#if TN
   if (job.turned == 1u) {
     // Blocks of four by four are turned in place; entry i of the array is then a vec4 along the rows.
+    let u0 = transpose(t0); let u1 = transpose(t1); let u2 = transpose(t2); let u3 = transpose(t3);
 //#if SUBGROUPS
-    let u00 = transpose(t00); let u01 = transpose(t01); let u10 = transpose(t10); let u11 = transpose(t11);
-    let u20 = transpose(t20); let u21 = transpose(t21); let u30 = transpose(t30); let u31 = transpose(t31);
-    tile = array<vec4f, 32>(
-      u00[0], u10[0], u20[0], u30[0], u00[1], u10[1], u20[1], u30[1],
-      u00[2], u10[2], u20[2], u30[2], u00[3], u10[3], u20[3], u30[3],
-      u01[0], u11[0], u21[0], u31[0], u01[1], u11[1], u21[1], u31[1],
-      u01[2], u11[2], u21[2], u31[2], u01[3], u11[3], u21[3], u31[3],
+    let u4 = transpose(t4); let u5 = transpose(t5); let u6 = transpose(t6); let u7 = transpose(t7);
+    tile = array<vec4f, TILE_ROWS>(
+      u0[0], u1[0], u2[0], u3[0], u4[0], u5[0], u6[0], u7[0],
+      u0[1], u1[1], u2[1], u3[1], u4[1], u5[1], u6[1], u7[1],
+      u0[2], u1[2], u2[2], u3[2], u4[2], u5[2], u6[2], u7[2],
+      u0[3], u1[3], u2[3], u3[3], u4[3], u5[3], u6[3], u7[3],
     );
 //#else
-    let u00 = transpose(t00); let u01 = transpose(t01); let u10 = transpose(t10); let u11 = transpose(t11);
-    tile = array<vec4f, 16>(
-      u00[0], u10[0], u00[1], u10[1], u00[2], u10[2], u00[3], u10[3],
-      u01[0], u11[0], u01[1], u11[1], u01[2], u11[2], u01[3], u11[3],
+    tile = array<vec4f, TILE_ROWS>(
+      u0[0], u1[0], u2[0], u3[0],
+      u0[1], u1[1], u2[1], u3[1],
+      u0[2], u1[2], u2[2], u3[2],
+      u0[3], u1[3], u2[3], u3[3],
     );
 //#endif
     let across = TILE_ROWS / 4u;
-    for (var i = 0u; i < min(2u, last_column + 1u - min(column, last_column + 1u)) * TILE_ROWS; i++) {
+    for (var i = 0u; i < select(0u, TILE_ROWS, column <= last_column); i++) {
       let out_row = column * 4u + i / across;
       let out_column = row / 4u + i % across;
       if (out_row < job.columns && out_column <= last_row / 4u) {
@@ -234,8 +264,7 @@ fn main(
     return;
   }
 //#endif
-  let rows = min(job.rows - row, TILE_ROWS);
-  for (var i = 0u; i < 2u * rows; i++) {
-    store(job, row + i / 2u, column + i % 2u, tile[i]);
+  for (var i = 0u; i < min(job.rows - row, TILE_ROWS); i++) {
+    store(job, row + i, column, tile[i]);
   }
 }

@@ -5,7 +5,7 @@ struct Job {
   rows: u32,
   columns: u32,
   depth: u32, // NT, NN: in vec4s; TN: in rows
-  column_tiles: u32,
+  inner_tiles: u32, // tiles of the direction that work goes in first: down in TN, across in the others
   a: u32,
   a_stride: u32,
   b: u32,
@@ -25,12 +25,8 @@ struct Job {
   addend_stride: u32,
 //#endif
 //#if TN
-  product_tiles: u32,
   turned: u32, // 1: out is stored transposed
-  summand: u32, // the factor whose columns are summed
-  summand_stride: u32,
-  summand_width: u32,
-  sums: u32,
+  sums: u32, // the column sums of A, or of B where out is turned
 //#endif
 }
 

@@ -94,33 +94,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let across = lane % 16u;
   let down = lane / 16u;
 //#if TN
-  // The last tiles sum 64 columns each: invocations below each other share a column's rows.
-  if (work.y >= job.product_tiles) {
-    let summed = (work.y - job.product_tiles) * 16u + across;
-    var partial = vec4f(0.0);
-    if (summed < job.summand_width) {
-      for (var k = down; k < job.depth; k += 8u) {
-        partial += activations[job.summand + k * job.summand_stride + summed];
-      }
-    }
-    left[lane] = partial;
-    workgroupBarrier();
-    if (down == 0u && summed < job.summand_width) {
-      var total = partial;
-      for (var i = 1u; i < 8u; i++) {
-        total += left[16u * i + across];
-      }
-      activations[job.sums + summed] = total;
-    }
-    return;
-  }
+  // Columns outnumber rows: going down first, the larger factor is read from far memory once.
+  let first_row = (work.y % job.inner_tiles) * 16u; // in vec4s, as all that follows
+  let first_column = (work.y / job.inner_tiles) * 16u;
   let depth = (job.depth + 3u) / 4u;
 //#else
+  let first_row = (work.y / job.inner_tiles) * 16u;
+  let first_column = (work.y % job.inner_tiles) * 16u;
   let depth = job.depth;
 //#endif
-
-  let first_row = (work.y / job.column_tiles) * 16u; // in vec4s, as all that follows
-  let first_column = (work.y % job.column_tiles) * 16u;
   let column = first_column + across;
 
   // The block that this invocation loads. Neighbours load what lies side by side in memory.
@@ -144,6 +126,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 //#endif
   var t0 = mat4x4f(bias, bias, bias, bias);
   var t1 = t0;
+//#if TN
+  // One column of tiles, or one row of them, sums the columns of the factor that is the gradient.
+  let summing = select(first_column == 0u && loads_a, first_row == 0u && !loads_a, job.turned == 1u);
+  var sums = vec4f(0.0);
+//#endif
   var block: mat4x4f;
   if (loads_a) {
     block = block_of_a(job, first_row + along, step);
@@ -151,6 +138,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     block = block_of_b(job, first_column + along, step);
   }
   for (var k = 0u; k < depth; k += STEPS / 4u) {
+//#if TN
+    sums += block[0] + block[1] + block[2] + block[3];
+//#endif
     workgroupBarrier();
     for (var i = 0u; i < 4u; i++) {
       let place = (4u * step + i) * STRIDE + along;
@@ -180,6 +170,20 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 
   let row = first_row + 2u * down;
 //#if TN
+  // Four invocations hold the sums of the same columns, over different steps of the depth.
+  workgroupBarrier();
+  if (summing) {
+    left[step * STRIDE + along] = sums;
+  }
+  workgroupBarrier();
+  if (summing && step == 0u) {
+    let place = select(first_row, first_column, job.turned == 1u) + along;
+    let end = (select(job.rows, job.columns, job.turned == 1u) - 1u) / 4u;
+    if (place <= end) {
+      activations[job.sums + place] = left[along] + left[STRIDE + along] + left[2u * STRIDE + along] +
+        left[3u * STRIDE + along];
+    }
+  }
   if (job.turned == 1u) {
     let u0 = transpose(t0);
     let u1 = transpose(t1);

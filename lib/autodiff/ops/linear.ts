@@ -223,12 +223,9 @@ function productOfColumns(
           out: dWeight.at(job, replicas),
           out_stride: dWeight.stride,
           turned: turned ? 1 : 0,
-          summand: gradient.at,
-          summand_stride: gradient.stride,
-          summand_width: dy.width / 4,
           sums: dBias.at(job, replicas),
         };
-      }, true),
+      }, "down"),
   });
   return [dWeight, dBias];
 }
@@ -279,34 +276,29 @@ function matmulKernel(target: Target, directives: string[]): KernelSpec {
 function tileOf({ matmul, matmulLanes }: Target): { rows: number; columns: number } {
   switch (matmul) {
     case "subgroups":
-      return { rows: 16, columns: 8 * matmulLanes };
+      return { rows: 32, columns: 4 * matmulLanes };
     case "registers":
-      return { rows: 8, columns: 8 * matmulLanes };
+      return { rows: 16, columns: 4 * matmulLanes };
     case "tiled":
       return { rows: 64, columns: 4 * matmulLanes };
   }
 }
 
-/** Adds the tiling to the jobs' fields; `sums` adds tiles for the column sums. */
+/** Adds the tiling to the jobs' fields; `first` is the direction in which work goes on first. */
 function matmulJobs(
   target: Target,
   replicas: number,
   fields: (job: number) => Record<string, number> & { rows: number; columns: number },
-  sums = false,
+  first: "across" | "down" = "across",
 ): Job[] {
   const tile = tileOf(target);
   return Array.from({ length: replicas }, (_, job) => {
     const record = fields(job);
-    const columnTiles = Math.ceil(record.columns / tile.columns);
-    const productTiles = columnTiles * Math.ceil(record.rows / tile.rows);
-    const sumTiles = sums ? Math.ceil(record.summand_width! / target.matmulLanes) : 0;
+    const across = Math.ceil(record.columns / tile.columns);
+    const down = Math.ceil(record.rows / tile.rows);
     return {
-      fields: {
-        ...record,
-        column_tiles: columnTiles,
-        ...(sums && { product_tiles: productTiles }),
-      },
-      tiles: productTiles + sumTiles,
+      fields: { ...record, inner_tiles: first === "across" ? across : down },
+      tiles: across * down,
     };
   });
 }

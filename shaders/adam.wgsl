@@ -1,12 +1,11 @@
-// Adam (with decay: AdamW) over a whole family of networks, and where the family has target networks
-// the exponential moving average of the parameters it just moved. The host computes the step's scalars in double precision.
+// A step of an optimizer over a whole family of networks.
 
 override WORKGROUP = 64u;
 
 struct Job {
   count: u32, // in vec4s
-  parameter: u32,
   gradient: u32,
+  parameter: u32,
   mean: u32,
   square: u32,
   rate: u32, // scalar: learning rate / (1 - beta1^k)
@@ -31,19 +30,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let work = worklist[group.x + group.y * 65535u];
   let job = jobs[work.x];
   let i = work.y * WORKGROUP + lane;
-  if (i >= job.count) {
-    return;
-  }
-  let g = activations[job.gradient + i];
-  let mean = job.beta1 * parameters[job.mean + i] + job.one_minus_beta1 * g;
-  let square = job.beta2 * parameters[job.square + i] + job.one_minus_beta2 * g * g;
-  let step_size = mean / (sqrt(square) * scalar(job.correction) + job.epsilon);
-  let moved = parameters[job.parameter + i] * scalar(job.decay) - scalar(job.rate) * step_size;
-  parameters[job.mean + i] = mean;
-  parameters[job.square + i] = square;
-  parameters[job.parameter + i] = moved;
-  if (job.average_rate > 0.0) {
-    let average = parameters[job.average + i];
-    parameters[job.average + i] = job.average_rate * moved + (1.0 - job.average_rate) * average;
+  if (i < job.count) {
+    update(job, i, activations[job.gradient + i]);
   }
 }

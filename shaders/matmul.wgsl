@@ -205,16 +205,16 @@ fn main(
   // One column of tiles, or one row of them, stores the sums of the factor that is the gradient.
   if (job.turned == 1u) {
     if (row == 0u && column <= last_column) {
-      activations[job.sums + column] = column_sums;
+      store_gradient(job, job.sums + column, column_sums);
     }
   } else if (work.y < job.inner_tiles) {
 //#if SUBGROUPS
     if (lane < 8u && row / 4u + lane <= last_row / 4u) {
-      activations[job.sums + row / 4u + lane] = row_sums;
+      store_gradient(job, job.sums + row / 4u + lane, row_sums);
     }
 //#else
     for (var i = 0u; i < min(TILE_ROWS / 4u, last_row / 4u + 1u - row / 4u) && lane == 0u; i++) {
-      activations[job.sums + row / 4u + i] = row_sums[i];
+      store_gradient(job, job.sums + row / 4u + i, row_sums[i]);
     }
 //#endif
   }
@@ -258,7 +258,7 @@ fn main(
       let out_row = column * 4u + i / across;
       let out_column = row / 4u + i % across;
       if (out_row < job.columns && out_column <= last_row / 4u) {
-        activations[job.out + out_row * job.out_stride + out_column] = tile[i];
+        store_gradient(job, job.out + out_row * job.out_stride + out_column, tile[i]);
       }
     }
     return;

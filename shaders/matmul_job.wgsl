@@ -28,15 +28,42 @@ struct Job {
   turned: u32, // 1: out is stored transposed
   sums: u32, // the column sums of A, or of B where out is turned
 //#endif
+//#if UPDATE
+  gradient: u32, // the family's gradient: what is stored there moves the parameters at the same place
+  parameter: u32,
+  mean: u32,
+  square: u32,
+  rate: u32, // scalar: learning rate / (1 - beta1^k)
+  correction: u32, // scalar: 1 / sqrt(1 - beta2^k)
+  decay: u32, // scalar: 1 - learning rate * weight decay
+  beta1: f32,
+  one_minus_beta1: f32,
+  beta2: f32,
+  one_minus_beta2: f32,
+  epsilon: f32,
+  average: u32,
+  average_rate: f32, // 0 without target networks
+//#endif
 }
 
 @group(0) @binding(0) var<storage, read> worklist: array<vec2u>;
 @group(0) @binding(1) var<storage, read> jobs: array<Job>;
-//#if TN
-//#else
+//#if UPDATE
+@group(0) @binding(2) var<storage, read_write> parameters: array<vec4f>;
+//#elif !TN
 @group(0) @binding(2) var<storage, read> parameters: array<vec4f>;
 //#endif
 @group(0) @binding(3) var<storage, read_write> activations: array<vec4f>;
+
+//#if TN
+// A gradient, and with UPDATE the step that its parameters take by it.
+fn store_gradient(job: Job, place: u32, value: vec4f) {
+  activations[place] = value;
+//#if UPDATE
+  update(job, place - job.gradient, value);
+//#endif
+}
+//#endif
 
 fn store(job: Job, row: u32, column: u32, total: vec4f) {
   if (row >= job.rows || column * 4u >= job.columns) {
@@ -67,5 +94,9 @@ fn store(job: Job, row: u32, column: u32, total: vec4f) {
 //#endif
   let entry = column * 4u + vec4u(0u, 1u, 2u, 3u);
   value = select(vec4f(0.0), value, entry < vec4u(job.columns));
+//#if TN
+  store_gradient(job, job.out + row * job.out_stride + column, value);
+//#else
   activations[job.out + row * job.out_stride + column] = value;
+//#endif
 }

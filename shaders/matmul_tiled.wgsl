@@ -180,8 +180,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let place = select(first_row, first_column, job.turned == 1u) + along;
     let end = (select(job.rows, job.columns, job.turned == 1u) - 1u) / 4u;
     if (place <= end) {
-      activations[job.sums + place] = left[along] + left[STRIDE + along] + left[2u * STRIDE + along] +
-        left[3u * STRIDE + along];
+      let total = left[along] + left[STRIDE + along] + left[2u * STRIDE + along] + left[3u * STRIDE + along];
+      store_gradient(job, job.sums + place, total);
     }
   }
   if (job.turned == 1u) {
@@ -192,10 +192,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       if (4u * column + i < job.columns) {
         let out = job.out + (4u * column + i) * job.out_stride + row;
         if (row <= last_row) {
-          activations[out] = u0[i];
+          store_gradient(job, out, u0[i]);
         }
         if (row + 1u <= last_row) {
-          activations[out + 1u] = u1[i];
+          store_gradient(job, out + 1u, u1[i]);
         }
       }
     }

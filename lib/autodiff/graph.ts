@@ -73,6 +73,18 @@ export interface Operation {
   absorbAddend?(addend: Tensor): boolean;
   /** Takes over the multiplication of the output with an activation's derivative. */
   absorbDerivative?(activation: "relu" | "tanh" | "mish" | "softplus", saved: Tensor): boolean;
+  /** Takes over the step of an optimizer by the gradients it computes. */
+  absorbUpdate?(update: ParameterUpdate): void;
+}
+
+/** A step of an optimizer, for the kernel that computes a gradient to take at once. */
+export interface ParameterUpdate {
+  /** WGSL with a function `update(job, i, gradient)`, and what it needs. */
+  readonly source: string;
+  /** Fields that the function reads of the job. */
+  readonly fields: () => Record<string, number>;
+  /** What it reads and writes. */
+  readonly touched: readonly Tensor[];
 }
 
 /** A number reported every step, one for each replica. */

@@ -82,6 +82,11 @@ export class ParameterSet {
     return [...this.#tensors.values()];
   }
 
+  /** All parameters' counterparts in a storage of this layout, in order. */
+  tensorsIn(storage: Storage): Tensor[] {
+    return this.#places().map(([shape, start]) => this.#tensorIn(storage, shape, start));
+  }
+
   /** The whole family as one tensor, for operations over everything. */
   get whole(): Tensor {
     return wholeOf(this.storage);

@@ -1,9 +1,11 @@
 /**
- * Adam and AdamW over a family of networks in one dispatch, with the moving average of target networks.
+ * Adam and AdamW over a family of networks, with the moving average of target networks: in the kernels
+ * that compute the gradients, or in a dispatch of its own.
  *
  * @module
  */
 import adamSource from "../../shaders/adam.wgsl" with { type: "text" };
+import adamUpdateSource from "../../shaders/adam_update.wgsl" with { type: "text" };
 import stepSource from "../../shaders/step.wgsl" with { type: "text" };
 import { gradients } from "../autodiff/gradients.ts";
 import type { Graph, Loss } from "../autodiff/graph.ts";
@@ -34,75 +36,99 @@ const beta1 = 0.9;
 const beta2 = 0.999;
 const epsilon = 1e-8;
 const workgroup = 64;
+const updateSource = stepSource + adamUpdateSource;
 
-/** Records one step of Adam (AdamW with decay) that minimises `loss` by all of `parameters`. */
+/**
+ * Records one step of Adam (AdamW with decay) that minimises `loss` by all of `parameters`. Where the
+ * gradients of all of them are products of their own, those kernels take the step as well.
+ */
 export function minimize(
   graph: Graph,
   loss: Loss,
   parameters: ParameterSet,
   options: AdamOptions,
 ): Optimizer {
-  return adam(
-    graph,
-    parameters,
-    parameters.gather(gradients(graph, loss, parameters.tensors)),
-    options,
-  );
+  const found = gradients(graph, loss, parameters.tensors);
+  const producers = found.map((gradient) => gradient ? graph.extensible(gradient) : undefined);
+  const gradient = parameters.gather(found);
+  if (!producers.every((producer) => producer?.absorbUpdate)) {
+    return adam(graph, parameters, gradient, options);
+  }
+  const { optimizer, fields, storages } = prepare(graph, parameters, gradient, options);
+  const counterparts = storages.map((storage) => parameters.tensorsIn(storage));
+  for (const producer of new Set(producers)) {
+    producer!.absorbUpdate!({
+      source: updateSource,
+      fields,
+      touched: counterparts.flatMap((tensors) =>
+        tensors.filter((_, parameter) => producers[parameter] === producer)
+      ),
+    });
+  }
+  return optimizer;
 }
 
-/**
- * Records one step of Adam from a gradient that lies as the parameters do. As in PyTorch, ε is added
- * after the bias correction and the decay precedes the move.
- */
+/** Records one step of Adam from a gradient that lies as the parameters do. */
 export function adam(
   graph: Graph,
   parameters: ParameterSet,
   gradient: Tensor,
-  { learningRate, weightDecay = 0, target }: AdamOptions,
+  options: AdamOptions,
 ): Optimizer {
-  const moments = { mean: parameters.like(graph), square: parameters.like(graph), gradient };
-  const whole = parameters.whole;
-  const tensorOf = (storage: Storage) => new Tensor(whole, storage);
-  const touched = [
-    whole,
-    tensorOf(moments.mean),
-    tensorOf(moments.square),
-    ...(target ? [target.parameters.whole] : []),
-  ];
-  const rate = graph.scalar((k) => learningRate(k) / (1 - beta1 ** (k + 1)));
-  const correction = graph.scalar((k) => 1 / Math.sqrt(1 - beta2 ** (k + 1)));
-  const decay = graph.scalar((k) => 1 - learningRate(k) * weightDecay);
+  const { optimizer, fields, storages } = prepare(graph, parameters, gradient, options);
+  const { whole } = parameters;
+  const touched = storages.map((storage) => new Tensor(whole, storage));
   graph.record({
     name: "adam",
     inputs: [],
     reads: [gradient, ...touched],
     writes: touched,
-    kernel: () => ({ name: "adam", source: stepSource + adamSource }),
+    kernel: () => ({ name: "adam", source: updateSource + adamSource }),
     jobs: () => {
       const count = (whole.columns * whole.replicas) / 4;
-      return [{
-        fields: {
-          count,
-          parameter: whole.at(0, 1),
-          gradient: gradient.at(0, 1),
-          mean: touched[1]!.at(0, 1),
-          square: touched[2]!.at(0, 1),
-          rate,
-          correction,
-          decay,
-          beta1,
-          one_minus_beta1: 1 - beta1,
-          beta2,
-          one_minus_beta2: 1 - beta2,
-          epsilon,
-          average: target?.parameters.whole.at(0, 1) ?? 0,
-          average_rate: target?.rate ?? 0,
-        },
-        tiles: Math.ceil(count / workgroup),
-      }];
+      return [{ fields: { count, ...fields() }, tiles: Math.ceil(count / workgroup) }];
     },
   });
-  return moments;
+  return optimizer;
+}
+
+/**
+ * What a step of Adam needs, whoever takes it: moments, the fields of `update` in
+ * `shaders/adam_update.wgsl`, and the storages it reads and writes. As in PyTorch, ε is added after the
+ * bias correction and the decay precedes the move.
+ */
+function prepare(
+  graph: Graph,
+  parameters: ParameterSet,
+  gradient: Tensor,
+  { learningRate, weightDecay = 0, target }: AdamOptions,
+): { optimizer: Optimizer; fields: () => Record<string, number>; storages: Storage[] } {
+  const mean = parameters.like(graph);
+  const square = parameters.like(graph);
+  const rate = graph.scalar((k) => learningRate(k) / (1 - beta1 ** (k + 1)));
+  const correction = graph.scalar((k) => 1 / Math.sqrt(1 - beta2 ** (k + 1)));
+  const decay = graph.scalar((k) => 1 - learningRate(k) * weightDecay);
+  const place = (storage: Storage) => storage.offset! / 4;
+  return {
+    optimizer: { mean, square, gradient },
+    storages: [parameters.storage, mean, square, ...(target ? [target.parameters.storage] : [])],
+    fields: () => ({
+      gradient: gradient.at(0, 1),
+      parameter: place(parameters.storage),
+      mean: place(mean),
+      square: place(square),
+      rate,
+      correction,
+      decay,
+      beta1,
+      one_minus_beta1: 1 - beta1,
+      beta2,
+      one_minus_beta2: 1 - beta2,
+      epsilon,
+      average: target ? place(target.parameters.storage) : 0,
+      average_rate: target?.rate ?? 0,
+    }),
+  };
 }
 
 /** Learning rate that falls from `rate` to 0 along half a cosine over `period` updates. */

@@ -99,7 +99,7 @@ for (const name of stageNames) {
 }
 
 // Structure decides, not width: three blocks, policies of two layers, as in the paper.
-const dispatches = { critic: 20, behavior: 45, policy: 35 };
+const dispatches = { critic: 16, behavior: 40, policy: 30 };
 
 for (const name of stageNames) {
   Deno.test(`${name} stage: a step takes at most ${dispatches[name]} dispatches`, async () => {

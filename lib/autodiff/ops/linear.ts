@@ -12,7 +12,7 @@ import tiledSource from "../../../shaders/matmul_tiled.wgsl" with { type: "text"
 import thinSource from "../../../shaders/matmul_thin.wgsl" with { type: "text" };
 import type { Job, KernelSpec } from "../../gpu/kernel.ts";
 import type { Target } from "../../gpu/target.ts";
-import type { Graph, Operation } from "../graph.ts";
+import type { Graph, Operation, ParameterUpdate } from "../graph.ts";
 import { Tensor } from "../tensor.ts";
 import { foldReplicas } from "./fold_replicas.ts";
 import { type Activation, applyDerivative } from "./unary.ts";
@@ -197,37 +197,68 @@ function productOfColumns(
     width: weight.width,
   });
   const dBias = new Tensor({ replicas, rows: 1, columns: weight.rows });
-  graph.record({
-    name: "linear parameter gradient",
-    inputs: [],
-    reads: [dy, x],
-    writes: [dWeight, dBias],
-    flops: flopsOf(dWeight, dy.rows),
-    kernel: (target) => matmulKernel(target, ["TN"]),
-    jobs: (target) =>
-      matmulJobs(target, replicas, (job) => {
-        const gradient = { at: dy.at(job, replicas), stride: dy.stride, columns: weight.rows };
-        const input = { at: x.at(job, replicas), stride: x.stride, columns: x.width };
-        // Invocations lie along the columns of the second factor: the wider one goes there, and the
-        // result is turned as it is stored.
-        const turned = gradient.columns > input.columns;
-        const [a, b] = turned ? [input, gradient] : [gradient, input];
-        return {
-          rows: a.columns,
-          columns: b.columns,
-          depth: dy.rows,
-          a: a.at,
-          a_stride: a.stride,
-          b: b.at,
-          b_stride: b.stride,
-          out: dWeight.at(job, replicas),
-          out_stride: dWeight.stride,
-          turned: turned ? 1 : 0,
-          sums: dBias.at(job, replicas),
-        };
-      }, "down"),
-  });
+  graph.record(new ProductOfColumns(dy, x, dWeight, dBias));
   return [dWeight, dBias];
+}
+
+/** The gradients of a layer's parameters; an optimizer may move the parameters as they come out. */
+class ProductOfColumns implements Operation {
+  readonly name = "linear parameter gradient";
+  readonly inputs = [];
+  readonly reads: Tensor[];
+  readonly writes: Tensor[];
+  readonly flops: number;
+  #update: ParameterUpdate | null = null;
+
+  constructor(
+    readonly dy: Tensor,
+    readonly x: Tensor,
+    readonly dWeight: Tensor,
+    readonly dBias: Tensor,
+  ) {
+    this.reads = [dy, x];
+    this.writes = [dWeight, dBias];
+    this.flops = flopsOf(dWeight, dy.rows);
+  }
+
+  absorbUpdate(update: ParameterUpdate): void {
+    this.#update = update;
+    this.reads.push(...update.touched);
+    this.writes.push(...update.touched);
+  }
+
+  kernel(target: Target): KernelSpec {
+    return this.#update
+      ? matmulKernel(target, ["TN", "UPDATE"], this.#update.source)
+      : matmulKernel(target, ["TN"]);
+  }
+
+  jobs(target: Target): Job[] {
+    const { dy, x, dWeight, dBias } = this;
+    const { replicas } = dWeight;
+    return matmulJobs(target, replicas, (job) => {
+      const gradient = { at: dy.at(job, replicas), stride: dy.stride, columns: dWeight.rows };
+      const input = { at: x.at(job, replicas), stride: x.stride, columns: x.width };
+      // Invocations lie along the columns of the second factor: the wider one goes there, and the
+      // result is turned as it is stored.
+      const turned = gradient.columns > input.columns;
+      const [a, b] = turned ? [input, gradient] : [gradient, input];
+      return {
+        rows: a.columns,
+        columns: b.columns,
+        depth: dy.rows,
+        a: a.at,
+        a_stride: a.stride,
+        b: b.at,
+        b_stride: b.stride,
+        out: dWeight.at(job, replicas),
+        out_stride: dWeight.stride,
+        turned: turned ? 1 : 0,
+        sums: dBias.at(job, replicas),
+        ...this.#update?.fields(),
+      };
+    }, "down");
+  }
 }
 
 /** Additions and multiplications of a product whose sums have `depth` terms. */
@@ -259,8 +290,8 @@ function thinJobs(
   });
 }
 
-function matmulKernel(target: Target, directives: string[]): KernelSpec {
-  const common = activationSource + jobSource;
+function matmulKernel(target: Target, directives: string[], update = ""): KernelSpec {
+  const common = activationSource + jobSource + update;
   if (target.matmul === "tiled") {
     return { name: "matmul tiled", source: common + tiledSource, directives };
   }

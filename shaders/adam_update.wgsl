@@ -1,0 +1,16 @@
+// Adam (with decay: AdamW) for vec4 `i` of a family of networks whose gradient is `g`, and where the
+// family has target networks the exponential moving average of the parameters it just moved. The host
+// computes the step's scalars in double precision. Kernels that use it declare its fields in their Job.
+fn update(job: Job, i: u32, g: vec4f) {
+  let mean = job.beta1 * parameters[job.mean + i] + job.one_minus_beta1 * g;
+  let square = job.beta2 * parameters[job.square + i] + job.one_minus_beta2 * g * g;
+  let step_size = mean / (sqrt(square) * scalar(job.correction) + job.epsilon);
+  let moved = parameters[job.parameter + i] * scalar(job.decay) - scalar(job.rate) * step_size;
+  parameters[job.mean + i] = mean;
+  parameters[job.square + i] = square;
+  parameters[job.parameter + i] = moved;
+  if (job.average_rate > 0.0) {
+    let average = parameters[job.average + i];
+    parameters[job.average + i] = job.average_rate * moved + (1.0 - job.average_rate) * average;
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * Adam inside the kernels that compute gradients, beside Adam in a dispatch of its own. (That the
+ * latter is PyTorch's is shown in `tests/autodiff/pytorch_ops_test.ts`, and whole stages in
+ * `tests/parity_test.ts`.)
+ *
+ * @module
+ */
+import { assert, assertEquals } from "@std/assert";
+import { Engine } from "../../lib/autodiff/engine.ts";
+import { gradients } from "../../lib/autodiff/gradients.ts";
+import { Graph } from "../../lib/autodiff/graph.ts";
+import { add } from "../../lib/autodiff/ops/add.ts";
+import { meanSquaredError } from "../../lib/autodiff/ops/losses.ts";
+import { ParameterSet } from "../../lib/autodiff/parameters.ts";
+import { uniform } from "../../lib/autodiff/random.ts";
+import { writeInput } from "../../lib/autodiff/compile.ts";
+import {
+  type MatmulVariant,
+  matmulVariants,
+  portableTarget,
+  targetOf,
+} from "../../lib/gpu/target.ts";
+import { mlp, mlpShapes } from "../../lib/nn/mlp.ts";
+import { adam, constant, minimize } from "../../lib/optim/adam.ts";
+
+const rows = 37;
+const replicas = 2;
+const sizes = { inputs: [14], hidden: [70, 33], outputs: 3 };
+const options = { learningRate: constant(1e-2), weightDecay: 1e-2 };
+
+/** Parameters, moments and targets after four steps, and the kernels of a step. */
+async function trained(engine: Engine, inProducts: boolean) {
+  const graph = new Graph({ seeds: [0, 1] });
+  const shapes = mlpShapes(sizes);
+  const parameters = new ParameterSet(graph, shapes, replicas);
+  const target = { parameters: new ParameterSet(graph, shapes, replicas), rate: 0.1 };
+  const x = graph.input(rows, 14);
+  const goal = graph.input(rows, sizes.outputs);
+  const loss = meanSquaredError(graph, "loss", mlp(graph, parameters, x), goal);
+  const optimizer = inProducts ? minimize(graph, loss, parameters, { ...options, target }) : adam(
+    graph,
+    parameters,
+    parameters.gather(gradients(graph, loss, parameters.tensors)),
+    { ...options, target },
+  );
+  const program = await engine.compile(graph);
+  let stream = 0;
+  const numbers = (count: number) =>
+    Float32Array.from(uniform(7, stream++, 0, count), (u) => u - 0.5);
+  for (let replica = 0; replica < replicas; replica++) {
+    for (const family of [parameters, target.parameters]) {
+      const values = shapes.map(({ name, rows, segments }) => {
+        const columns = segments.reduce((total, width) => total + width, 0);
+        return [name, numbers(rows * columns)] as const;
+      });
+      family.write(program, replica, new Map(values));
+    }
+  }
+  for (const input of [x, goal]) {
+    writeInput(program, input, numbers(replicas * input.rows * input.columns));
+  }
+  const kernels = program.kernelNames;
+  await program.submit(0, 4);
+  const storages = [
+    parameters.storage,
+    optimizer.mean,
+    optimizer.square,
+    target.parameters.storage,
+  ];
+  const values = [];
+  for (const storage of storages) {
+    const read = await parameters.read(program, storage);
+    values.push(read.flatMap((replica) => [...replica.values()].flatMap((array) => [...array])));
+  }
+  program.destroy();
+  return { kernels, values };
+}
+
+Deno.test("Adam takes the same step where gradients are computed as in a dispatch of its own", async (t) => {
+  for (const variant of matmulVariants) {
+    using engine = await Engine.open(portableTarget);
+    const ignore = variant === "subgroups" && !engine.gpu.adapter.subgroups;
+    await t.step({ name: variant, ignore, fn: () => compare(variant) });
+  }
+});
+
+async function compare(variant: MatmulVariant): Promise<void> {
+  using engine = await Engine.open(targetOf(variant));
+  const fused = await trained(engine, true);
+  const apart = await trained(engine, false);
+  assertEquals(apart.kernels.filter((kernel) => kernel === "adam").length, 1);
+  assertEquals(fused.kernels.length, apart.kernels.length - 1);
+  assert(!fused.kernels.includes("adam"));
+  // A compiler may contract a product and a sum in one kernel and not in the other.
+  fused.values.forEach((values, i) => {
+    const worst = Math.max(...values.map((value, k) => Math.abs(value - apart.values[i]![k]!)));
+    assert(worst <= 1e-6, `storage ${i} differs by ${worst}`);
+    assert(values.some((value) => value !== 0));
+  });
+}
+
+Deno.test("Adam has a dispatch of its own where a gradient is a sum", async () => {
+  using engine = await Engine.open();
+  const graph = new Graph({ seeds: [0] });
+  const parameters = new ParameterSet(
+    graph,
+    mlpShapes({ inputs: [4], hidden: [8], outputs: 4 }),
+    1,
+  );
+  const once = mlp(graph, parameters, graph.input(8, 4));
+  const twice = mlp(graph, parameters, once);
+  const loss = meanSquaredError(graph, "loss", add(graph, once, twice), graph.input(8, 4));
+  minimize(graph, loss, parameters, options);
+  const program = await engine.compile(graph);
+  const kernels = program.kernelNames;
+  program.destroy();
+  assertEquals(kernels.at(-1), "adam");
+});

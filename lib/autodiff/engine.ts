@@ -63,9 +63,11 @@ export class Engine {
    * Compiles a graph.
    *
    * @param kept Tensors to read after a step: their memory is not used again.
+   * @param bindable Bytes that a buffer may have, by default what the adapter binds in one piece.
+   * Arenas that would be larger are cut into slices of some seeds each, which run one after another.
    */
-  compile(graph: Graph, kept: readonly Tensor[] = []): Promise<Program> {
-    return compile(this.gpu, this.#kernels, this.target, graph, kept);
+  compile(graph: Graph, kept: readonly Tensor[] = [], bindable?: number): Promise<Program> {
+    return compile(this.gpu, this.#kernels, this.target, graph, kept, bindable);
   }
 
   /** What the GPU can do at most, measured once; null where it has no timestamp queries. */

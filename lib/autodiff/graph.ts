@@ -82,7 +82,7 @@ export interface ParameterUpdate {
   /** WGSL with a function `update(job, i, gradient)`, and what it needs. */
   readonly source: string;
   /** Fields that the function reads of the job. */
-  readonly fields: () => Record<string, number>;
+  readonly fields: (job: number, jobs: number) => Record<string, number>;
   /** What it reads and writes. */
   readonly touched: readonly Tensor[];
 }
@@ -161,8 +161,8 @@ export class Graph {
   }
 
   /** A storage whose contents outlive the step. */
-  persist(shape: Omit<Storage, "offset" | "persistent">): Storage {
-    const storage: Storage = { ...shape, persistent: true, offset: undefined };
+  persist(shape: Omit<Storage, "offset" | "slices" | "persistent">): Storage {
+    const storage: Storage = { ...shape, persistent: true, offset: undefined, slices: 1 };
     this.persistent.push(storage);
     return storage;
   }

@@ -6,6 +6,7 @@
  */
 import type { Program } from "../gpu/program.ts";
 import type { Graph } from "./graph.ts";
+import { readStorage, writeReplica } from "./memory.ts";
 import { padded, type Storage, Tensor } from "./tensor.ts";
 
 /** One parameter: a matrix `[rows, Σ segments]`, or with one row a vector. */
@@ -110,6 +111,7 @@ export class ParameterSet {
       sharing: "sequence",
       persistent: false,
       offset: undefined,
+      slices: 1,
     };
     this.#places().forEach(([shape, start], i) => {
       const gradient = gradients[i];
@@ -138,17 +140,13 @@ export class ParameterSet {
         (packed, plain, columns) => floats.set(given.subarray(plain, plain + columns), packed),
       );
     }
-    program.write(storage.arena, storage.offset! + replica * storage.replicaSize, floats);
+    writeReplica(program, storage, replica, floats);
   }
 
   /** Reads the values of every replica from a storage of this layout (the parameters by default). */
   async read(program: Program, storage = this.storage): Promise<ParameterValues[]> {
     const { replicaSize } = storage;
-    const floats = await program.read(
-      storage.arena,
-      storage.offset!,
-      replicaSize * this.replicas,
-    );
+    const floats = await readStorage(program, storage);
     return Array.from({ length: this.replicas }, (_, replica) => {
       const values: ParameterValues = new Map();
       for (const [shape, start] of this.#places()) {

@@ -23,8 +23,10 @@ export interface Storage {
   readonly sharing: "columns" | "sequence";
   /** Whether its contents outlive a step (inputs, parameters), so its memory is never reused. */
   readonly persistent: boolean;
-  /** Floats from the arena's start; assigned at compilation. */
+  /** Floats from the start of the arena, or of each of its slices; assigned at compilation. */
   offset: number | undefined;
+  /** Slices that its replicas are divided among; assigned at compilation. */
+  slices: number;
 }
 
 /** Rounds up to whole vec4s, the unit of every row. */
@@ -70,6 +72,7 @@ export class Tensor {
       sharing: "columns",
       persistent: false,
       offset: undefined,
+      slices: 1,
     };
   }
 
@@ -110,14 +113,15 @@ export class Tensor {
   }
 
   /**
-   * Place of a replica's first row, in vec4s from the arena's start, for job `job` of an operation on
+   * Place of a replica's first row, in vec4s from the start of its slice of the arena, for job `job` of an operation on
    * `jobs` replicas: a tensor with fewer replicas serves neighbouring ones (Q-heads share a seed's
    * minibatch).
    */
   at(job: number, jobs: number): number {
-    const { offset, replicaSize } = this.storage;
+    const { offset, replicaSize, replicas, slices } = this.storage;
     if (offset === undefined) throw new Error("Tensor.at: the tensor has no place yet");
-    return (offset + Math.floor((job * this.replicas) / jobs) * replicaSize + this.start) / 4;
+    const replica = Math.floor((job * this.replicas) / jobs) % (replicas / slices);
+    return (offset + replica * replicaSize + this.start) / 4;
   }
 
   /**

@@ -5,14 +5,15 @@
  * @module
  */
 import type { Engine } from "../autodiff/engine.ts";
+import { writeInput } from "../autodiff/compile.ts";
 import { gradients } from "../autodiff/gradients.ts";
 import { Graph, type Loss, type OperationName } from "../autodiff/graph.ts";
+import { readStorage } from "../autodiff/memory.ts";
 import { concatenate } from "../autodiff/ops/concatenate.ts";
 import { ParameterSet } from "../autodiff/parameters.ts";
 import { padded, type Tensor } from "../autodiff/tensor.ts";
 import { kernelKey, type KernelSpec } from "../gpu/kernel.ts";
 import type { Program } from "../gpu/program.ts";
-import { writeInput } from "../autodiff/compile.ts";
 
 /** An input of a computation, the same shape for every seed. */
 export interface InputShape {
@@ -220,7 +221,7 @@ async function readSegments(
   segments: readonly number[],
 ): Promise<{ values: Float32Array; clean: boolean }> {
   const { replicas, rows, columns, rowStride, start, storage } = tensor;
-  const floats = await program.read(storage.arena, storage.offset!, storage.replicaSize * replicas);
+  const floats = await readStorage(program, storage);
   const values = new Float32Array(replicas * rows * columns);
   let clean = true;
   let to = 0;

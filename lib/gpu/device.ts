@@ -105,9 +105,7 @@ export class Gpu {
       const limit = Math.min(this.limits.maxStorageBufferBindingSize, this.limits.maxBufferSize);
       throw new UserError(
         `${label} needs ${mebibytes(size)} of GPU memory in one buffer, and ${this.adapter.name} ` +
-          `binds at most ${
-            mebibytes(limit)
-          }. Use fewer seeds, a smaller batch or narrower networks.`,
+          `binds at most ${mebibytes(limit)}. Use a smaller batch or narrower networks.`,
       );
     }
     return this.device.createBuffer({

@@ -16,6 +16,8 @@ export interface DispatchPlan {
   readonly jobs: readonly Job[];
   /** What it is to compute; absent where nobody asks. */
   readonly work?: Work;
+  /** Which of the arenas stands behind a name that the shader binds; others are bound as named. */
+  readonly arenas?: Readonly<Record<string, string>>;
 }
 
 /** What a dispatch has to do, whatever kernel does it. */
@@ -32,7 +34,7 @@ export interface Work {
 export interface ProgramPlan {
   /** The dispatches of a step, in order. */
   readonly dispatches: readonly DispatchPlan[];
-  /** Sizes of the program's own arenas in bytes, by the name shaders bind them under. */
+  /** Sizes of the program's own arenas in bytes, by name. */
   readonly arenas: Readonly<Record<string, number>>;
   /** Buffers that outlive the program (the data set), by the name shaders bind them under. */
   readonly shared: Readonly<Record<string, GPUBuffer>>;
@@ -127,7 +129,7 @@ export class Program {
       buffers.set(name, buffer);
       owned.push(buffer);
     }
-    const dispatches = plan.dispatches.map(({ jobs }, d) => {
+    const dispatches = plan.dispatches.map(({ jobs, arenas }, d) => {
       const kernel = compiled[d]!;
       const { worklist, x, y } = worklistOf(jobs);
       const tables = {
@@ -136,7 +138,9 @@ export class Program {
       };
       owned.push(...Object.values(tables));
       const entries = kernel.bindings.map(({ binding, name }) => {
-        const buffer = name === "worklist" || name === "jobs" ? tables[name] : buffers.get(name);
+        const buffer = name === "worklist" || name === "jobs"
+          ? tables[name]
+          : buffers.get(arenas?.[name] ?? name);
         if (!buffer) {
           throw new Error(`kernel "${kernel.name}" binds "${name}", which nothing provides`);
         }

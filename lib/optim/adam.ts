@@ -8,7 +8,7 @@ import adamSource from "../../shaders/adam.wgsl" with { type: "text" };
 import adamUpdateSource from "../../shaders/adam_update.wgsl" with { type: "text" };
 import stepSource from "../../shaders/step.wgsl" with { type: "text" };
 import { gradients } from "../autodiff/gradients.ts";
-import type { Graph, Loss } from "../autodiff/graph.ts";
+import type { Graph, Loss, ParameterUpdate } from "../autodiff/graph.ts";
 import type { ParameterSet } from "../autodiff/parameters.ts";
 import { type Storage, Tensor } from "../autodiff/tensor.ts";
 
@@ -84,10 +84,14 @@ export function adam(
     reads: [gradient, ...touched],
     writes: touched,
     kernel: () => ({ name: "adam", source: updateSource + adamSource }),
-    jobs: () => {
-      const count = (whole.columns * whole.replicas) / 4;
-      return [{ fields: { count, ...fields() }, tiles: Math.ceil(count / workgroup) }];
-    },
+    jobs: () =>
+      Array.from({ length: whole.replicas }, (_, job) => {
+        const count = whole.columns / 4;
+        return {
+          fields: { count, ...fields(job, whole.replicas) },
+          tiles: Math.ceil(count / workgroup),
+        };
+      }),
   });
   return optimizer;
 }
@@ -102,32 +106,41 @@ function prepare(
   parameters: ParameterSet,
   gradient: Tensor,
   { learningRate, weightDecay = 0, target }: AdamOptions,
-): { optimizer: Optimizer; fields: () => Record<string, number>; storages: Storage[] } {
+): { optimizer: Optimizer; fields: ParameterUpdate["fields"]; storages: Storage[] } {
   const mean = parameters.like(graph);
   const square = parameters.like(graph);
   const rate = graph.scalar((k) => learningRate(k) / (1 - beta1 ** (k + 1)));
   const correction = graph.scalar((k) => 1 / Math.sqrt(1 - beta2 ** (k + 1)));
   const decay = graph.scalar((k) => 1 - learningRate(k) * weightDecay);
-  const place = (storage: Storage) => storage.offset! / 4;
+  const storages = [
+    parameters.storage,
+    mean,
+    square,
+    ...(target ? [target.parameters.storage] : []),
+  ];
+  const wholes = storages.map((storage) => new Tensor(parameters.whole, storage));
   return {
     optimizer: { mean, square, gradient },
-    storages: [parameters.storage, mean, square, ...(target ? [target.parameters.storage] : [])],
-    fields: () => ({
-      gradient: gradient.at(0, 1),
-      parameter: place(parameters.storage),
-      mean: place(mean),
-      square: place(square),
-      rate,
-      correction,
-      decay,
-      beta1,
-      one_minus_beta1: 1 - beta1,
-      beta2,
-      one_minus_beta2: 1 - beta2,
-      epsilon,
-      average: target ? place(target.parameters.storage) : 0,
-      average_rate: target?.rate ?? 0,
-    }),
+    storages,
+    fields: (job, jobs) => {
+      const [parameter, meanAt, squareAt, average = 0] = wholes.map((whole) => whole.at(job, jobs));
+      return {
+        gradient: gradient.at(job, jobs),
+        parameter: parameter!,
+        mean: meanAt!,
+        square: squareAt!,
+        rate,
+        correction,
+        decay,
+        beta1,
+        one_minus_beta1: 1 - beta1,
+        beta2,
+        one_minus_beta2: 1 - beta2,
+        epsilon,
+        average,
+        average_rate: target?.rate ?? 0,
+      };
+    },
   };
 }
 

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { place } from "../../lib/autodiff/compile.ts";
+import { place } from "../../lib/autodiff/memory.ts";
 import { readTensor, writeInput } from "../../lib/autodiff/compile.ts";
 import { Engine, portableTarget } from "../../lib/autodiff/engine.ts";
 import { gradients } from "../../lib/autodiff/gradients.ts";

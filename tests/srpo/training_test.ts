@@ -52,10 +52,19 @@ async function trained(
   buffer: ReplayBuffer,
   name: (typeof stageNames)[number],
   seeds: readonly number[],
+  slices = 1,
 ): Promise<Float32Array[]> {
   const graph = new Graph({ seeds });
   const stage = trainingStage(name, graph, buffer, tiny);
-  const program = await engine.compile(graph);
+  let program = await engine.compile(graph);
+  if (slices > 1) {
+    const { dispatchesPerStep } = program;
+    const largest = Math.max(...["parameters", "activations"].map((a) => program.arenaBytes(a)));
+    program.destroy();
+    program = await engine.compile(graph, [], (1.2 * largest) / slices);
+    assertEquals(program.dispatchesPerStep, slices * dispatchesPerStep);
+    assert(program.arenaBytes("activations, slice 1") <= (1.2 * largest) / slices);
+  }
   for (const network of stage.networks) {
     const members = network.parameters.replicas / seeds.length;
     seeds.forEach((seed, s) => {
@@ -95,6 +104,20 @@ for (const name of stageNames) {
     assertEquals(bits(several[1]!), bits(first));
     assertNotEquals(bits(several[0]!), bits(first));
     assertNotEquals(bits(several[2]!), bits(first));
+  });
+}
+
+for (const name of stageNames) {
+  Deno.test(`${name} stage: the same bits where not all seeds fit into one buffer`, async () => {
+    using engine = await Engine.open();
+    const buffer = bufferOf(engine);
+    const seeds = [3, 7, 11, 12, 20, 21];
+    const together = await trained(engine, buffer, name, seeds);
+    for (const slices of [2, 6]) {
+      const apart = await trained(engine, buffer, name, seeds, slices);
+      assertEquals(apart.map(bits), together.map(bits));
+    }
+    buffer.destroy();
   });
 }
 

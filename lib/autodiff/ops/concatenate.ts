@@ -27,6 +27,7 @@ export function concatenate(graph: Graph, parts: readonly Tensor[]): Tensor {
     sharing: "columns",
     persistent: false,
     offset: undefined,
+    slices: 1,
   };
   const starts = parts.map((_, i) =>
     parts.slice(0, i).reduce((total, part) => total + part.width, 0)

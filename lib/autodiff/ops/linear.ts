@@ -255,7 +255,7 @@ class ProductOfColumns implements Operation {
         out_stride: dWeight.stride,
         turned: turned ? 1 : 0,
         sums: dBias.at(job, replicas),
-        ...this.#update?.fields(),
+        ...this.#update?.fields(job, replicas),
       };
     }, "down");
   }

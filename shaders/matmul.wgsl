@@ -59,7 +59,8 @@ fn main(
 
 //#if TN
 //#if SUBGROUPS
-  var p = job.a + min(row / 4u + (sublane & 7u), last_row / 4u);
+  let row_inside = row / 4u + (sublane & 7u) <= last_row / 4u;
+  var p = job.a + row / 4u + (sublane & 7u);
 //#else
   var p0 = job.a + min(row / 4u, last_row / 4u);
   var p1 = job.a + min(row / 4u + 1u, last_row / 4u);
@@ -68,10 +69,11 @@ fn main(
 //#endif
 //#else
 //#if SUBGROUPS
-  let p0 = job.a + min(row + (sublane & 7u), last_row) * job.a_stride;
-  let p1 = job.a + min(row + 8u + (sublane & 7u), last_row) * job.a_stride;
-  let p2 = job.a + min(row + 16u + (sublane & 7u), last_row) * job.a_stride;
-  let p3 = job.a + min(row + 24u + (sublane & 7u), last_row) * job.a_stride;
+  let first = row + (sublane & 7u);
+  let p0 = job.a + first * job.a_stride;
+  let p1 = job.a + (first + 8u) * job.a_stride;
+  let p2 = job.a + (first + 16u) * job.a_stride;
+  let p3 = job.a + (first + 24u) * job.a_stride;
 //#else
   let p0 = job.a + min(row, last_row) * job.a_stride;
   let p1 = job.a + min(row + 1u, last_row) * job.a_stride;
@@ -100,7 +102,7 @@ fn main(
   let q3 = job.b + min(column * 4u + 3u, last) * job.b_stride;
   let bias = parameters[job.bias + min(column, last_column)];
 //#else
-  var q = job.b + min(column, last_column);
+  var q = job.b + column;
   let bias = vec4f(0.0);
 //#endif
   var t0 = mat4x4f(bias, bias, bias, bias);
@@ -119,13 +121,21 @@ fn main(
 //#endif
 
   for (var k = 0u; k < depth; k++) {
+    // What lies outside is not loaded: it would cost as much as what lies inside.
+    var b = mat4x4f();
 //#if NT
-    let b = transpose(mat4x4f(parameters[q0 + k], parameters[q1 + k], parameters[q2 + k], parameters[q3 + k]));
+    if (column <= last_column) {
+      b = transpose(mat4x4f(parameters[q0 + k], parameters[q1 + k], parameters[q2 + k], parameters[q3 + k]));
+    }
 //#elif NN
-    let b = mat4x4f(parameters[q], parameters[q + job.b_stride], parameters[q + 2u * job.b_stride], parameters[q + 3u * job.b_stride]);
+    if (column <= last_column) {
+      b = mat4x4f(parameters[q], parameters[q + job.b_stride], parameters[q + 2u * job.b_stride], parameters[q + 3u * job.b_stride]);
+    }
     q += 4u * job.b_stride;
 //#else
-    let b = mat4x4f(activations[q], activations[q + job.b_stride], activations[q + 2u * job.b_stride], activations[q + 3u * job.b_stride]);
+    if (column <= last_column) {
+      b = mat4x4f(activations[q], activations[q + job.b_stride], activations[q + 2u * job.b_stride], activations[q + 3u * job.b_stride]);
+    }
     q += 4u * job.b_stride;
 //#endif
 
@@ -135,10 +145,13 @@ fn main(
     let inside = vec4f(1.0, select(0.0, 1.0, left > 1u), select(0.0, 1.0, left > 2u), select(0.0, 1.0, left > 3u));
     column_sums += b * inside;
 //#if SUBGROUPS
-    let x0 = activations[p];
-    let x1 = inside.y * activations[p + job.a_stride];
-    let x2 = inside.z * activations[p + 2u * job.a_stride];
-    let x3 = inside.w * activations[p + 3u * job.a_stride];
+    var x0 = vec4f(0.0); var x1 = vec4f(0.0); var x2 = vec4f(0.0); var x3 = vec4f(0.0);
+    if (row_inside) {
+      x0 = activations[p];
+      x1 = inside.y * activations[p + job.a_stride];
+      x2 = inside.z * activations[p + 2u * job.a_stride];
+      x3 = inside.w * activations[p + 3u * job.a_stride];
+    }
     p += 4u * job.a_stride;
     row_sums += x0 + x1 + x2 + x3;
     let a0 = transpose(mat4x4f(subgroupBroadcast(x0, 0u), subgroupBroadcast(x1, 0u), subgroupBroadcast(x2, 0u), subgroupBroadcast(x3, 0u)));
@@ -169,10 +182,11 @@ fn main(
 //#endif
 //#else
 //#if SUBGROUPS
-    let x0 = activations[p0 + k];
-    let x1 = activations[p1 + k];
-    let x2 = activations[p2 + k];
-    let x3 = activations[p3 + k];
+    var x0 = vec4f(0.0); var x1 = vec4f(0.0); var x2 = vec4f(0.0); var x3 = vec4f(0.0);
+    if (first <= last_row) { x0 = activations[p0 + k]; }
+    if (first + 8u <= last_row) { x1 = activations[p1 + k]; }
+    if (first + 16u <= last_row) { x2 = activations[p2 + k]; }
+    if (first + 24u <= last_row) { x3 = activations[p3 + k]; }
     let a0 = mat4x4f(subgroupBroadcast(x0, 0u), subgroupBroadcast(x0, 1u), subgroupBroadcast(x0, 2u), subgroupBroadcast(x0, 3u));
     let a1 = mat4x4f(subgroupBroadcast(x0, 4u), subgroupBroadcast(x0, 5u), subgroupBroadcast(x0, 6u), subgroupBroadcast(x0, 7u));
     let a2 = mat4x4f(subgroupBroadcast(x1, 0u), subgroupBroadcast(x1, 1u), subgroupBroadcast(x1, 2u), subgroupBroadcast(x1, 3u));

@@ -139,7 +139,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
   for (var k = 0u; k < depth; k += STEPS / 4u) {
 //#if TN
-    sums += block[0] + block[1] + block[2] + block[3];
+    sums += (block[0] + block[1]) + (block[2] + block[3]);
 //#endif
     workgroupBarrier();
     for (var i = 0u; i < 4u; i++) {

@@ -1,5 +1,6 @@
 // A linear layer with at most four outputs: out = activation(A B^T + bias). Each invocation computes
-// four rows, so that all lanes work although there are few columns.
+// two rows, so that all lanes work although there are few columns. With SUBGROUPS eight lanes load
+// different weights and exchange them.
 
 override LANES = 64u;
 
@@ -23,47 +24,85 @@ struct Job {
 @group(0) @binding(2) var<storage, read> parameters: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> activations: array<vec4f>;
 
+// Four depths of the weights: row c holds output c's.
+fn weights(job: Job, k: u32) -> mat4x4f {
+  var rows = mat4x4f();
+  if (k < job.depth) {
+    rows[0] = parameters[job.b + k];
+    if (job.columns > 1u) { rows[1] = parameters[job.b + job.b_stride + k]; }
+    if (job.columns > 2u) { rows[2] = parameters[job.b + 2u * job.b_stride + k]; }
+    if (job.columns > 3u) { rows[3] = parameters[job.b + 3u * job.b_stride + k]; }
+  }
+  return rows;
+}
+
 fn combine(left: vec4f, right: mat4x4f) -> vec4f {
   return fma(vec4f(left.w), right[3], fma(vec4f(left.z), right[2],
     fma(vec4f(left.y), right[1], left.x * right[0])));
 }
 
 @compute @workgroup_size(LANES)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+//#if SUBGROUPS
+  @builtin(subgroup_invocation_id) sublane: u32,
+//#endif
+) {
   let work = worklist[group.x + group.y * 65535u];
   let job = jobs[work.x];
-  let row = (work.y * LANES + lane) * 4u;
-  if (row >= job.rows) {
-    return;
-  }
-  let last_row = job.rows - 1u;
-  let last_column = job.columns - 1u;
+  let row = (work.y * LANES + lane) * 2u;
   let p0 = job.a + row * job.a_stride;
-  let p1 = job.a + min(row + 1u, last_row) * job.a_stride;
-  let p2 = job.a + min(row + 2u, last_row) * job.a_stride;
-  let p3 = job.a + min(row + 3u, last_row) * job.a_stride;
-  let q0 = job.b;
-  let q1 = job.b + min(1u, last_column) * job.b_stride;
-  let q2 = job.b + min(2u, last_column) * job.b_stride;
-  let q3 = job.b + min(3u, last_column) * job.b_stride;
+  let p1 = p0 + job.a_stride;
   let bias = parameters[job.bias];
-  var tile = array<vec4f, 4>(bias, bias, bias, bias);
-  for (var k = 0u; k < job.depth; k++) {
-    let right = transpose(mat4x4f(
-      parameters[q0 + k],
-      parameters[q1 + k],
-      parameters[q2 + k],
-      parameters[q3 + k],
-    ));
-    tile[0] += combine(activations[p0 + k], right);
-    tile[1] += combine(activations[p1 + k], right);
-    tile[2] += combine(activations[p2 + k], right);
-    tile[3] += combine(activations[p3 + k], right);
+  var tile = array<vec4f, 2>(bias, bias);
+//#if SUBGROUPS
+  let last = job.depth - 1u;
+  for (var k = 0u; k < job.depth; k += 8u) {
+    let w = weights(job, k + (sublane & 7u));
+    let w0 = transpose(mat4x4f(subgroupBroadcast(w[0], 0u), subgroupBroadcast(w[1], 0u), subgroupBroadcast(w[2], 0u), subgroupBroadcast(w[3], 0u)));
+    let w1 = transpose(mat4x4f(subgroupBroadcast(w[0], 1u), subgroupBroadcast(w[1], 1u), subgroupBroadcast(w[2], 1u), subgroupBroadcast(w[3], 1u)));
+    let w2 = transpose(mat4x4f(subgroupBroadcast(w[0], 2u), subgroupBroadcast(w[1], 2u), subgroupBroadcast(w[2], 2u), subgroupBroadcast(w[3], 2u)));
+    let w3 = transpose(mat4x4f(subgroupBroadcast(w[0], 3u), subgroupBroadcast(w[1], 3u), subgroupBroadcast(w[2], 3u), subgroupBroadcast(w[3], 3u)));
+    let w4 = transpose(mat4x4f(subgroupBroadcast(w[0], 4u), subgroupBroadcast(w[1], 4u), subgroupBroadcast(w[2], 4u), subgroupBroadcast(w[3], 4u)));
+    let w5 = transpose(mat4x4f(subgroupBroadcast(w[0], 5u), subgroupBroadcast(w[1], 5u), subgroupBroadcast(w[2], 5u), subgroupBroadcast(w[3], 5u)));
+    let w6 = transpose(mat4x4f(subgroupBroadcast(w[0], 6u), subgroupBroadcast(w[1], 6u), subgroupBroadcast(w[2], 6u), subgroupBroadcast(w[3], 6u)));
+    let w7 = transpose(mat4x4f(subgroupBroadcast(w[0], 7u), subgroupBroadcast(w[1], 7u), subgroupBroadcast(w[2], 7u), subgroupBroadcast(w[3], 7u)));
+    // Beyond the depth the weights are zeros.
+    if (row < job.rows) {
+      tile[0] += combine(activations[p0 + k], w0);
+      tile[0] += combine(activations[p0 + min(k + 1u, last)], w1);
+      tile[0] += combine(activations[p0 + min(k + 2u, last)], w2);
+      tile[0] += combine(activations[p0 + min(k + 3u, last)], w3);
+      tile[0] += combine(activations[p0 + min(k + 4u, last)], w4);
+      tile[0] += combine(activations[p0 + min(k + 5u, last)], w5);
+      tile[0] += combine(activations[p0 + min(k + 6u, last)], w6);
+      tile[0] += combine(activations[p0 + min(k + 7u, last)], w7);
+    }
+    if (row + 1u < job.rows) {
+      tile[1] += combine(activations[p1 + k], w0);
+      tile[1] += combine(activations[p1 + min(k + 1u, last)], w1);
+      tile[1] += combine(activations[p1 + min(k + 2u, last)], w2);
+      tile[1] += combine(activations[p1 + min(k + 3u, last)], w3);
+      tile[1] += combine(activations[p1 + min(k + 4u, last)], w4);
+      tile[1] += combine(activations[p1 + min(k + 5u, last)], w5);
+      tile[1] += combine(activations[p1 + min(k + 6u, last)], w6);
+      tile[1] += combine(activations[p1 + min(k + 7u, last)], w7);
+    }
   }
+//#else
+  for (var k = 0u; k < job.depth; k++) {
+    let w = transpose(weights(job, k));
+    if (row < job.rows) { tile[0] += combine(activations[p0 + k], w); }
+    if (row + 1u < job.rows) { tile[1] += combine(activations[p1 + k], w); }
+  }
+//#endif
   let inside = vec4u(0u, 1u, 2u, 3u) < vec4u(job.columns);
-  for (var i = 0u; i < min(4u, job.rows - row); i++) {
-    // Both are computed: so few outputs cost less than a dispatch of their own.
-    let value = select(max(tile[i], vec4f(job.floor)), tanh_stable(tile[i]), job.squash == 1u);
-    activations[job.out + (row + i) * job.out_stride] = select(vec4f(0.0), value, inside);
+  for (var i = 0u; i < 2u; i++) {
+    if (row + i < job.rows) {
+      // Both are computed: so few outputs cost less than a dispatch of their own.
+      let value = select(max(tile[i], vec4f(job.floor)), tanh_stable(tile[i]), job.squash == 1u);
+      activations[job.out + (row + i) * job.out_stride] = select(vec4f(0.0), value, inside);
+    }
   }
 }

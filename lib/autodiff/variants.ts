@@ -182,13 +182,24 @@ function record({ replicas, rows, inputs, outputs }: Layer) {
   return { graph, x, upstream, parameters, y, dx, dWeight, dBias, kept: [y, dx, dWeight, dBias] };
 }
 
-/** Whether a linear layer and its gradients come out as on the host, at sizes that fit no tile. */
+/** Whether linear layers, a wide and a thin one, are computed right. */
 async function computesLinearLayers(
   gpu: Gpu,
   kernels: KernelCache,
   target: Target,
 ): Promise<boolean> {
-  const [rows, inputs, outputs] = [70, 29, 150];
+  return await computesLinearLayer(gpu, kernels, target, 150) &&
+    await computesLinearLayer(gpu, kernels, target, 3);
+}
+
+/** Whether a linear layer and its gradients come out as on the host, at sizes that fit no tile. */
+async function computesLinearLayer(
+  gpu: Gpu,
+  kernels: KernelCache,
+  target: Target,
+  outputs: number,
+): Promise<boolean> {
+  const [rows, inputs] = [70, 29];
   const { graph, x, upstream, parameters, y, dx, dWeight, dBias, kept } = record({
     replicas: 1,
     rows,

@@ -69,7 +69,7 @@ export function linear(
     writes: before ? [y, before] : [y],
     flops: flopsOf(y, x.columns),
     kernel: (target) =>
-      thin ? thinKernel : matmulKernel(target, [
+      thin ? thinKernel(target) : matmulKernel(target, [
         "NT",
         ...(activation === "tanh" ? ["TANH"] : activation === "mish" ? ["MISH"] : []),
         ...(residual ? ["ADD"] : []),
@@ -91,7 +91,11 @@ export function linear(
         ...(residual && place("addend", residual, job, replicas)),
       });
       return thin
-        ? thinJobs(replicas, (job) => ({ ...fields(job), squash: activation === "tanh" ? 1 : 0 }))
+        ? thinJobs(
+          target,
+          replicas,
+          (job) => ({ ...fields(job), squash: activation === "tanh" ? 1 : 0 }),
+        )
         : matmulJobs(target, replicas, fields);
     },
     gradient: (upstream, [wantX, wantWeight, wantBias]) => {
@@ -270,23 +274,31 @@ function place(name: string, tensor: Tensor, job: number, jobs: number): Record<
   return { [name]: tensor.at(job, jobs), [`${name}_stride`]: tensor.stride };
 }
 
-/** Invocations of a workgroup of the thin product, and the rows each computes. */
-const thinLanes = 8;
-const thinRows = 4;
+/** Rows that an invocation of the thin product computes. */
+const thinRows = 2;
 
-const thinKernel: KernelSpec = {
-  name: "matmul thin",
-  source: activationSource + thinSource,
-  constants: { LANES: thinLanes },
-};
+/** Invocations of its workgroups: as many as run in step. */
+function thinLanes({ matmul }: Target): number {
+  return matmul === "tiled" ? 32 : 8;
+}
+
+function thinKernel(target: Target): KernelSpec {
+  return {
+    name: "matmul thin",
+    source: activationSource + thinSource,
+    directives: target.matmul === "subgroups" ? ["SUBGROUPS"] : [],
+    constants: { LANES: thinLanes(target) },
+  };
+}
 
 function thinJobs(
+  target: Target,
   replicas: number,
   fields: (job: number) => Record<string, number> & { rows: number },
 ): Job[] {
   return Array.from({ length: replicas }, (_, job) => {
     const record = fields(job);
-    return { fields: record, tiles: Math.ceil(record.rows / (thinRows * thinLanes)) };
+    return { fields: record, tiles: Math.ceil(record.rows / (thinRows * thinLanes(target))) };
   });
 }
 

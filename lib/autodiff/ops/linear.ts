@@ -23,6 +23,7 @@ export const matmulSources: readonly string[] = [
   jobSource,
   matmulSource,
   tiledSource,
+  thinSource,
 ];
 
 const lowest = -3.4028234663852886e38;

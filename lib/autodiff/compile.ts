@@ -54,19 +54,19 @@ export async function compile(
  * @param values `[replicas, rows, columns]`, row-major and without padding.
  */
 export function writeInput(program: Program, tensor: Tensor, values: Float32Array): void {
-  const { columns, width, replicas, rows, storage } = tensor;
+  const { columns, rowStride, replicas, rows, storage } = tensor;
   if (values.length !== replicas * rows * columns) {
     throw new Error(
       `writeInput: ${tensor} needs ${replicas * rows * columns} numbers, got ${values.length}`,
     );
   }
-  const packed = new Float32Array(replicas * rows * width);
-  for (let row = 0; row < replicas * rows; row++) {
-    packed.set(values.subarray(row * columns, (row + 1) * columns), row * width);
-  }
   for (let replica = 0; replica < replicas; replica++) {
-    const part = packed.subarray(replica * rows * width, (replica + 1) * rows * width);
-    writeReplica(program, storage, replica, part);
+    const packed = new Float32Array(storage.replicaSize);
+    for (let row = 0; row < rows; row++) {
+      const from = (replica * rows + row) * columns;
+      packed.set(values.subarray(from, from + columns), row * rowStride);
+    }
+    writeReplica(program, storage, replica, packed);
   }
 }
 

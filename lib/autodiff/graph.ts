@@ -7,7 +7,7 @@
  */
 import type { Job, KernelSpec } from "../gpu/kernel.ts";
 import type { Target } from "../gpu/target.ts";
-import { padded, type Storage, Tensor } from "./tensor.ts";
+import { padded, type Storage, strideOf, Tensor } from "./tensor.ts";
 
 /**
  * Names of all operations that can be recorded. Each has a check against double precision
@@ -144,13 +144,16 @@ export class Graph {
 
   /** A tensor the host writes, `[replicas, rows, columns]`; keeps its contents between steps. */
   input(rows: number, columns: number, replicas: number = this.replicas): Tensor {
+    const rowStride = strideOf(rows, padded(columns));
     const storage = this.persist({
       arena: "activations",
-      replicaSize: rows * padded(columns),
+      replicaSize: rows * rowStride,
       replicas,
       sharing: "columns",
     });
-    return new Tensor({ replicas, rows, columns }, storage);
+    const tensor = new Tensor({ replicas, rows, columns }, storage);
+    tensor.moveTo(storage, 0, rowStride);
+    return tensor;
   }
 
   /** A tensor filled with one number. */

@@ -39,7 +39,7 @@ export function padded(columns: number): number {
  * of a cache when a product walks down them, so they are set apart by one cache line more; what lies
  * between is never read.
  */
-function strideOf(rows: number, width: number): number {
+export function strideOf(rows: number, width: number): number {
   return rows > 1 && width > 0 && width % 256 === 0 ? width + 16 : width;
 }
 

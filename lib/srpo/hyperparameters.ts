@@ -97,7 +97,7 @@ export const hyperparameterTable = {
     APPENDIX,
     steps,
     all(1_500_000),
-    families(10_000, 10_000, 16_000),
+    families(10_000, 10_000, 24_000),
   ),
   criticBatchSize: row(
     "critic",
@@ -210,7 +210,7 @@ export const hyperparameterTable = {
     APPENDIX,
     steps,
     all(1_000_000),
-    families(20_000, 20_000, 1_000),
+    families(20_000, 20_000, 3_000),
   ),
   policyBatchSize: row("policy", "", "rows per minibatch", APPENDIX, size, all(256)),
   policyLearningRate: row(

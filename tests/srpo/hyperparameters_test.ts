@@ -162,7 +162,7 @@ Deno.test("defaultText() tells presets and families apart where they differ", ()
   assertEquals(defaultText("expectile"), "0.7, mazes 0.9");
   assertEquals(defaultText("behaviorBatchSize"), "2048; quick: 256, maze2d 128");
   assertEquals(defaultText("behaviorLearningRate"), "0.0003; quick: 0.001");
-  assertEquals(defaultText("criticSteps"), "1500000; quick: 10000, maze2d 16000");
+  assertEquals(defaultText("criticSteps"), "1500000; quick: 10000, maze2d 24000");
   assertEquals(
     defaultText("beta"),
     "the paper's for the task, maze2d 0.3; quick: 0.003, antmaze the paper's for the task, maze2d 0.3",

@@ -4,12 +4,13 @@
  * @module
  */
 import { Gpu } from "../gpu/device.ts";
-import { KernelCache } from "../gpu/kernel.ts";
+import { KernelCache, kernelKey } from "../gpu/kernel.ts";
 import type { Program } from "../gpu/program.ts";
 import { measureRoofline, type Roofline } from "../gpu/roofline.ts";
 import type { Target } from "../gpu/target.ts";
 import { compile } from "./compile.ts";
 import type { Graph } from "./graph.ts";
+import { schedule } from "./schedule.ts";
 import type { Tensor } from "./tensor.ts";
 import {
   chooseVariant,
@@ -68,6 +69,13 @@ export class Engine {
    */
   compile(graph: Graph, kept: readonly Tensor[] = [], bindable?: number): Promise<Program> {
     return compile(this.gpu, this.#kernels, this.target, graph, kept, bindable);
+  }
+
+  /** WGSL of the kernels that compute a graph, each with what it is rendered with. */
+  kernelTexts(graph: Graph): string[] {
+    const kernels = schedule(graph.operations, this.target).map(({ kernel }) => kernel);
+    return [...new Set(kernels.map((kernel) => `${kernelKey(kernel)}\n${kernel.source}`))]
+      .toSorted();
   }
 
   /** What the GPU can do at most, measured once; null where it has no timestamp queries. */

@@ -35,6 +35,8 @@ export interface CachedStage {
   readonly seed: number;
   /** What it is trained with; only the stage's own count. */
   readonly hyperparameters: Hyperparameters;
+  /** WGSL of the kernels that train it. */
+  readonly kernels: readonly string[];
   /** SHA-256 of the checkpoints that the stage is trained from, by stage. */
   readonly inputs: Readonly<Partial<Record<StageName, string>>>;
 }

@@ -12,8 +12,16 @@ import { type CacheContext, fileHash, type StageCache, stageKey } from "./stage_
 export interface RunCache {
   /** All entries. */
   readonly entries: StageCache;
-  /** What the run's stages follow from besides seed and hyperparameters. */
+  /** What the run's stages follow from besides seed, hyperparameters and kernels. */
   readonly context: CacheContext;
+}
+
+/** A stage that is looked for or kept. */
+export interface ReusableStage {
+  /** Which stage. */
+  readonly name: StageName;
+  /** WGSL of the kernels that train it. */
+  readonly kernels: readonly string[];
 }
 
 /**
@@ -25,13 +33,13 @@ export interface RunCache {
  */
 export async function takeCached(
   cache: RunCache,
-  stage: StageName,
+  stage: ReusableStage,
   replicas: readonly Replica[],
   announce: (line: string) => void,
 ): Promise<Map<Replica, string>> {
   const taken = new Map<Replica, string>();
   for (const replica of replicas) {
-    const own = replica.directory.checkpoint(stage);
+    const own = replica.directory.checkpoint(stage.name);
     if (isFile(own)) continue;
     const entry = cache.entries.find(keyOf(cache.context, stage, replica));
     if (entry === null) continue;
@@ -39,7 +47,7 @@ export async function takeCached(
     taken.set(replica, entry.run);
     const who = replica.variant === null ? `seed ${replica.seed}` : replica.directory.path;
     announce(
-      `${stage}: ${who} is not trained again; taken from the cache (trained in ${entry.run})`,
+      `${stage.name}: ${who} is not trained again; taken from the cache (trained in ${entry.run})`,
     );
   }
   return taken;
@@ -52,24 +60,28 @@ export async function takeCached(
  */
 export async function keepStage(
   cache: RunCache,
-  stage: StageName,
+  stage: ReusableStage,
   replicas: readonly Replica[],
   run: string,
 ): Promise<void> {
   for (const replica of replicas) {
     const key = keyOf(cache.context, stage, replica);
-    await cache.entries.store(key, replica.directory.checkpoint(stage), run);
+    await cache.entries.store(key, replica.directory.checkpoint(stage.name), run);
   }
 }
 
-function keyOf(context: CacheContext, stage: StageName, replica: Replica): string {
+function keyOf(
+  context: CacheContext,
+  { name, kernels }: ReusableStage,
+  replica: Replica,
+): string {
   const { seed, hyperparameters, directory } = replica;
-  const inputs = stage === "policy"
+  const inputs = name === "policy"
     ? Object.fromEntries(
       earlierStages.map((each) => [each, fileHash(directory.checkpoint(each))]),
     )
     : {};
-  return stageKey(context, { stage, seed, hyperparameters, inputs });
+  return stageKey(context, { stage: name, seed, hyperparameters, kernels, inputs });
 }
 
 function isFile(path: string): boolean {

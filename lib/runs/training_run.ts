@@ -110,8 +110,9 @@ async function trainOne(run: TrainingRun, name: StageName): Promise<StageResult>
   const done = (replica: Replica) =>
     run.resume && isFile(checkpoint(replica)) && readCheckpoint(checkpoint(replica)).step === total;
   const left = replicas.filter((replica) => !done(replica));
+  const reusable = { name, kernels: kernelsOf(run, name) };
   const cached = run.cache
-    ? await takeCached(run.cache, name, left, run.announce)
+    ? await takeCached(run.cache, reusable, left, run.announce)
     : new Map<Replica, string>();
   const pending = left.filter((replica) => !cached.has(replica));
 
@@ -128,7 +129,7 @@ async function trainOne(run: TrainingRun, name: StageName): Promise<StageResult>
     }
   }
   if (result.step < total) return result;
-  if (run.cache) await keepStage(run.cache, name, pending, run.directory.path);
+  if (run.cache) await keepStage(run.cache, reusable, pending, run.directory.path);
   // What this process trained throughout has been looked at.
   if (pending.length < replicas.length && run.observer && name !== "behavior") {
     const files = replicas.map((replica) => Deno.readFileSync(checkpoint(replica)));
@@ -139,6 +140,13 @@ async function trainOne(run: TrainingRun, name: StageName): Promise<StageResult>
     }
   }
   return result;
+}
+
+/** WGSL of the kernels that train a stage; the same however many seeds there are. */
+function kernelsOf({ engine, buffer, hyperparameters }: TrainingRun, name: StageName): string[] {
+  const graph = new Graph({ seeds: [0] });
+  trainingStage(name, graph, buffer, hyperparameters);
+  return engine.kernelTexts(graph);
 }
 
 /** What a stage takes of the GPU's memory. */

@@ -17,7 +17,13 @@ const context: CacheContext = {
   data: "00ff",
   adapter: { name: "llvmpipe", matmul: "registers" },
 };
-const critic: CachedStage = { stage: "critic", seed: 0, hyperparameters, inputs: {} };
+const critic: CachedStage = {
+  stage: "critic",
+  seed: 0,
+  hyperparameters,
+  kernels: ["fn main() {}"],
+  inputs: {},
+};
 
 Deno.test("stageKey() changes with all that a stage's bits follow from", () => {
   const key = stageKey(context, critic);
@@ -28,6 +34,7 @@ Deno.test("stageKey() changes with all that a stage's bits follow from", () => {
     [{ ...context, adapter: { ...context.adapter, matmul: "subgroups" } }, critic],
     [context, { ...critic, seed: 1 }],
     [context, { ...critic, stage: "behavior" }],
+    [context, { ...critic, kernels: ["fn main() { }"] }],
     [context, { ...critic, inputs: { critic: "aa" } }],
     [context, { ...critic, hyperparameters: { ...hyperparameters, expectile: 0.8 } }],
     [context, { ...critic, hyperparameters: { ...hyperparameters, criticSteps: 1 } }],

@@ -22,16 +22,16 @@ const command = {
   positionals: [],
   flags: {
     task: text("Environment: a D4RL task, or another id of a built-in environment", {
-      placeholder: "TASK",
+      valueName: "TASK",
     }),
-    out: text("The HDF5 file to write", { placeholder: "FILE" }),
+    out: text("The HDF5 file to write", { valueName: "FILE" }),
     steps: integer("Steps, which are the file's rows", {
       min: 1,
       max: 100_000_000,
       fallback: 100_000,
     }),
     policy: text("Plays this policy: a run directory or a .safetensors file, as eval takes it", {
-      placeholder: "FILE",
+      valueName: "FILE",
     }),
     noise: number(
       "Standard deviation of normal noise added to each action, which is then clipped",

@@ -29,7 +29,7 @@ const command = {
     help: "An HDF5 file of D4RL's layout, several joined with commas, or a task's name",
   }],
   flags: {
-    task: text("D4RL task whose step limit and reference returns apply", { placeholder: "TASK" }),
+    task: text("D4RL task whose step limit and reference returns apply", { valueName: "TASK" }),
     json: toggle("Print one JSON object instead of text"),
   },
 } as const;

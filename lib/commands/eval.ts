@@ -33,7 +33,7 @@ const command = {
   }],
   flags: {
     task: text("Environment: a D4RL task, or another id that the server knows", {
-      placeholder: "TASK",
+      valueName: "TASK",
       shown: "the run's",
     }),
     episodes: integer("Episodes", { min: 1, max: maxEpisodes, fallback: 20 }),
@@ -44,10 +44,10 @@ const command = {
     server: text(
       "Where the environments are: wasm (built in, a process of its own), python (bridge/), or the " +
         "address of a running server",
-      { placeholder: "wasm|python|ws://…", fallback: "wasm" },
+      { valueName: "wasm|python|ws://…", fallback: "wasm" },
     ),
     token: text("Token of a running server, where its address does not hold it", {
-      placeholder: "TOKEN",
+      valueName: "TOKEN",
     }),
     profile: choice("Physics of the built-in server", ["mjpy", "mj22"], {
       shown: "the one that the task's published results were made with",
@@ -75,7 +75,7 @@ const command = {
     record: text(
       "Write the simulators' positions (qpos) in each step to this file: safetensors, " +
         "episode.0.qpos [steps + 1, positions], …",
-      { placeholder: "FILE" },
+      { valueName: "FILE" },
     ),
     json: toggle("Print one JSON object as the last line"),
   },

@@ -17,7 +17,7 @@ export interface Flag<T> {
   /** What the flag does, one sentence without a full stop. */
   readonly help: string;
   /** What stands for the value in `--help`, for example `N`; null for a switch, which takes none. */
-  readonly placeholder: string | null;
+  readonly valueName: string | null;
   /** Value where the flag is absent. */
   readonly fallback: T;
   /** The default as `--help` shows it; null shows none. */
@@ -90,9 +90,9 @@ export function boolean<D extends boolean | undefined = undefined>(
 /** A flag with any text that is not empty. */
 export function text<D extends string | undefined = undefined>(
   help: string,
-  options: FlagOptions & { readonly placeholder: string; readonly fallback?: D },
+  options: FlagOptions & { readonly valueName: string; readonly fallback?: D },
 ): Flag<string | D> {
-  return valued(help, options.placeholder, options, (value) => {
+  return valued(help, options.valueName, options, (value) => {
     if (value === "") throw new Expected("a text that is not empty");
     return value;
   });
@@ -139,10 +139,10 @@ export function list<T>(
   help: string,
   element: Flag<T>,
 ): Flag<readonly Exclude<T, undefined>[] | undefined> {
-  const placeholder = element.placeholder!;
+  const valueName = element.valueName!;
   return valued(
     help,
-    placeholder.includes("|") ? `${placeholder},…` : `${placeholder},${placeholder},…`,
+    valueName.includes("|") ? `${valueName},…` : `${valueName},${valueName},…`,
     { group: element.group },
     (value) =>
       distinct(value.split(",").map((part) => element.parse(part) as Exclude<T, undefined>)),
@@ -243,14 +243,14 @@ function* joinValues<F extends FlagTable>(
           `\`${command.name} --help\` lists all`,
       );
     }
-    const { placeholder } = command.flags[name]!;
+    const { valueName } = command.flags[name]!;
     const joined = `--${prefixed(arg.slice(2))}`;
     if (arg !== rawName) yield joined;
-    else if (placeholder === null) yield `${joined}=`;
+    else if (valueName === null) yield `${joined}=`;
     else {
       const value = args[++i];
       if (value === undefined || value.startsWith("--")) {
-        throw new UserError(`${rawName} needs a value: ${rawName} ${placeholder}`);
+        throw new UserError(`${rawName} needs a value: ${rawName} ${valueName}`);
       }
       yield `${joined}=${value}`;
     }
@@ -258,7 +258,7 @@ function* joinValues<F extends FlagTable>(
 }
 
 function readValue(name: string, flag: Flag<unknown>, value: string): unknown {
-  if (flag.placeholder === null && value !== "") {
+  if (flag.valueName === null && value !== "") {
     throw new UserError(`--${name} is a switch and takes no value, got "${value}"`);
   }
   try {
@@ -271,14 +271,14 @@ function readValue(name: string, flag: Flag<unknown>, value: string): unknown {
 
 function described<T>(
   help: string,
-  placeholder: string | null,
+  valueName: string | null,
   fallback: T,
   shown: string | null,
   options: FlagOptions,
 ): Omit<Flag<T>, "parse"> {
   return {
     help,
-    placeholder,
+    valueName,
     fallback,
     shown: options.shown ?? shown,
     group: options.group ?? "Options",
@@ -288,13 +288,13 @@ function described<T>(
 /** A flag with a value: its default, where it has one, is shown the way a person would type it. */
 function valued<T, D extends T | undefined>(
   help: string,
-  placeholder: string,
+  valueName: string,
   options: FlagOptions & { readonly fallback?: D },
   parse: (text: string) => T,
 ): Flag<T | D> {
   const { fallback } = options;
   const shown = fallback === undefined ? null : String(fallback);
-  return { ...described(help, placeholder, fallback as D, shown, options), parse };
+  return { ...described(help, valueName, fallback as D, shown, options), parse };
 }
 
 function parseInteger(value: string, min: number, max: number): number {

@@ -17,7 +17,7 @@ export function helpText(command: CommandLine<FlagTable>): string {
     `Usage: deno run -A cli.ts ${[command.name, ...usage, "[flags]"].join(" ")}`,
   ];
   const flags = Object.entries(command.flags).map(([name, flag]) => ({
-    left: flag.placeholder === null ? `--${name}` : `--${name} ${flag.placeholder}`,
+    left: flag.valueName === null ? `--${name}` : `--${name} ${flag.valueName}`,
     flag,
   }));
   flags.push({ left: "--help", flag: helpFlag });
@@ -41,7 +41,7 @@ export function helpText(command: CommandLine<FlagTable>): string {
 
 const helpFlag: Flag<unknown> = {
   help: "Show this text",
-  placeholder: null,
+  valueName: null,
   fallback: false,
   shown: null,
   group: "Options",

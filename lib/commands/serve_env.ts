@@ -17,7 +17,7 @@ const command = {
   positionals: [],
   flags: {
     host: text("Address to listen on; anything but loopback lets other machines in", {
-      placeholder: "ADDRESS",
+      valueName: "ADDRESS",
       fallback: "127.0.0.1",
     }),
     port: integer("Port to listen on; 0 takes a free one", { max: 65535, fallback: 0 }),

@@ -52,7 +52,7 @@ export const trainCommand = {
   }],
   flags: {
     task: text("Task whose hyperparameters and environment are used, for data given as a file", {
-      placeholder: "TASK",
+      valueName: "TASK",
     }),
     preset: choice("Hyperparameters: the paper's, or scaled for a processor", presets, {
       shown: "paper; of the demo quick",
@@ -63,14 +63,14 @@ export const trainCommand = {
     from: text(
       "Run whose critic and behavior model serve --stage policy, each seed's for that seed; data, " +
         "seeds and hyperparameters are that run's too unless they are given",
-      { placeholder: "DIR" },
+      { valueName: "DIR" },
     ),
-    critic: text("Critic checkpoint for --stage policy, for all seeds", { placeholder: "FILE" }),
+    critic: text("Critic checkpoint for --stage policy, for all seeds", { valueName: "FILE" }),
     behavior: text("Behavior checkpoint for --stage policy, for all seeds", {
-      placeholder: "FILE",
+      valueName: "FILE",
     }),
-    out: text("Folder of the run", { placeholder: "DIR", shown: "runs/<task>-<seed>-<n>" }),
-    resume: text("Continue the run in this folder", { placeholder: "DIR" }),
+    out: text("Folder of the run", { valueName: "DIR", shown: "runs/<task>-<seed>-<n>" }),
+    resume: text("Continue the run in this folder", { valueName: "DIR" }),
     "no-cache": toggle(
       "Train every stage, and keep none for later runs; else finished stages whose configuration " +
         "and data are the same are taken from runs/.cache",

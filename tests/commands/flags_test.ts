@@ -18,7 +18,7 @@ const command = {
   summary: "Trains.",
   positionals: [{ name: "task", help: "a task or a file", optional: true }],
   flags: {
-    out: text("Run directory", { placeholder: "DIR" }),
+    out: text("Run directory", { valueName: "DIR" }),
     preset: choice("Sizes and steps", ["quick", "paper"], { fallback: "paper" }),
     "critic-steps": integer("Critic steps", { group: "Critic", shown: "the task's" }),
     batch: integer("Batch", { min: 1, max: 65536, fallback: 256 }),

@@ -43,16 +43,22 @@ export function planMemory(
   const axes = [graph.replicas, ...[...storages].map(({ replicas }) => replicas)];
   const counts = Array.from({ length: graph.replicas }, (_, i) => i + 1)
     .filter((count) => axes.every((replicas) => replicas % count === 0));
-  for (const slices of counts) {
+  const plan = (slices: number): MemoryPlan => {
     for (const storage of storages) storage.slices = slices;
     const sizes = {
       parameters: place(inArena("parameters"), lifetimes, stages.length),
       activations: place(inArena("activations"), lifetimes, stages.length),
     };
-    const fits = Math.max(...Object.values(sizes)) <= limit;
-    if (fits || slices === counts.at(-1)) return { slices, sizes };
+    return { slices, sizes };
+  };
+  const fits = ({ sizes }: MemoryPlan) => Math.max(...Object.values(sizes)) <= limit;
+  // Storages keep the places of the last plan that was made.
+  let best = plan(1);
+  for (const slices of counts.slice(1)) {
+    if (fits(best)) break;
+    best = plan(slices);
   }
-  throw new Error("planMemory: one slice is always possible");
+  return best;
 }
 
 interface Lifetime {

@@ -110,9 +110,10 @@ async function trainOne(run: TrainingRun, name: StageName): Promise<StageResult>
   const done = (replica: Replica) =>
     run.resume && isFile(checkpoint(replica)) && readCheckpoint(checkpoint(replica)).step === total;
   const left = replicas.filter((replica) => !done(replica));
-  const reusable = { name, kernels: kernelsOf(run, name) };
-  const cached = run.cache
-    ? await takeCached(run.cache, reusable, left, run.announce)
+  const { cache } = run;
+  const reusable = cache && { name, kernels: kernelsOf(run, name) };
+  const cached = cache && reusable
+    ? await takeCached(cache, reusable, left, run.announce)
     : new Map<Replica, string>();
   const pending = left.filter((replica) => !cached.has(replica));
 
@@ -129,7 +130,7 @@ async function trainOne(run: TrainingRun, name: StageName): Promise<StageResult>
     }
   }
   if (result.step < total) return result;
-  if (run.cache) await keepStage(run.cache, reusable, pending, run.directory.path);
+  if (cache && reusable) await keepStage(cache, reusable, pending, run.directory.path);
   // What this process trained throughout has been looked at.
   if (pending.length < replicas.length && run.observer && name !== "behavior") {
     const files = replicas.map((replica) => Deno.readFileSync(checkpoint(replica)));

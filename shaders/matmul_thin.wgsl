@@ -41,6 +41,17 @@ fn combine(left: vec4f, right: mat4x4f) -> vec4f {
     fma(vec4f(left.y), right[1], left.x * right[0])));
 }
 
+//#if SUBGROUPS
+// Eight vec4s of a row, from k on, times their weights. Beyond the depth the weights are zeros.
+fn product(place: u32, k: u32, last: u32, w: array<mat4x4f, 8>) -> vec4f {
+  var total = vec4f(0.0);
+  for (var i = 0u; i < 8u; i++) {
+    total += combine(activations[place + min(k + i, last)], w[i]);
+  }
+  return total;
+}
+//#endif
+
 @compute @workgroup_size(LANES)
 fn main(
   @builtin(workgroup_id) group: vec3u,
@@ -60,35 +71,18 @@ fn main(
   let last = job.depth - 1u;
   for (var k = 0u; k < job.depth; k += 8u) {
     let w = weights(job, k + (sublane & 7u));
-    let w0 = transpose(mat4x4f(subgroupBroadcast(w[0], 0u), subgroupBroadcast(w[1], 0u), subgroupBroadcast(w[2], 0u), subgroupBroadcast(w[3], 0u)));
-    let w1 = transpose(mat4x4f(subgroupBroadcast(w[0], 1u), subgroupBroadcast(w[1], 1u), subgroupBroadcast(w[2], 1u), subgroupBroadcast(w[3], 1u)));
-    let w2 = transpose(mat4x4f(subgroupBroadcast(w[0], 2u), subgroupBroadcast(w[1], 2u), subgroupBroadcast(w[2], 2u), subgroupBroadcast(w[3], 2u)));
-    let w3 = transpose(mat4x4f(subgroupBroadcast(w[0], 3u), subgroupBroadcast(w[1], 3u), subgroupBroadcast(w[2], 3u), subgroupBroadcast(w[3], 3u)));
-    let w4 = transpose(mat4x4f(subgroupBroadcast(w[0], 4u), subgroupBroadcast(w[1], 4u), subgroupBroadcast(w[2], 4u), subgroupBroadcast(w[3], 4u)));
-    let w5 = transpose(mat4x4f(subgroupBroadcast(w[0], 5u), subgroupBroadcast(w[1], 5u), subgroupBroadcast(w[2], 5u), subgroupBroadcast(w[3], 5u)));
-    let w6 = transpose(mat4x4f(subgroupBroadcast(w[0], 6u), subgroupBroadcast(w[1], 6u), subgroupBroadcast(w[2], 6u), subgroupBroadcast(w[3], 6u)));
-    let w7 = transpose(mat4x4f(subgroupBroadcast(w[0], 7u), subgroupBroadcast(w[1], 7u), subgroupBroadcast(w[2], 7u), subgroupBroadcast(w[3], 7u)));
-    // Beyond the depth the weights are zeros.
-    if (row < job.rows) {
-      tile[0] += combine(activations[p0 + k], w0);
-      tile[0] += combine(activations[p0 + min(k + 1u, last)], w1);
-      tile[0] += combine(activations[p0 + min(k + 2u, last)], w2);
-      tile[0] += combine(activations[p0 + min(k + 3u, last)], w3);
-      tile[0] += combine(activations[p0 + min(k + 4u, last)], w4);
-      tile[0] += combine(activations[p0 + min(k + 5u, last)], w5);
-      tile[0] += combine(activations[p0 + min(k + 6u, last)], w6);
-      tile[0] += combine(activations[p0 + min(k + 7u, last)], w7);
-    }
-    if (row + 1u < job.rows) {
-      tile[1] += combine(activations[p1 + k], w0);
-      tile[1] += combine(activations[p1 + min(k + 1u, last)], w1);
-      tile[1] += combine(activations[p1 + min(k + 2u, last)], w2);
-      tile[1] += combine(activations[p1 + min(k + 3u, last)], w3);
-      tile[1] += combine(activations[p1 + min(k + 4u, last)], w4);
-      tile[1] += combine(activations[p1 + min(k + 5u, last)], w5);
-      tile[1] += combine(activations[p1 + min(k + 6u, last)], w6);
-      tile[1] += combine(activations[p1 + min(k + 7u, last)], w7);
-    }
+    let eight = array<mat4x4f, 8>(
+      transpose(mat4x4f(subgroupBroadcast(w[0], 0u), subgroupBroadcast(w[1], 0u), subgroupBroadcast(w[2], 0u), subgroupBroadcast(w[3], 0u))),
+      transpose(mat4x4f(subgroupBroadcast(w[0], 1u), subgroupBroadcast(w[1], 1u), subgroupBroadcast(w[2], 1u), subgroupBroadcast(w[3], 1u))),
+      transpose(mat4x4f(subgroupBroadcast(w[0], 2u), subgroupBroadcast(w[1], 2u), subgroupBroadcast(w[2], 2u), subgroupBroadcast(w[3], 2u))),
+      transpose(mat4x4f(subgroupBroadcast(w[0], 3u), subgroupBroadcast(w[1], 3u), subgroupBroadcast(w[2], 3u), subgroupBroadcast(w[3], 3u))),
+      transpose(mat4x4f(subgroupBroadcast(w[0], 4u), subgroupBroadcast(w[1], 4u), subgroupBroadcast(w[2], 4u), subgroupBroadcast(w[3], 4u))),
+      transpose(mat4x4f(subgroupBroadcast(w[0], 5u), subgroupBroadcast(w[1], 5u), subgroupBroadcast(w[2], 5u), subgroupBroadcast(w[3], 5u))),
+      transpose(mat4x4f(subgroupBroadcast(w[0], 6u), subgroupBroadcast(w[1], 6u), subgroupBroadcast(w[2], 6u), subgroupBroadcast(w[3], 6u))),
+      transpose(mat4x4f(subgroupBroadcast(w[0], 7u), subgroupBroadcast(w[1], 7u), subgroupBroadcast(w[2], 7u), subgroupBroadcast(w[3], 7u))),
+    );
+    if (row < job.rows) { tile[0] += product(p0, k, last, eight); }
+    if (row + 1u < job.rows) { tile[1] += product(p1, k, last, eight); }
   }
 //#else
   for (var k = 0u; k < job.depth; k++) {

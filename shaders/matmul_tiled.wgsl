@@ -24,20 +24,25 @@ fn accumulate(total: mat4x4f, rows: vec4f, columns: vec4f) -> mat4x4f {
   );
 }
 
+//#if TN
+// Four steps of the depth, from `place` on; zeros beyond it, where other tensors' numbers lie.
+fn block_down(place: u32, stride: u32, k: u32, depth: u32) -> mat4x4f {
+  var block = mat4x4f();
+  for (var i = 0u; i < 4u; i++) {
+    if (4u * k + i < depth) {
+      block[i] = activations[place + (4u * k + i) * stride];
+    }
+  }
+  return block;
+}
+//#endif
+
 // A block of four rows (or columns) by four steps of the depth, the depth outermost.
 //   along:  which of the 64 rows or columns, in vec4s, counted from the first of the matrix
 //   k:      which steps of the depth, in vec4s
 fn block_of_a(job: Job, along: u32, k: u32) -> mat4x4f {
 //#if TN
-  let p = job.a + min(along, (job.rows - 1u) / 4u) + 4u * k * job.a_stride;
-  // Rows beyond the depth hold other tensors' numbers.
-  var block = mat4x4f();
-  for (var i = 0u; i < 4u; i++) {
-    if (4u * k + i < job.depth) {
-      block[i] = activations[p + i * job.a_stride];
-    }
-  }
-  return block;
+  return block_down(job.a + min(along, (job.rows - 1u) / 4u), job.a_stride, k, job.depth);
 //#else
   if (k >= job.depth) {
     return mat4x4f();
@@ -76,14 +81,7 @@ fn block_of_b(job: Job, along: u32, k: u32) -> mat4x4f {
     parameters[q + 3u * job.b_stride],
   );
 //#else
-  let q = job.b + min(along, (job.columns - 1u) / 4u) + 4u * k * job.b_stride;
-  var block = mat4x4f();
-  for (var i = 0u; i < 4u; i++) {
-    if (4u * k + i < job.depth) {
-      block[i] = activations[q + i * job.b_stride];
-    }
-  }
-  return block;
+  return block_down(job.b + min(along, (job.columns - 1u) / 4u), job.b_stride, k, job.depth);
 //#endif
 }
 

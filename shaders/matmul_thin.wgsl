@@ -42,13 +42,13 @@ fn combine(left: vec4f, right: mat4x4f) -> vec4f {
 }
 
 //#if SUBGROUPS
-// Eight vec4s of a row, from k on, times their weights. Beyond the depth the weights are zeros.
-fn product(place: u32, k: u32, last: u32, w: array<mat4x4f, 8>) -> vec4f {
-  var total = vec4f(0.0);
+// total + eight vec4s of a row, from k on, times their weights. Beyond the depth the weights are zeros.
+fn accumulate(total: vec4f, place: u32, k: u32, last: u32, w: array<mat4x4f, 8>) -> vec4f {
+  var sum = total;
   for (var i = 0u; i < 8u; i++) {
-    total += combine(activations[place + min(k + i, last)], w[i]);
+    sum += combine(activations[place + min(k + i, last)], w[i]);
   }
-  return total;
+  return sum;
 }
 //#endif
 
@@ -81,8 +81,8 @@ fn main(
       transpose(mat4x4f(subgroupBroadcast(w[0], 6u), subgroupBroadcast(w[1], 6u), subgroupBroadcast(w[2], 6u), subgroupBroadcast(w[3], 6u))),
       transpose(mat4x4f(subgroupBroadcast(w[0], 7u), subgroupBroadcast(w[1], 7u), subgroupBroadcast(w[2], 7u), subgroupBroadcast(w[3], 7u))),
     );
-    if (row < job.rows) { tile[0] += product(p0, k, last, eight); }
-    if (row + 1u < job.rows) { tile[1] += product(p1, k, last, eight); }
+    if (row < job.rows) { tile[0] = accumulate(tile[0], p0, k, last, eight); }
+    if (row + 1u < job.rows) { tile[1] = accumulate(tile[1], p1, k, last, eight); }
   }
 //#else
   for (var k = 0u; k < job.depth; k++) {

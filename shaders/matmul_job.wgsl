@@ -16,7 +16,7 @@ struct Job {
   bias: u32,
   floor: f32, // 0 for ReLU, the lowest number for none
 //#endif
-//#if MISH || MISH_DERIVATIVE || TANH_DERIVATIVE || RELU_DERIVATIVE
+//#if SAVE || MISH_DERIVATIVE || TANH_DERIVATIVE || RELU_DERIVATIVE
   saved: u32,
   saved_stride: u32,
 //#endif
@@ -70,18 +70,18 @@ fn store(job: Job, row: u32, column: u32, total: vec4f) {
     return;
   }
   var value = total;
-//#if NT
+//#if ADD
+  value += activations[job.addend + row * job.addend_stride + column];
+//#endif
+//#if SAVE
+  activations[job.saved + row * job.saved_stride + column] = value;
+//#endif
 //#if TANH
   value = tanh_stable(value);
 //#elif MISH
-  activations[job.saved + row * job.saved_stride + column] = value;
   value = mish(value);
-//#else
+//#elif NT
   value = max(value, vec4f(job.floor));
-//#endif
-//#endif
-//#if ADD
-  value += activations[job.addend + row * job.addend_stride + column];
 //#endif
 //#if RELU_DERIVATIVE
   let output = activations[job.saved + row * job.saved_stride + column];

@@ -45,9 +45,15 @@ function layer(activation: keyof typeof activations): Check {
   };
 }
 
-function residual(rows: number, columns: number, replicas: number): Case {
+/** A layer whose input is added to its result, before the activation. */
+function residual(
+  activation: keyof typeof activations,
+  rows: number,
+  columns: number,
+  replicas: number,
+): Case {
   return compared({
-    shape: `${rows}×${columns}`,
+    shape: `${rows}×${columns}, ${activation}`,
     replicas,
     inputs: {
       x: { rows, columns, wanted: true },
@@ -55,12 +61,13 @@ function residual(rows: number, columns: number, replicas: number): Case {
       bias: { rows: 1, columns, parameter: true, wanted: true },
     },
     record: (graph, { x, weight, bias }) => ({
-      results: { y: linear(graph, x, { weight, bias }, "none", x) },
+      results: { y: linear(graph, x, { weight, bias }, activation, x) },
       objective: "y",
     }),
-    reference: ({ x, weight, bias }) => ({
-      y: [zip(affine(x[0], weight[0], bias[0]), x[0], (a, b) => a + b)],
-    }),
+    reference: ({ x, weight, bias }) => {
+      const sum = zip(affine(x[0], weight[0], bias[0]), x[0], (a, b) => a + b);
+      return { y: [map(sum, activations[activation])] };
+    },
   });
 }
 
@@ -164,7 +171,13 @@ export const linearChecks: readonly Check[] = [
   layer("relu"),
   layer("tanh"),
   layer("mish"),
-  { name: "linear, residual", limit, cases: each(residual) },
+  {
+    name: "linear, residual",
+    limit,
+    cases: (["none", "relu", "tanh", "mish"] as const).flatMap((activation) =>
+      each((rows, columns, replicas) => residual(activation, rows, columns, replicas))
+    ),
+  },
   {
     name: "linear, after an activation",
     limit,

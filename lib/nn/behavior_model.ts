@@ -10,7 +10,6 @@ import { fourierFeatures } from "../autodiff/ops/diffusion.ts";
 import type { Dropout } from "../autodiff/ops/dropout.ts";
 import { layerNorm } from "../autodiff/ops/layer_norm.ts";
 import { linear, type LinearParameters } from "../autodiff/ops/linear.ts";
-import { unary } from "../autodiff/ops/unary.ts";
 import type { ParameterSet, ParameterShape } from "../autodiff/parameters.ts";
 import type { Tensor } from "../autodiff/tensor.ts";
 import { layerNormShapes, linearShapes } from "./initialisation.ts";
@@ -99,9 +98,9 @@ export function behaviorModel(
       graph,
       linear(graph, branch, layer(`${block}.fc1`), "mish"),
       layer(`${block}.fc2`),
-      "none",
+      i < blocks - 1 ? "none" : "mish",
       h,
     );
   }
-  return linear(graph, unary(graph, h, "mish"), layer("main.out_fc"));
+  return linear(graph, h, layer("main.out_fc"));
 }

@@ -1,6 +1,5 @@
 /**
- * Linear layers, `y = activation(x Wᵀ + b)` or `y = x Wᵀ + b + residual`, with what their gradient
- * needs: the product with W (which also applies the derivative of the activation below it) and the
+ * Linear layers, `y = activation(x Wᵀ + b + residual)`, with what their gradient needs: the product with W (which also applies the derivative of the activation below it) and the
  * product of the gradient's and the input's columns.
  *
  * @module
@@ -41,7 +40,7 @@ export interface LinearParameters {
  *
  * @param x `[R, rows, inputs]`; R may divide the layer's replicas (several networks read one input).
  * @param activation Applied to the result; `none`, `relu`, `tanh` or `mish`.
- * @param residual Added to the result of a layer without activation, in its shape.
+ * @param residual Added before the activation, in the result's shape.
  * @returns `[R', rows, outputs]` with R' the larger number of replicas.
  */
 export function linear(
@@ -54,25 +53,27 @@ export function linear(
   if (x.width !== weight.width) {
     throw new Error(`linear: inner sizes must agree, got ${x} and ${weight}`);
   }
-  if (residual && activation !== "none") {
-    // The gradient takes the activation's derivative from the result, which must be its output alone.
-    throw new Error(`linear: a residual needs activation "none", got "${activation}"`);
-  }
   const replicas = Math.max(x.replicas, weight.replicas);
   const shape = { replicas, rows: x.rows, columns: weight.rows };
   const y = new Tensor(shape);
-  const before = activation === "mish" ? new Tensor(shape) : null;
-  const thin = weight.rows <= 4 && !before && !residual;
+  if (residual && `${residual}` !== `${y}`) {
+    throw new Error(`linear: the residual must be ${y}, got ${residual}`);
+  }
+  // What mish was applied to: kept where its derivative is wanted.
+  let before: Tensor | null = null;
+  const thin = weight.rows <= 4 && activation !== "mish" && !residual;
+  const writes = [y];
   graph.record({
     name: "linear",
     inputs: residual ? [x, weight, bias, residual] : [x, weight, bias],
     reads: [x, weight, bias, ...(residual ? [residual] : [])],
-    writes: before ? [y, before] : [y],
+    writes,
     flops: flopsOf(y, x.columns),
     kernel: (target) =>
       thin ? thinKernel(target) : matmulKernel(target, [
         "NT",
         ...(activation === "tanh" ? ["TANH"] : activation === "mish" ? ["MISH"] : []),
+        ...(before ? ["SAVE"] : []),
         ...(residual ? ["ADD"] : []),
       ]),
     jobs: (target) => {
@@ -100,6 +101,7 @@ export function linear(
         : matmulJobs(target, replicas, fields);
     },
     gradient: (upstream, [wantX, wantWeight, wantBias]) => {
+      if (activation === "mish" && !before) writes.push(before = new Tensor(shape));
       const outer = applyDerivative(graph, upstream, activation, before ?? y);
       let dx: Tensor | null = null;
       if (wantX) {
@@ -109,7 +111,7 @@ export function linear(
       const [dWeight, dBias] = wantWeight || wantBias
         ? productOfColumns(graph, outer, x, weight)
         : [null, null];
-      return [dx, dWeight, dBias, residual ? upstream : null];
+      return [dx, dWeight, dBias, residual ? outer : null];
     },
   });
   return y;

@@ -1,4 +1,5 @@
-// Gaussian Fourier features of the diffusion time: sines, then cosines, of 2 pi t W.
+// Gaussian Fourier features of the diffusion time: sines, then cosines, of 2 pi t W. With DRAW the
+// times are drawn, uniform in [low, high), and stored, otherwise they are given.
 
 override WORKGROUP = 64u;
 
@@ -7,6 +8,12 @@ struct Job {
   width: u32, // of the result, in vec4s
   frequencies: u32, // number of frequencies
   w: u32,
+//#if DRAW
+  low: f32,
+  high: f32,
+  seed: u32,
+  stream: u32,
+//#endif
   t: u32,
   out: u32,
   out_stride: u32,
@@ -38,7 +45,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   if (row >= job.rows) {
     return;
   }
+//#if DRAW
+  let words = random_words(job.seed, job.stream, step_.number, row / 4u);
+  let t = uniform_from(words)[row % 4u] * (job.high - job.low) + job.low;
+  if (column == 0u) {
+    activations[job.t + row] = vec4f(t, 0.0, 0.0, 0.0);
+  }
+//#else
   let t = activations[job.t + row].x;
+//#endif
   let entry = column * 4u;
   activations[job.out + row * job.out_stride + column] = vec4f(
     feature(job, entry, t),

@@ -330,7 +330,7 @@ for (const { name, suffix, target } of casesOf("behavior")) {
           {
             state,
             action,
-            t,
+            times: { given: t },
             noise: { given: z },
             ...(variant === "drop" && { dropout: dropped }),
           },
@@ -400,7 +400,12 @@ for (const { name, suffix, target } of casesOf("policy")) {
             ? "constant"
             : "alpha_over_sigma",
         });
-        const stage = policy(graph, { state: () => s, t, noise: { given: z } }, actions, h);
+        const stage = policy(
+          graph,
+          { state: () => s, times: { given: t }, noise: { given: z } },
+          actions,
+          h,
+        );
         const { action, xt, noiseHat, qGradient } = stage.tensors;
         await run({
           target,

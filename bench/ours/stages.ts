@@ -125,7 +125,7 @@ export async function sampleStage(
       stage = behavior(graph, {
         state: field(sampleSeeds.state, rows, observations),
         action: field(sampleSeeds.action, rows, actions),
-        t: times(rows, h.behaviorMinTime, h.behaviorMaxTime),
+        times: { given: times(rows, h.behaviorMinTime, h.behaviorMaxTime) },
         noise: { given: field(sampleSeeds.noise, rows, actions) },
         dropout: (block) => ({ rate: h.behaviorDropout, keep: { mask: masks[block]! } }),
       }, h);
@@ -138,7 +138,7 @@ export async function sampleStage(
         graph,
         {
           state: () => state,
-          t: times(rows, h.policyMinTime, h.policyMaxTime),
+          times: { given: times(rows, h.policyMinTime, h.policyMaxTime) },
           noise: { given: field(sampleSeeds.noise, rows, actions) },
         },
         actions,

@@ -32,7 +32,6 @@ export const operationNames = [
   "layer norm",
   "layer norm gradient",
   "layer norm parameter gradient",
-  "uniform",
   "noising",
   "noising gradient",
   "fourier features",

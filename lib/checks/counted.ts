@@ -4,9 +4,10 @@
  *
  * @module
  */
-import { drawUniform, noising } from "../autodiff/ops/diffusion.ts";
+import { fourierFeatures, noising } from "../autodiff/ops/diffusion.ts";
 import { dropout } from "../autodiff/ops/dropout.ts";
 import { minibatch, type RecordField } from "../autodiff/ops/minibatch.ts";
+import { ParameterSet } from "../autodiff/parameters.ts";
 import { normal, randomWords, uniform } from "../autodiff/random.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { type Case, type Check, relativeError, seedsOf } from "./check.ts";
@@ -56,7 +57,7 @@ function drawnCase(
 }
 
 const uniformNumbers: Check = {
-  name: "uniform",
+  name: "fourier features, drawn times",
   limit: 1e-6,
   cases: [1, 7, 257].flatMap((rows) =>
     [1, 3].map((replicas) =>
@@ -64,7 +65,12 @@ const uniformNumbers: Check = {
         `${rows} rows`,
         replicas,
         { rows, columns: 1, value: 0 },
-        (graph) => ({ results: { u: drawUniform(graph, rows, () => [0.25, 1.75], stream) } }),
+        (graph) => {
+          const shapes = [{ name: "W", rows: 1, segments: [5], vector: true }];
+          const W = new ParameterSet(graph, shapes, replicas).get("W");
+          const times = { stream, rows, range: () => [0.25, 1.75] as const };
+          return { results: { t: fourierFeatures(graph, times, W).t } };
+        },
         (seed) => uniform(seed, stream, 0, rows).map((u) => 0.25 + 1.5 * u),
       )
     )

@@ -101,7 +101,7 @@ const features: Check = {
           frequencies: { rows: 1, columns: columns!, parameter: true, from: (z) => 30 * z },
         },
         record: (graph, { t, frequencies }) => ({
-          results: { y: fourierFeatures(graph, t, frequencies) },
+          results: { y: fourierFeatures(graph, { given: t }, frequencies).features },
         }),
         reference: ({ t, frequencies }) => ({ y: [fourier(t[0], frequencies[0])] }),
       })

@@ -137,7 +137,7 @@ function behaviorCase(replicas: number, rate: number): Case {
       behavior(graph, {
         state: s,
         action: a,
-        t,
+        times: { given: t },
         noise: { given: z },
         ...(rate > 0 && {
           dropout: (block: number) => ({ rate, keep: { mask: [mask0, mask1][block]! } }),
@@ -190,7 +190,12 @@ function policyCase(replicas: number, overrides: Partial<Hyperparameters>): Case
       z: noise,
     },
     describe: (graph, { s, t, z }) =>
-      policy(graph, { state: () => s, t, noise: { given: z } }, actions, settings),
+      policy(
+        graph,
+        { state: () => s, times: { given: t }, noise: { given: z } },
+        actions,
+        settings,
+      ),
     family: 0,
     metric: "loss",
     loss: ({ before }, { s, t, z }) => {

@@ -6,7 +6,6 @@
  */
 import type { Graph } from "../autodiff/graph.ts";
 import { concatenate } from "../autodiff/ops/concatenate.ts";
-import { fourierFeatures } from "../autodiff/ops/diffusion.ts";
 import type { Dropout } from "../autodiff/ops/dropout.ts";
 import { layerNorm } from "../autodiff/ops/layer_norm.ts";
 import { linear, type LinearParameters } from "../autodiff/ops/linear.ts";
@@ -48,20 +47,14 @@ export function frequencyShapes({ frequencies }: BehaviorShape): ParameterShape[
   return [{ name: "embed.0.W", rows: 1, segments: [frequencies], vector: true }];
 }
 
-/** The parameters of a family of behavior models. */
-export interface BehaviorParameters {
-  readonly trained: ParameterSet;
-  readonly frequencies: ParameterSet;
-}
-
 /** What the network sees. */
 export interface BehaviorInput {
   /** a_t, `[R, rows, actions]`. */
   readonly action: Tensor;
   /** s, `[R, rows, observations]`. */
   readonly state: Tensor;
-  /** t, `[R, rows, 1]`. */
-  readonly t: Tensor;
+  /** Fourier features of t, `[R, rows, 2 frequencies]`. */
+  readonly features: Tensor;
 }
 
 /**
@@ -71,15 +64,14 @@ export interface BehaviorInput {
  */
 export function behaviorModel(
   graph: Graph,
-  { trained, frequencies }: BehaviorParameters,
-  { action, state, t }: BehaviorInput,
+  trained: ParameterSet,
+  { action, state, features }: BehaviorInput,
   dropout?: (block: number) => Dropout,
 ): Tensor {
   const layer = (name: string): LinearParameters => ({
     weight: trained.get(`${name}.weight`),
     bias: trained.get(`${name}.bias`),
   });
-  const features = fourierFeatures(graph, t, frequencies.get("embed.0.W"));
   const embedding = linear(
     graph,
     linear(graph, features, layer("cond_model.0"), "mish"),

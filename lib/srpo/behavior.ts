@@ -5,7 +5,7 @@
  * @module
  */
 import type { Graph } from "../autodiff/graph.ts";
-import { type Noise, noising } from "../autodiff/ops/diffusion.ts";
+import { fourierFeatures, type Noise, noising, type Times } from "../autodiff/ops/diffusion.ts";
 import type { Dropout } from "../autodiff/ops/dropout.ts";
 import { diffusionLoss } from "../autodiff/ops/losses.ts";
 import { ParameterSet } from "../autodiff/parameters.ts";
@@ -20,14 +20,14 @@ import { constant, cosine, minimize } from "../optim/adam.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
 import type { Stage } from "./stage.ts";
 
-/** A minibatch of state-action pairs with their diffusion times, each tensor `[R, rows, ·]`. */
+/** A minibatch of state-action pairs with diffusion times and noise, each tensor `[R, rows, ·]`. */
 export interface BehaviorBatch {
   /** s */
   readonly state: Tensor;
   /** a */
   readonly action: Tensor;
   /** t ~ U(0.001, 1) */
-  readonly t: Tensor;
+  readonly times: Times;
   /** ε ~ N(0, I) */
   readonly noise: Noise;
   /** Dropout of each residual block. */
@@ -50,7 +50,7 @@ export function behaviorShapeOf(
 
 /** Describes one step of the behavior stage. */
 export function behavior(graph: Graph, batch: BehaviorBatch, h: Hyperparameters): Stage {
-  const { state, action, t, noise, dropout } = batch;
+  const { state, action, times, noise, dropout } = batch;
   const shape = behaviorShapeOf(
     { observationSize: state.columns, actionSize: action.columns },
     h,
@@ -59,13 +59,9 @@ export function behavior(graph: Graph, batch: BehaviorBatch, h: Hyperparameters)
   const frequencies = new ParameterSet(graph, frequencyShapes(shape), graph.replicas);
 
   // Eq. 13: a_t = α_t a + σ_t ε, and ε̂(a_t | s, t) is to be ε.
+  const { t, features } = fourierFeatures(graph, times, frequencies.get("embed.0.W"));
   const { xt, z } = noising(graph, action, t, noise);
-  const noiseHat = behaviorModel(
-    graph,
-    { trained, frequencies },
-    { action: xt, state, t },
-    dropout,
-  );
+  const noiseHat = behaviorModel(graph, trained, { action: xt, state, features }, dropout);
   const loss = diffusionLoss(graph, "loss", noiseHat, z);
   const optimizer = minimize(graph, loss, trained, {
     learningRate: h.behaviorSchedule === "cosine"

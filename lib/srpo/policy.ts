@@ -7,7 +7,7 @@
 import { gradients } from "../autodiff/gradients.ts";
 import type { Graph } from "../autodiff/graph.ts";
 import { concatenate } from "../autodiff/ops/concatenate.ts";
-import { type Noise, noising } from "../autodiff/ops/diffusion.ts";
+import { fourierFeatures, type Noise, noising, type Times } from "../autodiff/ops/diffusion.ts";
 import { type ScoreRegularization, scoreRegularizedLoss } from "../autodiff/ops/losses.ts";
 import { ParameterSet } from "../autodiff/parameters.ts";
 import type { Tensor } from "../autodiff/tensor.ts";
@@ -23,7 +23,7 @@ export interface PolicyBatch {
   /** s. Every call is a tensor of its own, to be laid beside what it is concatenated with. */
   readonly state: () => Tensor;
   /** t ~ U(0.02, 0.98), or the fixed time of δ(t) */
-  readonly t: Tensor;
+  readonly times: Times;
   /** ε ~ N(0, I) */
   readonly noise: Noise;
 }
@@ -36,7 +36,7 @@ export function policy(
   h: Hyperparameters,
   regularization: (replica: number) => ScoreRegularization = () => regularizationOf(h),
 ): Stage {
-  const { state, t, noise } = batch;
+  const { state, times, noise } = batch;
   const s = state();
   const observationSize = s.columns;
   const theta = new ParameterSet(
@@ -70,12 +70,9 @@ export function policy(
   const [qGradient] = gradients(graph, { tensor: qValues, upstream: half }, [action]);
 
   // ε̂(a_t | s, t) at a_t = α_t π(s) + σ_t ε.
+  const { t, features } = fourierFeatures(graph, times, frequencies.get("embed.0.W"));
   const { xt, z } = noising(graph, action, t, noise);
-  const noiseHat = behaviorModel(
-    graph,
-    { trained: psi, frequencies },
-    { action: xt, state: state(), t },
-  );
+  const noiseHat = behaviorModel(graph, psi, { action: xt, state: state(), features });
 
   // Eq. 15: [∇_a Q − (1/β) ω(t) (ε̂ − ε)] ∇_θ π, here times β and as a loss.
   const loss = scoreRegularizedLoss(

@@ -5,7 +5,6 @@
  * @module
  */
 import type { Graph } from "../autodiff/graph.ts";
-import { drawUniform } from "../autodiff/ops/diffusion.ts";
 import type { ParameterShape, ParameterValues } from "../autodiff/parameters.ts";
 import { streams } from "../autodiff/random.ts";
 import type { ReplayBuffer } from "../data/replay_buffer.ts";
@@ -56,16 +55,14 @@ function criticStage(graph: Graph, buffer: ReplayBuffer, h: Hyperparameters): St
 function behaviorStage(graph: Graph, buffer: ReplayBuffer, h: Hyperparameters): Stage {
   const rows = h.behaviorBatchSize;
   const batch = buffer.minibatch(graph, { rows, stream: streams.behaviorBatch });
-  const t = drawUniform(
-    graph,
-    rows,
-    () => [h.behaviorMinTime, h.behaviorMaxTime],
-    streams.behaviorTime,
-  );
   return behavior(graph, {
     state: batch.state(),
     action: batch.action(),
-    t,
+    times: {
+      stream: streams.behaviorTime,
+      rows,
+      range: () => [h.behaviorMinTime, h.behaviorMaxTime],
+    },
     noise: { stream: streams.behaviorNoise },
     ...(h.behaviorDropout > 0 && {
       dropout: (block: number) => ({
@@ -90,10 +87,13 @@ function policyStage(
       ? [fixedTime, fixedTime] as const
       : [policyMinTime, policyMaxTime] as const;
   };
-  const t = drawUniform(graph, rows, range, streams.policyTime);
   return policy(
     graph,
-    { state: batch.state, t, noise: { stream: streams.policyNoise } },
+    {
+      state: batch.state,
+      times: { stream: streams.policyTime, rows, range },
+      noise: { stream: streams.policyNoise },
+    },
     buffer.actionSize,
     h,
     (replica) => regularizationOf(variant(replica)),

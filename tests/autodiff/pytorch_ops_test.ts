@@ -145,7 +145,7 @@ const checks: Readonly<Record<string, Check>> = {
     ),
   fourier: (name, ...rest) =>
     compute(name, ...rest, { t: "input", W: "parameter" }, {}, 2e-4, (graph, { t, W }) => ({
-      results: { y: fourierFeatures(graph, t, W) },
+      results: { y: fourierFeatures(graph, { given: t }, W).features },
     })),
   vp_schedule: async (name, session, comparison) => {
     const rows = fixture.shape(`${name}.t`)[0]!;

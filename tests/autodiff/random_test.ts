@@ -7,8 +7,9 @@ import { assert, assertEquals } from "@std/assert";
 import randomSource from "../../shaders/random.wgsl" with { type: "text" };
 import { Engine } from "../../lib/autodiff/engine.ts";
 import { Graph } from "../../lib/autodiff/graph.ts";
-import { drawUniform, noising } from "../../lib/autodiff/ops/diffusion.ts";
+import { fourierFeatures, noising } from "../../lib/autodiff/ops/diffusion.ts";
 import { dropout } from "../../lib/autodiff/ops/dropout.ts";
+import { ParameterSet } from "../../lib/autodiff/parameters.ts";
 import { normal, threefry, uniform } from "../../lib/autodiff/random.ts";
 import { readTensor } from "../../lib/autodiff/compile.ts";
 import type { Tensor } from "../../lib/autodiff/tensor.ts";
@@ -124,8 +125,12 @@ const rows = 20_000;
 const columns = 5;
 /** Rows where many draws are compared with each other. */
 const fewRows = 4_000;
-const uniformFrom = (stream: number, rows: number) => (graph: Graph) =>
-  drawUniform(graph, rows * columns, () => [0, 1], stream);
+const uniformFrom = (stream: number, rows: number) => (graph: Graph) => {
+  const shapes = [{ name: "W", rows: 1, segments: [4], vector: true }];
+  const W = new ParameterSet(graph, shapes, graph.replicas).get("W");
+  const times = { stream, rows: rows * columns, range: () => [0, 1] as const };
+  return fourierFeatures(graph, times, W).t;
+};
 const normalFrom = (stream: number, rows: number) => (graph: Graph) => {
   const zero = graph.constant(rows, columns, 0);
   return noising(graph, zero, graph.constant(rows, 1, 1), { stream }).z;
@@ -185,7 +190,7 @@ function correlation(a: Float32Array, b: Float32Array): number {
   return Math.abs(ab / Math.sqrt(aa * bb)) * Math.sqrt(a.length);
 }
 
-Deno.test("drawUniform() gives uniform numbers, the host's to the last bit", async () => {
+Deno.test("fourierFeatures() draws uniform times, the host's to the last bit", async () => {
   using engine = await Engine.open();
   const [[values]] = await drawn(engine, [7], [3], uniformFrom(91, rows)) as [[Float32Array]];
   assertEquals(values, Float32Array.from(uniform(7, 91, 3, rows * columns)));

@@ -8,43 +8,9 @@ import noisingSource from "../../../shaders/noising.wgsl" with { type: "text" };
 import randomSource from "../../../shaders/random.wgsl" with { type: "text" };
 import scheduleSource from "../../../shaders/schedule.wgsl" with { type: "text" };
 import stepSource from "../../../shaders/step.wgsl" with { type: "text" };
-import uniformSource from "../../../shaders/uniform.wgsl" with { type: "text" };
 import type { Graph } from "../graph.ts";
 import { Tensor } from "../tensor.ts";
 import { elementwiseJobs, shapeOf, workgroup } from "./elementwise.ts";
-
-/**
- * Draws a number uniform in [low, high) for each row: `[replicas, rows, 1]`. With low = high all are
- * that number. Each replica may have its own range.
- */
-export function drawUniform(
-  graph: Graph,
-  rows: number,
-  range: (replica: number) => readonly [low: number, high: number],
-  stream: number,
-): Tensor {
-  const t = new Tensor({ replicas: graph.replicas, rows, columns: 1 });
-  graph.record({
-    name: "uniform",
-    inputs: [],
-    reads: [],
-    writes: [t],
-    kernel: () => ({ name: "uniform", source: randomSource + stepSource + uniformSource }),
-    jobs: () =>
-      Array.from({ length: t.replicas }, (_, job) => ({
-        fields: {
-          rows,
-          low: range(job)[0],
-          high: range(job)[1],
-          seed: graph.seed(job, t.replicas),
-          stream,
-          out: t.columnAt(job, t.replicas),
-        },
-        tiles: Math.ceil(rows / workgroup),
-      })),
-  });
-  return t;
-}
 
 /** Where noise comes from: drawn anew each step from a stream, or given, `[R, rows, columns]`. */
 export type Noise = { readonly stream: number } | { readonly given: Tensor };
@@ -119,25 +85,55 @@ function rowJobs(out: Tensor, fields: (job: number) => Record<string, number>) {
   }));
 }
 
+/** Where times come from: drawn anew each step from a stream, or given, `[R, rows, 1]`. */
+export type Times =
+  | {
+    readonly stream: number;
+    readonly rows: number;
+    /** Bounds between which a replica's are uniform; with low = high all are that number. */
+    readonly range: (replica: number) => readonly [low: number, high: number];
+  }
+  | { readonly given: Tensor };
+
 /**
- * Gaussian Fourier features of times t `[R, rows, 1]`: sin 2πtW, then cos 2πtW, `[R, rows, 2n]` for n
- * frequencies W `[R', 1, n]`. Not differentiated: neither t nor W is trained.
+ * Gaussian Fourier features of times: sin 2πtW, then cos 2πtW, for n frequencies W `[R', 1, n]`. Not
+ * differentiated: neither t nor W is trained.
+ *
+ * @returns The times t, `[R, rows, 1]`, and their features, `[R, rows, 2n]`.
  */
-export function fourierFeatures(graph: Graph, t: Tensor, frequencies: Tensor): Tensor {
+export function fourierFeatures(
+  graph: Graph,
+  times: Times,
+  frequencies: Tensor,
+): { t: Tensor; features: Tensor } {
+  const draw = "stream" in times;
+  const t = draw
+    ? new Tensor({ replicas: graph.replicas, rows: times.rows, columns: 1 })
+    : times.given;
   const replicas = Math.max(t.replicas, frequencies.replicas);
-  const y = new Tensor({ replicas, rows: t.rows, columns: 2 * frequencies.columns });
+  const features = new Tensor({ replicas, rows: t.rows, columns: 2 * frequencies.columns });
   graph.record({
     name: "fourier features",
     inputs: [],
-    reads: [t, frequencies],
-    writes: [y],
-    kernel: () => ({ name: "fourier features", source: fourierSource }),
+    reads: draw ? [frequencies] : [t, frequencies],
+    writes: draw ? [features, t] : [features],
+    kernel: () => ({
+      name: "fourier features",
+      source: randomSource + stepSource + fourierSource,
+      directives: draw ? ["DRAW"] : [],
+    }),
     jobs: () =>
-      elementwiseJobs(y, (job) => ({
+      elementwiseJobs(features, (job) => ({
         frequencies: frequencies.columns,
         w: frequencies.at(job, replicas),
         t: t.columnAt(job, replicas),
+        ...(draw && {
+          low: times.range(job)[0],
+          high: times.range(job)[1],
+          seed: graph.seed(job, replicas),
+          stream: times.stream,
+        }),
       })),
   });
-  return y;
+  return { t, features };
 }

@@ -1,7 +1,8 @@
 // Matrix product, batched over the jobs of one dispatch.
 //
 //   NT:  out = epilogue(A Bᵀ + bias)   A [rows, depth], B [columns, depth]   a linear layer
-//   NN:  out = epilogue(A B)           A [rows, depth], B [depth, columns]   its input gradient
+//   NN:  out = epilogue(Σ A B)         A [rows, depth], B [depth, columns]   its input gradient, summed
+//        over the networks that read the input
 //   TN:  out = Aᵀ B                    A [depth, rows], B [depth, columns]   its weight gradient, and
 //        the column sums of one factor: its bias gradient
 //
@@ -120,7 +121,17 @@ fn main(
   var column_sums = vec4f(0.0);
 //#endif
 
+//#if NN
+  // Around the loop over the depth, which all forms share; hence not set in.
+  for (var member = 0u; member < job.members; member++) {
+  q = job.b + member * job.b_member + column;
+//#endif
   for (var k = 0u; k < depth; k++) {
+//#if NN
+    let along = member * job.a_member + k;
+//#elif NT
+    let along = k;
+//#endif
     // What lies outside is not loaded: it would cost as much as what lies inside.
     var b = mat4x4f();
 //#if NT
@@ -183,10 +194,10 @@ fn main(
 //#else
 //#if SUBGROUPS
     var x0 = vec4f(0.0); var x1 = vec4f(0.0); var x2 = vec4f(0.0); var x3 = vec4f(0.0);
-    if (first <= last_row) { x0 = activations[p0 + k]; }
-    if (first + 8u <= last_row) { x1 = activations[p1 + k]; }
-    if (first + 16u <= last_row) { x2 = activations[p2 + k]; }
-    if (first + 24u <= last_row) { x3 = activations[p3 + k]; }
+    if (first <= last_row) { x0 = activations[p0 + along]; }
+    if (first + 8u <= last_row) { x1 = activations[p1 + along]; }
+    if (first + 16u <= last_row) { x2 = activations[p2 + along]; }
+    if (first + 24u <= last_row) { x3 = activations[p3 + along]; }
     let a0 = mat4x4f(subgroupBroadcast(x0, 0u), subgroupBroadcast(x0, 1u), subgroupBroadcast(x0, 2u), subgroupBroadcast(x0, 3u));
     let a1 = mat4x4f(subgroupBroadcast(x0, 4u), subgroupBroadcast(x0, 5u), subgroupBroadcast(x0, 6u), subgroupBroadcast(x0, 7u));
     let a2 = mat4x4f(subgroupBroadcast(x1, 0u), subgroupBroadcast(x1, 1u), subgroupBroadcast(x1, 2u), subgroupBroadcast(x1, 3u));
@@ -196,10 +207,10 @@ fn main(
     let a6 = mat4x4f(subgroupBroadcast(x3, 0u), subgroupBroadcast(x3, 1u), subgroupBroadcast(x3, 2u), subgroupBroadcast(x3, 3u));
     let a7 = mat4x4f(subgroupBroadcast(x3, 4u), subgroupBroadcast(x3, 5u), subgroupBroadcast(x3, 6u), subgroupBroadcast(x3, 7u));
 //#else
-    let a0 = mat4x4f(activations[p0 + k], activations[p1 + k], activations[p2 + k], activations[p3 + k]);
-    let a1 = mat4x4f(activations[p4 + k], activations[p5 + k], activations[p6 + k], activations[p7 + k]);
-    let a2 = mat4x4f(activations[p8 + k], activations[p9 + k], activations[p10 + k], activations[p11 + k]);
-    let a3 = mat4x4f(activations[p12 + k], activations[p13 + k], activations[p14 + k], activations[p15 + k]);
+    let a0 = mat4x4f(activations[p0 + along], activations[p1 + along], activations[p2 + along], activations[p3 + along]);
+    let a1 = mat4x4f(activations[p4 + along], activations[p5 + along], activations[p6 + along], activations[p7 + along]);
+    let a2 = mat4x4f(activations[p8 + along], activations[p9 + along], activations[p10 + along], activations[p11 + along]);
+    let a3 = mat4x4f(activations[p12 + along], activations[p13 + along], activations[p14 + along], activations[p15 + along]);
 //#endif
 //#endif
 
@@ -214,6 +225,9 @@ fn main(
     t7 = accumulate(t7, a7, b);
 //#endif
   }
+//#if NN
+  }
+//#endif
 
 //#if TN
   // One column of tiles, or one row of them, stores the sums of the factor that is the gradient.

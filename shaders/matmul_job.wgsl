@@ -16,6 +16,11 @@ struct Job {
   bias: u32,
   floor: f32, // 0 for ReLU, the lowest number for none
 //#endif
+//#if NN
+  members: u32, // networks whose products are summed
+  a_member: u32, // distance between their factors
+  b_member: u32,
+//#endif
 //#if SAVE || MISH_DERIVATIVE || TANH_DERIVATIVE || RELU_DERIVATIVE
   saved: u32,
   saved_stride: u32,

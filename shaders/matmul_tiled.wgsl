@@ -44,15 +44,23 @@ fn block_of_a(job: Job, along: u32, k: u32) -> mat4x4f {
 //#if TN
   return block_down(job.a + min(along, (job.rows - 1u) / 4u), job.a_stride, k, job.depth);
 //#else
+//#if NN
+  if (k >= job.members * job.depth) {
+    return mat4x4f();
+  }
+  let p = job.a + k / job.depth * job.a_member + k % job.depth;
+//#else
   if (k >= job.depth) {
     return mat4x4f();
   }
+  let p = job.a + k;
+//#endif
   let last = job.rows - 1u;
   return transpose(mat4x4f(
-    activations[job.a + min(4u * along, last) * job.a_stride + k],
-    activations[job.a + min(4u * along + 1u, last) * job.a_stride + k],
-    activations[job.a + min(4u * along + 2u, last) * job.a_stride + k],
-    activations[job.a + min(4u * along + 3u, last) * job.a_stride + k],
+    activations[p + min(4u * along, last) * job.a_stride],
+    activations[p + min(4u * along + 1u, last) * job.a_stride],
+    activations[p + min(4u * along + 2u, last) * job.a_stride],
+    activations[p + min(4u * along + 3u, last) * job.a_stride],
   ));
 //#endif
 }
@@ -70,10 +78,11 @@ fn block_of_b(job: Job, along: u32, k: u32) -> mat4x4f {
     parameters[job.b + min(4u * along + 3u, last) * job.b_stride + k],
   ));
 //#elif NN
-  if (k >= job.depth) {
+  if (k >= job.members * job.depth) {
     return mat4x4f();
   }
-  let q = job.b + min(along, (job.columns - 1u) / 4u) + 4u * k * job.b_stride;
+  let q = job.b + k / job.depth * job.b_member + min(along, (job.columns - 1u) / 4u) +
+    4u * (k % job.depth) * job.b_stride;
   return mat4x4f(
     parameters[q],
     parameters[q + job.b_stride],
@@ -99,7 +108,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 //#else
   let first_row = (work.y / job.inner_tiles) * 16u;
   let first_column = (work.y % job.inner_tiles) * 16u;
+//#if NN
+  let depth = job.members * job.depth; // of all networks, one after another
+//#else
   let depth = job.depth;
+//#endif
 //#endif
   let column = first_column + across;
 

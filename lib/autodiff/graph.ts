@@ -27,7 +27,7 @@ export const operationNames = [
   "softplus gradient",
   "add",
   "concatenate",
-  "fold replicas",
+  "copy",
   "dropout",
   "layer norm",
   "layer norm gradient",

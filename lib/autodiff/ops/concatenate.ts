@@ -5,7 +5,7 @@
  */
 import type { Graph } from "../graph.ts";
 import { type Storage, Tensor } from "../tensor.ts";
-import { foldReplicas } from "./fold_replicas.ts";
+import { copy } from "./copy.ts";
 
 /**
  * Concatenates tensors `[R, rows, c_i]` to `[R, rows, Σ c_i]`. Each part keeps its padding to whole
@@ -38,7 +38,7 @@ export function concatenate(graph: Graph, parts: readonly Tensor[]): Tensor {
     const own =
       part.movable && producer && producer.name !== "concatenate" && parts.indexOf(part) === i
         ? part
-        : foldReplicas(graph, part, part.replicas);
+        : copy(graph, part);
     own.moveTo(storage, starts[i]!, width);
   });
   const whole = new Tensor({

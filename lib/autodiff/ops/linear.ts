@@ -13,7 +13,6 @@ import type { Job, KernelSpec } from "../../gpu/kernel.ts";
 import type { Target } from "../../gpu/target.ts";
 import type { Graph, Operation, ParameterUpdate } from "../graph.ts";
 import { Tensor } from "../tensor.ts";
-import { foldReplicas } from "./fold_replicas.ts";
 import { type Activation, applyDerivative } from "./unary.ts";
 
 /** Source texts of the matrix product in all its variants. */
@@ -104,10 +103,7 @@ export function linear(
       if (activation === "mish" && !before) writes.push(before = new Tensor(shape));
       const outer = applyDerivative(graph, upstream, activation, before ?? y);
       let dx: Tensor | null = null;
-      if (wantX) {
-        dx = productWithWeight(graph, outer, weight);
-        if (dx.replicas > x.replicas) dx = foldReplicas(graph, dx, x.replicas);
-      }
+      if (wantX) dx = productWithWeight(graph, outer, weight, x.replicas);
       const [dWeight, dBias] = wantWeight || wantBias
         ? productOfColumns(graph, outer, x, weight)
         : [null, null];
@@ -117,7 +113,10 @@ export function linear(
   return y;
 }
 
-/** A product with a layer's weight that later steps of the recording may still extend. */
+/**
+ * A product with a layer's weight, summed over the networks that read the layer's input. Later steps of
+ * the recording may still extend it.
+ */
 class ProductWithWeight implements Operation {
   readonly name = "linear input gradient";
   readonly inputs = [];
@@ -130,7 +129,7 @@ class ProductWithWeight implements Operation {
   constructor(readonly dy: Tensor, readonly weight: Tensor, readonly dx: Tensor) {
     this.reads = [dy, weight];
     this.writes = [dx];
-    this.flops = flopsOf(dx, dy.columns);
+    this.flops = flopsOf(dx, dy.columns * (dy.replicas / dx.replicas));
   }
 
   /** Takes over an addition, if it can. */
@@ -163,9 +162,12 @@ class ProductWithWeight implements Operation {
       rows: dy.rows,
       columns: dx.width,
       depth: dy.width / 4,
+      members: dy.replicas / dx.replicas,
       a: dy.at(job, dx.replicas),
+      a_member: dy.storage.replicaSize / 4,
       a_stride: dy.stride,
       b: weight.at(job, dx.replicas),
+      b_member: weight.storage.replicaSize / 4,
       b_stride: weight.stride,
       out: dx.at(job, dx.replicas),
       out_stride: dx.stride,
@@ -175,9 +177,9 @@ class ProductWithWeight implements Operation {
   }
 }
 
-function productWithWeight(graph: Graph, dy: Tensor, weight: Tensor): Tensor {
+function productWithWeight(graph: Graph, dy: Tensor, weight: Tensor, replicas: number): Tensor {
   const dx = new Tensor({
-    replicas: Math.max(dy.replicas, weight.replicas),
+    replicas,
     rows: dy.rows,
     columns: weight.columns,
     width: weight.width,

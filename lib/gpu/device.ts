@@ -5,6 +5,7 @@
  * @module
  */
 import { UserError } from "../errors.ts";
+import { keepThreadsApart } from "./software_threads.ts";
 
 /** What computes a run; printed by every run and recorded in its configuration. */
 export interface AdapterDescription {
@@ -83,13 +84,15 @@ export class Gpu {
     }
     const features = [...adapter.features].filter((name) => name === "timestamp-query");
     const { device, subgroups } = await requestDevice(adapter, requiredLimits, features);
+    const software = adapter.info.isFallbackAdapter ||
+      /llvmpipe|swiftshader|warp|basic render/i.test(name);
+    if (software) keepThreadsApart();
     return new Gpu(device, {
       name,
       driver: [vendorName(adapter.info.vendor), adapter.info.architecture].filter(Boolean).join(
         " ",
       ),
-      software: adapter.info.isFallbackAdapter ||
-        /llvmpipe|swiftshader|warp|basic render/i.test(name),
+      software,
       subgroups,
     });
   }

@@ -1,0 +1,87 @@
+/**
+ * Keeps the threads of a software GPU on processors of their own.
+ *
+ * Mesa's software driver computes a dispatch on one thread for each processor. All are woken at once,
+ * for a time too short for Linux to move a thread afterwards: where two have come to lie on one
+ * processor they stay there, one waits for the other, and another processor idles, for seconds or for a
+ * whole run.
+ *
+ * @module
+ */
+
+/** Bytes of glibc's `cpu_set_t`. */
+const setBytes = 128;
+
+/**
+ * Binds each thread that computes for Mesa's software driver in this process to a processor. Elsewhere
+ * than on Linux with glibc, and without the permissions it takes (`-A`), nothing is done: the same is
+ * computed, where the system puts the threads.
+ */
+export function keepThreadsApart(): void {
+  if (Deno.build.os !== "linux") return;
+  if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") return;
+  const threads = computingThreads(tasks());
+  const libc = threads.length > 0 ? openLibc() : null;
+  if (!libc) return;
+  const { sched_getaffinity, sched_setaffinity } = libc.symbols;
+  const allowed = new Uint8Array(setBytes);
+  if (sched_getaffinity(0, BigInt(setBytes), allowed) === 0) {
+    const processors = Array.from({ length: 8 * setBytes }, (_, i) => i)
+      .filter((i) => allowed[i >> 3]! & (1 << (i & 7)));
+    threads.forEach((thread, i) => {
+      const processor = processors[i % processors.length]!;
+      const own = new Uint8Array(setBytes);
+      own[processor >> 3] = 1 << (processor & 7);
+      sched_setaffinity(thread, BigInt(setBytes), own);
+    });
+  }
+  libc.close();
+}
+
+/** A thread of this process. */
+export interface Task {
+  readonly id: number;
+  readonly name: string;
+}
+
+/**
+ * Ids of the threads that compute, those of one device after another. For each device the driver starts
+ * threads named `llvmpipe-0`, `llvmpipe-1`, …, which draw, and then as many without a name of their own,
+ * which compute.
+ */
+export function computingThreads(tasks: readonly Task[]): number[] {
+  const found: number[] = [];
+  let expected = 0;
+  for (const { id, name } of tasks.toSorted((a, b) => a.id - b.id)) {
+    if (/^llvmpipe-\d+$/.test(name)) {
+      expected = Number(name.slice("llvmpipe-".length)) + 1;
+    } else if (expected > 0) {
+      found.push(id);
+      expected--;
+    }
+  }
+  return found;
+}
+
+function tasks(): Task[] {
+  const folder = "/proc/self/task";
+  try {
+    return [...Deno.readDirSync(folder)].map(({ name: id }) => ({
+      id: Number(id),
+      name: Deno.readTextFileSync(`${folder}/${id}/comm`).trim(),
+    }));
+  } catch {
+    return []; // not permitted, or a thread ended meanwhile
+  }
+}
+
+function openLibc() {
+  try {
+    return Deno.dlopen("libc.so.6", {
+      sched_getaffinity: { parameters: ["i32", "usize", "buffer"], result: "i32" },
+      sched_setaffinity: { parameters: ["i32", "usize", "buffer"], result: "i32" },
+    });
+  } catch {
+    return null; // another C library
+  }
+}

@@ -20,7 +20,7 @@ const setBytes = 128;
 export function keepThreadsApart(): void {
   if (Deno.build.os !== "linux") return;
   if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") return;
-  const threads = computingThreads(tasks());
+  const threads = computingThreads(...tasks());
   const libc = threads.length > 0 ? openLibc() : null;
   if (!libc) return;
   const { sched_getaffinity, sched_setaffinity } = libc.symbols;
@@ -46,16 +46,16 @@ export interface Task {
 
 /**
  * Ids of the threads that compute, those of one device after another. For each device the driver starts
- * threads named `llvmpipe-0`, `llvmpipe-1`, …, which draw, and then as many without a name of their own,
- * which compute.
+ * threads named `llvmpipe-0`, `llvmpipe-1`, …, which draw, and then as many that compute and inherit
+ * the name `opener` of the thread that opened it.
  */
-export function computingThreads(tasks: readonly Task[]): number[] {
+export function computingThreads(tasks: readonly Task[], opener: string): number[] {
   const found: number[] = [];
   let expected = 0;
   for (const { id, name } of tasks.toSorted((a, b) => a.id - b.id)) {
     if (/^llvmpipe-\d+$/.test(name)) {
       expected = Number(name.slice("llvmpipe-".length)) + 1;
-    } else if (expected > 0) {
+    } else if (expected > 0 && name === opener) {
       found.push(id);
       expected--;
     }
@@ -63,15 +63,17 @@ export function computingThreads(tasks: readonly Task[]): number[] {
   return found;
 }
 
-function tasks(): Task[] {
-  const folder = "/proc/self/task";
+/** The threads of this process, and the name of the one that asks. */
+function tasks(): [Task[], string] {
+  const nameOf = (path: string) => Deno.readTextFileSync(`/proc/${path}/comm`).trim();
   try {
-    return [...Deno.readDirSync(folder)].map(({ name: id }) => ({
+    const all = [...Deno.readDirSync("/proc/self/task")].map(({ name: id }) => ({
       id: Number(id),
-      name: Deno.readTextFileSync(`${folder}/${id}/comm`).trim(),
+      name: nameOf(`self/task/${id}`),
     }));
+    return [all, nameOf("thread-self")];
   } catch {
-    return []; // not permitted, or a thread ended meanwhile
+    return [[], ""]; // not permitted, or a thread ended meanwhile
   }
 }
 

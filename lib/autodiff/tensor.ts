@@ -122,9 +122,9 @@ export class Tensor {
   }
 
   /**
-   * Place of a replica's first row, in vec4s from the start of its slice of the arena, for job `job` of an operation on
-   * `jobs` replicas: a tensor with fewer replicas serves neighbouring ones (Q-heads share a seed's
-   * minibatch).
+   * Place of a replica's first row, in vec4s from the start of its slice of the arena, for job `job`
+   * of an operation on `jobs` replicas: a tensor with fewer replicas serves neighbouring ones (Q-heads
+   * share a seed's minibatch).
    */
   at(job: number, jobs: number): number {
     const { offset, replicaSize, replicas, slices } = this.storage;

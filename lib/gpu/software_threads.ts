@@ -19,7 +19,10 @@ const setBytes = 128;
  */
 export function keepThreadsApart(): void {
   if (Deno.build.os !== "linux") return;
-  if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") return;
+  const permissions = (["ffi", "read"] as const).map((name) =>
+    Deno.permissions.querySync({ name })
+  );
+  if (permissions.some(({ state }) => state !== "granted")) return;
   const threads = computingThreads(...tasks());
   const libc = threads.length > 0 ? openLibc() : null;
   if (!libc) return;

@@ -1,6 +1,7 @@
 /**
- * Linear layers, `y = activation(x Wᵀ + b + residual)`, with what their gradient needs: the product with W (which also applies the derivative of the activation below it) and the
- * product of the gradient's and the input's columns.
+ * Linear layers, `y = activation(x Wᵀ + b + residual)`, with what their gradient needs: the product
+ * with W (which also applies the derivative of the activation below it) and the product of the
+ * gradient's and the input's columns.
  *
  * @module
  */
@@ -55,7 +56,7 @@ export function linear(
   const replicas = Math.max(x.replicas, weight.replicas);
   const shape = { replicas, rows: x.rows, columns: weight.rows };
   const y = new Tensor(shape);
-  if (residual && `${residual}` !== `${y}`) {
+  if (residual && !sameShape(residual, y)) {
     throw new Error(`linear: the residual must be ${y}, got ${residual}`);
   }
   // What mish was applied to: kept where its derivative is wanted.
@@ -111,6 +112,11 @@ export function linear(
     },
   });
   return y;
+}
+
+function sameShape(a: Tensor, b: Tensor): boolean {
+  return a.replicas === b.replicas && a.rows === b.rows && a.columns === b.columns &&
+    a.width === b.width;
 }
 
 /**

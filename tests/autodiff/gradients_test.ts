@@ -139,6 +139,14 @@ Deno.test("linear(), add() and concatenate() refuse shapes that do not fit, and 
   assertThrows(() => concatenate(graph, [a, b]), Error, "got [1, 3, 4] and [1, 2, 4]");
 });
 
+Deno.test("unary() refuses a concatenation with padding inside, whose last columns it would lose", () => {
+  const graph = new Graph({ seeds: [0] });
+  const parts = (columns: number) =>
+    concatenate(graph, [graph.input(2, columns), graph.input(2, 4)]);
+  assertThrows(() => unary(graph, parts(3), "tanh"), Error, "[1, 2, 7] is a concatenation");
+  assertEquals(unary(graph, parts(4), "tanh").columns, 8);
+});
+
 Deno.test("gradients() of random graphs are their finite differences", async () => {
   using engine = await Engine.open();
   const session = new Session(engine);

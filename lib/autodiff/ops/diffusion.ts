@@ -10,7 +10,7 @@ import scheduleSource from "../../../shaders/schedule.wgsl" with { type: "text" 
 import stepSource from "../../../shaders/step.wgsl" with { type: "text" };
 import type { Graph } from "../graph.ts";
 import { Tensor } from "../tensor.ts";
-import { elementwiseJobs, shapeOf, workgroup } from "./elementwise.ts";
+import { elementwiseJobs, requireNoGaps, shapeOf, workgroup } from "./elementwise.ts";
 
 /** Where noise comes from: drawn anew each step from a stream, or given, `[R, rows, columns]`. */
 export type Noise = { readonly stream: number } | { readonly given: Tensor };
@@ -27,6 +27,7 @@ export function noising(
   t: Tensor,
   noise: Noise,
 ): { xt: Tensor; z: Tensor } {
+  requireNoGaps(graph, "noising", x);
   const xt = new Tensor(shapeOf(x));
   const draw = "stream" in noise;
   const z = draw ? new Tensor(shapeOf(x)) : noise.given;

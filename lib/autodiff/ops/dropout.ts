@@ -8,7 +8,7 @@ import randomSource from "../../../shaders/random.wgsl" with { type: "text" };
 import stepSource from "../../../shaders/step.wgsl" with { type: "text" };
 import type { Graph } from "../graph.ts";
 import { Tensor } from "../tensor.ts";
-import { elementwiseJobs, shapeOf } from "./elementwise.ts";
+import { elementwiseJobs, requireNoGaps, shapeOf } from "./elementwise.ts";
 
 const source = randomSource + stepSource + dropoutSource;
 
@@ -28,6 +28,7 @@ export interface Dropout {
 
 /** Drops entries of x `[R, rows, columns]`. */
 export function dropout(graph: Graph, x: Tensor, how: Dropout): Tensor {
+  requireNoGaps(graph, "dropout", x);
   const y = new Tensor(shapeOf(x));
   graph.record({
     name: "dropout",

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Job } from "../../gpu/kernel.ts";
+import type { Graph } from "../graph.ts";
 import type { Tensor } from "../tensor.ts";
 
 /** Invocations of a workgroup, as the elementwise shaders declare. */
@@ -24,6 +25,27 @@ export function elementwiseJobs(
     },
     tiles: Math.ceil((out.rows * out.width) / 4 / workgroup),
   }));
+}
+
+/**
+ * Refuses a concatenation whose parts have padding between them, for operations that tell columns from
+ * padding by their number alone.
+ */
+export function requireNoGaps(graph: Graph, operation: string, x: Tensor): void {
+  if (hasGaps(graph, x)) {
+    throw new Error(
+      `${operation}: ${x} is a concatenation with padding between its parts; apply it to the parts`,
+    );
+  }
+}
+
+function hasGaps(graph: Graph, x: Tensor): boolean {
+  const producer = graph.producer(x);
+  if (producer?.name !== "concatenate") return false;
+  const parts = producer.inputs;
+  return parts.some((part, i) =>
+    hasGaps(graph, part) || (i < parts.length - 1 && part.columns !== part.width)
+  );
 }
 
 /** A new tensor of the same shape. */

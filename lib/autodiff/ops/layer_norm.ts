@@ -11,7 +11,7 @@ import type { Job, KernelSpec } from "../../gpu/kernel.ts";
 import type { Graph, Operation } from "../graph.ts";
 import { Tensor } from "../tensor.ts";
 import { type Dropout, keepFields } from "./dropout.ts";
-import { shapeOf } from "./elementwise.ts";
+import { requireNoGaps, shapeOf } from "./elementwise.ts";
 
 const source = randomSource + stepSource + layerNormSource;
 const rowsOfWorkgroup = 8;
@@ -35,6 +35,7 @@ export function layerNorm(
   { gain, shift }: LayerNormParameters,
   dropout?: Dropout,
 ): Tensor {
+  requireNoGaps(graph, "layerNorm", x);
   if (gain.replicas !== x.replicas && x.replicas % gain.replicas !== 0) {
     throw new Error(`layerNorm: replicas must agree, got ${x} and ${gain}`);
   }

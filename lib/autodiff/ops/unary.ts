@@ -7,7 +7,7 @@ import activationSource from "../../../shaders/activation.wgsl" with { type: "te
 import unarySource from "../../../shaders/unary.wgsl" with { type: "text" };
 import type { Graph } from "../graph.ts";
 import { Tensor } from "../tensor.ts";
-import { elementwiseJobs, shapeOf } from "./elementwise.ts";
+import { elementwiseJobs, requireNoGaps, shapeOf } from "./elementwise.ts";
 
 const source = activationSource + unarySource;
 
@@ -16,6 +16,7 @@ export type Activation = "none" | "relu" | "tanh" | "mish" | "softplus";
 
 /** Applies an activation to every entry of x `[R, rows, columns]`. */
 export function unary(graph: Graph, x: Tensor, activation: Exclude<Activation, "none">): Tensor {
+  requireNoGaps(graph, activation, x);
   const y = new Tensor(shapeOf(x));
   graph.record({
     name: activation,

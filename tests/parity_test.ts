@@ -15,11 +15,14 @@ import { Engine } from "../lib/autodiff/engine.ts";
 import { Graph } from "../lib/autodiff/graph.ts";
 import type { Dropout } from "../lib/autodiff/ops/dropout.ts";
 import { type Target, targetOf } from "../lib/gpu/target.ts";
-import { type Hyperparameters, hyperparametersFor } from "../lib/srpo/hyperparameters.ts";
-import { behavior } from "../lib/srpo/behavior.ts";
-import { critic } from "../lib/srpo/critic.ts";
-import { policy } from "../lib/srpo/policy.ts";
-import type { Stage } from "../lib/srpo/stage.ts";
+import {
+  type Hyperparameters,
+  hyperparametersFor,
+} from "../lib/algorithms/srpo/hyperparameters.ts";
+import { behavior } from "../lib/algorithms/srpo/behavior.ts";
+import { critic } from "../lib/algorithms/srpo/critic.ts";
+import { policy } from "../lib/algorithms/srpo/policy.ts";
+import type { Stage } from "../lib/algorithms/srpo/stage.ts";
 import type { Tensor } from "../lib/autodiff/tensor.ts";
 import { Fixture } from "./support/fixtures.ts";
 

@@ -12,12 +12,15 @@ import type { ParameterSet, ParameterValues } from "../../lib/autodiff/parameter
 import type { Tensor } from "../../lib/autodiff/tensor.ts";
 import type { Program } from "../../lib/gpu/program.ts";
 import { initialise } from "../../lib/nn/initialisation.ts";
-import { behavior } from "../../lib/srpo/behavior.ts";
-import { critic } from "../../lib/srpo/critic.ts";
-import { type Hyperparameters, hyperparametersFor } from "../../lib/srpo/hyperparameters.ts";
-import { policy } from "../../lib/srpo/policy.ts";
-import type { Stage, StageName } from "../../lib/srpo/stage.ts";
-import { trainingStage } from "../../lib/srpo/training.ts";
+import { behavior } from "../../lib/algorithms/srpo/behavior.ts";
+import { critic } from "../../lib/algorithms/srpo/critic.ts";
+import {
+  type Hyperparameters,
+  hyperparametersFor,
+} from "../../lib/algorithms/srpo/hyperparameters.ts";
+import { policy } from "../../lib/algorithms/srpo/policy.ts";
+import type { Stage, StageName } from "../../lib/algorithms/srpo/stage.ts";
+import { trainingStage } from "../../lib/algorithms/srpo/training.ts";
 import { coins, dataRows, hopper, samples, sampleSeeds } from "../support/samples.ts";
 import type { StepTask } from "../support/tasks.ts";
 

@@ -4,10 +4,10 @@
  *
  * @module
  */
-import { behavior } from "../srpo/behavior.ts";
-import { critic } from "../srpo/critic.ts";
-import { type Hyperparameters, hyperparametersFor } from "../srpo/hyperparameters.ts";
-import { policy, regularizationOf } from "../srpo/policy.ts";
+import { behavior } from "../algorithms/srpo/behavior.ts";
+import { critic } from "../algorithms/srpo/critic.ts";
+import { type Hyperparameters, hyperparametersFor } from "../algorithms/srpo/hyperparameters.ts";
+import { policy, regularizationOf } from "../algorithms/srpo/policy.ts";
 import type { Case, Check } from "./check.ts";
 import { noised, timeFrom } from "./diffusion.ts";
 import { keepMask } from "./elementwise.ts";

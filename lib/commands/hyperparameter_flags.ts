@@ -10,7 +10,7 @@ import {
   hyperparameterNames,
   type Hyperparameters,
   hyperparameterTable,
-} from "../srpo/hyperparameters.ts";
+} from "../algorithms/srpo/hyperparameters.ts";
 import {
   boolean,
   choice,

@@ -17,7 +17,7 @@ import { bootstrapResamples, type SeedStatistics, statisticsOf } from "../report
 import { formatTable } from "../report/table.ts";
 import type { Replica } from "../runs/replicas.ts";
 import { decode } from "../runs/safetensors.ts";
-import type { StageName } from "../srpo/stage.ts";
+import type { StageName } from "../algorithms/srpo/stage.ts";
 
 /** One evaluation. */
 export interface EvaluationRow {

@@ -21,7 +21,7 @@ import { writeAtomic } from "../runs/files.ts";
 import { readMetrics } from "../runs/metrics.ts";
 import { decode } from "../runs/safetensors.ts";
 import { type Replica, type ReplicaAxes, replicasOf } from "../runs/replicas.ts";
-import type { Variant } from "../srpo/variants.ts";
+import type { Variant } from "../algorithms/srpo/variants.ts";
 import type { Evaluations, EvaluationStatistics } from "./train_evaluation.ts";
 
 /** Points per cell of the value's and the actions' fields. */

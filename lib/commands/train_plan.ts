@@ -16,10 +16,10 @@ import {
   type Preset,
   presets,
   weightings,
-} from "../srpo/hyperparameters.ts";
-import { type StageName, stageNames } from "../srpo/stage.ts";
-import { batchSizeOf, stepsOf } from "../srpo/training.ts";
-import { type Sweep, type Variant, variantsOf } from "../srpo/variants.ts";
+} from "../algorithms/srpo/hyperparameters.ts";
+import { type StageName, stageNames } from "../algorithms/srpo/stage.ts";
+import { batchSizeOf, stepsOf } from "../algorithms/srpo/training.ts";
+import { type Sweep, type Variant, variantsOf } from "../algorithms/srpo/variants.ts";
 import {
   boolean,
   choice,

@@ -6,7 +6,7 @@
  */
 // @ts-types="@types/d3-scale"
 import { scaleLinear, scaleLog } from "d3-scale";
-import type { Weighting } from "../srpo/hyperparameters.ts";
+import type { Weighting } from "../algorithms/srpo/hyperparameters.ts";
 import { axes, type Axis, type Box, legendEntry, seriesColor } from "./axes.ts";
 import type { SeedStatistics } from "./statistics.ts";
 import { element, label, picture, polyline } from "./svg.ts";

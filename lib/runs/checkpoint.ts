@@ -8,7 +8,7 @@
 import type { ParameterShape, ParameterValues } from "../autodiff/parameters.ts";
 import { UserError } from "../errors.ts";
 import type { Program } from "../gpu/program.ts";
-import type { Stage } from "../srpo/stage.ts";
+import type { Stage } from "../algorithms/srpo/stage.ts";
 import { writeAtomic } from "./files.ts";
 import { decode, encode, floatTensor, type SafeTensor, type SafeTensors } from "./safetensors.ts";
 

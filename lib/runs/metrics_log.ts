@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { StageName } from "../srpo/stage.ts";
+import type { StageName } from "../algorithms/srpo/stage.ts";
 import type { StepMetrics } from "./loop.ts";
 import type { MetricsFile } from "./metrics.ts";
 

@@ -4,9 +4,9 @@
  *
  * @module
  */
-import type { Hyperparameters } from "../srpo/hyperparameters.ts";
-import type { StageName } from "../srpo/stage.ts";
-import type { Variant } from "../srpo/variants.ts";
+import type { Hyperparameters } from "../algorithms/srpo/hyperparameters.ts";
+import type { StageName } from "../algorithms/srpo/stage.ts";
+import type { Variant } from "../algorithms/srpo/variants.ts";
 import type { RunDirectory } from "./directory.ts";
 
 /** What a run's replicas follow from. */

@@ -12,8 +12,8 @@ import {
   hyperparameterNames,
   type Hyperparameters,
   hyperparameterTable,
-} from "../srpo/hyperparameters.ts";
-import type { StageName } from "../srpo/stage.ts";
+} from "../algorithms/srpo/hyperparameters.ts";
+import type { StageName } from "../algorithms/srpo/stage.ts";
 import type { Json } from "./directory.ts";
 import { shareFile, writeAtomic } from "./files.ts";
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { StageName } from "../srpo/stage.ts";
+import type { StageName } from "../algorithms/srpo/stage.ts";
 import { shareFile } from "./files.ts";
 import { earlierStages, type Replica } from "./replicas.ts";
 import { type CacheContext, fileHash, type StageCache, stageKey } from "./stage_cache.ts";

@@ -12,7 +12,7 @@ import {
   hyperparameterNames,
   hyperparametersFor,
   hyperparameterTable,
-} from "../../lib/srpo/hyperparameters.ts";
+} from "../../lib/algorithms/srpo/hyperparameters.ts";
 
 const command = {
   name: "train",

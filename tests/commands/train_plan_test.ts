@@ -6,7 +6,7 @@ import { parseFlags } from "../../lib/commands/flags.ts";
 import { UserError } from "../../lib/errors.ts";
 import { RunDirectory } from "../../lib/runs/directory.ts";
 import { encode } from "../../lib/runs/safetensors.ts";
-import { hyperparametersFor } from "../../lib/srpo/hyperparameters.ts";
+import { hyperparametersFor } from "../../lib/algorithms/srpo/hyperparameters.ts";
 
 const ignore = ["read", "write"].some((name) =>
   Deno.permissions.querySync({ name: name as "read" }).state !== "granted"

@@ -6,7 +6,7 @@ import {
   StageCache,
   stageKey,
 } from "../../lib/runs/stage_cache.ts";
-import { hyperparametersFor } from "../../lib/srpo/hyperparameters.ts";
+import { hyperparametersFor } from "../../lib/algorithms/srpo/hyperparameters.ts";
 
 const ignore = ["read", "write"].some((name) =>
   Deno.permissions.querySync({ name: name as "read" }).state !== "granted"

@@ -2,9 +2,12 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import type { CacheContext } from "../../lib/runs/stage_cache.ts";
 import type { TrainingRun } from "../../lib/runs/training_run.ts";
-import { type Hyperparameters, hyperparametersFor } from "../../lib/srpo/hyperparameters.ts";
-import { stageNames } from "../../lib/srpo/stage.ts";
-import { variantsOf } from "../../lib/srpo/variants.ts";
+import {
+  type Hyperparameters,
+  hyperparametersFor,
+} from "../../lib/algorithms/srpo/hyperparameters.ts";
+import { stageNames } from "../../lib/algorithms/srpo/stage.ts";
+import { variantsOf } from "../../lib/algorithms/srpo/variants.ts";
 import { runIn, setUp, tiny } from "./tiny_run.ts";
 
 const granted = ["read", "write"].every((name) =>

@@ -7,8 +7,11 @@ import type { Engine } from "../../lib/autodiff/engine.ts";
 import type { ReplayBuffer } from "../../lib/data/replay_buffer.ts";
 import { RunDirectory } from "../../lib/runs/directory.ts";
 import type { TrainingRun } from "../../lib/runs/training_run.ts";
-import { type Hyperparameters, hyperparametersFor } from "../../lib/srpo/hyperparameters.ts";
-import { stageNames } from "../../lib/srpo/stage.ts";
+import {
+  type Hyperparameters,
+  hyperparametersFor,
+} from "../../lib/algorithms/srpo/hyperparameters.ts";
+import { stageNames } from "../../lib/algorithms/srpo/stage.ts";
 
 /** Steps of each stage. */
 export const steps = 40;

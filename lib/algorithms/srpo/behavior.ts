@@ -4,19 +4,19 @@
  *
  * @module
  */
-import type { Graph } from "../autodiff/graph.ts";
-import { fourierFeatures, type Noise, noising, type Times } from "../autodiff/ops/diffusion.ts";
-import type { Dropout } from "../autodiff/ops/dropout.ts";
-import { diffusionLoss } from "../autodiff/ops/losses.ts";
-import { ParameterSet } from "../autodiff/parameters.ts";
-import type { Tensor } from "../autodiff/tensor.ts";
+import type { Graph } from "../../autodiff/graph.ts";
+import { fourierFeatures, type Noise, noising, type Times } from "../../autodiff/ops/diffusion.ts";
+import type { Dropout } from "../../autodiff/ops/dropout.ts";
+import { diffusionLoss } from "../../autodiff/ops/losses.ts";
+import { ParameterSet } from "../../autodiff/parameters.ts";
+import type { Tensor } from "../../autodiff/tensor.ts";
 import {
   behaviorModel,
   type BehaviorShape,
   behaviorShapes,
   frequencyShapes,
-} from "../nn/behavior_model.ts";
-import { constant, cosine, minimize } from "../optim/adam.ts";
+} from "../../nn/behavior_model.ts";
+import { constant, cosine, minimize } from "../../optim/adam.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
 import type { Stage } from "./stage.ts";
 

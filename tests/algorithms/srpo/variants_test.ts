@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { hyperparametersFor } from "../../lib/srpo/hyperparameters.ts";
-import { variantsOf } from "../../lib/srpo/variants.ts";
+import { hyperparametersFor } from "../../../lib/algorithms/srpo/hyperparameters.ts";
+import { variantsOf } from "../../../lib/algorithms/srpo/variants.ts";
 
 const h = hyperparametersFor("maze2d", "quick");
 

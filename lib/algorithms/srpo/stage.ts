@@ -4,9 +4,9 @@
  *
  * @module
  */
-import type { ParameterSet } from "../autodiff/parameters.ts";
-import type { Tensor } from "../autodiff/tensor.ts";
-import type { Optimizer } from "../optim/adam.ts";
+import type { ParameterSet } from "../../autodiff/parameters.ts";
+import type { Tensor } from "../../autodiff/tensor.ts";
+import type { Optimizer } from "../../optim/adam.ts";
 
 /** The three stages, in the order they are trained. */
 export type StageName = "critic" | "behavior" | "policy";

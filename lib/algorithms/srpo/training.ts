@@ -4,11 +4,11 @@
  *
  * @module
  */
-import type { Graph } from "../autodiff/graph.ts";
-import type { ParameterShape, ParameterValues } from "../autodiff/parameters.ts";
-import { streams } from "../autodiff/random.ts";
-import type { ReplayBuffer } from "../data/replay_buffer.ts";
-import { initialFrequencies, initialise } from "../nn/initialisation.ts";
+import type { Graph } from "../../autodiff/graph.ts";
+import type { ParameterShape, ParameterValues } from "../../autodiff/parameters.ts";
+import { streams } from "../../autodiff/random.ts";
+import type { ReplayBuffer } from "../../data/replay_buffer.ts";
+import { initialFrequencies, initialise } from "../../nn/initialisation.ts";
 import { behavior } from "./behavior.ts";
 import { critic } from "./critic.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";

@@ -1,14 +1,17 @@
 /** The stages as they are trained, on a small synthetic data set. Needs no permission. */
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { Engine } from "../../lib/autodiff/engine.ts";
-import { Graph } from "../../lib/autodiff/graph.ts";
-import type { ParameterValues } from "../../lib/autodiff/parameters.ts";
-import { normal } from "../../lib/autodiff/random.ts";
-import { ReplayBuffer } from "../../lib/data/replay_buffer.ts";
-import { initialFrequencies, initialise } from "../../lib/nn/initialisation.ts";
-import { type Hyperparameters, hyperparametersFor } from "../../lib/srpo/hyperparameters.ts";
-import { type Network, stageNames } from "../../lib/srpo/stage.ts";
-import { initialValues, trainingStage } from "../../lib/srpo/training.ts";
+import { Engine } from "../../../lib/autodiff/engine.ts";
+import { Graph } from "../../../lib/autodiff/graph.ts";
+import type { ParameterValues } from "../../../lib/autodiff/parameters.ts";
+import { normal } from "../../../lib/autodiff/random.ts";
+import { ReplayBuffer } from "../../../lib/data/replay_buffer.ts";
+import { initialFrequencies, initialise } from "../../../lib/nn/initialisation.ts";
+import {
+  type Hyperparameters,
+  hyperparametersFor,
+} from "../../../lib/algorithms/srpo/hyperparameters.ts";
+import { type Network, stageNames } from "../../../lib/algorithms/srpo/stage.ts";
+import { initialValues, trainingStage } from "../../../lib/algorithms/srpo/training.ts";
 
 const small: Partial<Hyperparameters> = {
   criticBatchSize: 16,

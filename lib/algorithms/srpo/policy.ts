@@ -4,16 +4,16 @@
  *
  * @module
  */
-import { gradients } from "../autodiff/gradients.ts";
-import type { Graph } from "../autodiff/graph.ts";
-import { concatenate } from "../autodiff/ops/concatenate.ts";
-import { fourierFeatures, type Noise, noising, type Times } from "../autodiff/ops/diffusion.ts";
-import { type ScoreRegularization, scoreRegularizedLoss } from "../autodiff/ops/losses.ts";
-import { ParameterSet } from "../autodiff/parameters.ts";
-import type { Tensor } from "../autodiff/tensor.ts";
-import { behaviorModel, behaviorShapes, frequencyShapes } from "../nn/behavior_model.ts";
-import { mlp, mlpShapes } from "../nn/mlp.ts";
-import { cosine, minimize } from "../optim/adam.ts";
+import { gradients } from "../../autodiff/gradients.ts";
+import type { Graph } from "../../autodiff/graph.ts";
+import { concatenate } from "../../autodiff/ops/concatenate.ts";
+import { fourierFeatures, type Noise, noising, type Times } from "../../autodiff/ops/diffusion.ts";
+import { type ScoreRegularization, scoreRegularizedLoss } from "../../autodiff/ops/losses.ts";
+import { ParameterSet } from "../../autodiff/parameters.ts";
+import type { Tensor } from "../../autodiff/tensor.ts";
+import { behaviorModel, behaviorShapes, frequencyShapes } from "../../nn/behavior_model.ts";
+import { mlp, mlpShapes } from "../../nn/mlp.ts";
+import { cosine, minimize } from "../../optim/adam.ts";
 import { behaviorShapeOf } from "./behavior.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
 import type { Stage } from "./stage.ts";

@@ -1,13 +1,13 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { UserError } from "../../lib/errors.ts";
-import { findTask } from "../../lib/data/catalog.ts";
+import { UserError } from "../../../lib/errors.ts";
+import { findTask } from "../../../lib/data/catalog.ts";
 import {
   defaultText,
   flagName,
   hyperparameterNames,
   hyperparametersFor,
   hyperparameterTable,
-} from "../../lib/srpo/hyperparameters.ts";
+} from "../../../lib/algorithms/srpo/hyperparameters.ts";
 
 /** Appendix C and, where it is silent, the official code; locomotion. */
 const published = {

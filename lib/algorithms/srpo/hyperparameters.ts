@@ -7,9 +7,9 @@
  *
  * @module
  */
-import { UserError } from "../errors.ts";
-import type { Family, Task } from "../data/catalog.ts";
-import type { RewardRule } from "../data/rewards.ts";
+import { UserError } from "../../errors.ts";
+import type { Family, Task } from "../../data/catalog.ts";
+import type { RewardRule } from "../../data/rewards.ts";
 
 /** Weights ω(t) of the diffusion times in the policy's gradient. */
 export const weightings = ["sigma2", "alpha_over_sigma", "constant", "fixed_time"] as const;

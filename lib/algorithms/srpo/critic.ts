@@ -4,17 +4,17 @@
  *
  * @module
  */
-import type { Graph } from "../autodiff/graph.ts";
-import { concatenate } from "../autodiff/ops/concatenate.ts";
+import type { Graph } from "../../autodiff/graph.ts";
+import { concatenate } from "../../autodiff/ops/concatenate.ts";
 import {
   advantageWeightedLoss,
   expectileLoss,
   temporalDifferenceLoss,
-} from "../autodiff/ops/losses.ts";
-import { ParameterSet } from "../autodiff/parameters.ts";
-import type { Tensor } from "../autodiff/tensor.ts";
-import { mlp, mlpShapes } from "../nn/mlp.ts";
-import { constant, cosine, minimize } from "../optim/adam.ts";
+} from "../../autodiff/ops/losses.ts";
+import { ParameterSet } from "../../autodiff/parameters.ts";
+import type { Tensor } from "../../autodiff/tensor.ts";
+import { mlp, mlpShapes } from "../../nn/mlp.ts";
+import { constant, cosine, minimize } from "../../optim/adam.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
 import type { Network, Stage } from "./stage.ts";
 

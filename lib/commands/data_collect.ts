@@ -104,7 +104,8 @@ async function planned(task: string, flags: Flags): Promise<DatasetContents> {
 }
 
 async function played(task: string, flags: Flags): Promise<DatasetContents> {
-  const { policy, files } = openTrained(flags.policy!).load(null);
+  const { policy, files, notes } = openTrained(flags.policy!).load(null);
+  for (const note of notes) console.error(`note: ${note}`);
   const { steps, seed, noise, epsilon, profile } = flags;
   const environment = await makeEnvironment(task, 1, profile === undefined ? {} : { profile });
   try {

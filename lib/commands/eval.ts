@@ -18,7 +18,13 @@ import { referenceReturn } from "../envs/scores.ts";
 import { evaluationSeeds, maxEpisodes, maxEpisodeSeed } from "../envs/seeds.ts";
 import { UserError } from "../errors.ts";
 import { checkWritable } from "../files.ts";
-import { defaultSampling, openTrained, type Way, ways } from "../runs/trained.ts";
+import {
+  defaultSampling,
+  openTrained,
+  type TrainedPolicy,
+  type Way,
+  ways,
+} from "../runs/trained.ts";
 import { TrajectoryRecorder } from "../runs/trajectories.ts";
 import { choice, type FlagValues, integer, parseFlags, text, toggle } from "./flags.ts";
 import { helpText } from "./help.ts";
@@ -28,13 +34,14 @@ const command = {
   summary: "Plays episodes with a trained policy and gives their returns and D4RL score.",
   positionals: [{
     name: "run",
-    help: "A run directory, or a .safetensors file with an actor: net.0.weight, net.0.bias, " +
-      "net.2.weight, … with ReLU between and tanh at the end",
+    help:
+      "A run directory, or a .safetensors file with an actor (docs/policies.md): net.0.weight, " +
+      "net.0.bias, net.2.weight, …; ReLU between and tanh at the end unless its metadata say otherwise",
   }],
   flags: {
     task: text("Environment: a D4RL task, or another id that the server knows", {
       valueName: "TASK",
-      shown: "the run's",
+      shown: "the run's, or the one in the file's metadata",
     }),
     episodes: integer("Episodes", { min: 1, max: maxEpisodes, fallback: 20 }),
     seed: integer("Chooses the episodes' seeds, which are never those of training", {
@@ -124,7 +131,8 @@ export async function evaluate(args: readonly string[]): Promise<void> {
     throw new UserError(`${path} does not say what it was trained for; name it with --task`);
   }
   const way = flags.policy ?? (trained.ways.length > 0 ? "srpo" : null);
-  const { policy, files } = trained.load(way, flags);
+  const loaded = trained.load(way, flags);
+  const { policy, files } = loaded;
   const seeds = evaluationSeeds(flags.seed, flags.episodes);
   if (flags.record !== undefined) await checkWritable(flags.record);
   const recorder = flags.record === undefined ? null : new TrajectoryRecorder();
@@ -143,7 +151,7 @@ export async function evaluate(args: readonly string[]): Promise<void> {
         const connection = await connect(flags, task, count);
         if (spec === undefined) {
           spec = connection.environment.spec;
-          console.log(heading(spec, way, files, seeds, latencies));
+          console.log(heading(spec, way, loaded, seeds, latencies));
         }
         return connection;
       },
@@ -224,7 +232,7 @@ function reference(spec: EnvironmentSpec, task: string) {
 function heading(
   spec: EnvironmentSpec,
   way: Way | null,
-  files: readonly string[],
+  { files, network, notes }: TrainedPolicy,
   seeds: readonly number[],
   latencies: ReadonlyMap<string, number>,
 ): string {
@@ -236,6 +244,7 @@ function heading(
   const lines = [
     `environment  ${spec.id} (${versions.join(", ")})`,
     `policy       ${way === null ? "" : `${way}, `}${files.join(" and ")}`,
+    ...(network === undefined ? [] : [`network      ${network}`]),
     `one action   ${times.join(", ")}`,
     `seeds        ${seeds[0]}` + (seeds.length > 1 ? ` to ${seeds.at(-1)}` : ""),
   ];
@@ -243,6 +252,7 @@ function heading(
   if (bounds.some((bound) => bound !== 1)) {
     lines.push("note: its actions do not range from -1 to 1 as the policy's do, which go unscaled");
   }
+  lines.push(...notes.map((note) => `note: ${note}`));
   return lines.join("\n") + "\n";
 }
 

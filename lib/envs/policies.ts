@@ -7,6 +7,7 @@ import { sample } from "../diffusion/sampler.ts";
 import { UserError } from "../errors.ts";
 import type { Mlp, TwinQ } from "../nn/host/mlp.ts";
 import type { NoiseModel } from "../nn/host/noise_model.ts";
+import type { ObservationNormalization } from "../nn/host/normalization.ts";
 import type { RandomStream } from "./random.ts";
 
 /** Something that chooses actions. */
@@ -25,8 +26,15 @@ export interface Policy {
   act(observations: Float64Array, random: readonly RandomStream[]): Float64Array;
 }
 
-/** The policy whose actions are a network's outputs. */
-export function networkPolicy(network: Mlp): Policy {
+/**
+ * The policy whose actions are a network's outputs.
+ *
+ * @param normalization What observations go through before the network; null for nothing.
+ */
+export function networkPolicy(
+  network: Mlp,
+  normalization: ObservationNormalization | null = null,
+): Policy {
   const { inputs, outputs } = network;
   let input = new Float32Array();
   let actions = new Float64Array();
@@ -39,7 +47,8 @@ export function networkPolicy(network: Mlp): Policy {
         input = new Float32Array(rows * inputs);
         actions = new Float64Array(rows * outputs);
       }
-      input.set(observations);
+      if (normalization === null) input.set(observations);
+      else normalization.apply(observations, input);
       const output = network.forward(input, rows);
       for (let i = 0; i < actions.length; i++) actions[i] = output[i]!;
       return actions;

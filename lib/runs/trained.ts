@@ -6,9 +6,9 @@
 import { join } from "node:path";
 import { candidatePolicy, networkPolicy, type Policy } from "../envs/policies.ts";
 import { UserError } from "../errors.ts";
-import { Mlp, TwinQ } from "../nn/host/mlp.ts";
+import { type ActorFile, readActor } from "../nn/host/actor.ts";
+import { TwinQ } from "../nn/host/mlp.ts";
 import { NoiseModel } from "../nn/host/noise_model.ts";
-import type { NamedTensors } from "../nn/host/tensors.ts";
 import { RunDirectory } from "./directory.ts";
 import { decode } from "./safetensors.ts";
 
@@ -38,11 +38,15 @@ export interface TrainedPolicy {
   readonly policy: Policy;
   /** The files that its weights are from. */
   readonly files: readonly string[];
+  /** Its network in words, where the file itself describes it. */
+  readonly network?: string;
+  /** What was converted when it was loaded, a sentence each. */
+  readonly notes: readonly string[];
 }
 
 /** A run, or a file with a single policy. */
 export interface Trained {
-  /** The task it was trained for; null where nothing says. */
+  /** The task it was trained for: a run's, or what a file's metadata name; null where nothing says. */
   readonly task: string | null;
   /** The ways it can act by what it holds; empty for a file with a single policy. */
   readonly ways: readonly Way[];
@@ -50,17 +54,17 @@ export interface Trained {
    * Loads a policy.
    *
    * @param way One of {@linkcode ways}; null stands for a file's policy, or a run's final one.
-   * @throws {UserError} A checkpoint is missing, or its tensors do not fit.
+   * @throws {UserError} A checkpoint is missing, or its tensors or metadata do not fit.
    */
   load(way: Way | null, sampling?: CandidateSampling): TrainedPolicy;
 }
 
 /**
  * Opens a run directory, the folder of one seed or variant in a run of several, or a safetensors file
- * with an actor: `net.0.weight`, `net.0.bias`, `net.2.weight`, … with ReLU between and tanh at the end
- * (a checkpoint's `policy.net.*` will do).
+ * with an actor as docs/policies.md describes it. A checkpoint's policy is found too.
  *
- * @throws {UserError} There is nothing at `path`, or the directory is not a run's.
+ * @throws {UserError} There is nothing at `path`, the directory is not a run's, or the file not
+ * safetensors.
  */
 export function openTrained(path: string): Trained {
   let isDirectory: boolean;
@@ -76,8 +80,9 @@ export function openTrained(path: string): Trained {
 }
 
 function openFile(path: string): Trained {
+  const file = readFile(path);
   return {
-    task: null,
+    task: file.metadata["task"] ?? null,
     ways: [],
     load(way) {
       if (way !== null) {
@@ -85,7 +90,13 @@ function openFile(path: string): Trained {
           `--policy ${way} is for run directories; ${path} is a file with a single policy`,
         );
       }
-      return { policy: actor(readTensors(path)), files: [path] };
+      const actor = readActor("stage" in file.metadata ? policyOf(file) : file);
+      return {
+        policy: networkPolicy(actor.network, actor.normalization),
+        files: [path],
+        network: actor.description,
+        notes: actor.notes,
+      };
     },
   };
 }
@@ -129,27 +140,37 @@ function openRun(path: string): Trained {
         );
       }
       const files = needs[chosen];
-      if (chosen !== "idql") return { policy: actor(readTensors(files[0]!)), files };
-      const model = new NoiseModel(readTensors(behavior), "diffusion");
-      const q = new TwinQ(readTensors(critic), "q0_target", model.actionSize);
-      return { policy: candidatePolicy(model, q, candidates, steps), files };
+      if (chosen !== "idql") {
+        const { network, normalization, notes } = readActor(
+          files[0] === run.policy ? readFile(run.policy) : policyOf(readFile(files[0]!)),
+        );
+        return { policy: networkPolicy(network, normalization), files, notes };
+      }
+      const model = new NoiseModel(readFile(behavior), "diffusion");
+      const q = new TwinQ(readFile(critic), "q0_target", model.actionSize);
+      return { policy: candidatePolicy(model, q, candidates, steps), files, notes: [] };
     },
   };
 }
 
-function actor(tensors: NamedTensors): Policy {
-  const name = tensors.tensors.has("policy.net.0.weight") ? "policy.net" : "net";
-  return networkPolicy(new Mlp(tensors, name, "tanh"));
+/**
+ * The policy in a checkpoint of this program, beside which it holds other networks and the optimizer's
+ * moments.
+ */
+function policyOf(checkpoint: ActorFile): ActorFile {
+  const { stage: _stage, step: _step, ...metadata } = checkpoint.metadata;
+  const own = [...checkpoint.tensors].filter(([name]) => /^(policy\.net|obs_rms)\./.test(name));
+  return { ...checkpoint, tensors: new Map(own), metadata };
 }
 
-function readTensors(path: string): NamedTensors {
+function readFile(path: string): ActorFile {
   let bytes: Uint8Array;
   try {
     bytes = Deno.readFileSync(path);
   } catch (error) {
     throw new UserError(`${path}: cannot be read: ${(error as Error).message}`);
   }
-  return { source: path, tensors: decode(bytes, path).tensors };
+  return { source: path, ...decode(bytes, path) };
 }
 
 function isFile(path: string): boolean {

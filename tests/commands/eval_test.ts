@@ -96,6 +96,46 @@ Deno.test({
 });
 
 Deno.test({
+  name: "evaluate() plays a published linear policy with the normalisation that its file declares",
+  ignore: !mayLaunch,
+  async fn() {
+    const file = projectFile("tests/fixtures/policies/ars-hopper.safetensors");
+    const lines = await printed(file, "--task", "Hopper-v3", "--episodes", "3", "--json");
+    for (const episode of JSON.parse(lines.at(-1)!).episodes) {
+      // Published: 3343.9 ± 5.7 over episodes; three deviations.
+      assertAlmostEquals(episode.return, 3343.9, 3 * 5.7);
+    }
+    assert(
+      lines.includes(
+        "network      11-3, clipped to [-1, 1], no bias, " +
+          "observations normalised and clipped to 10 standard deviations",
+      ),
+    );
+  },
+});
+
+Deno.test({
+  name:
+    "evaluate() takes the task from an actor's metadata and notes that its weights are converted",
+  ignore: !mayLaunch || !mayUseFiles,
+  fn: () =>
+    withFolder(async (folder) => {
+      const tensors = mlpTensors("net", 4, 2);
+      const { shape, data } = tensors.get("net.0.weight")!;
+      const wide = Float64Array.from(data as Float32Array);
+      tensors.set("net.0.weight", { dtype: "F64", shape, data: wide });
+      const file = join(folder, "actor.safetensors");
+      Deno.writeFileSync(file, encode(tensors, { task: "maze2d-open-v0", seed: "3" }));
+      const lines = await printed(file, "--episodes", "1", "--json");
+      assertEquals(JSON.parse(lines.at(-1)!).task, "maze2d-open-v0");
+      assert(
+        lines.includes("note: float64 weights are converted to float32: net.0.weight"),
+        lines.join("\n"),
+      );
+    }),
+});
+
+Deno.test({
   name: "evaluate() acts in the three ways of a run, on a running server, and times each",
   ignore: !mayLaunch || !mayUseFiles,
   fn: () =>
@@ -233,6 +273,40 @@ Deno.test({
         `${broken}: expected a tensor net.0.weight of [any, any], found none`,
         ...[broken, "--task", "hopper"],
       );
+      const refusesActor = async (
+        message: string,
+        more: Iterable<[string, SafeTensor]>,
+        metadata: Record<string, string> = {},
+      ) => {
+        Deno.writeFileSync(
+          broken,
+          encode(new Map([...mlpTensors("net", 11, 3), ...more]), metadata),
+        );
+        await refuses(`${broken}: ${message}`, broken, "--task", "hopper");
+      };
+      const vector = (length: number, value = 1): SafeTensor => ({
+        dtype: "F32",
+        shape: [length],
+        data: new Float32Array(length).fill(value),
+      });
+      await refusesActor("log_std: no known meaning", [["log_std", vector(3)]]);
+      await refusesActor("observations are normalised by obs_rms.mean and obs_rms.var, so", [
+        ["obs_rms.mean", vector(11)],
+        ["obs_rms.var", vector(11)],
+      ]);
+      await refusesActor("metadata squash: no known meaning", [], { squash: "no" });
+      await refusesActor("tensor net.0.bias holds NaN at [0]", [["net.0.bias", vector(3, NaN)]]);
+      // Of a checkpoint of this program only the policy is needed, and of others nothing is left out.
+      const q = mlpTensors("q0.q1", 6, 8, 1);
+      const policy = mlpTensors("policy.net", 11, 3);
+      Deno.writeFileSync(broken, encode(new Map([...q, ...policy])));
+      await refuses("q0.q1.0.weight, q0.q1.0.bias, q0.q1.2.weight", broken, "--task", "hopper");
+      Deno.writeFileSync(
+        broken,
+        encode(new Map([...q, ...policy]), { format: "pt", stage: "critic", step: "7" }),
+      );
+      const lines = await printed(broken, "--task", "hopper", "--episodes", "1");
+      assert(lines.includes("network      11-3, tanh at the end"));
     }),
 });
 

@@ -9,7 +9,7 @@
  */
 import { type NamedTensors, tensor } from "./tensors.ts";
 
-/** y = x Wᵀ + b, with PyTorch's layout of W. */
+/** y = x Wᵀ + b, or y = x Wᵀ, with PyTorch's layout of W. */
 export class Linear {
   /** Entries of an input row. */
   readonly inputs: number;
@@ -21,14 +21,21 @@ export class Linear {
   /**
    * Takes the tensors `<name>.weight` `[outputs, inputs]` and `<name>.bias` `[outputs]`.
    *
-   * @param inputs What the number of inputs must be; absent where any will do.
+   * @param options.inputs What the number of inputs must be; absent where any will do.
+   * @param options.bias Whether the layer has a bias, which it has unless this is false.
    * @throws {UserError} A tensor is absent or of another shape.
    */
-  constructor(from: NamedTensors, name: string, inputs?: number) {
+  constructor(
+    from: NamedTensors,
+    name: string,
+    { inputs, bias = true }: { readonly inputs?: number; readonly bias?: boolean } = {},
+  ) {
     const weight = tensor(from, `${name}.weight`, [null, inputs ?? null]);
     [this.outputs, this.inputs] = weight.shape as [number, number];
     this.#weight = weight.data;
-    this.#bias = tensor(from, `${name}.bias`, [this.outputs]).data;
+    this.#bias = bias
+      ? tensor(from, `${name}.bias`, [this.outputs]).data
+      : new Float32Array(this.outputs);
   }
 
   /**

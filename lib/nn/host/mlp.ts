@@ -7,17 +7,27 @@ import { UserError } from "../../errors.ts";
 import { Linear } from "./linear.ts";
 import type { NamedTensors } from "./tensors.ts";
 
-/** What follows the last layer. */
-export type OutputActivation = "tanh" | "none";
+/** What is between the layers. */
+export const activations = ["relu", "tanh"] as const;
 
-/** Linear layers with ReLU between them. */
+/** One of {@linkcode activations}. */
+export type Activation = (typeof activations)[number];
+
+/** What follows the last layer; `clip` limits each output to [−1, 1]. */
+export const outputActivations = ["tanh", "clip", "none"] as const;
+
+/** One of {@linkcode outputActivations}. */
+export type OutputActivation = (typeof outputActivations)[number];
+
+/** Linear layers with an activation between them. */
 export class Mlp {
   /** Entries of an input row. */
   readonly inputs: number;
   /** Entries of an output row. */
   readonly outputs: number;
   readonly #layers: readonly Linear[];
-  readonly #activation: OutputActivation;
+  readonly #activation: Activation;
+  readonly #output: OutputActivation;
   /** What each layer gives, for as many rows as were ever asked for. */
   #values: Float32Array[] = [];
   #rows = 0;
@@ -26,28 +36,50 @@ export class Mlp {
    * Takes the tensors `<name>.0.weight`, `<name>.0.bias`, `<name>.2.weight`, … (PyTorch's
    * `Sequential` counts the activations too), as many layers as there are.
    *
+   * @param output What follows the last layer.
+   * @param options.activation What is between the layers, ReLU unless given.
+   * @param options.bias Whether the layers have biases, which they have unless this is false.
    * @throws {UserError} There is no first layer, or a layer does not fit the one before.
    */
-  constructor(from: NamedTensors, name: string, activation: OutputActivation) {
-    const layers = [new Linear(from, `${name}.0`)];
+  constructor(
+    from: NamedTensors,
+    name: string,
+    output: OutputActivation,
+    { activation = "relu", bias = true }: {
+      readonly activation?: Activation;
+      readonly bias?: boolean;
+    } = {},
+  ) {
+    const layers = [new Linear(from, `${name}.0`, { bias })];
     while (from.tensors.has(`${name}.${2 * layers.length}.weight`)) {
-      layers.push(new Linear(from, `${name}.${2 * layers.length}`, layers.at(-1)!.outputs));
+      const inputs = layers.at(-1)!.outputs;
+      layers.push(new Linear(from, `${name}.${2 * layers.length}`, { inputs, bias }));
     }
     const pattern = new RegExp(`^${name.replaceAll(".", "\\.")}\\.(\\d+)\\.(weight|bias)$`);
     const stray = [...from.tensors.keys()].find((key) => {
       const index = pattern.exec(key)?.[1];
-      return index !== undefined && (Number(index) % 2 === 1 || Number(index) >= 2 * layers.length);
+      return index !== undefined &&
+        (Number(index) % 2 === 1 || Number(index) >= 2 * layers.length ||
+          (!bias && key.endsWith(".bias")));
     });
     if (stray !== undefined) {
       throw new UserError(
         `${from.source}: tensor ${stray} has no place among linear layers ${name}.0, ${name}.2, … ` +
-          `with ReLU between, of which ${layers.length} are there`,
+          `with an activation between${
+            bias ? "" : " and no bias"
+          }, of which ${layers.length} are there`,
       );
     }
     this.inputs = layers[0]!.inputs;
     this.outputs = layers.at(-1)!.outputs;
     this.#layers = layers;
     this.#activation = activation;
+    this.#output = output;
+  }
+
+  /** Entries of the input and of each layer's output. */
+  get sizes(): number[] {
+    return [this.inputs, ...this.#layers.map(({ outputs }) => outputs)];
   }
 
   /**
@@ -67,14 +99,31 @@ export class Mlp {
       const next = this.#values[depth]!;
       layer.forward(values, rows, next);
       const count = rows * layer.outputs;
-      if (depth < this.#layers.length - 1) {
-        for (let i = 0; i < count; i++) if (next[i]! < 0) next[i] = 0;
-      } else if (this.#activation === "tanh") {
-        for (let i = 0; i < count; i++) next[i] = Math.tanh(next[i]!);
-      }
+      apply(depth < this.#layers.length - 1 ? this.#activation : this.#output, next, count);
       values = next;
     }
     return values;
+  }
+}
+
+/** Replaces the first `count` values by what the activation makes of them. */
+function apply(
+  activation: Activation | OutputActivation,
+  values: Float32Array,
+  count: number,
+): void {
+  switch (activation) {
+    case "relu":
+      for (let i = 0; i < count; i++) if (values[i]! < 0) values[i] = 0;
+      return;
+    case "tanh":
+      for (let i = 0; i < count; i++) values[i] = Math.tanh(values[i]!);
+      return;
+    case "clip":
+      for (let i = 0; i < count; i++) values[i] = Math.max(-1, Math.min(1, values[i]!));
+      return;
+    case "none":
+      return;
   }
 }
 

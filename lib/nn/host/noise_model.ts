@@ -57,16 +57,18 @@ export class NoiseModel {
    */
   constructor(from: NamedTensors, name: string) {
     this.#frequencies = tensor(from, `${name}.embed.0.W`, [null]).data;
-    const first = new Linear(from, `${name}.cond_model.0`, 2 * this.#frequencies.length);
-    const second = new Linear(from, `${name}.cond_model.2`, first.outputs);
+    const first = new Linear(from, `${name}.cond_model.0`, {
+      inputs: 2 * this.#frequencies.length,
+    });
+    const second = new Linear(from, `${name}.cond_model.2`, { inputs: first.outputs });
     this.#condition = [first, second];
     this.#enter = new Linear(from, `${name}.main.fc`);
     const width = this.#enter.outputs;
     const blocks: Block[] = [];
     while (from.tensors.has(`${name}.main.blocks.${blocks.length}.fc1.weight`)) {
       const block = `${name}.main.blocks.${blocks.length}`;
-      const widen = new Linear(from, `${block}.fc1`, width);
-      const narrow = new Linear(from, `${block}.fc2`, widen.outputs);
+      const widen = new Linear(from, `${block}.fc1`, { inputs: width });
+      const narrow = new Linear(from, `${block}.fc2`, { inputs: widen.outputs });
       if (narrow.outputs !== width) {
         throw new UserError(
           `${from.source}: tensor ${block}.fc2.weight should give the ${width} entries of the ` +
@@ -81,7 +83,7 @@ export class NoiseModel {
       });
     }
     this.#blocks = blocks;
-    this.#leave = new Linear(from, `${name}.main.out_fc`, width);
+    this.#leave = new Linear(from, `${name}.main.out_fc`, { inputs: width });
     this.actionSize = this.#leave.outputs;
     this.stateSize = this.#enter.inputs - this.actionSize - second.outputs;
     if (this.stateSize < 0) {

@@ -20,13 +20,38 @@ export interface NamedTensors {
  * The float32 tensor `name`.
  *
  * @param shape What its shape must be; null stands for any size.
- * @throws {UserError} It is absent, not float32, or of another shape.
+ * @throws {UserError} It is absent, not float32, of another shape, or holds NaN or infinity.
  */
 export function tensor(
   from: NamedTensors,
   name: string,
   shape: readonly (number | null)[],
 ): { readonly shape: readonly number[]; readonly data: Float32Array } {
+  const found = finiteTensor(from, name, shape);
+  if (!(found.data instanceof Float32Array)) {
+    throw new UserError(
+      `${from.source}: tensor ${name} should be float32, it is a ${found.data.constructor.name}`,
+    );
+  }
+  return { shape: found.shape, data: found.data };
+}
+
+/**
+ * The float32 or float64 tensor `name`, with one axis, in double precision.
+ *
+ * @throws {UserError} It is absent, of another type or shape, or holds NaN or infinity.
+ */
+export function doubleVector(from: NamedTensors, name: string, length: number): Float64Array {
+  const { data } = finiteTensor(from, name, [length]);
+  if (!(data instanceof Float32Array || data instanceof Float64Array)) {
+    throw new UserError(
+      `${from.source}: tensor ${name} should be float32 or float64, it is a ${data.constructor.name}`,
+    );
+  }
+  return Float64Array.from(data);
+}
+
+function finiteTensor(from: NamedTensors, name: string, shape: readonly (number | null)[]) {
   const found = from.tensors.get(name);
   const expected = `[${shape.map((size) => size ?? "any").join(", ")}]`;
   if (found === undefined) {
@@ -39,10 +64,23 @@ export function tensor(
       `${from.source}: tensor ${name} should be ${expected}, it is [${found.shape.join(", ")}]`,
     );
   }
-  if (!(found.data instanceof Float32Array)) {
+  for (let i = 0; i < found.data.length; i++) {
+    const value = found.data[i]!;
+    if (typeof value === "bigint" || Number.isFinite(value)) continue;
+    const place = position(i, found.shape).join(", ");
     throw new UserError(
-      `${from.source}: tensor ${name} should be float32, it is a ${found.data.constructor.name}`,
+      `${from.source}: tensor ${name} holds ${value} at [${place}], expected finite numbers`,
     );
   }
-  return { shape: found.shape, data: found.data };
+  return found;
+}
+
+/** Indices along each axis of an element of a row-major tensor. */
+function position(element: number, shape: readonly number[]): number[] {
+  const indices: number[] = [];
+  for (const size of shape.toReversed()) {
+    indices.unshift(element % size);
+    element = Math.floor(element / size);
+  }
+  return indices;
 }

@@ -100,7 +100,7 @@ Deno.test("Mlp: refuses tensors that make no network, naming tensor and shapes",
   );
   refuses(
     (tensors) => tensors.set("net.6.weight", { shape: [3, 3], data }),
-    "tensor net.6.weight has no place among linear layers net.0, net.2, … with ReLU between, " +
+    "tensor net.6.weight has no place among linear layers net.0, net.2, … with an activation between, " +
       "of which 2 are there",
   );
 });

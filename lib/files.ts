@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { UserError } from "./errors.ts";
 
 /**
@@ -31,12 +31,39 @@ export async function replaceFile(
 /**
  * Proves that a file can be written at `path`, before the work whose result it is to hold.
  *
- * @throws UserError when the folder does not exist or may not be written to.
+ * @throws UserError when the folder does not exist or may not be written to, or `path` is a folder.
  */
 export async function checkWritable(path: string): Promise<void> {
   try {
     await Deno.remove(await Deno.makeTempFile({ dir: dirname(path) }));
   } catch (error) {
+    throw explained(path, error);
+  }
+  if ((await statIfAny(path))?.isDirectory) {
+    throw new UserError(
+      `${path}: is a folder, expected the name of the file to write, for example ` +
+        join(path, "file"),
+    );
+  }
+}
+
+/**
+ * Proves like {@linkcode checkWritable} that a file can be written at `path`, and that none is there.
+ *
+ * @throws UserError also when there is a file at `path`, naming `flag` as the way to replace it.
+ */
+export async function checkNew(path: string, flag: string): Promise<void> {
+  await checkWritable(path);
+  if (await statIfAny(path) !== null) {
+    throw new UserError(`${path}: exists already; ${flag} replaces it, or choose another name`);
+  }
+}
+
+async function statIfAny(path: string): Promise<Deno.FileInfo | null> {
+  try {
+    return await Deno.stat(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
     throw explained(path, error);
   }
 }

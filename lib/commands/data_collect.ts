@@ -1,15 +1,16 @@
 /**
- * `data collect`: data sets of D4RL's layout from a policy of one's own, or from maze2d's planner.
+ * `data collect`: data sets of D4RL's layout from a policy, from random actions, or from maze2d's
+ * planner.
  *
  * @module
  */
 import { type DatasetContents, writeDataset } from "../data/writer.ts";
-import { collectSteps } from "../envs/collect.ts";
+import { collectSteps, randomPolicy } from "../envs/collect.ts";
 import { collectMaze2d } from "../envs/planner.ts";
 import { makeEnvironment } from "../envs/registry.ts";
 import { maxEpisodeSeed } from "../envs/seeds.ts";
 import { UserError } from "../errors.ts";
-import { checkWritable } from "../files.ts";
+import { checkNew, checkWritable } from "../files.ts";
 import { Progress, standardError } from "../runs/progress.ts";
 import { openTrained } from "../runs/trained.ts";
 import { version } from "../version.ts";
@@ -18,21 +19,26 @@ import { helpText } from "./help.ts";
 
 const command = {
   name: "data collect",
-  summary: "Plays a policy, or maze2d's planner, and keeps the steps in a file of D4RL's layout.",
+  summary:
+    "Plays a policy, random actions, or maze2d's planner, and writes the steps to a file of " +
+    "D4RL's layout.",
   positionals: [],
   flags: {
     task: text("Environment: a D4RL task, or another id of a built-in environment", {
       valueName: "TASK",
     }),
     out: text("The HDF5 file to write", { valueName: "FILE" }),
+    overwrite: toggle("Replace the file of --out where it exists"),
     steps: integer("Steps, which are the file's rows", {
       min: 1,
       max: 100_000_000,
       fallback: 100_000,
     }),
-    policy: text("Plays this policy: a run directory or a .safetensors file, as eval takes it", {
-      valueName: "FILE",
-    }),
+    policy: text(
+      "Plays this policy: a run directory or a .safetensors file, as eval takes it; the word random " +
+        "plays uniform random actions (a file of that name is ./random)",
+      { valueName: "FILE|random" },
+    ),
     noise: number(
       "Standard deviation of normal noise added to each action, which is then clipped",
       {
@@ -68,11 +74,11 @@ export async function dataCollect(args: readonly string[]): Promise<void> {
   const out = needed(flags.out, "out", "the file to write, for example --out hopper.hdf5");
   if (flags.planner === (flags.policy !== undefined)) {
     throw new UserError(
-      "data collect needs either --policy FILE or --planner, " +
-        (flags.planner ? "both are given" : "neither is given"),
+      "data collect needs either --policy FILE, --policy random or --planner, " +
+        (flags.planner ? "both are given" : "none is given"),
     );
   }
-  await checkWritable(out);
+  await (flags.overwrite ? checkWritable(out) : checkNew(out, "--overwrite"));
   const begin = performance.now();
   const contents = flags.planner ? await planned(task, flags) : await played(task, flags);
   await writeDataset(out, contents);
@@ -87,11 +93,14 @@ function needed(value: string | undefined, flag: string, what: string): string {
   return value;
 }
 
+/** Refuses those of the flags `names` that are given, since they are only for `what`. */
+function refuse(names: readonly ("noise" | "epsilon" | "profile")[], flags: Flags, what: string) {
+  const given = names.find((name) => flags[name] !== command.flags[name].fallback);
+  if (given !== undefined) throw new UserError(`--${given} is for ${what}`);
+}
+
 async function planned(task: string, flags: Flags): Promise<DatasetContents> {
-  const unfit = (["noise", "epsilon", "profile"] as const).find((name) =>
-    flags[name] !== command.flags[name].fallback
-  );
-  if (unfit !== undefined) throw new UserError(`--${unfit} is for --policy, not for --planner`);
+  refuse(["noise", "epsilon", "profile"], flags, "--policy FILE, not for --planner");
   const rows = await collectMaze2d(task, flags.steps, flags.seed);
   const { qpos, qvel, goals, ...columns } = rows;
   return {
@@ -99,20 +108,27 @@ async function planned(task: string, flags: Flags): Promise<DatasetContents> {
     actionSize: 2,
     ...columns,
     infos: { qpos, qvel, goal: goals },
-    metadata: { task, source: "waypoint planner", seed: flags.seed, "srpo-webgpu": version },
+    metadata: {
+      task,
+      source: "waypoint planner",
+      seed: BigInt(flags.seed),
+      "srpo-webgpu": version,
+    },
   };
 }
 
 async function played(task: string, flags: Flags): Promise<DatasetContents> {
-  const { policy, files, notes } = openTrained(flags.policy!).load(null);
-  for (const note of notes) console.error(`note: ${note}`);
   const { steps, seed, noise, epsilon, profile } = flags;
+  const isRandom = flags.policy === "random";
+  if (isRandom) refuse(["noise", "epsilon"], flags, "--policy FILE, not for --policy random");
+  const trained = isRandom ? null : openTrained(flags.policy!).load(null);
+  for (const note of trained?.notes ?? []) console.error(`note: ${note}`);
   const environment = await makeEnvironment(task, 1, profile === undefined ? {} : { profile });
   try {
     const progress = new Progress("collect", steps, standardError());
-    const { qpos, qvel, ...columns } = await collectSteps(
+    const { state, ...columns } = await collectSteps(
       environment,
-      policy,
+      trained?.policy ?? randomPolicy(environment.spec),
       { noise, epsilon },
       steps,
       seed,
@@ -126,11 +142,11 @@ async function played(task: string, flags: Flags): Promise<DatasetContents> {
       observationSize,
       actionSize,
       ...columns,
-      infos: { qpos, qvel },
+      ...(state !== null && { infos: { ...state } }),
       metadata: {
         task,
-        source: files.join(" and "),
-        seed,
+        source: trained?.files.join(" and ") ?? "uniform random actions",
+        seed: BigInt(seed),
         noise,
         epsilon,
         ...versions,

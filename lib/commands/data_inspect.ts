@@ -5,6 +5,7 @@
  */
 import type { Task } from "../data/catalog.ts";
 import { datasetHash, type OfflineDataset, readDataset } from "../data/dataset.ts";
+import { sizeProblem, taskNotes } from "../data/fit.ts";
 import { D4rlFile } from "../data/hdf5.ts";
 import { resolveData } from "../data/resolve.ts";
 import { returnRange } from "../data/rewards.ts";
@@ -29,7 +30,10 @@ const command = {
     help: "An HDF5 file of D4RL's layout, several joined with commas, or a task's name",
   }],
   flags: {
-    task: text("D4RL task whose step limit and reference returns apply", { valueName: "TASK" }),
+    task: text("D4RL task whose sizes, step limit and reference returns apply", {
+      valueName: "TASK",
+      shown: "the one that the file names",
+    }),
     json: toggle("Print one JSON object instead of text"),
   },
 } as const;
@@ -137,8 +141,19 @@ function inspect(dataset: OfflineDataset, task: Task | null, layout: Layout): In
     return_histogram: histogramOf(episodes.map((episode) => episode.return), bars.count),
     score: task === null ? null : scoreOf(episodes, task),
     official_return_range: range === null ? null : range.max - range.min,
-    warnings: warningsOf(dataset, layout.nextObservations),
+    warnings: [
+      ...(task === null ? [] : taskWarnings(dataset, task)),
+      ...warningsOf(dataset, layout.nextObservations),
+    ],
   };
+}
+
+function taskWarnings(dataset: OfflineDataset, task: Task): string[] {
+  const problem = sizeProblem(dataset, task);
+  return [
+    ...(problem === null ? [] : [`training refuses this: ${problem}`]),
+    ...taskNotes(dataset, task),
+  ];
 }
 
 /**
@@ -166,6 +181,7 @@ function report(found: Inspection): string {
       }),
     ),
     "",
+    ...(found.task === null ? [] : [`task          ${found.task}`]),
     `rows          ${found.rows}, of which ${found.transitions} are transitions`,
     `episodes      ${found.episodes} complete` +
     (found.unfinished_rows > 0 ? `, the last cut after ${found.unfinished_rows} rows` : ""),

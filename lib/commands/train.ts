@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { Engine } from "../autodiff/engine.ts";
 import { choiceText } from "../autodiff/variants.ts";
 import { datasetHash, loadDataset, type OfflineDataset } from "../data/dataset.ts";
+import { taskNotes } from "../data/fit.ts";
 import { ReplayBuffer } from "../data/replay_buffer.ts";
 import { shapeRewards } from "../data/rewards.ts";
 import { type AdapterDescription, adapterText } from "../gpu/device.ts";
@@ -180,6 +181,7 @@ function announce(
       : []),
     `data     ${paths.join(", ")}: ${data.rows.toLocaleString("en-US")} rows, ` +
     `${data.observationSize} observations, ${data.actionSize} actions`,
+    ...taskNotes(data, task).map((note) => `note     ${note}`),
     ...[...new Set(files)].map((file) => `given    ${file}`),
     `adapter  ${adapter}`,
     `run      ${directory.path}`,

@@ -5,6 +5,7 @@
  */
 import { findTask, type Task } from "../data/catalog.ts";
 import type { OfflineDataset } from "../data/dataset.ts";
+import { checkFit } from "../data/fit.ts";
 import { type DataSource, resolveData } from "../data/resolve.ts";
 import { UserError } from "../errors.ts";
 import { matmulVariants, type Target, targetOf } from "../gpu/target.ts";
@@ -152,6 +153,7 @@ export async function makePlan(
 /** Refuses data that cannot be trained on, or are other data than the run is about. */
 export function checkData(plan: Plan, data: OfflineDataset, sha256: string): void {
   const { paths, expected, hyperparameters: h, stages } = plan;
+  checkFit(data, plan.task);
   for (const stage of stages) {
     const rows = batchSizeOf(stage, h);
     if (data.transitions.length < rows) {
@@ -183,8 +185,10 @@ async function planFromFlags(what: string | undefined, flags: TrainFlags): Promi
   const source = await sourceOf(what, flags, base);
   if (source.task === null) {
     throw new UserError(
-      `${what} is data of no known task; say with --task whose hyperparameters and environment ` +
-        "it is to be trained with, for example --task hopper-medium-v2",
+      `${what} is data of no known task` +
+        (source.recorded === null ? "" : ` (its metadata name ${source.recorded})`) +
+        "; say with --task whose hyperparameters and environment it is to be trained with, for " +
+        "example --task hopper-medium-v2",
     );
   }
   const hyperparameters = hyperparametersFor(source.task, preset, {

@@ -26,6 +26,11 @@ export interface Task {
   readonly file: string;
   /** Steps after which an episode is cut. */
   readonly maxEpisodeSteps: number;
+  /**
+   * Entries of an observation and of an action; null where they are not known, so that data cannot be
+   * compared with them. Actions range from −1 to 1 in every task here.
+   */
+  readonly sizes: { readonly observations: number; readonly actions: number } | null;
   /** Returns of D4RL's random and expert policies (scores 0 and 100). */
   readonly referenceReturn: { readonly min: number; readonly max: number };
   /** Temperature β of the paper's Table 2; null where the paper has none. */
@@ -49,6 +54,7 @@ export const tasks: ReadonlyMap<string, Task> = new Map(
     path: entry.path,
     file: entry.path.slice(entry.path.lastIndexOf("/") + 1),
     maxEpisodeSteps: entry.maxEpisodeSteps,
+    sizes: entry.sizes,
     referenceReturn: entry.referenceReturn,
     beta: entry.beta ?? null,
     paperScore: entry.paperScore ?? null,
@@ -59,7 +65,7 @@ export const tasks: ReadonlyMap<string, Task> = new Map(
 
 /** How catalog.json writes a task: what does not exist is left out. */
 type CatalogEntry =
-  & Pick<Task, "family" | "path" | "maxEpisodeSteps" | "referenceReturn">
+  & Pick<Task, "family" | "path" | "maxEpisodeSteps" | "sizes" | "referenceReturn">
   & Partial<{ [K in "beta" | "paperScore" | "parts" | "sample"]: NonNullable<Task[K]> }>;
 
 /**

@@ -19,6 +19,8 @@ export interface Source {
   readonly path: string;
   /** Row of the data set at which its rows begin. */
   readonly firstRow: number;
+  /** Task that its metadata name, which `data collect` records; null where they name none. */
+  readonly task: string | null;
 }
 
 /** N environment steps, row-major. */
@@ -98,7 +100,7 @@ export async function readDataset(
         markStepLimit(terminals, timeouts, options.maxEpisodeSteps);
       }
       if (end < rows) arrays.timeouts[end - 1] = 1;
-      sources.push({ path: file.path, firstRow });
+      sources.push({ path: file.path, firstRow, task: file.task });
       firstRow = end;
     }
     return {

@@ -134,7 +134,14 @@ export class D4rlFile implements Layout {
    */
   scalar(field: string): string | number {
     const value = this.#field(field).value;
+    if (typeof value === "bigint") return Number(value);
     return typeof value === "number" ? value : String(value);
+  }
+
+  /** The task that the file was collected for, `metadata/task`; null where it names none. */
+  get task(): string | null {
+    const value = this.has("metadata/task") ? this.scalar("metadata/task") : null;
+    return typeof value === "string" ? value : null;
   }
 
   /** Closes the file; nothing can be read afterwards. */

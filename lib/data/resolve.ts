@@ -6,7 +6,7 @@
 import { relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { UserError } from "../errors.ts";
-import { dataHost, findTask, type Task, taskOfFile } from "./catalog.ts";
+import { dataHost, findTask, type Task, taskOfFile, tasks } from "./catalog.ts";
 
 /** Files to train on. */
 export interface DataSource {
@@ -14,6 +14,11 @@ export interface DataSource {
   readonly task: Task | null;
   /** Files of D4RL's layout, to be joined in this order. */
   readonly paths: readonly string[];
+  /**
+   * Task or environment that the files' own metadata name, also where `task` is another or null; null
+   * where they name none or several, or where the data were named by their task.
+   */
+  readonly recorded: string | null;
 }
 
 /** The folder in which D4RL's files are looked for: `data/` of this project. */
@@ -24,14 +29,14 @@ export const dataFolder: string = fileURLToPath(new URL("../../data", import.met
  *
  * A task's name stands for D4RL's file in `folder`; where that is absent, for the files of its parts
  * (`medium-expert` is medium, then expert), then for the sample that comes with the project. Anything
- * else is a path, or several joined with commas; the task is `taskName`, or the one whose file on
- * D4RL's host has this name.
+ * else is a path, or several joined with commas; the task is `taskName`, or else the one that the
+ * files' metadata name, or else the one whose file on D4RL's host has this name.
  *
  * @param what A task's name or paths.
  * @param taskName The value of `--task`, if given.
  * @param folder Where D4RL's files are looked for.
  * @throws UserError when the task is unknown, or the file is nowhere (saying where it was looked for
- * and where to get it), or `what` and `taskName` are two different tasks.
+ * and where to get it) or is not of D4RL's layout, or `what` and `taskName` are two different tasks.
  */
 export async function resolveData(
   what: string,
@@ -47,7 +52,7 @@ export async function resolveData(
           `of one on the data of the other, give the data as a path`,
       );
     }
-    return { task: named, paths: await filesOf(named, folder) };
+    return { task: named, paths: await filesOf(named, folder), recorded: null };
   }
   const paths = what.split(",");
   for (const path of paths) {
@@ -55,7 +60,24 @@ export async function resolveData(
       throw new UserError(`${path}: no such file; give a task's name or the path of an HDF5 file`);
     }
   }
-  return { task: task ?? (paths.length === 1 ? taskOfFile(what) : null), paths };
+  const recorded = await recordedTask(paths);
+  const found = (recorded === null ? undefined : tasks.get(recorded)) ??
+    (paths.length === 1 ? taskOfFile(what) : null);
+  return { task: task ?? found, paths, recorded };
+}
+
+/** The task that the metadata of all files name; null where one names none or another. */
+async function recordedTask(paths: readonly string[]): Promise<string | null> {
+  // h5wasm needs permissions when it is imported, which finding a task's files does not.
+  const { D4rlFile } = await import("./hdf5.ts");
+  const recorded = new Set<string | null>();
+  for (const path of paths) {
+    const file = await D4rlFile.open(path);
+    recorded.add(file.task);
+    file.close();
+  }
+  const [only, ...others] = recorded;
+  return others.length === 0 ? only ?? null : null;
 }
 
 /** Whether the text can only be a path, so that a typing error in it is not taken for a task's. */
@@ -76,7 +98,8 @@ async function filesOf(task: Task, folder: string): Promise<string[]> {
     }` +
       (task.parts.length > 0 ? `, nor both of its parts (${task.parts.join(", ")})` : "") +
       `. Download ${dataHost}/${task.path} (or the same file from a mirror) to that place, or give ` +
-      `the path of a file of this layout: train <file> --task ${task.name}`,
+      `the path of a file of this layout: train <file> --task ${task.name}. Data can also be made ` +
+      `here: data collect --task ${task.name} --policy random --out my.hdf5`,
   );
 }
 

@@ -3,7 +3,9 @@
  *
  * @module
  */
-import h5, { type File } from "h5wasm";
+import { Buffer } from "node:buffer";
+import { inflateSync } from "node:zlib";
+import h5, { type Dataset, type File, type Group } from "h5wasm";
 import { replaceFile } from "../files.ts";
 
 /** What a file of D4RL's layout holds; every array has N rows, row-major. */
@@ -26,16 +28,37 @@ export interface DatasetContents {
   readonly nextObservations?: Float32Array;
   /** Under `infos/`, for example `qpos` and `qvel`: the state before each step. */
   readonly infos?: Readonly<Record<string, Float32Array | Float64Array>>;
-  /** Under `metadata/`: how the data were made. */
-  readonly metadata?: Readonly<Record<string, string | number>>;
+  /**
+   * Under `metadata/`: how the data were made. A number is written as float64 and a bigint as int64,
+   * whatever its value, so that a key has the same type in every file.
+   */
+  readonly metadata?: Readonly<Record<string, string | number | bigint>>;
 }
 
 /** Bytes of a compressed block. */
 const chunkBytes = 1 << 18;
 
 /**
- * Writes `contents` to `path`, compressed with gzip; the file is whole or not there. Flags are uint8,
- * which every reader of D4RL's files takes for bools.
+ * An HDF5 file with two empty data sets, `terminals` and `timeouts`, of the type that h5py reads as
+ * bool: an enumeration of FALSE and TRUE over int8. h5wasm can fill data sets of that type but not
+ * create them, so every file starts as a copy of this one. It is compressed with zlib, in base64, and
+ * made by h5py 3.16:
+ *
+ * ```python
+ * with h5py.File("flags.hdf5", "w") as file:
+ *     for name in ("terminals", "timeouts"):
+ *         file.create_dataset(name, (0,), bool, maxshape=(None,), chunks=(65536,), compression="gzip")
+ * ```
+ */
+const flagsTemplate =
+  "eNrr9HBx4+WS4mIAAQ4OBhYGAQZk8B8KOthQ+TD5BCjNCKU7oPQKJpg4I1hOAiouCDUfXV1IkKsrSPV/NACzx4AFQksw" +
+  "jIKRCDxcHQNAdASUrwGlTzChqitJLcrNzEvMKYbxM3NT80tLYFx4OjUg0l5GBjaIHkYYH5ICGRkZseYTZqDLwOmdCaJF" +
+  "gAOmlYPBzdEn2BWc1kNdYY5hBYqD5JmYmcDKuBkUwHxGuH0c4ByUkpqWk1iSygDNBkBRiDuYmZgQWYWRAclRATSJh2A/" +
+  "fxdGBiag/RCgwIxfPSy/VrCOpuHRdIUbAABD8mAU";
+
+/**
+ * Writes `contents` to `path`, compressed with gzip; the file is whole or not there. h5py reads the
+ * flags as bools.
  *
  * @throws UserError when the folder does not exist or may not be written to.
  * @throws Error when an array's length does not fit, which is a bug of the caller.
@@ -44,10 +67,12 @@ export async function writeDataset(path: string, contents: DatasetContents): Pro
   const module = await h5.ready;
   module.activate_throwing_error_handler();
   await replaceFile(path, async (temporary) => {
-    // HDF5 has no error of its own for a folder that is missing or may not be written to.
-    (await Deno.create(temporary)).close();
-    const file = new h5.File(temporary, "w");
+    await Deno.writeFile(temporary, inflateSync(Buffer.from(flagsTemplate, "base64")));
+    const file = new h5.File(temporary, "a");
     try {
+      const rows = contents.rewards.length;
+      fillFlags(module, file, rows, "terminals", contents.terminals);
+      fillFlags(module, file, rows, "timeouts", contents.timeouts);
       writeFields(file, contents);
     } finally {
       file.close();
@@ -55,42 +80,70 @@ export async function writeDataset(path: string, contents: DatasetContents): Pro
   });
 }
 
-function writeFields(file: File, contents: DatasetContents): void {
-  const { observationSize, actionSize, observations, actions, rewards } = contents;
-  const rows = rewards.length;
-  const write = (group: File | ReturnType<File["create_group"]>, name: string, data: Column) => {
-    const columns = data.values.length / rows;
-    if (data.columns !== undefined && data.columns !== columns) {
-      throw new Error(`writeDataset: ${name} has ${columns} entries a row, not ${data.columns}`);
-    }
-    const shape = data.columns === 1 ? [rows] : [rows, columns];
-    const chunkRows = Math.ceil(chunkBytes / (columns * data.values.BYTES_PER_ELEMENT));
-    const chunks = [Math.min(rows, chunkRows), ...shape.slice(1)];
-    group.create_dataset({ name, data: data.values, shape, chunks, compression: "gzip" });
-  };
-  write(file, "observations", { values: observations, columns: observationSize });
-  write(file, "actions", { values: actions, columns: actionSize });
-  write(file, "rewards", { values: rewards, columns: 1 });
-  write(file, "terminals", { values: Uint8Array.from(contents.terminals), columns: 1 });
-  write(file, "timeouts", { values: Uint8Array.from(contents.timeouts), columns: 1 });
-  if (contents.nextObservations !== undefined) {
-    const values = contents.nextObservations;
-    write(file, "next_observations", { values, columns: observationSize });
+/** Fills one of the template's data sets; h5wasm's `write_slice` refuses enumerations. */
+function fillFlags(
+  module: Awaited<typeof h5.ready>,
+  file: File,
+  rows: number,
+  name: "terminals" | "timeouts",
+  flags: ArrayLike<number>,
+): void {
+  if (flags.length !== rows) {
+    throw new Error(`writeDataset: ${name} has ${flags.length} entries, not ${rows}`);
   }
-  if (contents.infos !== undefined) {
-    const group = file.create_group("infos");
-    for (const [name, values] of Object.entries(contents.infos)) write(group, name, { values });
-  }
-  if (contents.metadata !== undefined) {
-    const group = file.create_group("metadata");
-    for (const [name, data] of Object.entries(contents.metadata)) {
-      group.create_dataset({ name, data });
-    }
+  (file.get(name) as Dataset).resize([rows]);
+  const pointer = module._malloc(rows);
+  if (pointer === 0) throw new Error(`writeDataset: no memory for ${rows} flags`);
+  try {
+    module.HEAPU8.set(flags, pointer);
+    module.set_dataset_data(file.file_id, name, null, null, null, BigInt(pointer));
+  } finally {
+    module._free(pointer);
   }
 }
 
-/** Values and the entries of a row, where they are known beforehand. */
-interface Column {
-  readonly values: Float32Array | Float64Array | Uint8Array;
-  readonly columns?: number;
+function writeFields(file: File, contents: DatasetContents): void {
+  const { observationSize, actionSize, observations, actions, rewards } = contents;
+  const rows = rewards.length;
+  /** `columns` is null for a value per row; where absent, every row has as many as there are. */
+  const write = (
+    group: Group,
+    name: string,
+    values: Float32Array | Float64Array,
+    columns: number | null = values.length / rows,
+  ) => {
+    const width = columns ?? 1;
+    if (values.length !== rows * width) {
+      throw new Error(`writeDataset: ${name} has ${values.length} entries, not ${rows} x ${width}`);
+    }
+    const rest = columns === null ? [] : [columns];
+    const chunkRows = Math.ceil(chunkBytes / (width * values.BYTES_PER_ELEMENT));
+    group.create_dataset({
+      name,
+      data: values,
+      shape: [rows, ...rest],
+      chunks: [Math.min(rows, chunkRows), ...rest],
+      compression: "gzip",
+    });
+  };
+  write(file, "observations", observations, observationSize);
+  write(file, "actions", actions, actionSize);
+  write(file, "rewards", rewards, null);
+  if (contents.nextObservations !== undefined) {
+    write(file, "next_observations", contents.nextObservations, observationSize);
+  }
+  if (contents.infos !== undefined) {
+    const group = file.create_group("infos");
+    for (const [name, values] of Object.entries(contents.infos)) write(group, name, values);
+  }
+  if (contents.metadata !== undefined) {
+    const group = file.create_group("metadata");
+    for (const [name, value] of Object.entries(contents.metadata)) {
+      if (typeof value === "string") group.create_dataset({ name, data: value });
+      else {
+        const data = typeof value === "bigint" ? BigInt64Array.of(value) : Float64Array.of(value);
+        group.create_dataset({ name, data, shape: [] });
+      }
+    }
+  }
 }

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { EnvironmentBatch } from "./environment.ts";
+import { UserError } from "../errors.ts";
+import type { EnvironmentBatch, EnvironmentSpec } from "./environment.ts";
 import type { Policy } from "./policies.ts";
 import { RandomStream } from "./random.ts";
 import { checkSizes } from "./rollout.ts";
@@ -31,15 +32,42 @@ export interface CollectedSteps {
   readonly timeouts: Uint8Array;
   /** `[N, observationSize]`: after the step. */
   readonly nextObservations: Float32Array;
-  /** `[N, positions]`: the simulator's positions before the step, in full precision. */
-  readonly qpos: Float64Array;
-  /** `[N, velocities]`: its velocities before the step, in full precision. */
-  readonly qvel: Float64Array;
+  /** The simulator's state before the step, in full precision; null where the environment has none. */
+  readonly state: {
+    /** `[N, positions]`. */
+    readonly qpos: Float64Array;
+    /** `[N, velocities]`. */
+    readonly qvel: Float64Array;
+  } | null;
 }
 
 /**
- * Plays episode after episode in the first of `environment`'s environments, which tells its simulator's
- * state, until there are `steps` steps; the last episode may be cut.
+ * The policy that draws each entry of an action uniformly from its range, whatever it observes.
+ *
+ * @throws {UserError} An entry's range has no lower or no upper bound.
+ */
+export function randomPolicy(spec: EnvironmentSpec): Policy {
+  const { id, observationSize, actionSize, actionLow, actionHigh } = spec;
+  const unbounded = actionLow.findIndex((low, i) => !Number.isFinite(actionHigh[i]! - low));
+  if (unbounded >= 0) {
+    throw new UserError(
+      `${id}: entry ${unbounded} of the action ranges from ${actionLow[unbounded]} to ` +
+        `${actionHigh[unbounded]}; random actions need finite bounds, so give a policy of your own`,
+    );
+  }
+  return {
+    observationSize,
+    actionSize,
+    act: (_observations, random) =>
+      Float64Array.from(
+        random.flatMap((stream) => actionLow.map((low, i) => stream.uniform(low, actionHigh[i]!))),
+      ),
+  };
+}
+
+/**
+ * Plays episode after episode in the first of `environment`'s environments until there are `steps`
+ * steps; the last episode may be cut.
  *
  * @param seed The same seed gives the same steps, bit for bit.
  * @param progress Told the number of steps made, after each.
@@ -55,7 +83,7 @@ export async function collectSteps(
 ): Promise<CollectedSteps> {
   checkSizes(environment, policy);
   const { observationSize, actionSize, actionLow, actionHigh } = environment.spec;
-  const sizes = (await environment.state([0]))!;
+  const first = await environment.state([0]);
   const data: CollectedSteps = {
     observations: new Float32Array(steps * observationSize),
     actions: new Float32Array(steps * actionSize),
@@ -63,8 +91,10 @@ export async function collectSteps(
     terminals: new Uint8Array(steps),
     timeouts: new Uint8Array(steps),
     nextObservations: new Float32Array(steps * observationSize),
-    qpos: new Float64Array(steps * sizes.qpos.length),
-    qvel: new Float64Array(steps * sizes.qvel.length),
+    state: first && {
+      qpos: new Float64Array(steps * first.qpos.length),
+      qvel: new Float64Array(steps * first.qvel.length),
+    },
   };
   const action = new Float64Array(actionSize);
   let episode = 0;
@@ -76,7 +106,11 @@ export async function collectSteps(
       random = new RandomStream(policySeed(environmentSeed));
       observation = await environment.reset([environmentSeed], [0]);
     }
-    const { qpos, qvel } = (await environment.state([0]))!;
+    if (data.state !== null) {
+      const { qpos, qvel } = (await environment.state([0]))!;
+      data.state.qpos.set(qpos, row * qpos.length);
+      data.state.qvel.set(qvel, row * qvel.length);
+    }
     action.set(policy.act(observation, [random]));
     const explores = epsilon > 0 && random.uniform(0, 1) < epsilon;
     for (let i = 0; i < actionSize; i++) {
@@ -92,8 +126,6 @@ export async function collectSteps(
     data.terminals[row] = step.terminated[0]!;
     data.timeouts[row] = step.truncated[0]!;
     data.nextObservations.set(step.observations, row * observationSize);
-    data.qpos.set(qpos, row * qpos.length);
-    data.qvel.set(qvel, row * qvel.length);
     observation = step.observations;
     if (step.terminated[0] === 1 || step.truncated[0] === 1) random = null;
     progress(row + 1);

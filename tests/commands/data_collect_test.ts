@@ -1,9 +1,10 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { join } from "node:path";
 import { makeEnvironment } from "../../lib/envs/registry.ts";
-import { episodeSeed } from "../../lib/envs/seeds.ts";
+import { episodeSeed, evaluationSeeds } from "../../lib/envs/seeds.ts";
 import { UserError } from "../../lib/errors.ts";
 import { mayUseFiles, projectFile, withFolder } from "../data/files.ts";
+import { toySpec, toyWorld } from "../envs/bridge/toy_batch.ts";
 
 const ignore = !mayUseFiles;
 const policy = projectFile("tests/fixtures/policies/tqc-hopper.safetensors");
@@ -168,7 +169,7 @@ Deno.test({
         assertRejects(() => collect(...args), UserError, message);
       await refuses("data collect needs --task", "--out", out, "--planner");
       await refuses("data collect needs --out", "--task", "hopper", "--planner");
-      await refuses("neither is given", "--task", "hopper", "--out", out);
+      await refuses("none is given", "--task", "hopper", "--out", out);
       await refuses(
         "both are given",
         ...["--task", "hopper", "--out", out, "--planner", "--policy", policy],
@@ -178,8 +179,12 @@ Deno.test({
         ...["--task", "hopper", "--out", out, "--planner"],
       );
       await refuses(
-        "--noise is for --policy",
+        "--noise is for --policy FILE, not for --planner",
         ...["--task", "maze2d-umaze-v1", "--out", out, "--planner", "--noise", "0.1"],
+      );
+      await refuses(
+        "--epsilon is for --policy FILE, not for --policy random",
+        ...["--task", "hopper", "--out", out, "--policy", "random", "--epsilon", "0.1"],
       );
       await refuses(
         "halfcheetah has observations of 17",
@@ -192,4 +197,101 @@ Deno.test({
       );
       assertEquals([...Deno.readDirSync(folder)], []);
     }),
+});
+
+Deno.test({
+  name: "dataCollect() refuses an existing file and a folder before it plays; --overwrite replaces",
+  ignore,
+  fn: () =>
+    withFolder(async (folder) => {
+      const out = join(folder, "x.hdf5");
+      // More steps than could be played in the test's time: the refusal comes before them.
+      const args = ["--task", "hopper", "--policy", "random", "--steps", "100_000_000"];
+      await Deno.writeTextFile(out, "precious");
+      await assertRejects(
+        () => collect(...args, "--out", out),
+        UserError,
+        `${out}: exists already; --overwrite replaces it`,
+      );
+      for (const more of [[], ["--overwrite"]]) {
+        await assertRejects(
+          () => collect(...args, "--out", folder, ...more),
+          UserError,
+          `${folder}: is a folder, expected the name of the file to write`,
+        );
+      }
+      assertEquals(await Deno.readTextFile(out), "precious");
+      await collect(...args.slice(0, -1), "4", "--out", out, "--overwrite");
+      assertEquals((await read(out)).rows, 4);
+      assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name), ["x.hdf5"]);
+    }),
+});
+
+Deno.test({
+  name: "dataCollect() --policy random draws actions uniformly, in every kind of environment",
+  ignore,
+  fn: () =>
+    withFolder(async (folder) => {
+      const tasks = { "hopper": 3000, "maze2d-umaze-v1": 50, "antmaze-umaze-v2": 5 };
+      for (const [task, steps] of Object.entries(tasks)) {
+        const out = join(folder, `${task}.hdf5`);
+        await collect("--task", task, "--policy", "random", "--steps", `${steps}`, "--out", out);
+        const { actions, rows } = await read(out);
+        assertEquals(rows, steps, task);
+        assertEquals(new Set(actions).size > actions.length / 2, true, task);
+        if (task !== "hopper") continue;
+        // Uniform on [-1, 1]: mean 0, variance 1/3; 9000 draws, so five standard errors.
+        const mean = actions.reduce((sum, value) => sum + value, 0) / actions.length;
+        const square = actions.reduce((sum, value) => sum + value ** 2, 0) / actions.length;
+        assertAlmostEquals(mean, 0, 5 * Math.sqrt(1 / 3 / actions.length));
+        assertAlmostEquals(square, 1 / 3, 5 * Math.sqrt(4 / 45 / actions.length));
+      }
+    }),
+});
+
+Deno.test({
+  name: "dataCollect() --policy random needs bounds, and takes ./random for a file",
+  ignore,
+  async fn() {
+    const { randomPolicy } = await import("../../lib/envs/collect.ts");
+    assertThrows(
+      () => randomPolicy(toySpec),
+      UserError,
+      "toy: entry 1 of the action ranges from -Infinity to Infinity",
+    );
+    await withFolder(async (folder) => {
+      const args = ["--task", "hopper", "--policy", "./random", "--out", join(folder, "x.hdf5")];
+      await assertRejects(() => collect(...args), UserError, "./random: cannot be opened");
+    });
+  },
+});
+
+Deno.test("collectSteps() keeps no state where the environment has none", async () => {
+  const { collectSteps } = await import("../../lib/envs/collect.ts");
+  const policy = {
+    observationSize: 2,
+    actionSize: 2,
+    act: () => Float64Array.of(0.5, 3),
+  };
+  const environment = await toyWorld().make("stateless", 1);
+  const data = await collectSteps(environment, policy, { noise: 0, epsilon: 0 }, 7, 0);
+  assertEquals(data.state, null);
+  assertEquals(data.actions, Float32Array.from({ length: 14 }, (_, i) => i % 2 === 0 ? 0.5 : 3));
+});
+
+Deno.test({
+  name: "the bundled hopper policy scores what data/README.md says",
+  ignore,
+  async fn() {
+    const { openTrained } = await import("../../lib/runs/trained.ts");
+    const { rollout } = await import("../../lib/envs/rollout.ts");
+    const { policy } = openTrained(projectFile("data/hopper-medium.safetensors")).load(null);
+    const environment = await makeEnvironment("hopper-medium-v2", 4);
+    const episodes = await rollout(environment, policy, evaluationSeeds(0, 4));
+    await environment.close();
+    for (const episode of episodes) {
+      assertEquals(episode.length, 1000);
+      assertAlmostEquals(episode.return, 2634, 60);
+    }
+  },
 });

@@ -1,7 +1,8 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import type { FieldLayout } from "../../lib/data/checks.ts";
 import { UserError } from "../../lib/errors.ts";
 import type { OfflineDataset } from "../../lib/data/dataset.ts";
-import { mayUseFiles, projectFile, withFolder } from "./files.ts";
+import { mayUseFiles, projectFile, tinyContents, withFolder } from "./files.ts";
 
 const ignore = !mayUseFiles;
 const mixed = projectFile("tests/fixtures/datasets/hopper-mixed-20k.hdf5");
@@ -136,7 +137,7 @@ Deno.test({
         ...dataset,
         nextObservations,
         infos: { qpos },
-        metadata: { env: "hopper", noise: 0.5 },
+        metadata: { task: "hopper", noise: 0.5, seed: 3n },
       });
       const copy = await readDataset([path]);
       const { sources: _a, ...expected } = dataset;
@@ -152,11 +153,131 @@ Deno.test({
         dtype: "float32",
         shape: [rows, observationSize],
       });
-      assertEquals(file.layout("terminals"), { dtype: "uint8", shape: [rows] });
+      assertEquals(file.layout("terminals"), { dtype: "bool", shape: [rows] });
       assertEquals(file.layout("actions").shape, [rows, actionSize]);
-      assertEquals([file.scalar("metadata/env"), file.scalar("metadata/noise")], ["hopper", 0.5]);
+      assertEquals(["task", "noise", "seed"].map((key) => file.scalar(`metadata/${key}`)), [
+        "hopper",
+        0.5,
+        3,
+      ]);
+      assertEquals(file.task, "hopper");
+      assertEquals(copy.sources[0]!.task, "hopper");
       file.close();
       assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name), ["copy.hdf5"]);
+    });
+  },
+});
+
+Deno.test({
+  name: "writeDataset() writes flags as an enumeration of FALSE and TRUE over int8",
+  ignore,
+  async fn() {
+    const { default: h5, Dataset } = await import("h5wasm");
+    await h5.ready;
+    const { writeDataset } = await import("../../lib/data/writer.ts");
+    await withFolder(async (folder) => {
+      const path = `${folder}/flags.hdf5`;
+      await writeDataset(path, tinyContents);
+      const file = new h5.File(path, "r");
+      for (const name of ["terminals", "timeouts"] as const) {
+        const field = file.get(name);
+        assert(field instanceof Dataset);
+        const { size, signed, enum_type } = field.metadata;
+        assertEquals([size, signed], [1, true]);
+        assertEquals(enum_type!.members, { FALSE: 0, TRUE: 1 });
+        assertEquals(field.to_array(), tinyContents[name].map(Boolean), name);
+      }
+      file.close();
+    });
+  },
+});
+
+Deno.test({
+  name: "writeDataset() gives a metadata key one type, whatever its value",
+  ignore,
+  async fn() {
+    const { D4rlFile } = await import("../../lib/data/hdf5.ts");
+    const { writeDataset } = await import("../../lib/data/writer.ts");
+    await withFolder(async (folder) => {
+      const types: FieldLayout[][] = [];
+      const largest = BigInt(Number.MAX_SAFE_INTEGER);
+      for (const metadata of [{ noise: 0, seed: 0n }, { noise: 0.5, seed: largest }]) {
+        const path = `${folder}/a.hdf5`;
+        await writeDataset(path, { ...tinyContents, metadata });
+        const file = await D4rlFile.open(path);
+        types.push(["noise", "seed"].map((key) => file.layout(`metadata/${key}`)));
+        assertEquals(file.scalar("metadata/noise"), metadata.noise);
+        assertEquals(file.scalar("metadata/seed"), Number(metadata.seed));
+        file.close();
+      }
+      const [float64, int64] = [{ dtype: "float64", shape: [] }, { dtype: "int64", shape: [] }];
+      assertEquals(types, [[float64, int64], [float64, int64]]);
+    });
+  },
+});
+
+/** What h5py makes of a file: types, flags, and the rows that the flags choose. */
+const h5pyProgram = `
+import json, sys, h5py
+with h5py.File(sys.argv[1]) as file:
+    flags = {name: file[name][:] for name in ("terminals", "timeouts")}
+    print(json.dumps({
+        "dtypes": [str(values.dtype) for values in flags.values()],
+        "flags": {name: values.tolist() for name, values in flags.items()},
+        "chosen": file["actions"][:][flags["timeouts"]].tolist(),
+        "metadata": {key: [str(value.dtype), value[()] if value.dtype != object
+            else value.asstr()[()]] for key, value in file["metadata"].items()},
+    }, default=lambda value: value.item()))
+`;
+
+/** Python where it may be run and h5py is installed, else null. */
+const python = await pythonWithH5py();
+
+async function pythonWithH5py(): Promise<string | null> {
+  const mayRun = Deno.permissions.querySync({ name: "run", command: "python3" }).state;
+  if (ignore || mayRun !== "granted") return null;
+  const found = await new Deno.Command("python3", {
+    args: ["-c", "import h5py"],
+    stderr: "null",
+  }).output().then(({ success }) => success, () => false);
+  return found ? "python3" : null;
+}
+
+Deno.test({
+  name: "writeDataset(): h5py reads the flags as bool, so that they choose rows" +
+    (python === null ? " (skipped: no python3 with h5py)" : ""),
+  ignore: python === null,
+  async fn() {
+    const { writeDataset } = await import("../../lib/data/writer.ts");
+    await withFolder(async (folder) => {
+      const path = `${folder}/flags.hdf5`;
+      // More rows than fit a compressed block of flags.
+      const rows = 150_000;
+      const flags = (period: number) =>
+        Uint8Array.from({ length: rows }, (_, row) => row % period === 0 ? 1 : 0);
+      await writeDataset(path, {
+        observationSize: 1,
+        actionSize: 1,
+        observations: new Float32Array(rows),
+        actions: Float32Array.from({ length: rows }, (_, row) => row),
+        rewards: new Float32Array(rows),
+        terminals: flags(7),
+        timeouts: flags(50_000),
+        metadata: { task: "hopper-medium-v2", noise: 0, seed: 5n },
+      });
+      const { stdout, success } = await new Deno.Command(python!, {
+        args: ["-c", h5pyProgram, path],
+      }).output();
+      assertEquals(success, true);
+      const read = JSON.parse(new TextDecoder().decode(stdout));
+      assertEquals(read.dtypes, ["bool", "bool"]);
+      assertEquals(read.flags.terminals, [...flags(7)].map(Boolean));
+      assertEquals(read.chosen, [[0], [50_000], [100_000]]);
+      assertEquals(read.metadata, {
+        task: ["object", "hopper-medium-v2"],
+        noise: ["float64", 0],
+        seed: ["int64", 5],
+      });
     });
   },
 });
@@ -166,25 +287,21 @@ Deno.test({
   ignore,
   async fn() {
     const { writeDataset } = await import("../../lib/data/writer.ts");
-    const contents = {
-      observationSize: 2,
-      actionSize: 1,
-      observations: new Float32Array(6),
-      actions: new Float32Array(3),
-      rewards: new Float32Array(3),
-      terminals: [0, 0, 1],
-      timeouts: [0, 0, 0],
-    };
     await withFolder(async (folder) => {
       await assertRejects(
-        () => writeDataset(`${folder}/no/a.hdf5`, contents),
+        () => writeDataset(`${folder}/no/a.hdf5`, tinyContents),
         UserError,
         `there is no folder ${folder}/no`,
       );
       await assertRejects(
-        () => writeDataset(`${folder}/a.hdf5`, { ...contents, actions: new Float32Array(4) }),
+        () => writeDataset(`${folder}/a.hdf5`, { ...tinyContents, actions: new Float32Array(4) }),
         Error,
-        "actions has",
+        "actions has 4 entries, not 3 x 1",
+      );
+      await assertRejects(
+        () => writeDataset(`${folder}/a.hdf5`, { ...tinyContents, timeouts: [0, 1] }),
+        Error,
+        "timeouts has 2 entries, not 3",
       );
       assertEquals([...Deno.readDirSync(folder)], []);
     });

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { UserError } from "../../lib/errors.ts";
 import { resolveData } from "../../lib/data/resolve.ts";
-import { mayUseFiles, projectFile, withFolder } from "./files.ts";
+import { mayUseFiles, projectFile, tinyContents, withFolder } from "./files.ts";
 
 const ignore = !mayUseFiles;
 const name = "hopper-medium-expert-v2";
@@ -51,7 +51,38 @@ Deno.test({
     assertEquals((await resolveData(maze)).task?.name, "maze2d-umaze-v1");
     assertEquals((await resolveData(mixed)).task, null);
     assertEquals((await resolveData(mixed, name)).task?.name, name);
-    assertEquals(await resolveData(`${mixed},${mixed}`), { task: null, paths: [mixed, mixed] });
+    assertEquals(await resolveData(`${mixed},${mixed}`), {
+      task: null,
+      paths: [mixed, mixed],
+      recorded: null,
+    });
+  },
+});
+
+Deno.test({
+  name: "resolveData() of paths: the task that the files' metadata name goes before their names",
+  ignore,
+  async fn() {
+    const { writeDataset } = await import("../../lib/data/writer.ts");
+    await withFolder(async (folder) => {
+      const file = async (name: string, task: string) => {
+        const path = `${folder}/${name}`;
+        await writeDataset(path, { ...tinyContents, metadata: { task } });
+        return path;
+      };
+      const hopper = await file("ant_medium-v2.hdf5", "hopper-medium-v2");
+      const walker = await file("walker.hdf5", "walker2d-medium-v2");
+      const robot = await file("robot.hdf5", "hopper");
+      const resolved = async (what: string, taskName?: string) => {
+        const { task, recorded } = await resolveData(what, taskName);
+        return [task?.name ?? null, recorded];
+      };
+      assertEquals(await resolved(hopper), ["hopper-medium-v2", "hopper-medium-v2"]);
+      assertEquals(await resolved(hopper, name), [name, "hopper-medium-v2"]);
+      assertEquals(await resolved(`${hopper},${hopper}`), ["hopper-medium-v2", "hopper-medium-v2"]);
+      assertEquals(await resolved(`${hopper},${walker}`), [null, null]);
+      assertEquals(await resolved(robot), [null, "hopper"]);
+    });
   },
 });
 

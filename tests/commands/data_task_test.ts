@@ -1,0 +1,97 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { join } from "node:path";
+import { UserError } from "../../lib/errors.ts";
+import { mayUseFiles, projectFile, withFolder } from "../data/files.ts";
+
+const ignore = !mayUseFiles;
+const maze = projectFile("data/maze2d-umaze-100k.hdf5");
+
+/** Runs `data collect`, its messages left out. */
+async function collect(...args: string[]): Promise<void> {
+  const { dataCollect } = await import("../../lib/commands/data_collect.ts");
+  await printed(() => dataCollect(args));
+}
+
+async function inspect(...args: string[]) {
+  const { dataInspect } = await import("../../lib/commands/data_inspect.ts");
+  return JSON.parse(await printed(() => dataInspect([...args, "--json"])));
+}
+
+/** What `body` prints on standard output. */
+async function printed(body: () => Promise<void>): Promise<string> {
+  const lines: string[] = [];
+  const { log } = console;
+  console.log = (line: string) => lines.push(line);
+  try {
+    await body();
+  } finally {
+    console.log = log;
+  }
+  return lines.join("\n");
+}
+
+Deno.test({
+  name: "train() refuses data of other sizes than the task's before there is a run",
+  ignore,
+  fn: () =>
+    withFolder(async (folder) => {
+      const { train } = await import("../../lib/commands/train.ts");
+      const out = join(folder, "run");
+      await assertRejects(
+        () => train([maze, "--task", "hopper-medium-v2", "--out", out]),
+        UserError,
+        `${maze}: each row has 4 observation and 2 action entries; hopper-medium-v2 needs 11 and 3`,
+      );
+      assertEquals([...Deno.readDirSync(folder)], []);
+    }),
+});
+
+Deno.test({
+  name: "dataInspect() --task warns of data of other sizes, and of data of another task",
+  ignore,
+  fn: () =>
+    withFolder(async (folder) => {
+      const { warnings } = await inspect(maze, "--task", "hopper-medium-v2");
+      assertEquals(
+        warnings[0].startsWith(`training refuses this: ${maze}: each row has 4 observation`),
+        true,
+      );
+      const out = join(folder, "mine.hdf5");
+      await collect(
+        ...["--task", "walker2d-medium-v2", "--policy", "random", "--steps", "20", "--out", out],
+      );
+      const retargeted = await inspect(out, "--task", "halfcheetah-medium-v2");
+      assertEquals(
+        retargeted.warnings[0],
+        `${out} was collected in walker2d-medium-v2; it is used as data of halfcheetah-medium-v2`,
+      );
+      const own = await inspect(out);
+      assertEquals(own.task, "walker2d-medium-v2");
+      assertEquals(own.warnings.some((line: string) => line.includes("collected in")), false);
+    }),
+});
+
+Deno.test({
+  name:
+    "makePlan() takes the task from a file of data collect, and says where it is none of D4RL's",
+  ignore,
+  fn: () =>
+    withFolder(async (folder) => {
+      const { makePlan, trainCommand } = await import("../../lib/commands/train_plan.ts");
+      const { parseFlags } = await import("../../lib/commands/flags.ts");
+      const planOf = (file: string) => {
+        const parsed = parseFlags(trainCommand, [file]);
+        if (parsed === "help") throw new Error("no help was asked for");
+        return makePlan(file, parsed.flags, [file]);
+      };
+      const collected = async (task: string) => {
+        const out = join(folder, `mine-${task}.hdf5`);
+        await collect("--task", task, "--policy", "random", "--steps", "20", "--out", out);
+        return out;
+      };
+      const plan = await planOf(await collected("hopper-medium-v2"));
+      assertEquals(plan.task.name, "hopper-medium-v2");
+      const robot = await collected("hopper");
+      await assertRejects(() => planOf(robot), UserError, "its metadata name hopper");
+    }),
+});

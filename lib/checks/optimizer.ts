@@ -6,7 +6,7 @@
 import { Graph } from "../autodiff/graph.ts";
 import { ParameterSet } from "../autodiff/parameters.ts";
 import { Tensor } from "../autodiff/tensor.ts";
-import { adam, cosine } from "../optim/adam.ts";
+import { adam, constant, cosine } from "../optim/adam.ts";
 import { type Case, type Check, drawn, relativeError, seedsOf } from "./check.ts";
 import type { Session } from "./session.ts";
 
@@ -67,7 +67,7 @@ async function measure(
   adam(graph, parameters, gradient, {
     learningRate,
     weightDecay,
-    ...(target && { target: { parameters: averages, rate: targetRate } }),
+    ...(target && { target: { parameters: averages, rate: constant(targetRate) } }),
   });
   session.note(graph);
   const program = await session.engine.compile(graph);

@@ -18,8 +18,16 @@ export interface AdamOptions {
   readonly learningRate: (update: number) => number;
   /** Decoupled weight decay (AdamW); 0 for Adam. */
   readonly weightDecay?: number;
-  /** Target parameters, moved by `rate` towards the just updated ones. */
-  readonly target?: { readonly parameters: ParameterSet; readonly rate: number };
+  /** Target parameters, moved towards the just updated ones. */
+  readonly target?: Average;
+}
+
+/** Parameters that are a moving average of others. */
+export interface Average {
+  /** The averages, of the same shapes and replicas. */
+  readonly parameters: ParameterSet;
+  /** How far update k = 0, 1, … moves them: 1 to the others' values, 0 not at all. */
+  readonly rate: (update: number) => number;
 }
 
 /** What an optimizer keeps and reads, laid out as the parameters are. */
@@ -107,11 +115,12 @@ function prepare(
   gradient: Tensor,
   { learningRate, weightDecay = 0, target }: AdamOptions,
 ): { optimizer: Optimizer; fields: ParameterUpdate["fields"]; storages: Storage[] } {
-  const mean = parameters.like(graph);
-  const square = parameters.like(graph);
+  const mean = parameters.like();
+  const square = parameters.like();
   const rate = graph.scalar((k) => learningRate(k) / (1 - beta1 ** (k + 1)));
   const correction = graph.scalar((k) => 1 / Math.sqrt(1 - beta2 ** (k + 1)));
   const decay = graph.scalar((k) => 1 - learningRate(k) * weightDecay);
+  const averageRate = graph.scalar(target?.rate ?? constant(0));
   const storages = [
     parameters.storage,
     mean,
@@ -138,7 +147,7 @@ function prepare(
         one_minus_beta2: 1 - beta2,
         epsilon,
         average,
-        average_rate: target?.rate ?? 0,
+        average_rate: averageRate,
       };
     },
   };
@@ -149,7 +158,15 @@ export function cosine(rate: number, period: number): (update: number) => number
   return (update) => 0.5 * rate * (1 + Math.cos((Math.PI * update) / period));
 }
 
-/** The same learning rate for ever. */
+/** The same rate for ever. */
 export function constant(rate: number): (update: number) => number {
   return () => rate;
+}
+
+/** A rate at updates `first`, `first + every`, `first + 2 every`, …, and 0 between and before. */
+export function periodic(
+  rate: number,
+  { every, first }: { readonly every: number; readonly first: number },
+): (update: number) => number {
+  return (update) => update >= first && (update - first) % every === 0 ? rate : 0;
 }

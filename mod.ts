@@ -15,7 +15,7 @@ export { UserError } from "./lib/errors.ts";
 export { readTensor, writeInput } from "./lib/autodiff/compile.ts";
 export { Engine } from "./lib/autodiff/engine.ts";
 export type { VariantChoice, VariantMemory, VariantRates } from "./lib/autodiff/variants.ts";
-export { gradients } from "./lib/autodiff/gradients.ts";
+export { gradients, type Objective } from "./lib/autodiff/gradients.ts";
 export * from "./lib/autodiff/graph.ts";
 export * from "./lib/autodiff/parameters.ts";
 export { type ArenaMemory } from "./lib/autodiff/memory.ts";

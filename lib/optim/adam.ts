@@ -7,8 +7,8 @@
 import adamSource from "../../shaders/adam.wgsl" with { type: "text" };
 import adamUpdateSource from "../../shaders/adam_update.wgsl" with { type: "text" };
 import stepSource from "../../shaders/step.wgsl" with { type: "text" };
-import { gradients } from "../autodiff/gradients.ts";
-import type { Graph, Loss, ParameterUpdate } from "../autodiff/graph.ts";
+import { gradients, type Objective } from "../autodiff/gradients.ts";
+import type { Graph, ParameterUpdate } from "../autodiff/graph.ts";
 import type { ParameterSet } from "../autodiff/parameters.ts";
 import { type Storage, Tensor } from "../autodiff/tensor.ts";
 
@@ -47,12 +47,12 @@ const workgroup = 64;
 const updateSource = stepSource + adamUpdateSource;
 
 /**
- * Records one step of Adam (AdamW with decay) that minimises `loss` by all of `parameters`. Where the
- * gradients of all of them are products of their own, those kernels take the step as well.
+ * Records one step of Adam (AdamW with decay) that minimises `loss` by all of `parameters`, and of
+ * nothing else. Where the gradients of all of them are products of their own, those kernels take the step as well.
  */
 export function minimize(
   graph: Graph,
-  loss: Loss,
+  loss: Objective,
   parameters: ParameterSet,
   options: AdamOptions,
 ): Optimizer {

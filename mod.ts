@@ -15,11 +15,14 @@ export { UserError } from "./lib/errors.ts";
 export { readTensor, writeInput } from "./lib/autodiff/compile.ts";
 export { Engine } from "./lib/autodiff/engine.ts";
 export type { VariantChoice, VariantMemory, VariantRates } from "./lib/autodiff/variants.ts";
-export { gradients } from "./lib/autodiff/gradients.ts";
+export { gradients, type Objective } from "./lib/autodiff/gradients.ts";
 export * from "./lib/autodiff/graph.ts";
 export * from "./lib/autodiff/parameters.ts";
+export { type ArenaMemory } from "./lib/autodiff/memory.ts";
+export { ParameterStore, type StoredShape } from "./lib/autodiff/parameter_store.ts";
 export { normal, uniform } from "./lib/autodiff/random.ts";
 export * from "./lib/autodiff/tensor.ts";
+export { type StepMetrics, TrainingStep } from "./lib/autodiff/training_step.ts";
 
 // Operations.
 export { add } from "./lib/autodiff/ops/add.ts";
@@ -36,6 +39,7 @@ export { type Activation, unary } from "./lib/autodiff/ops/unary.ts";
 export * from "./lib/nn/initialisation.ts";
 export * from "./lib/nn/mlp.ts";
 export * from "./lib/optim/adam.ts";
+export * from "./lib/optim/average.ts";
 
 // The GPU beneath.
 export { type AdapterDescription, Gpu } from "./lib/gpu/device.ts";

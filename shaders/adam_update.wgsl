@@ -9,8 +9,9 @@ fn update(job: Job, i: u32, g: vec4f) {
   parameters[job.mean + i] = mean;
   parameters[job.square + i] = square;
   parameters[job.parameter + i] = moved;
-  if (job.average_rate > 0.0) {
+  let average_rate = scalar(job.average_rate);
+  if (average_rate > 0.0) {
     let average = parameters[job.average + i];
-    parameters[job.average + i] = job.average_rate * moved + (1.0 - job.average_rate) * average;
+    parameters[job.average + i] = average_rate * moved + (1.0 - average_rate) * average;
   }
 }

@@ -47,7 +47,7 @@ struct Job {
   one_minus_beta2: f32,
   epsilon: f32,
   average: u32,
-  average_rate: f32, // 0 without target networks
+  average_rate: u32, // scalar: how far target networks move; 0 without any
 //#endif
 }
 

@@ -9,14 +9,13 @@ import type { KernelCache } from "../gpu/kernel.ts";
 import { type DispatchPlan, Program, type Work } from "../gpu/program.ts";
 import type { Target } from "../gpu/target.ts";
 import type { Graph, Operation } from "./graph.ts";
-import { planMemory, readStorage, sliceName, writeReplica } from "./memory.ts";
-import { schedule, type Stage } from "./schedule.ts";
-import type { Arena, Tensor } from "./tensor.ts";
-
-const arenaNames: readonly Arena[] = ["parameters", "activations"];
+import { layOut, readStorage, sliceName, writeReplica } from "./memory.ts";
+import { lifetimesOf, schedule, type Stage } from "./schedule.ts";
+import type { Tensor } from "./tensor.ts";
 
 /**
- * Compiles a graph. The graph's tensors are then placed for good.
+ * Compiles a graph, and allocates its parameter store if that has not happened yet. The graph's tensors
+ * are then placed for good.
  *
  * @param kept Tensors to read after a step: their memory is not used again.
  * @param bindable Bytes that a buffer may have: larger arenas are cut into slices of replicas.
@@ -29,17 +28,61 @@ export async function compile(
   kept: readonly Tensor[] = [],
   bindable: number = gpu.limits.maxStorageBufferBindingSize,
 ): Promise<Program> {
+  const { store } = graph;
+  if (!store.allocated) store.allocate(gpu, bindable);
+  else if (graph.ownsStore) {
+    throw new Error(
+      "compile: the graph has a program already; several programs need a common store",
+    );
+  }
+  try {
+    return await compileOn(gpu, kernels, target, graph, kept, bindable);
+  } catch (error) {
+    if (graph.ownsStore) store.destroy();
+    throw error;
+  }
+}
+
+/** Compiles a graph whose store is allocated. */
+async function compileOn(
+  gpu: Gpu,
+  kernels: KernelCache,
+  target: Target,
+  graph: Graph,
+  kept: readonly Tensor[],
+  bindable: number,
+): Promise<Program> {
+  const { store } = graph;
   const stages = schedule(graph.operations, target);
-  const { slices, sizes } = planMemory(graph, stages, kept, bindable / 4);
-  const arenas = Array.from({ length: slices }, (_, slice) => slice).flatMap((slice) =>
-    arenaNames.map((arena) => [sliceName(arena, slice), sizes[arena] * 4] as const)
+  const lifetimes = lifetimesOf(stages);
+  for (const { storage } of kept) lifetimes.set(storage, { first: 0, last: stages.length });
+  const storages = new Set([...graph.persistent, ...lifetimes.keys()]);
+  const activations = [...storages].filter(({ arena }) => arena === "activations");
+  if ([...storages].some((s) => s.arena === "parameters" && !store.has(s))) {
+    throw new Error("compile: the graph uses a network that does not lie in its store");
+  }
+  const { slices, size } = layOut(activations, {
+    replicas: graph.replicas,
+    limit: bindable / 4,
+    // So that what a dispatch reads of the parameters lies in one slice of the store.
+    multipleOf: store.slices,
+    lifetimes,
+    stages: stages.length,
+  });
+  const arenas = Array.from(
+    { length: slices },
+    (_, slice) => [sliceName("activations", slice), size * 4] as const,
   );
   const program = await Program.create(gpu, kernels, {
-    dispatches: stages.flatMap((stage) => dispatchesOf(stage, target, slices)),
+    dispatches: stages.flatMap((stage) => dispatchesOf(stage, target, slices, store.slices)),
     arenas: Object.fromEntries(arenas),
     shared: graph.shared,
+    state: store.buffers,
+    ...(graph.ownsStore && { owned: store }),
     metrics: graph.metricsWidth,
     scalars: graph.scalars,
+    every: graph.every,
+    first: graph.first,
   });
   for (const { tensor, value } of graph.constants) {
     const values = new Float32Array(tensor.replicas * tensor.rows * tensor.columns).fill(value);
@@ -88,11 +131,12 @@ export async function readTensor(program: Program, tensor: Tensor): Promise<Floa
   return values;
 }
 
-/** The dispatches of a stage, one for each slice of the arenas. */
+/** The dispatches of a stage, one for each slice of the activations. */
 function dispatchesOf(
   { kernel, operations }: Stage,
   target: Target,
   slices: number,
+  storeSlices: number,
 ): DispatchPlan[] {
   const jobs = operations.map((operation) => operation.jobs(target));
   const uneven = operations.find((_, i) => jobs[i]!.length % slices > 0);
@@ -105,7 +149,10 @@ function dispatchesOf(
       return all.slice(slice * each, (slice + 1) * each);
     }),
     work: { operations: names, flops: flops / slices, bytes: bytes / slices },
-    arenas: Object.fromEntries(arenaNames.map((arena) => [arena, sliceName(arena, slice)])),
+    arenas: {
+      activations: sliceName("activations", slice),
+      parameters: sliceName("parameters", Math.floor((slice * storeSlices) / slices)),
+    },
   }));
 }
 

@@ -12,6 +12,7 @@ import { compile } from "./compile.ts";
 import type { Graph } from "./graph.ts";
 import { schedule } from "./schedule.ts";
 import type { Tensor } from "./tensor.ts";
+import { assertTogether, TrainingStep } from "./training_step.ts";
 import {
   chooseVariant,
   ProcessMemory,
@@ -61,7 +62,7 @@ export class Engine {
   }
 
   /**
-   * Compiles a graph.
+   * Compiles a graph. The first graph of a store to be compiled allocates the store's memory.
    *
    * @param kept Tensors to read after a step: their memory is not used again.
    * @param bindable Bytes that a buffer may have, by default what the adapter binds in one piece.
@@ -69,6 +70,24 @@ export class Engine {
    */
   compile(graph: Graph, kept: readonly Tensor[] = [], bindable?: number): Promise<Program> {
     return compile(this.gpu, this.#kernels, this.target, graph, kept, bindable);
+  }
+
+  /**
+   * Compiles the graphs that make up a training step: in each step, those whose turn it is
+   * ({@linkcode GraphOptions}) are computed one after another. Several graphs need a common store.
+   *
+   * @param bindable As in {@linkcode compile}.
+   */
+  async compileStep(graphs: readonly Graph[], bindable?: number): Promise<TrainingStep> {
+    assertTogether(graphs);
+    const programs: Program[] = [];
+    try {
+      for (const graph of graphs) programs.push(await this.compile(graph, [], bindable));
+    } catch (error) {
+      for (const program of programs) program.destroy();
+      throw error;
+    }
+    return new TrainingStep(graphs, programs);
   }
 
   /** WGSL of the kernels that compute a graph, each with what it is rendered with. */

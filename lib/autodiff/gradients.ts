@@ -8,15 +8,17 @@ import type { Graph, Loss } from "./graph.ts";
 import { accumulate } from "./ops/add.ts";
 import type { Tensor } from "./tensor.ts";
 
+/** What is differentiated: a loss, or any tensor with the weights of its entries, of the same shape. */
+export type Objective = Loss | { readonly tensor: Tensor; readonly upstream: Tensor };
+
 /**
  * Records the operations that compute the gradient of `loss` by each tensor of `wrt`, and returns the
- * gradients in that order, each in the shape of its tensor; null where there is no path.
- *
- * @param loss A loss, or any tensor together with the weights of its entries (`upstream`, same shape).
+ * gradients in that order, each in the shape of its tensor; null where there is no path. It flows
+ * through networks whose parameters are not in `wrt`, and leaves those alone.
  */
 export function gradients(
   graph: Graph,
-  loss: Loss | { tensor: Tensor; upstream: Tensor },
+  loss: Objective,
   wrt: readonly Tensor[],
 ): (Tensor | null)[] {
   const recorded = graph.operations.slice();

@@ -7,6 +7,7 @@
  */
 import type { Job, KernelSpec } from "../gpu/kernel.ts";
 import type { Target } from "../gpu/target.ts";
+import { ParameterStore } from "./parameter_store.ts";
 import { padded, type Storage, strideOf, Tensor } from "./tensor.ts";
 
 /**
@@ -42,6 +43,7 @@ export const operationNames = [
   "srpo loss",
   "minibatch",
   "adam",
+  "moving average",
 ] as const;
 
 /** Name of an operation. */
@@ -104,16 +106,36 @@ export interface Loss {
   readonly gradients: ReadonlyMap<Tensor, Tensor>;
 }
 
-/** A step under construction. */
+/** What a graph is made for. */
+export interface GraphOptions {
+  /** Seed of each replica of the run. */
+  readonly seeds: readonly number[];
+  /** Where its networks lie. By default a store of its own, which is freed with the program. */
+  readonly store?: ParameterStore;
+  /** Steps from one in which the graph is computed to the next; 1 by default. */
+  readonly every?: number;
+  /** The first step in which it is computed, counted from 0; `every - 1` by default. */
+  readonly first?: number;
+}
+
+/** A step, or a part of one, under construction. */
 export class Graph {
   /** Seed of each replica of the run: its random numbers depend on it alone. */
   readonly seeds: readonly number[];
+  /** Where its networks lie. */
+  readonly store: ParameterStore;
+  /** Whether the store is the graph's own, made by it and freed with its program. */
+  readonly ownsStore: boolean;
+  /** Steps from one in which the graph is computed to the next. */
+  readonly every: number;
+  /** The first step in which it is computed, counted from 0. */
+  readonly first: number;
   /** What has been recorded, in order. */
   readonly operations: Operation[] = [];
   /** What each step reports. */
   readonly metrics: Metric[] = [];
-  /** What the host computes for each step. */
-  readonly scalars: ((step: number) => number)[] = [];
+  /** What the host computes for each update. */
+  readonly scalars: ((update: number) => number)[] = [];
   /** Buffers that outlive the program, by the name shaders bind them under. */
   readonly shared: Record<string, GPUBuffer> = {};
   /** Storages that keep their contents between steps, in the order they were made. */
@@ -126,9 +148,19 @@ export class Graph {
   readonly #final = new Set<Tensor>();
 
   /** An empty step for the given seeds, one replica each. */
-  constructor(options: { seeds: readonly number[] }) {
-    if (options.seeds.length === 0) throw new Error("Graph: at least one seed is needed");
-    this.seeds = options.seeds;
+  constructor({ seeds, store, every = 1, first = every - 1 }: GraphOptions) {
+    if (seeds.length === 0) throw new Error("Graph: at least one seed is needed");
+    if (store && store.replicas !== seeds.length) {
+      throw new Error(`Graph: ${seeds.length} seeds, but a store of ${store.replicas} replicas`);
+    }
+    if (!Number.isInteger(every) || every < 1 || !Number.isInteger(first) || first < 0) {
+      throw new Error(`Graph: computed every ${every} steps from step ${first} on`);
+    }
+    this.seeds = seeds;
+    this.store = store ?? new ParameterStore(seeds.length);
+    this.ownsStore = store === undefined;
+    this.every = every;
+    this.first = first;
   }
 
   /** Replicas of the run (seeds). A network family may have a multiple of it. */
@@ -162,8 +194,10 @@ export class Graph {
     return tensor;
   }
 
-  /** A storage whose contents outlive the step. */
-  persist(shape: Omit<Storage, "offset" | "slices" | "persistent">): Storage {
+  /** A storage of the program whose contents outlive the step. */
+  persist(
+    shape: Pick<Storage, "replicaSize" | "replicas" | "sharing"> & { arena: "activations" },
+  ): Storage {
     const storage: Storage = { ...shape, persistent: true, offset: undefined, slices: 1 };
     this.persistent.push(storage);
     return storage;
@@ -176,8 +210,11 @@ export class Graph {
     return metric;
   }
 
-  /** A scalar the host computes for each step; returns its index for the shader. */
-  scalar(value: (step: number) => number): number {
+  /**
+   * A scalar the host computes for update k = 0, 1, … of this graph, which is step `first + k every`
+   * of the run; returns its index for the shader.
+   */
+  scalar(value: (update: number) => number): number {
     return this.scalars.push(value) - 1;
   }
 

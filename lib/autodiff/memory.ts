@@ -1,84 +1,78 @@
 /**
- * Memory: where storages lie in their arenas. Activations share memory when their lifetimes do not
- * meet. Where the arenas of all replicas would be larger than the adapter binds in one piece, they are
- * cut into slices of some replicas each: buffers of one layout, for each of which the step's dispatches
- * are repeated.
+ * Memory: where storages lie in their arenas. Storages share memory when their lifetimes do not meet.
+ * An arena that would be larger than the adapter binds in one piece is cut into slices of some replicas
+ * each: buffers of one layout, for each of which a step's dispatches are repeated.
  *
  * @module
  */
-import type { Program } from "../gpu/program.ts";
-import type { Graph } from "./graph.ts";
-import type { Stage } from "./schedule.ts";
-import type { Arena, Storage, Tensor } from "./tensor.ts";
+import type { Arena, Storage } from "./tensor.ts";
 
 // The strictest alignment of a buffer range, in floats: readbacks and uploads of a storage stay legal.
 const alignment = 64;
 
-/** A layout of the arenas. */
-export interface MemoryPlan {
-  /** Slices of each arena. */
-  readonly slices: number;
-  /** Floats of a slice of each arena. */
-  readonly sizes: Readonly<Record<Arena, number>>;
+/** What holds arenas: a program, or a parameter store. */
+export interface ArenaMemory {
+  /** Writes floats into an arena's slice, `offset` floats from its start. */
+  write(arena: string, offset: number, values: Float32Array): void;
+  /** Reads `length` floats of an arena's slice. Waits for the queue. */
+  read(arena: string, offset: number, length: number): Promise<Float32Array>;
 }
 
-/**
- * Gives every storage of a graph its place, in as few slices as the limit allows.
- *
- * @param kept Tensors whose memory is not used again.
- * @param limit Floats that a slice may have; where even single replicas need more, they get it, for the
- * allocation to refuse.
- */
-export function planMemory(
-  graph: Graph,
-  stages: readonly Stage[],
-  kept: readonly Tensor[],
-  limit: number,
-): MemoryPlan {
-  const lifetimes = lifetimesOf(stages);
-  for (const { storage } of kept) lifetimes.set(storage, { first: 0, last: stages.length });
-  const storages = new Set([...graph.persistent, ...lifetimes.keys()]);
-  const inArena = (arena: Arena) => [...storages].filter((storage) => storage.arena === arena);
-  // A slice holds whole seeds, with all their networks and variants.
-  const axes = [graph.replicas, ...[...storages].map(({ replicas }) => replicas)];
-  const counts = Array.from({ length: graph.replicas }, (_, i) => i + 1)
-    .filter((count) => axes.every((replicas) => replicas % count === 0));
-  const plan = (slices: number): MemoryPlan => {
-    for (const storage of storages) storage.slices = slices;
-    const sizes = {
-      parameters: place(inArena("parameters"), lifetimes, stages.length),
-      activations: place(inArena("activations"), lifetimes, stages.length),
-    };
-    return { slices, sizes };
-  };
-  const fits = ({ sizes }: MemoryPlan) => Math.max(...Object.values(sizes)) <= limit;
-  // Storages keep the places of the last plan that was made.
-  let best = plan(1);
-  for (const slices of counts.slice(1)) {
-    if (fits(best)) break;
-    best = plan(slices);
-  }
-  return best;
-}
-
-interface Lifetime {
+/** First and last stage of a step that touches a storage. */
+export interface Lifetime {
+  /** First stage. */
   first: number;
+  /** Last stage. */
   last: number;
 }
 
-/** First and last stage that touches each storage. */
-function lifetimesOf(stages: readonly Stage[]): Map<Storage, Lifetime> {
-  const lifetimes = new Map<Storage, Lifetime>();
-  stages.forEach(({ operations }, stage) => {
-    for (const { reads, writes } of operations) {
-      for (const { storage } of [...reads, ...writes]) {
-        const lifetime = lifetimes.get(storage);
-        if (lifetime) lifetime.last = stage;
-        else lifetimes.set(storage, { first: stage, last: stage });
-      }
-    }
-  });
-  return lifetimes;
+/** A layout of an arena. */
+export interface Layout {
+  /** Slices of the arena. */
+  readonly slices: number;
+  /** Floats of a slice. */
+  readonly size: number;
+}
+
+/** How storages are laid out. */
+export interface LayoutOptions {
+  /** Replicas of the run. A slice holds whole replicas, with all their networks. */
+  readonly replicas: number;
+  /**
+   * Floats that a slice may have; where even single replicas need more, they get it, for the allocation
+   * to refuse.
+   */
+  readonly limit: number;
+  /** The slices are a multiple of this number. */
+  readonly multipleOf?: number;
+  /** When storages that are not persistent are in use. */
+  readonly lifetimes?: ReadonlyMap<Storage, Lifetime>;
+  /** Stages of a step. */
+  readonly stages?: number;
+}
+
+/** Gives the storages of an arena their places, in as few slices as the limit allows. */
+export function layOut(
+  storages: readonly Storage[],
+  { replicas, limit, multipleOf = 1, lifetimes = new Map(), stages = 0 }: LayoutOptions,
+): Layout {
+  const axes = [replicas, ...storages.map((storage) => storage.replicas)];
+  const counts = Array.from({ length: replicas }, (_, i) => i + 1)
+    .filter((count) => count % multipleOf === 0 && axes.every((axis) => axis % count === 0));
+  const plan = (slices: number): Layout => {
+    for (const storage of storages) storage.slices = slices;
+    return { slices, size: place(storages, lifetimes, stages) };
+  };
+  // Storages keep the places of the last plan that was made.
+  if (counts.length === 0) {
+    throw new Error(`layOut: tensors of ${axes} replicas cannot be cut into ${multipleOf} slices`);
+  }
+  let best = plan(counts[0]!);
+  for (const slices of counts.slice(1)) {
+    if (best.size <= limit) break;
+    best = plan(slices);
+  }
+  return best;
 }
 
 /**
@@ -120,29 +114,29 @@ function sizeOf(storage: Storage): number {
   return Math.ceil(floats / alignment) * alignment;
 }
 
-/** Name under which a program holds a slice of an arena. */
+/** Name of a slice of an arena. */
 export function sliceName(arena: Arena, slice: number): string {
   return slice === 0 ? arena : `${arena}, slice ${slice}`;
 }
 
 /** Writes the floats of one replica of a storage, or the first of them. */
 export function writeReplica(
-  program: Program,
+  memory: ArenaMemory,
   storage: Storage,
   replica: number,
   values: Float32Array,
 ): void {
   const { slice, offset } = placeOf(storage, replica);
-  program.write(sliceName(storage.arena, slice), offset, values);
+  memory.write(sliceName(storage.arena, slice), offset, values);
 }
 
 /** Reads a storage, one replica after another. Waits for the queue. */
-export async function readStorage(program: Program, storage: Storage): Promise<Float32Array> {
+export async function readStorage(memory: ArenaMemory, storage: Storage): Promise<Float32Array> {
   const { replicaSize, replicas, slices } = storage;
   const each = replicas / slices;
   const parts = await Promise.all(Array.from({ length: slices }, (_, s) => {
     const { slice, offset } = placeOf(storage, s * each);
-    return program.read(sliceName(storage.arena, slice), offset, replicaSize * each);
+    return memory.read(sliceName(storage.arena, slice), offset, replicaSize * each);
   }));
   const values = new Float32Array(replicaSize * replicas);
   parts.forEach((part, s) => values.set(part, s * replicaSize * each));

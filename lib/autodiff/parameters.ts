@@ -1,12 +1,12 @@
 /**
- * Parameters of a family of networks: tensors that lie one after another in the parameter arena, so
- * that an optimizer moves them all in one dispatch, with names as PyTorch gives them.
+ * Parameters of a family of networks: tensors that lie one after another in a parameter store, so that
+ * an optimizer moves them all in one dispatch, with names as PyTorch gives them.
  *
  * @module
  */
-import type { Program } from "../gpu/program.ts";
 import type { Graph } from "./graph.ts";
-import { readStorage, writeReplica } from "./memory.ts";
+import { type ArenaMemory, readStorage, writeReplica } from "./memory.ts";
+import type { ParameterStore } from "./parameter_store.ts";
 import { padded, type Storage, Tensor } from "./tensor.ts";
 
 /** One parameter: a matrix `[rows, Σ segments]`, or with one row a vector. */
@@ -52,20 +52,22 @@ export class ParameterSet {
   readonly shapes: readonly ParameterShape[];
   /** Networks of the family. */
   readonly replicas: number;
+  /** The store they lie in. */
+  readonly store: ParameterStore;
   /** Where they lie. */
   readonly storage: Storage;
   readonly #tensors = new Map<string, Tensor>();
 
-  /** Places the parameters of `replicas` equal networks, a whole multiple of the graph's replicas. */
-  constructor(graph: Graph, shapes: readonly ParameterShape[], replicas: number) {
+  /**
+   * The parameters of `replicas` equal networks, a whole multiple of the run's replicas.
+   *
+   * @param home A store, or a graph for its store.
+   */
+  constructor(home: ParameterStore | Graph, shapes: readonly ParameterShape[], replicas: number) {
+    this.store = "store" in home ? home.store : home;
     this.shapes = shapes;
     this.replicas = replicas;
-    this.storage = graph.persist({
-      arena: "parameters",
-      replicaSize: familySize(shapes),
-      replicas,
-      sharing: "sequence",
-    });
+    this.storage = this.store.persist({ replicaSize: familySize(shapes), replicas });
     for (const [shape, start] of this.#places()) {
       this.#tensors.set(shape.name, this.#tensorIn(this.storage, shape, start));
     }
@@ -93,10 +95,9 @@ export class ParameterSet {
     return wholeOf(this.storage);
   }
 
-  /** A storage of the same layout, persistent, in the parameter arena (moments, targets). */
-  like(graph: Graph): Storage {
-    const { replicaSize, replicas, sharing } = this.storage;
-    return graph.persist({ arena: "parameters", replicaSize, replicas, sharing });
+  /** Another storage of this layout in the same store (moments). */
+  like(): Storage {
+    return this.store.persist(this.storage);
   }
 
   /**
@@ -123,8 +124,17 @@ export class ParameterSet {
     return wholeOf(storage);
   }
 
-  /** Writes the values of one replica into a storage of this layout (the parameters by default). */
-  write(program: Program, replica: number, values: ParameterValues, storage = this.storage): void {
+  /**
+   * Writes the values of one replica into a storage of this layout (the parameters by default).
+   *
+   * @param memory The store, or a program that uses it.
+   */
+  write(
+    memory: ArenaMemory,
+    replica: number,
+    values: ParameterValues,
+    storage: Storage = this.storage,
+  ): void {
     const floats = new Float32Array(storage.replicaSize);
     for (const [shape, start] of this.#places()) {
       const given = values.get(shape.name);
@@ -140,13 +150,20 @@ export class ParameterSet {
         (packed, plain, columns) => floats.set(given.subarray(plain, plain + columns), packed),
       );
     }
-    writeReplica(program, storage, replica, floats);
+    writeReplica(memory, storage, replica, floats);
   }
 
-  /** Reads the values of every replica from a storage of this layout (the parameters by default). */
-  async read(program: Program, storage = this.storage): Promise<ParameterValues[]> {
+  /**
+   * Reads the values of every replica from a storage of this layout (the parameters by default).
+   *
+   * @param memory The store, or a program that uses it.
+   */
+  async read(
+    memory: ArenaMemory = this.store,
+    storage: Storage = this.storage,
+  ): Promise<ParameterValues[]> {
     const { replicaSize } = storage;
-    const floats = await readStorage(program, storage);
+    const floats = await readStorage(memory, storage);
     return Array.from({ length: this.replicas }, (_, replica) => {
       const values: ParameterValues = new Map();
       for (const [shape, start] of this.#places()) {

@@ -10,6 +10,8 @@
 import { kernelKey, type KernelSpec } from "../gpu/kernel.ts";
 import type { Target } from "../gpu/target.ts";
 import type { Operation } from "./graph.ts";
+import type { Lifetime } from "./memory.ts";
+import type { Storage } from "./tensor.ts";
 
 /** Operations that run side by side. */
 export interface Stage {
@@ -60,6 +62,21 @@ export function schedule(operations: readonly Operation[], target: Target): Stag
     });
   }
   return stages;
+}
+
+/** First and last stage that touches each storage. */
+export function lifetimesOf(stages: readonly Stage[]): Map<Storage, Lifetime> {
+  const lifetimes = new Map<Storage, Lifetime>();
+  stages.forEach(({ operations }, stage) => {
+    for (const { reads, writes } of operations) {
+      for (const { storage } of [...reads, ...writes]) {
+        const lifetime = lifetimes.get(storage);
+        if (lifetime) lifetime.last = stage;
+        else lifetimes.set(storage, { first: stage, last: stage });
+      }
+    }
+  });
+  return lifetimes;
 }
 
 /** Whether `later` must wait for `earlier`: one of them writes what the other touches. */

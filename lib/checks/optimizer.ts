@@ -1,23 +1,26 @@
 /**
- * Checks of Adam, AdamW and the moving average of target networks, over several steps.
+ * Checks of Adam, AdamW and moving averages, over several steps.
  *
  * @module
  */
 import { Graph } from "../autodiff/graph.ts";
 import { ParameterSet } from "../autodiff/parameters.ts";
 import { Tensor } from "../autodiff/tensor.ts";
-import { adam, cosine } from "../optim/adam.ts";
+import { adam, constant, cosine, periodic } from "../optim/adam.ts";
+import { movingAverage } from "../optim/average.ts";
 import { type Case, type Check, drawn, relativeError, seedsOf } from "./check.ts";
 import type { Session } from "./session.ts";
 
 const steps = 4;
-const targetRate = 0.005;
 // Large, so that the moves are not small beside the parameters they are compared in.
 const learningRate = cosine(0.1, 10);
 
 interface Options {
   readonly weightDecay: number;
-  readonly target: boolean;
+  /** How far the average moves; 0 where there is none. */
+  readonly rate: (update: number) => number;
+  /** Whether the average is an operation of its own. */
+  readonly apart?: boolean;
 }
 
 /** Adam as published, with decoupled decay, one parameter at a time. */
@@ -25,7 +28,7 @@ function reference(
   parameter: number,
   average: number,
   gradients: readonly number[],
-  weightDecay: number,
+  { weightDecay, rate }: Options,
 ): { parameter: number; average: number } {
   let [mean, square] = [0, 0];
   gradients.forEach((gradient, k) => {
@@ -37,7 +40,7 @@ function reference(
     };
     parameter *= 1 - learningRate(k) * weightDecay;
     parameter -= (learningRate(k) * corrected.mean) / (Math.sqrt(corrected.square) + 1e-8);
-    average = targetRate * parameter + (1 - targetRate) * average;
+    average = rate(k) * parameter + (1 - rate(k)) * average;
   });
   return { parameter, average };
 }
@@ -55,7 +58,7 @@ async function measure(
   rows: number,
   columns: number,
   replicas: number,
-  { weightDecay, target }: Options,
+  options: Options,
 ): Promise<number> {
   const graph = new Graph({ seeds: seedsOf(replicas) });
   const shapes = [{ name: "weight", rows, segments: [columns], vector: false }];
@@ -64,11 +67,10 @@ async function measure(
   const { replicaSize, sharing } = parameters.storage;
   const storage = graph.persist({ arena: "activations", replicaSize, replicas, sharing });
   const gradient = new Tensor({ replicas, rows: 1, columns: replicaSize }, storage);
-  adam(graph, parameters, gradient, {
-    learningRate,
-    weightDecay,
-    ...(target && { target: { parameters: averages, rate: targetRate } }),
-  });
+  const { weightDecay, rate, apart } = options;
+  const target = { parameters: averages, rate };
+  adam(graph, parameters, gradient, { learningRate, weightDecay, ...(!apart && { target }) });
+  if (apart) movingAverage(graph, parameters, target);
   session.note(graph);
   const program = await session.engine.compile(graph);
 
@@ -96,14 +98,11 @@ async function measure(
 
   const expected = Array.from(
     start,
-    (value, i) => reference(value, startAverage[i]!, gradients.map((g) => g[i]!), weightDecay),
+    (value, i) => reference(value, startAverage[i]!, gradients.map((g) => g[i]!), options),
   );
   return Math.max(
     relativeError(moved, expected.map(({ parameter }) => parameter)),
-    relativeError(
-      movedAverage,
-      target ? expected.map(({ average }) => average) : startAverage,
-    ),
+    relativeError(movedAverage, expected.map(({ average }) => average)),
   );
 }
 
@@ -119,7 +118,16 @@ function optimizer(name: string, options: Options): Check {
 
 /** Checks of the optimizers. */
 export const optimizerChecks: readonly Check[] = [
-  optimizer("adam", { weightDecay: 0, target: false }),
-  optimizer("adamw", { weightDecay: 0.01, target: false }),
-  optimizer("adam, target average", { weightDecay: 0, target: true }),
+  optimizer("adam", { weightDecay: 0, rate: constant(0) }),
+  optimizer("adamw", { weightDecay: 0.01, rate: constant(0) }),
+  optimizer("adam, target average", { weightDecay: 0, rate: constant(0.005) }),
+  optimizer("adam, average every second step", {
+    weightDecay: 0,
+    rate: periodic(0.2, { every: 2, first: 1 }),
+  }),
+  optimizer("moving average", {
+    weightDecay: 0,
+    rate: periodic(0.2, { every: 2, first: 1 }),
+    apart: true,
+  }),
 ];

@@ -134,6 +134,19 @@ export class Gpu {
     return bytes;
   }
 
+  /** Writes floats into a buffer, `offset` floats from its start. */
+  writeFloats(target: GPUBuffer, offset: number, values: Float32Array): void {
+    // A part of a concatenation may have no columns; Deno crashes on an empty write.
+    if (values.length === 0) return;
+    this.device.queue.writeBuffer(target, offset * 4, values as Float32Array<ArrayBuffer>);
+  }
+
+  /** Reads `length` floats of a buffer. Waits for the queue. */
+  async readFloats(source: GPUBuffer, offset: number, length: number): Promise<Float32Array> {
+    if (length === 0) return new Float32Array();
+    return new Float32Array(await this.read(source, offset * 4, length * 4));
+  }
+
   /**
    * Waits for the queue and maps the first `size` bytes of a staging buffer.
    *

@@ -1,7 +1,7 @@
 /**
- * A program: a flat list of dispatches that is one step, replayed many times in a command buffer.
- * Nothing is allocated, uploaded or awaited per step; per chunk of steps there is one upload (the
- * steps' scalars) and one readback (the steps' metrics).
+ * A program: a flat list of dispatches that is one step or a part of one, replayed many times in a
+ * command buffer. Nothing is allocated, uploaded or awaited per step; per chunk of steps there is one
+ * upload (the steps' scalars) and one readback (the steps' metrics).
  *
  * @module
  */
@@ -38,10 +38,18 @@ export interface ProgramPlan {
   readonly arenas: Readonly<Record<string, number>>;
   /** Buffers that outlive the program (the data set), by the name shaders bind them under. */
   readonly shared: Readonly<Record<string, GPUBuffer>>;
+  /** Buffers that outlive the program and that it changes (parameters), by name. */
+  readonly state?: Readonly<Record<string, GPUBuffer>>;
+  /** What holds buffers for this program alone, and is freed with it. */
+  readonly owned?: { readonly bytes: number; destroy(): void };
   /** Floats each step writes into the metrics ring. */
   readonly metrics: number;
-  /** Scalars of a step, computed by the host in double precision from the step's number. */
-  readonly scalars: readonly ((step: number) => number)[];
+  /** Scalars of update k = 0, 1, …, computed by the host in double precision. */
+  readonly scalars: readonly ((update: number) => number)[];
+  /** Steps from one that the program takes part in to the next: 1 by default. */
+  readonly every?: number;
+  /** The first step that it takes part in, counted from 0: 0 by default. */
+  readonly first?: number;
 }
 
 interface Dispatch {
@@ -78,8 +86,12 @@ const scalarStride = 256;
 const scalarStart = 16;
 const maxScalars = (scalarStride - scalarStart) / 4;
 
-/** A compiled step. */
+/** A compiled step, or a part of one. Its updates are the steps that it takes part in. */
 export class Program {
+  /** Steps from one that the program takes part in to the next. */
+  readonly every: number;
+  /** The first step that it takes part in, counted from 0. */
+  readonly first: number;
   readonly #gpu: Gpu;
   readonly #plan: ProgramPlan;
   readonly #buffers: Map<string, GPUBuffer>;
@@ -99,6 +111,8 @@ export class Program {
   ) {
     this.#gpu = gpu;
     this.#plan = plan;
+    this.every = plan.every ?? 1;
+    this.first = plan.first ?? 0;
     this.#buffers = buffers;
     this.#owned = owned;
     this.#dispatches = dispatches;
@@ -120,7 +134,7 @@ export class Program {
   /** Compiles the kernels of `plan` and allocates its arenas, zero-filled. */
   static async create(gpu: Gpu, kernels: KernelCache, plan: ProgramPlan): Promise<Program> {
     const compiled = await Promise.all(plan.dispatches.map(({ kernel }) => kernels.get(kernel)));
-    const buffers = new Map(Object.entries(plan.shared));
+    const buffers = new Map(Object.entries({ ...plan.shared, ...plan.state }));
     const owned: GPUBuffer[] = [];
     for (
       const [name, size] of Object.entries({ ...plan.arenas, metrics: plan.metrics * 4 * maxChunk })
@@ -167,11 +181,11 @@ export class Program {
     return this.#dispatches.map(({ kernel }) => kernel.name);
   }
 
-  /** Bytes of GPU memory this program holds (the shared buffers are not its own). */
+  /** Bytes of GPU memory this program holds (the data set and a common store are not its own). */
   get bytes(): number {
     return [...this.#owned, ...this.#staging].reduce(
       (total, buffer) => total + buffer.size,
-      this.#scalars.size,
+      this.#scalars.size + (this.#plan.owned?.bytes ?? 0),
     );
   }
 
@@ -181,7 +195,17 @@ export class Program {
    */
   get plannedBytes(): number {
     const arenas = Object.values(this.#plan.arenas).reduce((total, size) => total + size, 0);
-    return arenas + this.#plan.metrics * 4 * maxChunk;
+    return arenas + this.#plan.metrics * 4 * maxChunk + (this.#plan.owned?.bytes ?? 0);
+  }
+
+  /** Updates that the program makes in steps 0 … `step` − 1. */
+  updatesBefore(step: number): number {
+    return Math.max(0, Math.ceil((step - this.first) / this.every));
+  }
+
+  /** Whether step `step`, counted from 0, is one that the program takes part in. */
+  takesPartIn(step: number): boolean {
+    return step >= this.first && (step - this.first) % this.every === 0;
   }
 
   /** Bytes of an arena's buffer. */
@@ -190,43 +214,80 @@ export class Program {
   }
 
   /**
-   * Submits steps `first` … `first + count − 1` and resolves with their metrics,
-   * `[count, plan.metrics]`, once they are computed. Awaiting blocks until the queue is empty: submit
-   * the next chunk before awaiting this one.
+   * Submits steps `first` … `first + count − 1` and resolves with the metrics of the program's updates
+   * among them, `[updates, plan.metrics]`, once they are computed. Awaiting blocks until the queue is
+   * empty: submit the next chunk before awaiting this one.
    *
    * @param count At most {@link maxChunk}.
    */
   async submit(first: number, count: number): Promise<Float32Array> {
+    const [metrics] = await Program.submitTogether([this], first, count);
+    return metrics!;
+  }
+
+  /**
+   * The same for programs that make up a step together: in every step, those that take part in it run
+   * one after another, in the given order. All of it is one command buffer.
+   *
+   * @returns The metrics of each program.
+   */
+  static async submitTogether(
+    programs: readonly Program[],
+    first: number,
+    count: number,
+  ): Promise<Float32Array[]> {
     if (count < 1 || count > maxChunk) {
       throw new RangeError(`Program.submit: 1 to ${maxChunk} steps at a time, got ${count}`);
     }
-    const device = this.#gpu.device;
-    this.#uploadScalars(first, count);
-    const encoder = device.createCommandEncoder();
+    const gpu = programs[0]!.#gpu;
+    const parts = programs.map((program) => {
+      const before = program.updatesBefore(first);
+      const updates = program.updatesBefore(first + count) - before;
+      program.#uploadScalars(before, updates);
+      return { program, before, updates };
+    });
+    const encoder = gpu.device.createCommandEncoder();
     const pass = encoder.beginComputePass();
-    for (let i = 0; i < count; i++) {
-      pass.setBindGroup(1, this.#stepGroup, [i * scalarStride]);
-      for (const { kernel, bindings, x, y } of this.#dispatches) {
-        pass.setPipeline(kernel.pipeline);
-        pass.setBindGroup(0, bindings);
-        pass.dispatchWorkgroups(x, y);
+    for (let step = first; step < first + count; step++) {
+      for (const { program, before } of parts) {
+        if (program.takesPartIn(step)) program.#encode(pass, program.updatesBefore(step) - before);
       }
     }
     pass.end();
-    const size = Math.max(4, count * this.#plan.metrics * 4);
-    const staging = this.#staging.pop() ?? device.createBuffer({
+    const readbacks = parts.map(({ program, updates }) => program.#readback(encoder, updates));
+    gpu.device.queue.submit([encoder.finish()]);
+    const metrics = await Promise.all(readbacks.map((arrive) => arrive()));
+    gpu.check();
+    return metrics;
+  }
+
+  /** Encodes the dispatches of the chunk's update `row`. */
+  #encode(pass: GPUComputePassEncoder, row: number): void {
+    pass.setBindGroup(1, this.#stepGroup, [row * scalarStride]);
+    for (const { kernel, bindings, x, y } of this.#dispatches) {
+      pass.setPipeline(kernel.pipeline);
+      pass.setBindGroup(0, bindings);
+      pass.dispatchWorkgroups(x, y);
+    }
+  }
+
+  /** Encodes the readback of a chunk's metrics; returns what waits for them, to be called once. */
+  #readback(encoder: GPUCommandEncoder, updates: number): () => Promise<Float32Array> {
+    const { metrics: width } = this.#plan;
+    const size = Math.max(4, updates * width * 4);
+    const staging = this.#staging.pop() ?? this.#gpu.device.createBuffer({
       label: "metrics staging",
-      size: Math.max(4, maxChunk * this.#plan.metrics * 4),
+      size: Math.max(4, maxChunk * width * 4),
       usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
     });
     encoder.copyBufferToBuffer(this.#buffers.get("metrics")!, 0, staging, 0, size);
-    device.queue.submit([encoder.finish()]);
-    await this.#gpu.map(staging, size);
-    const metrics = new Float32Array(staging.getMappedRange(0, size).slice(0));
-    staging.unmap();
-    this.#staging.push(staging);
-    this.#gpu.check();
-    return metrics.subarray(0, count * this.#plan.metrics);
+    return async () => {
+      await this.#gpu.map(staging, size);
+      const metrics = new Float32Array(staging.getMappedRange(0, size).slice(0));
+      staging.unmap();
+      this.#staging.push(staging);
+      return metrics.subarray(0, updates * width);
+    };
   }
 
   /** Whether the adapter can time dispatches. */
@@ -235,8 +296,8 @@ export class Program {
   }
 
   /**
-   * Times every dispatch of a step on the GPU: the fastest of `rounds` replays of step `step`, each
-   * dispatch in a pass of its own. Whatever the step changes is put back afterwards.
+   * Times every dispatch on the GPU: the fastest of `rounds` replays of the program's first update in
+   * or after step `step`, each dispatch in a pass of its own. Whatever it changes is put back afterwards.
    *
    * @throws {Error} Where the adapter has no timestamp queries ({@link timed}).
    */
@@ -251,9 +312,10 @@ export class Program {
       size: stride * rounds,
       usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC,
     });
-    this.#uploadScalars(step, 1);
+    this.#uploadScalars(this.updatesBefore(step), 1);
     const encoder = device.createCommandEncoder();
-    const arenas = Object.keys(this.#plan.arenas).map((name) => this.#buffers.get(name)!);
+    const arenas = Object.keys({ ...this.#plan.arenas, ...this.#plan.state })
+      .map((name) => this.#buffers.get(name)!);
     const copies = arenas.map(({ label, size }) => this.#gpu.buffer(`copy of ${label}`, size));
     arenas.forEach((arena, i) => encoder.copyBufferToBuffer(arena, 0, copies[i]!, 0, arena.size));
     for (let round = 0; round < rounds; round++) {
@@ -305,36 +367,30 @@ export class Program {
 
   /** Writes floats into an arena, `offset` floats from its start. */
   write(arena: string, offset: number, values: Float32Array): void {
-    // A part of a concatenation may have no columns; Deno crashes on an empty write.
-    if (values.length === 0) return;
-    this.#gpu.device.queue.writeBuffer(
-      this.#buffers.get(arena)!,
-      offset * 4,
-      values as Float32Array<ArrayBuffer>,
-    );
+    this.#gpu.writeFloats(this.#buffers.get(arena)!, offset, values);
   }
 
   /** Reads `length` floats of an arena. Waits for the queue. */
-  async read(arena: string, offset: number, length: number): Promise<Float32Array> {
-    if (length === 0) return new Float32Array();
-    return new Float32Array(
-      await this.#gpu.read(this.#buffers.get(arena)!, offset * 4, length * 4),
-    );
+  read(arena: string, offset: number, length: number): Promise<Float32Array> {
+    return this.#gpu.readFloats(this.#buffers.get(arena)!, offset, length);
   }
 
-  /** Frees the program's GPU memory. */
+  /** Frees the program's GPU memory. What lies in a common store stays. */
   destroy(): void {
+    this.#plan.owned?.destroy();
     for (const buffer of [...this.#owned, ...this.#staging, this.#scalars]) buffer.destroy();
   }
 
-  /** Row i: the step's number, its row in the metrics ring, then its scalars. */
-  #uploadScalars(first: number, count: number): void {
+  /** Row i, of update `before + i`: its step, its row in the metrics ring, then its scalars. */
+  #uploadScalars(before: number, count: number): void {
+    if (count === 0) return;
     const bytes = new ArrayBuffer(count * scalarStride);
     for (let i = 0; i < count; i++) {
       const start = i * scalarStride;
-      new Uint32Array(bytes, start, 2).set([first + i, i]);
+      const update = before + i;
+      new Uint32Array(bytes, start, 2).set([this.first + update * this.every, i]);
       const row = new Float32Array(bytes, start + scalarStart, this.#plan.scalars.length);
-      this.#plan.scalars.forEach((scalar, s) => row[s] = scalar(first + i));
+      this.#plan.scalars.forEach((scalar, s) => row[s] = scalar(update));
     }
     this.#gpu.device.queue.writeBuffer(this.#scalars, 0, bytes);
   }

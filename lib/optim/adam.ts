@@ -7,8 +7,8 @@
 import adamSource from "../../shaders/adam.wgsl" with { type: "text" };
 import adamUpdateSource from "../../shaders/adam_update.wgsl" with { type: "text" };
 import stepSource from "../../shaders/step.wgsl" with { type: "text" };
-import { gradients } from "../autodiff/gradients.ts";
-import type { Graph, Loss, ParameterUpdate } from "../autodiff/graph.ts";
+import { gradients, type Objective } from "../autodiff/gradients.ts";
+import type { Graph, ParameterUpdate } from "../autodiff/graph.ts";
 import type { ParameterSet } from "../autodiff/parameters.ts";
 import { type Storage, Tensor } from "../autodiff/tensor.ts";
 
@@ -18,8 +18,16 @@ export interface AdamOptions {
   readonly learningRate: (update: number) => number;
   /** Decoupled weight decay (AdamW); 0 for Adam. */
   readonly weightDecay?: number;
-  /** Target parameters, moved by `rate` towards the just updated ones. */
-  readonly target?: { readonly parameters: ParameterSet; readonly rate: number };
+  /** Target parameters, moved towards the just updated ones. */
+  readonly target?: Average;
+}
+
+/** Parameters that are a moving average of others. */
+export interface Average {
+  /** The averages, of the same shapes and replicas. */
+  readonly parameters: ParameterSet;
+  /** How far update k = 0, 1, … moves them: 1 to the others' values, 0 not at all. */
+  readonly rate: (update: number) => number;
 }
 
 /** What an optimizer keeps and reads, laid out as the parameters are. */
@@ -39,12 +47,12 @@ const workgroup = 64;
 const updateSource = stepSource + adamUpdateSource;
 
 /**
- * Records one step of Adam (AdamW with decay) that minimises `loss` by all of `parameters`. Where the
- * gradients of all of them are products of their own, those kernels take the step as well.
+ * Records one step of Adam (AdamW with decay) that minimises `loss` by all of `parameters`, and of
+ * nothing else. Where the gradients of all of them are products of their own, those kernels take the step as well.
  */
 export function minimize(
   graph: Graph,
-  loss: Loss,
+  loss: Objective,
   parameters: ParameterSet,
   options: AdamOptions,
 ): Optimizer {
@@ -107,11 +115,12 @@ function prepare(
   gradient: Tensor,
   { learningRate, weightDecay = 0, target }: AdamOptions,
 ): { optimizer: Optimizer; fields: ParameterUpdate["fields"]; storages: Storage[] } {
-  const mean = parameters.like(graph);
-  const square = parameters.like(graph);
+  const mean = parameters.like();
+  const square = parameters.like();
   const rate = graph.scalar((k) => learningRate(k) / (1 - beta1 ** (k + 1)));
   const correction = graph.scalar((k) => 1 / Math.sqrt(1 - beta2 ** (k + 1)));
   const decay = graph.scalar((k) => 1 - learningRate(k) * weightDecay);
+  const averageRate = graph.scalar(target?.rate ?? constant(0));
   const storages = [
     parameters.storage,
     mean,
@@ -138,7 +147,7 @@ function prepare(
         one_minus_beta2: 1 - beta2,
         epsilon,
         average,
-        average_rate: target?.rate ?? 0,
+        average_rate: averageRate,
       };
     },
   };
@@ -149,7 +158,15 @@ export function cosine(rate: number, period: number): (update: number) => number
   return (update) => 0.5 * rate * (1 + Math.cos((Math.PI * update) / period));
 }
 
-/** The same learning rate for ever. */
+/** The same rate for ever. */
 export function constant(rate: number): (update: number) => number {
   return () => rate;
+}
+
+/** A rate at updates `first`, `first + every`, `first + 2 every`, …, and 0 between and before. */
+export function periodic(
+  rate: number,
+  { every, first }: { readonly every: number; readonly first: number },
+): (update: number) => number {
+  return (update) => update >= first && (update - first) % every === 0 ? rate : 0;
 }

@@ -337,7 +337,7 @@ async function optimize(
     {
       learningRate: constant(3e-4),
       weightDecay: given.weightDecay,
-      ...(given.target && { target: { parameters: target, rate: 0.005 } }),
+      ...(given.target && { target: { parameters: target, rate: constant(0.005) } }),
     },
   );
   const program = await session.engine.compile(graph);

@@ -33,7 +33,7 @@ async function trained(engine: Engine, inProducts: boolean) {
   const graph = new Graph({ seeds: [0, 1] });
   const shapes = mlpShapes(sizes);
   const parameters = new ParameterSet(graph, shapes, replicas);
-  const target = { parameters: new ParameterSet(graph, shapes, replicas), rate: 0.1 };
+  const target = { parameters: new ParameterSet(graph, shapes, replicas), rate: constant(0.1) };
   const x = graph.input(rows, 14);
   const goal = graph.input(rows, sizes.outputs);
   const loss = meanSquaredError(graph, "loss", mlp(graph, parameters, x), goal);

@@ -74,7 +74,7 @@ export function critic(graph: Graph, batch: CriticBatch, h: Hyperparameters): St
   );
   const qOptimizer = minimize(graph, qLoss, q, {
     learningRate,
-    target: { parameters: qTarget, rate: h.targetRate },
+    target: { parameters: qTarget, rate: constant(h.targetRate) },
   });
 
   // The policy of IQL: regression weighted by the advantage under the just updated networks.

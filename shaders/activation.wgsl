@@ -1,8 +1,12 @@
-// Activations and their derivatives, stable over the whole range of f32.
+// Activations and their derivatives, stable over the whole range of f32. Follows nan.wgsl.
+
+fn relu(x: vec4f) -> vec4f {
+  return max_or_nan(x, vec4f(0.0));
+}
 
 fn tanh_stable(x: vec4f) -> vec4f {
   // Beyond 10 the result is 1 to the last bit; some drivers overflow there.
-  return tanh(clamp(x, vec4f(-10.0), vec4f(10.0)));
+  return select(tanh(clamp(x, vec4f(-10.0), vec4f(10.0))), x, is_nan(x));
 }
 
 // Mish: x tanh(softplus(x)) = x n / (n + 2) with e = exp(x), n = e (e + 2).

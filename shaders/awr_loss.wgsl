@@ -33,12 +33,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let share = 1.0 / f32(job.rows);
   var total = 0.0;
   for (var row = lane; row < job.rows; row += WORKGROUP) {
-    var q = activations[job.q + row].x;
+    var q = activations[job.q + row];
     for (var head = 1u; head < job.heads; head++) {
-      q = min(q, activations[job.q + head * job.q_head + row].x);
+      q = min_or_nan(q, activations[job.q + head * job.q_head + row]);
     }
-    let advantage = q - activations[job.v + row].x;
-    let weight = min(exp(min(job.temperature * advantage, 80.0)), job.limit);
+    let advantage = q - activations[job.v + row];
+    let growth = exp(min_or_nan(job.temperature * advantage, vec4f(80.0)));
+    let weight = min_or_nan(growth, vec4f(job.limit)).x;
     for (var c = 0u; c < job.width; c++) {
       let policy = activations[job.policy + row * job.policy_stride + c];
       let difference = policy - activations[job.action + row * job.action_stride + c];

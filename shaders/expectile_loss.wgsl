@@ -26,10 +26,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let share = 1.0 / f32(job.rows);
   var total = vec4f(0.0);
   for (var row = lane; row < job.rows; row += WORKGROUP) {
-    var q = activations[job.q + row].x;
+    var smallest = activations[job.q + row];
     for (var head = 1u; head < job.heads; head++) {
-      q = min(q, activations[job.q + head * job.q_head + row].x);
+      smallest = min_or_nan(smallest, activations[job.q + head * job.q_head + row]);
     }
+    let q = smallest.x;
     let u = q - activations[job.v + row].x;
     let weight = select(job.tau, 1.0 - job.tau, u < 0.0);
     total += vec4f(weight * u * u, q, 0.0, 0.0);

@@ -30,6 +30,20 @@ fn accumulate(total: mat4x4f, left: mat4x4f, right: mat4x4f) -> mat4x4f {
   );
 }
 
+//#if NN || TN
+// The first `steps` of four steps of the depth. Beyond the last one other tensors' numbers lie, which may
+// be infinite: multiplied with zero they would be NaN.
+fn first_steps(block: mat4x4f, steps: u32) -> mat4x4f {
+  let zero = vec4f(0.0);
+  return mat4x4f(
+    block[0],
+    select(zero, block[1], steps > 1u),
+    select(zero, block[2], steps > 2u),
+    select(zero, block[3], steps > 3u),
+  );
+}
+//#endif
+
 fn combine(left: vec4f, right: mat4x4f) -> vec4f {
   return fma(vec4f(left.w), right[3], fma(vec4f(left.z), right[2],
     fma(vec4f(left.y), right[1], left.x * right[0])));
@@ -150,18 +164,30 @@ fn main(
     q += 4u * job.b_stride;
 //#endif
 
+//#if NN
+    if (job.steps - 4u * k < 4u) {
+      b = first_steps(b, job.steps - 4u * k);
+    }
+//#endif
 //#if TN
-    // Rows beyond the depth hold other tensors' numbers.
     let left = job.depth - 4u * k;
-    let inside = vec4f(1.0, select(0.0, 1.0, left > 1u), select(0.0, 1.0, left > 2u), select(0.0, 1.0, left > 3u));
-    column_sums += b * inside;
+    if (left < 4u) {
+      b = first_steps(b, left);
+    }
+    column_sums += b * vec4f(1.0);
 //#if SUBGROUPS
     var x0 = vec4f(0.0); var x1 = vec4f(0.0); var x2 = vec4f(0.0); var x3 = vec4f(0.0);
     if (row_inside) {
       x0 = activations[p];
-      x1 = inside.y * activations[p + job.a_stride];
-      x2 = inside.z * activations[p + 2u * job.a_stride];
-      x3 = inside.w * activations[p + 3u * job.a_stride];
+      x1 = activations[p + job.a_stride];
+      x2 = activations[p + 2u * job.a_stride];
+      x3 = activations[p + 3u * job.a_stride];
+      if (left < 4u) {
+        let block = first_steps(mat4x4f(x0, x1, x2, x3), left);
+        x1 = block[1];
+        x2 = block[2];
+        x3 = block[3];
+      }
     }
     p += 4u * job.a_stride;
     row_sums += x0 + x1 + x2 + x3;
@@ -174,22 +200,28 @@ fn main(
     let a6 = transpose(mat4x4f(subgroupBroadcast(x0, 6u), subgroupBroadcast(x1, 6u), subgroupBroadcast(x2, 6u), subgroupBroadcast(x3, 6u)));
     let a7 = transpose(mat4x4f(subgroupBroadcast(x0, 7u), subgroupBroadcast(x1, 7u), subgroupBroadcast(x2, 7u), subgroupBroadcast(x3, 7u)));
 //#else
-    let x0 = mat4x4f(activations[p0], activations[p0 + job.a_stride], activations[p0 + 2u * job.a_stride], activations[p0 + 3u * job.a_stride]);
+    var x0 = mat4x4f(activations[p0], activations[p0 + job.a_stride], activations[p0 + 2u * job.a_stride], activations[p0 + 3u * job.a_stride]);
     p0 += 4u * job.a_stride;
-    row_sums[0] += x0 * inside;
-    let x1 = mat4x4f(activations[p1], activations[p1 + job.a_stride], activations[p1 + 2u * job.a_stride], activations[p1 + 3u * job.a_stride]);
+    var x1 = mat4x4f(activations[p1], activations[p1 + job.a_stride], activations[p1 + 2u * job.a_stride], activations[p1 + 3u * job.a_stride]);
     p1 += 4u * job.a_stride;
-    row_sums[1] += x1 * inside;
-    let x2 = mat4x4f(activations[p2], activations[p2 + job.a_stride], activations[p2 + 2u * job.a_stride], activations[p2 + 3u * job.a_stride]);
+    var x2 = mat4x4f(activations[p2], activations[p2 + job.a_stride], activations[p2 + 2u * job.a_stride], activations[p2 + 3u * job.a_stride]);
     p2 += 4u * job.a_stride;
-    row_sums[2] += x2 * inside;
-    let x3 = mat4x4f(activations[p3], activations[p3 + job.a_stride], activations[p3 + 2u * job.a_stride], activations[p3 + 3u * job.a_stride]);
+    var x3 = mat4x4f(activations[p3], activations[p3 + job.a_stride], activations[p3 + 2u * job.a_stride], activations[p3 + 3u * job.a_stride]);
     p3 += 4u * job.a_stride;
-    row_sums[3] += x3 * inside;
-    let a0 = transpose(mat4x4f(x0[0], inside.y * x0[1], inside.z * x0[2], inside.w * x0[3]));
-    let a1 = transpose(mat4x4f(x1[0], inside.y * x1[1], inside.z * x1[2], inside.w * x1[3]));
-    let a2 = transpose(mat4x4f(x2[0], inside.y * x2[1], inside.z * x2[2], inside.w * x2[3]));
-    let a3 = transpose(mat4x4f(x3[0], inside.y * x3[1], inside.z * x3[2], inside.w * x3[3]));
+    if (left < 4u) {
+      x0 = first_steps(x0, left);
+      x1 = first_steps(x1, left);
+      x2 = first_steps(x2, left);
+      x3 = first_steps(x3, left);
+    }
+    row_sums[0] += x0 * vec4f(1.0);
+    row_sums[1] += x1 * vec4f(1.0);
+    row_sums[2] += x2 * vec4f(1.0);
+    row_sums[3] += x3 * vec4f(1.0);
+    let a0 = transpose(x0);
+    let a1 = transpose(x1);
+    let a2 = transpose(x2);
+    let a3 = transpose(x3);
 //#endif
 //#else
 //#if SUBGROUPS

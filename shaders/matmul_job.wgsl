@@ -17,6 +17,7 @@ struct Job {
   floor: f32, // 0 for ReLU, the lowest number for none
 //#endif
 //#if NN
+  steps: u32, // of the depth: rows of B
   members: u32, // networks whose products are summed
   a_member: u32, // distance between their factors
   b_member: u32,
@@ -86,7 +87,7 @@ fn store(job: Job, row: u32, column: u32, total: vec4f) {
 //#elif MISH
   value = mish(value);
 //#elif NT
-  value = max(value, vec4f(job.floor));
+  value = max_or_nan(value, vec4f(job.floor));
 //#endif
 //#if RELU_DERIVATIVE
   let output = activations[job.saved + row * job.saved_stride + column];

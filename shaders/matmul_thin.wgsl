@@ -95,7 +95,7 @@ fn main(
   for (var i = 0u; i < 2u; i++) {
     if (row + i < job.rows) {
       // Both are computed: so few outputs cost less than a dispatch of their own.
-      let value = select(max(tile[i], vec4f(job.floor)), tanh_stable(tile[i]), job.squash == 1u);
+      let value = select(max_or_nan(tile[i], vec4f(job.floor)), tanh_stable(tile[i]), job.squash == 1u);
       activations[job.out + (row + i) * job.out_stride] = select(vec4f(0.0), value, inside);
     }
   }

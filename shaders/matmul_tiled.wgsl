@@ -81,14 +81,16 @@ fn block_of_b(job: Job, along: u32, k: u32) -> mat4x4f {
   if (k >= job.members * job.depth) {
     return mat4x4f();
   }
-  let q = job.b + k / job.depth * job.b_member + min(along, (job.columns - 1u) / 4u) +
-    4u * (k % job.depth) * job.b_stride;
-  return mat4x4f(
-    parameters[q],
-    parameters[q + job.b_stride],
-    parameters[q + 2u * job.b_stride],
-    parameters[q + 3u * job.b_stride],
-  );
+  let q = job.b + k / job.depth * job.b_member + min(along, (job.columns - 1u) / 4u);
+  let step = 4u * (k % job.depth);
+  var block = mat4x4f();
+  for (var i = 0u; i < 4u; i++) {
+    // Beyond the last step other parameters lie.
+    if (step + i < job.steps) {
+      block[i] = parameters[q + (step + i) * job.b_stride];
+    }
+  }
+  return block;
 //#else
   return block_down(job.b + min(along, (job.columns - 1u) / 4u), job.b_stride, k, job.depth);
 //#endif

@@ -45,7 +45,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 //#endif
 //#else
 //#if RELU
-  var value = max(x, vec4f(0.0));
+  var value = relu(x);
 //#elif TANH
   var value = tanh_stable(x);
 //#elif MISH

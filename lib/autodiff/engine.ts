@@ -93,8 +93,7 @@ export class Engine {
   /** WGSL of the kernels that compute a graph, each with what it is rendered with. */
   kernelTexts(graph: Graph): string[] {
     const kernels = schedule(graph.operations, this.target).map(({ kernel }) => kernel);
-    return [...new Set(kernels.map((kernel) => `${kernelKey(kernel)}\n${kernel.source}`))]
-      .toSorted();
+    return [...new Set(kernels.map(kernelKey))].toSorted();
   }
 
   /** What the GPU can do at most, measured once; null where it has no timestamp queries. */

@@ -122,6 +122,7 @@ export class Session {
     this.note(graph);
     const kept = [...Object.values(recorded.results), ...found.map((tensor) => tensor!)];
     const program = await this.engine.compile(graph, kept);
+    poison(program, graph);
     for (const [tensor, values] of uploads) writeInput(program, tensor, values);
     for (let replica = 0; replica < (parameters?.replicas ?? 0); replica++) {
       const values = parameters!.shapes.map(({ name }): [string, Float32Array] => {
@@ -186,6 +187,19 @@ export class Session {
         : graph.input(shape.rows, shape.columns, (shape.heads ?? 1) * graph.replicas),
     ])) as Record<Name, Tensor>;
     return { tensors, parameters };
+  }
+}
+
+/**
+ * Fills the activations with infinity before anything is written: what reads beyond a tensor's end, or
+ * its padding before that is written, comes out as NaN (zero times infinity) and fails its check.
+ */
+function poison(program: Program, graph: Graph): void {
+  const floats = program.arenaBytes("activations") / 4;
+  program.write("activations", 0, new Float32Array(floats).fill(Infinity));
+  for (const { tensor, value } of graph.constants) {
+    const count = tensor.replicas * tensor.rows * tensor.columns;
+    writeInput(program, tensor, new Float32Array(count).fill(value));
   }
 }
 

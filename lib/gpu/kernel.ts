@@ -48,10 +48,15 @@ export interface Kernel {
   readonly fields: readonly JobField[];
 }
 
-/** Text that tells kernels apart: kernels with one key are one pipeline. */
+/**
+ * Text that tells kernels apart: kernels with one key are one pipeline. It holds all that a kernel is
+ * made from, its WGSL included, since one name may stand for several texts (a matrix product that takes
+ * the step of one optimizer or another, a chain of entrywise functions).
+ */
 export function kernelKey(spec: KernelSpec): string {
   const constants = Object.entries(spec.constants ?? {}).map(([name, value]) => `${name}=${value}`);
-  return [spec.name, ...(spec.directives ?? []).toSorted(), ...constants.toSorted()].join(" ");
+  const settings = [spec.name, ...(spec.directives ?? []).toSorted(), ...constants.toSorted()];
+  return `${settings.join(" ")}\n${spec.source}`;
 }
 
 /** The compiled kernels of one device. */

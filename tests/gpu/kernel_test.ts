@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { Gpu } from "../../lib/gpu/device.ts";
 import { KernelCache, type KernelSpec, packJobs } from "../../lib/gpu/kernel.ts";
 import { worklistOf } from "../../lib/gpu/program.ts";
@@ -75,6 +75,23 @@ Deno.test("KernelCache.get() blames the kernel at fault when several compile at 
     assertStringIncludes(messages[1]!, 'kernel "second"');
     assertStringIncludes(messages[3]!, 'kernel "fourth"');
     gpu.check();
+  } finally {
+    gpu.close();
+  }
+});
+
+Deno.test("KernelCache.get() compiles kernels of one name and different text apart, and equal ones once", async () => {
+  const gpu = await Gpu.open();
+  try {
+    const kernels = new KernelCache(gpu);
+    const other = "activations[jobs[0].out] = factor - jobs[0].value;";
+    const [first, second, again] = await Promise.all([
+      kernels.get(kernelOf("update", good)),
+      kernels.get(kernelOf("update", other)),
+      kernels.get(kernelOf("update", good)),
+    ]);
+    assert(first.pipeline !== second.pipeline);
+    assert(first.pipeline === again.pipeline);
   } finally {
     gpu.close();
   }

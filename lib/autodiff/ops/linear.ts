@@ -10,6 +10,7 @@ import jobSource from "../../../shaders/matmul_job.wgsl" with { type: "text" };
 import matmulSource from "../../../shaders/matmul.wgsl" with { type: "text" };
 import tiledSource from "../../../shaders/matmul_tiled.wgsl" with { type: "text" };
 import thinSource from "../../../shaders/matmul_thin.wgsl" with { type: "text" };
+import nanSource from "../../../shaders/nan.wgsl" with { type: "text" };
 import type { Job, KernelSpec } from "../../gpu/kernel.ts";
 import type { Target } from "../../gpu/target.ts";
 import type { Graph, Operation, ParameterUpdate } from "../graph.ts";
@@ -18,6 +19,7 @@ import { type Activation, applyDerivative } from "./unary.ts";
 
 /** Source texts of the matrix product in all its variants. */
 export const matmulSources: readonly string[] = [
+  nanSource,
   activationSource,
   jobSource,
   matmulSource,
@@ -168,6 +170,7 @@ class ProductWithWeight implements Operation {
       rows: dy.rows,
       columns: dx.width,
       depth: dy.width / 4,
+      steps: dy.columns,
       members: dy.replicas / dx.replicas,
       a: dy.at(job, dx.replicas),
       a_member: dy.storage.replicaSize / 4,
@@ -296,7 +299,7 @@ function thinLanes({ matmul }: Target): number {
 function thinKernel(target: Target): KernelSpec {
   return {
     name: "matmul thin",
-    source: activationSource + thinSource,
+    source: nanSource + activationSource + thinSource,
     directives: target.matmul === "subgroups" ? ["SUBGROUPS"] : [],
     constants: { LANES: thinLanes(target) },
   };
@@ -314,7 +317,7 @@ function thinJobs(
 }
 
 function matmulKernel(target: Target, directives: string[], update = ""): KernelSpec {
-  const common = activationSource + jobSource + update;
+  const common = nanSource + activationSource + jobSource + update;
   if (target.matmul === "tiled") {
     return { name: "matmul tiled", source: common + tiledSource, directives };
   }

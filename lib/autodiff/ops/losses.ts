@@ -6,6 +6,7 @@
  */
 import awrSource from "../../../shaders/awr_loss.wgsl" with { type: "text" };
 import expectileSource from "../../../shaders/expectile_loss.wgsl" with { type: "text" };
+import nanSource from "../../../shaders/nan.wgsl" with { type: "text" };
 import reduceSource from "../../../shaders/reduce.wgsl" with { type: "text" };
 import scheduleSource from "../../../shaders/schedule.wgsl" with { type: "text" };
 import squaredErrorSource from "../../../shaders/squared_error.wgsl" with { type: "text" };
@@ -115,7 +116,7 @@ export function expectileLoss(graph: Graph, name: string, q: Tensor, v: Tensor, 
   recordLoss(
     graph,
     v.replicas,
-    { name: "expectile loss", source: stepSource + reduceSource + expectileSource },
+    { name: "expectile loss", source: stepSource + reduceSource + nanSource + expectileSource },
     { reads: [q, v], writes: [gradient] },
     (job) => ({
       rows: v.rows,
@@ -203,7 +204,7 @@ export function advantageWeightedLoss(
   recordLoss(
     graph,
     replicas,
-    { name: "awr loss", source: stepSource + reduceSource + awrSource },
+    { name: "awr loss", source: stepSource + reduceSource + nanSource + awrSource },
     { reads: [policy, action, q, v], writes: [gradient], policy },
     (job) => ({
       rows: policy.rows,

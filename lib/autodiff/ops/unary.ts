@@ -4,12 +4,13 @@
  * @module
  */
 import activationSource from "../../../shaders/activation.wgsl" with { type: "text" };
+import nanSource from "../../../shaders/nan.wgsl" with { type: "text" };
 import unarySource from "../../../shaders/unary.wgsl" with { type: "text" };
 import type { Graph } from "../graph.ts";
 import { Tensor } from "../tensor.ts";
 import { elementwiseJobs, requireNoGaps, shapeOf } from "./elementwise.ts";
 
-const source = activationSource + unarySource;
+const source = nanSource + activationSource + unarySource;
 
 /** Activations the engine knows; `softplus` has PyTorch's threshold (x itself above 20). */
 export type Activation = "none" | "relu" | "tanh" | "mish" | "softplus";

@@ -1,0 +1,129 @@
+/** What is not a number stays visible, and what is infinite stays where it is. */
+import { assert, assertEquals } from "@std/assert";
+import { Engine } from "../../lib/autodiff/engine.ts";
+import { linear } from "../../lib/autodiff/ops/linear.ts";
+import { advantageWeightedLoss, expectileLoss } from "../../lib/autodiff/ops/losses.ts";
+import { unary } from "../../lib/autodiff/ops/unary.ts";
+import { Session } from "../../lib/checks/session.ts";
+import { matmulVariants, targetOf } from "../../lib/gpu/target.ts";
+
+/** Matrix products in each variant the adapter has. */
+async function inEachVariant(test: (session: Session, variant: string) => Promise<void>) {
+  for (const variant of matmulVariants) {
+    using engine = await Engine.open(variant === "subgroups" ? undefined : targetOf(variant));
+    await test(new Session(engine), engine.target.matmul);
+  }
+}
+
+const upstream = (count: number) => new Float32Array(count).fill(1);
+
+Deno.test("linear() of a NaN is NaN, with any activation and however many outputs", async () => {
+  await inEachVariant(async (session, variant) => {
+    for (const outputs of [3, 9]) {
+      for (const activation of ["none", "relu", "tanh", "mish"] as const) {
+        const { results } = await session.compute({
+          seeds: [0],
+          inputs: {
+            x: { rows: 2, columns: 5 },
+            weight: { rows: outputs, columns: 5, parameter: true },
+            bias: { rows: 1, columns: outputs, parameter: true },
+          },
+          values: {
+            x: Float32Array.of(1, 2, NaN, 4, 5, 1, 1, 1, 1, 1),
+            weight: new Float32Array(5 * outputs).fill(0.1),
+            bias: new Float32Array(outputs),
+          },
+          wanted: [],
+          upstream,
+          record: (graph, { x, weight, bias }) => ({
+            results: { y: linear(graph, x, { weight, bias }, activation) },
+          }),
+        });
+        const y = [...results.get("y")!];
+        const claim = `${variant}, ${activation}, ${outputs} outputs: ${y}`;
+        assert(y.slice(0, outputs).every(Number.isNaN), claim);
+        assert(y.slice(outputs).every((value) => value > 0.3), claim);
+      }
+    }
+  });
+});
+
+Deno.test("linear()'s gradient leaves alone what lies behind the weight", async () => {
+  await inEachVariant(async (session, variant) => {
+    // Rows 5 to 8 of the weight, to which the product is filled up, belong to another parameter.
+    const { gradients } = await session.compute({
+      seeds: [0],
+      inputs: {
+        x: { rows: 3, columns: 4 },
+        weight: { rows: 5, columns: 4, parameter: true },
+        other: { rows: 9, columns: 4, parameter: true },
+        bias: { rows: 1, columns: 5, parameter: true },
+      },
+      values: {
+        x: new Float32Array(12),
+        weight: new Float32Array(20).fill(2),
+        other: new Float32Array(36).fill(Infinity),
+        bias: new Float32Array(5),
+      },
+      wanted: ["x"],
+      upstream,
+      record: (graph, { x, weight, bias }) => ({
+        results: { y: linear(graph, x, { weight, bias }) },
+        objective: "y",
+      }),
+    });
+    assertEquals([...gradients.get("x")!], Array<number>(12).fill(10), variant);
+  });
+});
+
+Deno.test("unary() of a NaN is NaN for every activation", async () => {
+  using engine = await Engine.open();
+  const session = new Session(engine);
+  for (const activation of ["relu", "tanh", "mish", "softplus"] as const) {
+    const { results } = await session.compute({
+      seeds: [0],
+      inputs: { x: { rows: 1, columns: 3 } },
+      values: { x: Float32Array.of(NaN, 1, -1) },
+      wanted: [],
+      upstream,
+      record: (graph, { x }) => ({ results: { y: unary(graph, x, activation) } }),
+    });
+    const found = [...results.get("y")!].map(Number.isNaN);
+    assertEquals(found, [true, false, false], activation);
+  }
+});
+
+Deno.test("losses with a NaN in either head of Q are NaN", async () => {
+  using engine = await Engine.open();
+  const session = new Session(engine);
+  for (const head of [0, 1]) {
+    const q = Float32Array.of(1, 2, 3, 4);
+    q[2 * head] = NaN;
+    const { metrics } = await session.compute({
+      seeds: [0],
+      inputs: {
+        q: { rows: 2, columns: 1, heads: 2 },
+        v: { rows: 2, columns: 1 },
+        policy: { rows: 2, columns: 3 },
+        action: { rows: 2, columns: 3 },
+      },
+      values: {
+        q,
+        v: new Float32Array(2),
+        policy: new Float32Array(6).fill(1),
+        action: new Float32Array(6),
+      },
+      wanted: [],
+      upstream,
+      record: (graph, { q, v, policy, action }) => {
+        expectileLoss(graph, "expectile", q, v, 0.7);
+        const weights = { temperature: 3, limit: 100 };
+        advantageWeightedLoss(graph, "awr", policy, action, { q, v }, weights);
+        return { results: {} };
+      },
+    });
+    for (const name of ["expectile", "q_mean", "awr"]) {
+      assert(Number.isNaN(metrics.get(name)![0]), `${name}, NaN in head ${head}`);
+    }
+  }
+});

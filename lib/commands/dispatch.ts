@@ -5,7 +5,7 @@
  */
 import { UserError } from "../errors.ts";
 import { version } from "../version.ts";
-import { suggestion } from "./suggestion.ts";
+import { suggestion } from "../suggestion.ts";
 
 /** A command by its words (`train`, `data inspect`) in the table of `cli.ts`. */
 export interface Command {

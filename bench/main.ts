@@ -6,7 +6,7 @@
 import { fileURLToPath } from "node:url";
 import { runCommandLine } from "../lib/commands/dispatch.ts";
 import { parseFlags, toggle } from "../lib/commands/flags.ts";
-import { suggestion } from "../lib/commands/suggestion.ts";
+import { suggestion } from "../lib/suggestion.ts";
 import { UserError } from "../lib/errors.ts";
 
 /**

@@ -1,6 +1,8 @@
 /**
  * Fits sin 3x with a small network on the GPU: a loss is described once, and the step replayed.
- * Run it with `deno run examples/regression.ts`; it needs no permission.
+ * Run it with `deno task example`; it needs no permission. The task sets XDG_RUNTIME_DIR, whose
+ * absence Mesa's Vulkan drivers report on stderr. With `--allow-env=XDG_RUNTIME_DIR` the engine sets
+ * it where it is missing.
  */
 import { constant, Engine, Graph, initialise, linear, linearShapes } from "../mod.ts";
 import { meanSquaredError, minimize, ParameterSet, readTensor, writeInput } from "../mod.ts";

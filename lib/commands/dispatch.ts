@@ -5,7 +5,9 @@
  */
 import { UserError } from "../errors.ts";
 import { version } from "../version.ts";
-import { suggestion } from "./suggestion.ts";
+import { suggestion } from "../suggestion.ts";
+import { wrap } from "../terminal.ts";
+import { helpColumns, helpRow } from "./help.ts";
 
 /** A command by its words (`train`, `data inspect`) in the table of `cli.ts`. */
 export interface Command {
@@ -85,14 +87,18 @@ async function dispatch(
 function commandList(commands: Readonly<Record<string, Command>>): string {
   const names = Object.keys(commands);
   const column = Math.max(0, ...names.map((name) => name.length));
+  const width = helpColumns();
   return [
-    "Trains offline RL policies with Score Regularized Policy Optimization on WebGPU.",
+    ...wrap(
+      "Trains offline RL policies with Score Regularized Policy Optimization on WebGPU.",
+      width,
+    ),
     "",
     "Usage: deno run -A cli.ts <command> [flags]",
     "",
     "Commands:",
-    ...names.map((name) => `  ${name.padEnd(column)}  ${commands[name]!.summary}`),
+    ...names.flatMap((name) => helpRow(name, commands[name]!.summary, column, width)),
     "",
-    "`<command> --help` shows a command's flags; `--version` the version.",
+    ...wrap("`<command> --help` shows a command's flags; `--version` the version.", width),
   ].join("\n");
 }

@@ -10,7 +10,7 @@
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { UserError } from "../errors.ts";
-import { suggestion } from "./suggestion.ts";
+import { suggestion } from "../suggestion.ts";
 
 /** One flag of a command: how its text becomes a `T`, and what `--help` says of it. */
 export interface Flag<T> {

@@ -7,8 +7,8 @@
  *
  * @module
  */
-import { closestMatch } from "leven";
 import { UserError } from "../errors.ts";
+import { suggestion } from "../suggestion.ts";
 import catalog from "./catalog.json" with { type: "json" };
 
 /** Tasks that share a reward rule and hyperparameters. */
@@ -71,14 +71,18 @@ type CatalogEntry =
 /**
  * The task called `name`.
  *
- * @throws UserError with the nearest known name when there is none.
+ * @throws UserError with the nearest known names when there is none.
  */
 export function findTask(name: string): Task {
   const task = tasks.get(name);
   if (task !== undefined) return task;
-  throw new UserError(
-    `unknown task "${name}"; the nearest known one is ${closestMatch(name, [...tasks.keys()])}`,
-  );
+  // Of names that are equally near, those that the paper has results for come first.
+  const names = [...tasks.values()].toSorted((a, b) =>
+    Number(a.paperScore === null) - Number(b.paperScore === null)
+  ).map(({ name }) => name);
+  const end = suggestion(name, names) ||
+    "; tasks are called as in D4RL, for example hopper-medium-v2";
+  throw new UserError(`unknown task "${name}"${end}`);
 }
 
 /** The task whose data file on D4RL's host is called as the last part of `path`; null if none. */

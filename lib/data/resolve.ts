@@ -36,7 +36,8 @@ export const dataFolder: string = fileURLToPath(new URL("../../data", import.met
  * @param taskName The value of `--task`, if given.
  * @param folder Where D4RL's files are looked for.
  * @throws UserError when the task is unknown, or the file is nowhere (saying where it was looked for
- * and where to get it) or is not of D4RL's layout, or `what` and `taskName` are two different tasks.
+ * and where to get it), a folder or not of D4RL's layout, or `what` and `taskName` are two different
+ * tasks.
  */
 export async function resolveData(
   what: string,
@@ -44,7 +45,7 @@ export async function resolveData(
   folder: string = dataFolder,
 ): Promise<DataSource> {
   const task = taskName === undefined ? null : findTask(taskName);
-  if (!looksLikePath(what) && !await exists(what)) {
+  if (!looksLikePath(what) && !await exists(what) && (tasks.has(what) || !await isFolder(what))) {
     const named = findTask(what);
     if (task !== null && task !== named) {
       throw new UserError(
@@ -56,6 +57,9 @@ export async function resolveData(
   }
   const paths = what.split(",");
   for (const path of paths) {
+    if (await isFolder(path)) {
+      throw new UserError(`${path} is a folder; expected an HDF5 file`);
+    }
     if (!await exists(path)) {
       throw new UserError(`${path}: no such file; give a task's name or the path of an HDF5 file`);
     }
@@ -104,11 +108,19 @@ async function filesOf(task: Task, folder: string): Promise<string[]> {
 }
 
 async function exists(path: string): Promise<boolean> {
+  return (await statOf(path))?.isFile ?? false;
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await statOf(path))?.isDirectory ?? false;
+}
+
+async function statOf(path: string): Promise<Deno.FileInfo | null> {
   try {
-    return (await Deno.stat(path)).isFile;
+    return await Deno.stat(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
-      return false;
+      return null;
     }
     throw new UserError(`${path}: cannot be looked at: ${(error as Error).message}`);
   }

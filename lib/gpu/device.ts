@@ -66,7 +66,7 @@ export class Gpu {
    */
   static async open(): Promise<Gpu> {
     prepareEnvironment();
-    const adapter = await globalThis.navigator.gpu?.requestAdapter({
+    const adapter = await globalThis.navigator?.gpu?.requestAdapter({
       powerPreference: "high-performance",
     });
     if (!adapter) throw new UserError(`no WebGPU adapter was found. ${installHint}`);
@@ -223,10 +223,11 @@ async function requestDevice(
 const glSigns = ["shader-f16", "bgra8unorm-storage", "rg11b10ufloat-renderable"];
 
 /**
- * Sets what the drivers read from the environment, where that is allowed: no OpenGL, and any directory
- * in place of XDG_RUNTIME_DIR, about whose absence Mesa prints a warning.
+ * Sets what the drivers read from the environment, in Deno and where that is allowed: no OpenGL, and
+ * any directory in place of XDG_RUNTIME_DIR, about whose absence Mesa prints a warning.
  */
 function prepareEnvironment(): void {
+  if (!("Deno" in globalThis)) return;
   const defaults = { DENO_WEBGPU_BACKEND: "vulkan,metal,dx12", XDG_RUNTIME_DIR: "/tmp" };
   for (const [variable, value] of Object.entries(defaults)) {
     const { state } = Deno.permissions.querySync({ name: "env", variable });

@@ -14,11 +14,11 @@ const setBytes = 128;
 
 /**
  * Binds each thread that computes for Mesa's software driver in this process to a processor. Elsewhere
- * than on Linux with glibc, and without the permissions it takes (`-A`), nothing is done: the same is
- * computed, where the system puts the threads.
+ * than in Deno on Linux with glibc, and without the permissions it takes (`-A`), nothing is done: the
+ * same is computed, where the system puts the threads.
  */
 export function keepThreadsApart(): void {
-  if (Deno.build.os !== "linux") return;
+  if (!("Deno" in globalThis) || Deno.build.os !== "linux") return;
   const permissions = (["ffi", "read"] as const).map((name) =>
     Deno.permissions.querySync({ name })
   );

@@ -81,7 +81,7 @@ export function profileText(profile: Profile): string {
     : ["times are not known: the adapter has no timestamp queries"];
   return [
     `Kernels of one step of the ${stage} stage`,
-    formatTable(header, [...rows, all].map((row) => line(row, total, timed))),
+    formatTable(header, [...rows, all].map((row) => line(row, total, timed)), Infinity),
     ...notes,
     "FLOPs are those of matrix products; bytes are the sizes of the tensors read and written.",
   ].join("\n");

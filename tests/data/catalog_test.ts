@@ -55,13 +55,17 @@ Deno.test("tasks: reference returns and step limits are D4RL's", () => {
   assertEquals(tasks.size, 24 + 6 + 8);
 });
 
-Deno.test("findTask() suggests the nearest name", () => {
+Deno.test("findTask() suggests the nearest names, those that the paper has results for first", () => {
   assertEquals(findTask("hopper-medium-v2").family, "locomotion");
-  assertThrows(
-    () => findTask("hoper-medium"),
-    UserError,
-    'unknown task "hoper-medium"; the nearest known one is hopper-medium-v2',
+  const refuses = (name: string, expected: string) =>
+    assertThrows(() => findTask(name), UserError, `unknown task "${name}"${expected}`);
+  refuses(
+    "hoper",
+    ', did you mean "hopper-medium-v2", "hopper-medium-replay-v2", "hopper-medium-expert-v2", …?',
   );
+  refuses("hopper-medum-v2", ', did you mean "hopper-medium-v2"?');
+  refuses("hopper-medium-v0", ', did you mean "hopper-medium-v2"?');
+  refuses("pendulum", "; tasks are called as in D4RL, for example hopper-medium-v2");
 });
 
 Deno.test("taskOfFile() knows D4RL's file names, and no others", () => {

@@ -87,12 +87,18 @@ Deno.test({
 });
 
 Deno.test({
-  name: "resolveData() refuses unknown tasks, missing files and two tasks at once",
+  name: "resolveData() refuses unknown tasks, missing files, folders and two tasks at once",
   ignore,
   async fn() {
     await assertRejects(() => resolveData("hopper-medium-v3"), UserError, "hopper-medium-v2");
     await assertRejects(() => resolveData("a/b.hdf5"), UserError, "a/b.hdf5: no such file");
     await assertRejects(() => resolveData(name, "ant-medium-v2"), UserError, "two tasks are given");
+    await withFolder(async (folder) => {
+      for (const what of [folder, `${folder}/`, "data", "data/"]) {
+        const error = await assertRejects(() => resolveData(what), UserError);
+        assertEquals(error.message, `${what} is a folder; expected an HDF5 file`);
+      }
+    });
     await assertRejects(() => resolveData(name, "ant"), UserError, 'unknown task "ant"');
   },
 });

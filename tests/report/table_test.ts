@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { formatTable } from "../../lib/report/table.ts";
 
 Deno.test("formatTable() sets numbers right, words left, and rules off the header", () => {
@@ -7,7 +7,7 @@ Deno.test("formatTable() sets numbers right, words left, and rules off the heade
       ["random", "−1.2", "3/40"],
       ["SRPO", 57, "40/40"],
       ["IQL (paper)", "–", "–"],
-    ]),
+    ], Infinity),
     [
       "policy       score  reached",
       "───────────  ─────  ───────",
@@ -20,8 +20,31 @@ Deno.test("formatTable() sets numbers right, words left, and rules off the heade
 
 Deno.test("formatTable() leaves no spaces at line ends and counts what a person sees", () => {
   assertEquals(
-    formatTable(["a", "b"], [["e\u0301", "x"], ["long", ""]]),
+    formatTable(["a", "b"], [["e\u0301", "x"], ["long", ""]], Infinity),
     ["a     b", "────  ─", "e\u0301     x", "long"].join("\n"),
   );
   assertEquals(formatTable(["a"], []), "a\n─");
+});
+
+Deno.test("formatTable() prints a table that is too wide in parts, each with the first column", () => {
+  const header = ["policy", "seed", "return", "score"];
+  const rows = [["random", 0, 23.9, 0], ["SRPO", 1, "61.7 ± 16.0", 27.4]];
+  assertEquals(
+    formatTable(header, rows, 26),
+    [
+      "policy  seed       return",
+      "──────  ────  ───────────",
+      "random     0         23.9",
+      "SRPO       1  61.7 ± 16.0",
+      "",
+      "policy  score",
+      "──────  ─────",
+      "random      0",
+      "SRPO     27.4",
+    ].join("\n"),
+  );
+  assertEquals(formatTable(header, rows, 32), formatTable(header, rows, Infinity));
+  // Too narrow for two columns: each stands beside the first all the same, and nothing is lost.
+  const narrow = formatTable(header, rows, 10);
+  for (const text of [...header, ...rows.flat().map(String)]) assertStringIncludes(narrow, text);
 });

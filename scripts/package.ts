@@ -1,0 +1,136 @@
+/**
+ * Builds the npm package of the library: `deno task package [folder]`, by default in `dist/npm`.
+ *
+ * The package holds one JavaScript module with the shaders inside, the type declarations, LICENSE and
+ * README. npm packages that the library imports stay outside and become its dependencies, with the
+ * versions of deno.json's import map.
+ *
+ * @module
+ */
+import { build, type Plugin, stop } from "esbuild";
+import { join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import manifest from "../deno.json" with { type: "json" };
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+/**
+ * Builds the package in `folder`, whose earlier content is deleted.
+ *
+ * @throws {Error} The library does not compile.
+ */
+export async function buildPackage(folder: string): Promise<void> {
+  await Deno.remove(folder, { recursive: true }).catch((error) => {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  });
+  await Deno.mkdir(folder, { recursive: true });
+  const dependencies: Record<string, string> = {};
+  const [external] = await Promise.all([
+    bundle(join(folder, "mod.js")),
+    declare(join(folder, "types")),
+    ...["LICENSE", "README.md"].map((file) => Deno.copyFile(join(root, file), join(folder, file))),
+  ]);
+  for (const { name, version } of external) dependencies[name] = version;
+  const description = {
+    name: manifest.name,
+    version: manifest.version,
+    description: "An autodiff engine on hand-written WebGPU shaders, and offline RL on top of it",
+    keywords: ["webgpu", "autodiff", "reinforcement-learning", "offline-rl", "srpo"],
+    author: "SRPO for WebGPU contributors",
+    license: manifest.license,
+    type: "module",
+    exports: { ".": { types: "./types/mod.d.ts", default: "./mod.js" } },
+    files: ["mod.js", "types"],
+    sideEffects: false,
+    engines: { node: ">=20" },
+    dependencies,
+  };
+  await Deno.writeTextFile(
+    join(folder, "package.json"),
+    JSON.stringify(description, null, 2) + "\n",
+  );
+}
+
+/** An npm package as deno.json's import map names it: `npm:name@version/path`. */
+interface NpmImport {
+  readonly name: string;
+  readonly version: string;
+  /** Path inside the package with its slash; empty for the package itself. */
+  readonly path: string;
+}
+
+function npmImport(specifier: string): NpmImport | null {
+  const target = (manifest.imports as Record<string, string>)[specifier];
+  const [, name, version, path] = /^npm:(@?[^@]+)@([^/]+)(.*)$/.exec(target ?? "") ?? [];
+  return name === undefined ? null : { name, version: version!, path: path! };
+}
+
+/** Writes the library as one module and gives the npm packages that it imports. */
+async function bundle(file: string): Promise<NpmImport[]> {
+  const external = new Map<string, NpmImport>();
+  const importMap: Plugin = {
+    name: "deno.json",
+    setup({ onResolve }) {
+      // Whatever is not a relative path.
+      onResolve({ filter: /^[^./]/ }, ({ path: specifier, kind }) => {
+        if (kind === "entry-point") return undefined;
+        const found = npmImport(specifier);
+        if (found === null) {
+          return specifier.startsWith("node:") ? { path: specifier, external: true } : undefined;
+        }
+        external.set(found.name, found);
+        return { path: found.name + found.path, external: true };
+      });
+    },
+  };
+  await build({
+    entryPoints: [join(root, "mod.ts")],
+    outfile: file,
+    bundle: true,
+    format: "esm",
+    platform: "neutral",
+    target: "es2023",
+    loader: { ".wgsl": "text" },
+    plugins: [importMap],
+    logLevel: "warning",
+  });
+  await stop();
+  return [...external.values()].toSorted((a, b) => a.name < b.name ? -1 : 1);
+}
+
+/** Writes the library's type declarations, one file for each of its modules. */
+async function declare(folder: string): Promise<void> {
+  // `deno check` has checked the types; here only the declarations are wanted, and the checker would
+  // miss Deno's own.
+  const { code, stdout } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "-A", `${manifest.imports.typescript}/tsc`],
+      ...["--declaration", "--emitDeclarationOnly", "--noCheck", "--allowImportingTsExtensions"],
+      ...["--target", "esnext", "--module", "esnext", "--moduleResolution", "bundler"],
+      ...["--strict", "--exactOptionalPropertyTypes", "--types", "", "--ignoreConfig"],
+      ...["--rootDir", root, "--outDir", folder, join(root, "mod.ts")],
+    ],
+    cwd: root,
+  }).output();
+  if (code !== 0) throw new Error(`tsc ended with ${code}:\n${new TextDecoder().decode(stdout)}`);
+  await useJavaScriptNames(folder);
+}
+
+/** In declarations below `folder`, imports `./x.ts` as `./x.js`, for which Node's resolution looks. */
+async function useJavaScriptNames(folder: string): Promise<void> {
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    const path = join(folder, name);
+    if (isDirectory) await useJavaScriptNames(path);
+    else {
+      const text = await Deno.readTextFile(path);
+      const renamed = text.replace(/((?:from |import\()"\.{1,2}\/[^"]+)\.ts"/g, '$1.js"');
+      await Deno.writeTextFile(path, renamed);
+    }
+  }
+}
+
+if (import.meta.main) {
+  const folder = Deno.args[0] ?? join(root, "dist", "npm");
+  await buildPackage(folder);
+  console.log(`The npm package is in ${relative(Deno.cwd(), folder) || "."}.`);
+}

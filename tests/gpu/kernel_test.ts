@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { Gpu } from "../../lib/gpu/device.ts";
 import { KernelCache, type KernelSpec, packJobs } from "../../lib/gpu/kernel.ts";
 import { worklistOf } from "../../lib/gpu/program.ts";

@@ -22,7 +22,7 @@ import {
 import { behavior } from "../lib/algorithms/srpo/behavior.ts";
 import { critic } from "../lib/algorithms/srpo/critic.ts";
 import { policy } from "../lib/algorithms/srpo/policy.ts";
-import type { Stage } from "../lib/algorithms/srpo/stage.ts";
+import type { Stage } from "../lib/algorithms/algorithm.ts";
 import type { Tensor } from "../lib/autodiff/tensor.ts";
 import { Fixture } from "./support/fixtures.ts";
 
@@ -193,9 +193,10 @@ async function run(
   );
 
   const compareParameters = async (moment: string, limit: number) => {
-    for (const { prefixes, parameters, optimizer } of stage.networks) {
-      if (!optimizer && !prefixes[0]!.startsWith("q0_target")) continue;
-      if (!optimizer && stage.name !== "critic") continue;
+    for (const { prefixes, parameters, optimizer, initial } of stage.networks) {
+      // Of what has no optimizer, the targets alone move, where they are not another stage's.
+      const moves = initial !== undefined && prefixes[0]!.startsWith("q0_target");
+      if (!optimizer && !moves) continue;
       const values = await parameters.read(program);
       prefixes.forEach((prefix, replica) => {
         for (const { name } of parameters.shapes) {

@@ -19,8 +19,8 @@ import {
   hyperparametersFor,
 } from "../../lib/algorithms/srpo/hyperparameters.ts";
 import { policy } from "../../lib/algorithms/srpo/policy.ts";
-import type { Stage, StageName } from "../../lib/algorithms/srpo/stage.ts";
-import { trainingStage } from "../../lib/algorithms/srpo/training.ts";
+import type { Stage } from "../../lib/algorithms/algorithm.ts";
+import { srpo } from "../../lib/algorithms/srpo/algorithm.ts";
 import { coins, dataRows, hopper, samples, sampleSeeds } from "../support/samples.ts";
 import type { StepTask } from "../support/tasks.ts";
 
@@ -66,16 +66,13 @@ function bufferOf(engine: Engine): ReplayBuffer {
 /** A stage as it is trained: minibatches, times, noise and masks drawn on the GPU. */
 export async function timedStage(engine: Engine, task: StepTask): Promise<Program> {
   const graph = new Graph({ seeds: Array.from({ length: task.seeds ?? 1 }, (_, seed) => seed) });
-  const stage = trainingStage(
-    task.step as StageName,
-    graph,
-    bufferOf(engine),
-    hyperparametersOf(task),
-  );
+  const h = hyperparametersOf(task);
+  const { describe } = srpo.stages.find(({ name }) => name === task.step)!;
+  const stage = await describe(graph, bufferOf(engine), h, graph.seeds.map(() => h));
   const program = await engine.compile(graph);
-  stage.networks.forEach(({ parameters, initial = 0 }) => {
+  stage.networks.forEach(({ parameters }, family) => {
     for (let replica = 0; replica < parameters.replicas; replica++) {
-      parameters.write(program, replica, initialise(parameters.shapes, replica, initial));
+      parameters.write(program, replica, initialise(parameters.shapes, replica, family));
     }
   });
   return program;

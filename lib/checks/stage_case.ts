@@ -7,7 +7,7 @@ import { writeInput } from "../autodiff/compile.ts";
 import { Graph } from "../autodiff/graph.ts";
 import type { ParameterSet, ParameterValues } from "../autodiff/parameters.ts";
 import type { Tensor } from "../autodiff/tensor.ts";
-import type { Stage } from "../algorithms/srpo/stage.ts";
+import type { Stage } from "../algorithms/algorithm.ts";
 import { type Case, drawn, type DrawnInput, entriesOf, relativeError, seedsOf } from "./check.ts";
 import { type Matrix, matrix, nudged } from "./matrix.ts";
 import type { NetworkValues } from "./networks.ts";

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { algorithms } from "../algorithms/registry.ts";
 import { connectEnvironment } from "../envs/bridge/client.ts";
 import { launchServer, type ServerKind } from "../envs/bridge/launch.ts";
 import type { EnvironmentSpec } from "../envs/environment.ts";
@@ -18,16 +19,22 @@ import { referenceReturn } from "../envs/scores.ts";
 import { evaluationSeeds, maxEpisodes, maxEpisodeSeed } from "../envs/seeds.ts";
 import { UserError } from "../errors.ts";
 import { checkWritable } from "../files.ts";
-import {
-  defaultSampling,
-  openTrained,
-  type TrainedPolicy,
-  type Way,
-  ways,
-} from "../runs/trained.ts";
+import { openTrained, type TrainedPolicy } from "../runs/trained.ts";
 import { TrajectoryRecorder } from "../runs/trajectories.ts";
-import { choice, type FlagValues, integer, parseFlags, text, toggle } from "./flags.ts";
+import {
+  choice,
+  type Flag,
+  type FlagTable,
+  type FlagValues,
+  integer,
+  parseFlags,
+  text,
+  toggle,
+} from "./flags.ts";
 import { helpText } from "./help.ts";
+
+/** The actors of all algorithms. */
+const everyActor = [...algorithms.values()].flatMap(({ actors }) => actors);
 
 const command = {
   name: "eval",
@@ -60,21 +67,11 @@ const command = {
       shown: "the one that the task's published results were made with",
     }),
     policy: choice(
-      "How a run acts: srpo its final policy, iql the critic stage's, idql the best by Q of " +
-        "candidates from the behavior model",
-      ways,
-      { shown: "srpo" },
+      `How a run acts. ${actorsText()}`,
+      [...new Set(everyActor.flatMap(({ name, formerName }) => [name, formerName ?? name]))],
+      { shown: "what the run was trained for" },
     ),
-    candidates: integer("Candidates of idql", {
-      min: 1,
-      max: 4096,
-      fallback: defaultSampling.candidates,
-    }),
-    steps: integer("Steps of idql's diffusion sampler", {
-      min: 1,
-      max: 1000,
-      fallback: defaultSampling.steps,
-    }),
+    ...optionFlags(),
     retry: integer("How often the episodes of a lost server are played again on a new one", {
       max: 1000,
       fallback: 0,
@@ -130,16 +127,19 @@ export async function evaluate(args: readonly string[]): Promise<void> {
   if (task === null) {
     throw new UserError(`${path} does not say what it was trained for; name it with --task`);
   }
-  const way = flags.policy ?? (trained.ways.length > 0 ? "srpo" : null);
-  const loaded = trained.load(way, flags);
-  const { policy, files } = loaded;
+  const options = optionsOf(flags);
+  const loaded = trained.load(flags.policy ?? null, options);
+  const { policy, way, files } = loaded;
+  if (way !== null && flags.policy !== undefined && way !== flags.policy) {
+    console.log(`note: what was --policy ${flags.policy} is called ${way} now`);
+  }
   const seeds = evaluationSeeds(flags.seed, flags.episodes);
   if (flags.record !== undefined) await checkWritable(flags.record);
   const recorder = flags.record === undefined ? null : new TrajectoryRecorder();
 
   const latencies = new Map(
     (trained.ways.length > 0 ? trained.ways : [null]).map((each) =>
-      [each ?? "file", actionLatency(trained.load(each, flags).policy)] as const
+      [each ?? "file", actionLatency(trained.load(each, options).policy)] as const
     ),
   );
   const count = batchSize(seeds.length, policy.actionSize, latencies.get(way ?? "file")!);
@@ -151,7 +151,7 @@ export async function evaluate(args: readonly string[]): Promise<void> {
         const connection = await connect(flags, task, count);
         if (spec === undefined) {
           spec = connection.environment.spec;
-          console.log(heading(spec, way, loaded, seeds, latencies));
+          console.log(heading(spec, loaded, seeds, latencies));
         }
         return connection;
       },
@@ -184,6 +184,31 @@ export async function evaluate(args: readonly string[]): Promise<void> {
 }
 
 type Flags = FlagValues<typeof command.flags>;
+
+/** What each algorithm's runs act as. */
+function actorsText(): string {
+  return [...algorithms.values()].map(({ title, actors }) =>
+    `${title}: ${actors.map(({ name, help }) => `${name} ${help}`).join(", ")}`
+  ).join(". ");
+}
+
+/** A flag for every option that an actor has. */
+function optionFlags(): Record<string, Flag<number | undefined>> {
+  return Object.fromEntries(
+    everyActor.flatMap(({ options }) => Object.entries(options)).map(
+      ([name, { help, min, max, fallback }]) => [
+        name,
+        integer(help, { min, max, shown: String(fallback) }),
+      ],
+    ),
+  );
+}
+
+/** The options of actors that were given. */
+function optionsOf(flags: FlagValues<FlagTable>): Record<string, number | undefined> {
+  const names = everyActor.flatMap(({ options }) => Object.keys(options));
+  return Object.fromEntries(names.map((name) => [name, flags[name] as number | undefined]));
+}
 
 /** Environments from the server that the flags name. */
 async function connect(flags: Flags, task: string, count: number): Promise<Connection> {
@@ -231,12 +256,11 @@ function reference(spec: EnvironmentSpec, task: string) {
 
 function heading(
   spec: EnvironmentSpec,
-  way: Way | null,
-  { files, network, notes }: TrainedPolicy,
+  { way, files, network, notes }: TrainedPolicy,
   seeds: readonly number[],
   latencies: ReadonlyMap<string, number>,
 ): string {
-  const base = latencies.get("srpo") ?? Math.min(...latencies.values());
+  const base = [...latencies.values()][0]!;
   const times = [...latencies].map(([way, ms]) =>
     `${way} ${ms.toPrecision(3)} ms` + (latencies.size > 1 ? ` (${factor(ms / base)}×)` : "")
   );
@@ -304,7 +328,7 @@ function decimals(size: number): (value: number) => string {
 /** What `--json` prints. */
 function toJson(
   task: string,
-  way: Way | null,
+  way: string | null,
   files: readonly string[],
   spec: EnvironmentSpec,
   found: Evaluation,

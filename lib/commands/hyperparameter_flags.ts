@@ -1,16 +1,10 @@
 /**
- * A flag for every hyperparameter, made from the one table of them.
+ * Flags made from what an algorithm declares: of every hyperparameter, and of every list to sweep.
  *
  * @module
  */
-import {
-  defaultText,
-  flagName,
-  type Hyperparameter,
-  hyperparameterNames,
-  type Hyperparameters,
-  hyperparameterTable,
-} from "../algorithms/srpo/hyperparameters.ts";
+import type { Algorithm, Sweep } from "../algorithms/algorithm.ts";
+import type { HyperparameterTable, HyperparameterValue } from "../algorithms/hyperparameters.ts";
 import {
   boolean,
   choice,
@@ -19,39 +13,73 @@ import {
   type FlagTable,
   type FlagValues,
   integer,
+  list,
   number,
 } from "./flags.ts";
 
 /** Value of a hyperparameter's flag; undefined where it was not given. */
-export type HyperparameterValue = number | string | boolean | undefined;
-
-const groups: Record<Hyperparameter<unknown>["stage"], string> = {
-  data: "Hyperparameters: data",
-  critic: "Hyperparameters: critic stage",
-  behavior: "Hyperparameters: behavior stage",
-  policy: "Hyperparameters: policy stage",
-};
+type Given = HyperparameterValue | undefined;
 
 /**
- * The flags by name, in the table's order, grouped by stage in `--help`. Absent ones are undefined:
- * the default depends on the task and the preset, and `--help` shows it.
+ * The flags of an algorithm's hyperparameters by name, in the table's order, grouped in `--help` by the
+ * part of the method. Absent ones are undefined: the default depends on the task and the preset, and
+ * `--help` shows it.
  */
-export const hyperparameterFlags: Readonly<Record<string, Flag<HyperparameterValue>>> = Object
-  .fromEntries(hyperparameterNames.map((name) => [flagName(name), hyperparameterFlag(name)]));
+export function hyperparameterFlags(
+  { hyperparameters: table, stages }: Pick<Algorithm, "hyperparameters" | "stages">,
+): Readonly<Record<string, Flag<Given>>> {
+  return Object.fromEntries(table.names.map((name) => {
+    const { group, symbol, help, source } = table.rows[name]!;
+    const sentence = help.charAt(0).toUpperCase() + help.slice(1);
+    const text = `${symbol === "" ? "" : `${symbol}: `}${sentence} [${source}]`;
+    const heading = stages.some((stage) => stage.name === group) ? `${group} stage` : group;
+    const flag = hyperparameterFlag(table, name, text, {
+      group: `Hyperparameters: ${heading}`,
+      shown: table.defaultText(name),
+    });
+    return [table.flagName(name), flag];
+  }));
+}
 
-/** The hyperparameters whose flags were given, for `hyperparametersFor`. */
-export function hyperparameterOverrides(flags: FlagValues<FlagTable>): Partial<Hyperparameters> {
+/** The hyperparameters whose flags were given. */
+export function hyperparameterOverrides(
+  table: HyperparameterTable,
+  flags: FlagValues<FlagTable>,
+): Record<string, HyperparameterValue> {
   return Object.fromEntries(
-    hyperparameterNames.map((name) => [name, flags[flagName(name)]] as const)
-      .filter(([, value]) => value !== undefined),
+    table.names.map((name) => [name, flags[table.flagName(name)]] as const)
+      .filter((entry): entry is [string, HyperparameterValue] => entry[1] !== undefined),
   );
 }
 
-function hyperparameterFlag(name: keyof Hyperparameters): Flag<HyperparameterValue> {
-  const { stage, symbol, help, source, values } = hyperparameterTable[name];
-  const sentence = help.charAt(0).toUpperCase() + help.slice(1);
-  const text = `${symbol === "" ? "" : `${symbol}: `}${sentence} [${source}]`;
-  const options: FlagOptions = { group: groups[stage], shown: defaultText(name) };
+/** The flags of the lists that an algorithm can sweep. */
+export function sweepFlags(
+  { hyperparameters: table, sweeps }: Pick<Algorithm, "hyperparameters" | "sweeps">,
+): Readonly<Record<string, Flag<readonly HyperparameterValue[] | undefined>>> {
+  const options = { group: "Sweeps: several policies from the same earlier stages" };
+  return Object.fromEntries(
+    sweeps.map((sweep) => [
+      sweep.list,
+      list(sweep.help, hyperparameterFlag(table, sweep.hyperparameter, "", options)),
+    ]),
+  );
+}
+
+/** The lists whose flags were given. */
+export function sweepOf({ sweeps }: Algorithm, flags: FlagValues<FlagTable>): Sweep {
+  return Object.fromEntries(
+    sweeps.map(({ list }) => [list, flags[list]] as const)
+      .filter((entry): entry is [string, readonly HyperparameterValue[]] => entry[1] !== undefined),
+  );
+}
+
+function hyperparameterFlag(
+  table: HyperparameterTable,
+  name: string,
+  text: string,
+  options: FlagOptions,
+): Flag<Given> {
+  const { values } = table.rows[name]!;
   switch (values.kind) {
     case "boolean":
       return boolean(text, options);

@@ -1,5 +1,5 @@
 /**
- * `train`: the three stages of SRPO, from a data set to a policy.
+ * `train`: the stages of an algorithm, from a data set to a policy.
  *
  * @module
  */
@@ -16,17 +16,16 @@ import { createRunDirectory, type RunDirectory } from "../runs/directory.ts";
 import { writeAtomic } from "../runs/files.ts";
 import { watchInterrupt } from "../runs/interrupt.ts";
 import { standardError } from "../runs/progress.ts";
-import { type ReplicaAxes, replicasOf } from "../runs/replicas.ts";
+import { allReplicas, type ReplicaAxes, replicasOf, stageOf } from "../runs/replicas.ts";
 import { StageCache } from "../runs/stage_cache.ts";
 import { type StageResult, trainStages } from "../runs/training_run.ts";
 import { VariantFile } from "../runs/variant_memory.ts";
 import { formatTable } from "../report/table.ts";
 import { version } from "../version.ts";
-import { parseFlags } from "./flags.ts";
 import { helpText } from "./help.ts";
 import { Evaluations } from "./train_evaluation.ts";
 import { drawRun } from "./train_pictures.ts";
-import { checkData, makePlan, type Plan, trainCommand } from "./train_plan.ts";
+import { checkData, makePlan, parseTrain, type Plan, trainCommand } from "./train_plan.ts";
 
 /** Where finished stages are kept, beside the runs. */
 const cacheFolder = join("runs", ".cache");
@@ -38,12 +37,12 @@ const cacheFolder = join("runs", ".cache");
  * is not finite, after which the last checkpoint stands.
  */
 export async function train(args: readonly string[]): Promise<void> {
-  const parsed = parseFlags(trainCommand, args);
-  if (parsed === "help") return console.log(helpText(trainCommand));
-  const { flags } = parsed;
+  const { algorithm: chosen, parsed } = parseTrain(args);
+  if (parsed === "help") return console.log(helpText(trainCommand(chosen)));
+  const { what, flags } = parsed;
   const started = performance.now();
-  const plan = await makePlan(parsed.positionals[0], flags, args);
-  const { task, hyperparameters, seeds, variants, stages } = plan;
+  const plan = await makePlan(chosen, what, flags, args);
+  const { algorithm, task, hyperparameters, seeds, variants, stages } = plan;
   const data = await loadDataset([...plan.paths], { maxEpisodeSteps: task.maxEpisodeSteps });
   const sha256 = datasetHash(data);
   checkData(plan, data, sha256);
@@ -51,7 +50,7 @@ export async function train(args: readonly string[]): Promise<void> {
   const memory = new VariantFile();
   using engine = await Engine.open(plan.target, memory);
   const directory = plan.resumed ?? createRunDirectory({ task: task.name, seeds, out: flags.out });
-  const axes: ReplicaAxes = { directory, hyperparameters, seeds, variants };
+  const axes: ReplicaAxes = { directory, algorithm, hyperparameters, seeds, variants };
   const adapter = { ...engine.gpu.adapter, ...engine.target };
   if (!plan.resumed) {
     await writeConfigs(axes, plan, data, sha256, adapter);
@@ -63,9 +62,9 @@ export async function train(args: readonly string[]): Promise<void> {
   const buffer = new ReplayBuffer(
     engine.gpu,
     data,
-    shapeRewards(data, hyperparameters.rewardRule),
+    shapeRewards(data, algorithm.rewardRule(hyperparameters)),
   );
-  const evaluations = Evaluations.open(task, data, flags["eval-episodes"]);
+  const evaluations = Evaluations.open(algorithm, task, data, flags["eval-episodes"]);
   using interrupt = watchInterrupt();
   const say = (line: string) => console.log(line);
   const results = await trainStages({
@@ -118,13 +117,14 @@ export async function train(args: readonly string[]): Promise<void> {
 /** Writes the run's `config.json`, and one into every folder of a seed or variant. */
 async function writeConfigs(
   axes: ReplicaAxes,
-  { task, paths, sweep, stages }: Plan,
+  { algorithm, task, paths, sweep, stages }: Plan,
   data: OfflineDataset,
   sha256: string,
   adapter: AdapterDescription & Target,
 ): Promise<void> {
   const config = {
     version,
+    algorithm: algorithm.name,
     task: task.name,
     stages,
     data: {
@@ -134,15 +134,13 @@ async function writeConfigs(
     },
     adapter: { ...adapter },
   };
-  for (const stage of ["critic", "policy"] as const) {
-    for (const { seed, hyperparameters, directory } of replicasOf(axes, stage)) {
-      Deno.mkdirSync(join(directory.path, "checkpoints"), { recursive: true });
-      await directory.writeConfig({
-        ...config,
-        hyperparameters: { ...hyperparameters },
-        seeds: [seed],
-      });
-    }
+  for (const { seed, hyperparameters, directory } of allReplicas(axes)) {
+    Deno.mkdirSync(join(directory.path, "checkpoints"), { recursive: true });
+    await directory.writeConfig({
+      ...config,
+      hyperparameters: { ...hyperparameters },
+      seeds: [seed],
+    });
   }
   await axes.directory.writeConfig({
     ...config,
@@ -154,24 +152,22 @@ async function writeConfigs(
 
 /** Copies the checkpoints that stand in for stages to where the run has its own. */
 async function takeGiven(axes: ReplicaAxes, { given }: Plan): Promise<void> {
-  for (const stage of ["critic", "behavior"] as const) {
-    const file = given[stage];
-    if (file === undefined) continue;
-    for (const { seed, directory } of replicasOf(axes, stage)) {
+  for (const [stage, file] of Object.entries(given)) {
+    for (const { seed, directory } of replicasOf(axes, stageOf(axes.algorithm, stage))) {
       await writeAtomic(directory.checkpoint(stage), Deno.readFileSync(file(seed)));
     }
   }
 }
 
 function announce(
-  { task, paths, seeds, variants, stages, given }: Plan,
+  { algorithm, task, paths, seeds, variants, stages, given }: Plan,
   data: OfflineDataset,
   adapter: string,
   directory: RunDirectory,
 ): void {
   const files = seeds.flatMap((seed) => Object.values(given).map((file) => file(seed)));
   console.log([
-    `task     ${task.name}: ${stages.join(", ")}, seed ${seeds.join(", ")}`,
+    `task     ${task.name}: ${algorithm.title}, ${stages.join(", ")}, seed ${seeds.join(", ")}`,
     ...(variants.length > 0
       ? [
         `sweep    ${variants.length} policies a seed: ${

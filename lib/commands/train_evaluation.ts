@@ -5,24 +5,29 @@
  *
  * @module
  */
+import type { Algorithm } from "../algorithms/algorithm.ts";
+import { algorithms } from "../algorithms/registry.ts";
 import type { Task } from "../data/catalog.ts";
 import type { OfflineDataset } from "../data/dataset.ts";
 import { episodesOf } from "../data/summary.ts";
+import { evaluateHere } from "../envs/evaluate_here.ts";
 import { evaluateInWorker } from "../envs/evaluate_in_worker.ts";
 import { summarize } from "../envs/evaluation.ts";
 import { environments } from "../envs/ids.ts";
 import { countsSuccess, normalizedScore, referenceReturn } from "../envs/scores.ts";
+import type { Episode } from "../envs/rollout.ts";
 import { evaluationSeeds } from "../envs/seeds.ts";
 import { bootstrapResamples, type SeedStatistics, statisticsOf } from "../report/statistics.ts";
 import { formatTable } from "../report/table.ts";
-import type { Replica } from "../runs/replicas.ts";
+import type { RunDirectory } from "../runs/directory.ts";
+import { type Replica, stageOf } from "../runs/replicas.ts";
 import { decode } from "../runs/safetensors.ts";
-import type { StageName } from "../algorithms/srpo/stage.ts";
+import { optionsOf } from "../runs/trained.ts";
 
 /** One evaluation. */
 export interface EvaluationRow {
   /** Stage whose policy it is. */
-  readonly stage: StageName;
+  readonly stage: string;
   /** Steps of the stage done. */
   readonly step: number;
   /** Seed it is trained with. */
@@ -44,7 +49,7 @@ export interface EvaluationRow {
 /** The last evaluations of all seeds of a stage, or of one variant in it. */
 export interface EvaluationStatistics extends SeedStatistics {
   /** Stage whose policies they are. */
-  readonly stage: StageName;
+  readonly stage: string;
   /** Name of the variant in a sweep's policy stage, else null. */
   readonly variant: string | null;
   /** Seeds in the order of `values`. */
@@ -53,29 +58,30 @@ export interface EvaluationStatistics extends SeedStatistics {
   readonly quantity: "score" | "return";
 }
 
-/** What the policies of the stages are called. */
-const policyNames: readonly (readonly [stage: StageName, name: string])[] = [
-  ["critic", "IQL"],
-  ["policy", "SRPO"],
-];
-
 /** Evaluates the policies of a run. */
 export class Evaluations {
+  readonly #algorithm: Algorithm;
   readonly #task: Task;
   readonly #episodes: number;
   readonly #dataReturn: number | null;
   readonly #rows: EvaluationRow[] = [];
 
-  private constructor(task: Task, episodes: number, data: number | null) {
+  private constructor(algorithm: Algorithm, task: Task, episodes: number, data: number | null) {
+    this.#algorithm = algorithm;
     this.#task = task;
     this.#episodes = episodes;
     this.#dataReturn = data;
   }
 
-  /** Evaluations of `task`; null where none are wanted or there is no such environment. */
-  static open(task: Task, data: OfflineDataset, episodes: number): Evaluations | null {
+  /** Evaluations on `task`; null where none are wanted or there is no such environment. */
+  static open(
+    algorithm: Algorithm,
+    task: Task,
+    data: OfflineDataset,
+    episodes: number,
+  ): Evaluations | null {
     if (episodes === 0 || !environments.has(task.name)) return null;
-    return new Evaluations(task, episodes, dataReturn(task, data));
+    return new Evaluations(algorithm, task, episodes, dataReturn(task, data));
   }
 
   /** Whether anything was evaluated. */
@@ -88,23 +94,25 @@ export class Evaluations {
     return this.#rows;
   }
 
-  /** Evaluates the policy in each replica's checkpoint of a stage. */
+  /** The stages that have an actor, with what tables call it. */
+  get #evaluated(): readonly (readonly [stage: string, title: string])[] {
+    const { stages, actors } = this.#algorithm;
+    return stages.flatMap(({ name, evaluated }) => {
+      const actor = actors.find((each) => each.name === evaluated);
+      return actor === undefined ? [] : [[name, actor.title] as const];
+    });
+  }
+
+  /** Evaluates the stage's actor with each replica's checkpoint of the stage. */
   async look(
-    stage: StageName,
+    stage: string,
     step: number,
     checkpoints: readonly Uint8Array[],
-    replicas: readonly Pick<Replica, "seed" | "variant">[],
+    replicas: readonly Pick<Replica, "seed" | "variant" | "directory">[],
   ): Promise<Record<string, readonly number[]>> {
     const rows: EvaluationRow[] = [];
     for (const [place, bytes] of checkpoints.entries()) {
-      const { tensors } = decode(bytes, `${stage} checkpoint`);
-      const own = [...tensors].filter(([name]) => name.startsWith("policy.net."))
-        .map(([name, tensor]) => [name.slice("policy.".length), tensor] as const);
-      const episodes = await evaluateInWorker({
-        policy: { source: `the ${stage} stage's policy`, tensors: new Map(own) },
-        task: this.#task.name,
-        seeds: evaluationSeeds(0, this.#episodes),
-      });
+      const episodes = await this.#play(stage, bytes, replicas[place]!.directory);
       const found = summarize(this.#task.name, episodes, referenceReturn(this.#task.name));
       rows.push({
         stage,
@@ -129,12 +137,38 @@ export class Evaluations {
     };
   }
 
+  /** Plays the episodes of an evaluation with the stage's actor. */
+  async #play(stage: string, checkpoint: Uint8Array, directory: RunDirectory): Promise<Episode[]> {
+    const algorithm = this.#algorithm;
+    const { evaluated } = stageOf(algorithm, stage);
+    const actor = algorithm.actors.find(({ name }) => name === evaluated)!;
+    const checkpoints = Object.fromEntries(actor.needs.map((each) => {
+      const path = directory.checkpoint(each);
+      const bytes = each === stage ? checkpoint : Deno.readFileSync(path);
+      return [each, { source: path, tensors: decode(bytes, path).tensors }];
+    }));
+    const options = optionsOf(actor);
+    const task = this.#task.name;
+    const seeds = evaluationSeeds(0, this.#episodes);
+    // A worker can load an algorithm only where it is registered.
+    return algorithms.get(algorithm.name) === algorithm
+      ? await evaluateInWorker({
+        algorithm: algorithm.name,
+        actor: actor.name,
+        checkpoints,
+        options,
+        task,
+        seeds,
+      })
+      : await evaluateHere(actor.act(checkpoints, options), task, seeds);
+  }
+
   /**
    * Statistics over seeds of the last evaluations, for each stage and variant, ordered by stage and
    * otherwise as they were evaluated.
    */
   statistics(): EvaluationStatistics[] {
-    return policyNames.flatMap(([stage]) => {
+    return this.#evaluated.flatMap(([stage]) => {
       const last = this.#last(stage);
       const quantity = last.every(({ score }) => score !== null) ? "score" : "return";
       return distinct(last.map(({ variant }) => variant)).map((variant) => {
@@ -159,7 +193,7 @@ export class Evaluations {
   }
 
   /** The last evaluation of each seed and variant in a stage. */
-  #last(stage: StageName): EvaluationRow[] {
+  #last(stage: string): EvaluationRow[] {
     const rows = this.#rows.filter((row) => row.stage === stage);
     const last = new Map(rows.map((row) => [`${row.seed} ${row.variant}`, row]));
     return [...last.values()];
@@ -167,11 +201,12 @@ export class Evaluations {
 
   #statisticsTable(): string {
     const statistics = this.statistics();
+    const titles = new Map(this.#evaluated);
     const quantity = statistics[0]!.quantity === "score" ? "D4RL score" : "return";
     const table = formatTable(
-      ["policy", "of each seed", `${quantity}, mean ± std`, "interquartile mean", "95 % interval"],
+      ["actor", "of each seed", `${quantity}, mean ± std`, "interquartile mean", "95 % interval"],
       statistics.map(({ stage, variant, values, mean, std, interquartileMean, interval }) => [
-        named(policyNames.find(([each]) => each === stage)![1], variant),
+        named(titles.get(stage)!, variant),
         values.map((value) => value.toFixed(1)).join(" "),
         `${mean.toFixed(1)} ± ${std.toFixed(1)}`,
         interquartileMean.toFixed(1),
@@ -206,7 +241,7 @@ export class Evaluations {
     if (this.#dataReturn !== null) {
       lines.push(line("data", "", this.#dataReturn, null, [score(this.#dataReturn), ...blank]));
     }
-    for (const [stage, name] of policyNames) {
+    for (const [stage, name] of this.#evaluated) {
       for (const last of this.#last(stage)) {
         const { seed, variant } = last;
         const rows = this.#rows.filter((row) =>
@@ -232,7 +267,7 @@ export class Evaluations {
       }
     }
     return formatTable(
-      ["policy", "seed", "return", "D4RL score", ...(maze ? ["reached the goal"] : [])],
+      ["actor", "seed", "return", "D4RL score", ...(maze ? ["reached the goal"] : [])],
       lines,
     );
   }

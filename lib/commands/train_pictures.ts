@@ -1,18 +1,19 @@
 /**
  * The pictures a run leaves: its training curves, of a sweep the scores of its variants, and of a 2-D
- * maze where the data lie, what the critic holds of each place, and where the policy goes.
+ * maze where the data lie, what value each place has, and where the policy goes.
  *
  * @module
  */
 import { existsSync } from "node:fs";
 import type { Task } from "../data/catalog.ts";
 import type { OfflineDataset } from "../data/dataset.ts";
-import { mazes } from "../envs/mazes.ts";
-import { networkPolicy } from "../envs/policies.ts";
+import { type Maze, mazes } from "../envs/mazes.ts";
+import type { Algorithm } from "../algorithms/algorithm.ts";
+import type { Policy } from "../algorithms/policies.ts";
 import { makeEnvironment } from "../envs/registry.ts";
+import { RandomStream } from "../envs/random.ts";
 import { rollout } from "../envs/rollout.ts";
 import { evaluationSeeds } from "../envs/seeds.ts";
-import { Mlp } from "../nn/host/mlp.ts";
 import type { NamedTensors } from "../nn/host/tensors.ts";
 import { curvesOf, curvesPicture } from "../report/curves.ts";
 import { mazePicture, mazePoints } from "../report/maze.ts";
@@ -21,7 +22,7 @@ import { writeAtomic } from "../runs/files.ts";
 import { readMetrics } from "../runs/metrics.ts";
 import { decode } from "../runs/safetensors.ts";
 import { type Replica, type ReplicaAxes, replicasOf } from "../runs/replicas.ts";
-import type { Variant } from "../algorithms/srpo/variants.ts";
+import { optionsOf } from "../runs/trained.ts";
 import type { Evaluations, EvaluationStatistics } from "./train_evaluation.ts";
 
 /** Points per cell of the value's and the actions' fields. */
@@ -40,7 +41,7 @@ export async function drawRun(
   data: OfflineDataset,
   evaluations: Evaluations | null,
 ): Promise<string[]> {
-  const { directory: run, variants } = axes;
+  const { directory: run, algorithm, variants } = axes;
   const written: string[] = [];
   const write = async (name: string, svg: string) => {
     await writeAtomic(run.picture(name), svg);
@@ -50,74 +51,115 @@ export async function drawRun(
   // A run whose stages all came from the cache, without an environment, measured nothing.
   const rows = existsSync(run.metrics) ? readMetrics(run.metrics) : [];
   await write("curves", curvesPicture(task.name, curvesOf([rows], names)));
-  const points = sweepPoints(variants, evaluations?.statistics() ?? []);
+  const points = sweepPoints(axes, evaluations?.statistics() ?? []);
   if (points.length > 0) {
     const quantity = points[0]!.quantity === "score" ? "D4RL score" : "return";
-    await write("sweep", sweepPicture(`${task.name}: policies of the sweep`, quantity, points));
+    const title = `${task.name}: policies of the sweep`;
+    await write("sweep", sweepPicture(title, quantity, algorithm.sweeps, points));
   }
-  const [first] = replicasOf(axes, "critic") as [Replica];
-  const [acting] = replicasOf(axes, "policy") as [Replica];
-  const critic = readTensors(first.directory.checkpoint("critic"));
-  const policy = readTensors(acting.directory.policy);
-  if (task.family === "maze2d" && critic !== null && policy !== null) {
-    await write("maze", await mazeOf(task, data, critic, policy));
+  if (task.family === "maze2d") {
+    const value = valueOf(axes);
+    const policy = policyOf(axes);
+    if (value !== null && policy !== null) {
+      await write("maze", await mazeOf(task, data, value, policy));
+    }
   }
   return written;
 }
 
 /** The variants that were evaluated, with their statistics. */
 function sweepPoints(
-  variants: readonly Variant[],
+  { algorithm, variants }: ReplicaAxes,
   statistics: readonly EvaluationStatistics[],
 ): (SweepPoint & Pick<EvaluationStatistics, "quantity">)[] {
   return variants.flatMap(({ name, hyperparameters }) => {
-    const found = statistics.find(({ stage, variant }) => stage === "policy" && variant === name);
-    return found === undefined ? [] : [{ ...hyperparameters, ...found }];
+    // The last stage that has variants is the one they are compared by.
+    const found = statistics.findLast(({ variant }) => variant === name);
+    if (found === undefined) return [];
+    const at = Object.fromEntries(
+      algorithm.sweeps.map((
+        { hyperparameter },
+      ) => [hyperparameter, hyperparameters[hyperparameter]!]),
+    );
+    return [{ ...found, at }];
   });
+}
+
+type StateValue = ReturnType<NonNullable<Algorithm["value"]>["of"]>;
+
+/** The state value that the first replica learned; null where there is none. */
+function valueOf(axes: ReplicaAxes): StateValue | null {
+  const { value, stages } = axes.algorithm;
+  const stage = stages.find(({ name }) => name === value?.stage);
+  if (value === undefined || stage === undefined) return null;
+  const [first] = replicasOf(axes, stage) as [Replica];
+  const checkpoint = readTensors(first.directory.checkpoint(stage.name));
+  return checkpoint === null ? null : value.of(checkpoint);
+}
+
+/** The first replica's policy; null where not all of it was trained. */
+function policyOf({ algorithm, ...axes }: ReplicaAxes): Policy | null {
+  const [actor] = algorithm.actors;
+  const last = algorithm.stages.findLast(({ name }) => actor?.needs.includes(name));
+  if (actor === undefined || last === undefined) return null;
+  const [{ directory }] = replicasOf({ algorithm, ...axes }, last) as [Replica];
+  const checkpoints = actor.needs.map((stage) =>
+    [stage, readTensors(directory.checkpoint(stage))] as const
+  );
+  if (checkpoints.some(([, tensors]) => tensors === null)) return null;
+  const tensors = Object.fromEntries(checkpoints) as Record<string, NamedTensors>;
+  return actor.act(tensors, optionsOf(actor));
 }
 
 async function mazeOf(
   task: Task,
   data: OfflineDataset,
-  critic: NamedTensors,
-  policy: NamedTensors,
+  value: StateValue,
+  policy: Policy,
 ): Promise<string> {
   const name = task.name.replace(/(-dense)?-v\d+$/, "");
   const maze = mazes.get(name);
   if (!maze) throw new Error(`drawRun: no maze "${name}"`);
-  const actor = new Mlp(policy, "net", "tanh");
   const positions = new Float32Array(2 * data.rows);
   for (let row = 0; row < data.rows; row++) {
     positions.set(data.observations.subarray(4 * row, 4 * row + 2), 2 * row);
   }
+  const resting = Float32Array.from(atRest(maze, valuePoints));
   return mazePicture({
     maze,
     title: `${task.name}: data, value and policy`,
     positions,
     value: {
       perCell: valuePoints,
-      at: atRest(new Mlp(critic, "vf.v", "none"), mazePoints(maze, valuePoints)),
+      at: value(resting, resting.length / 4),
     },
-    actions: { perCell: actionPoints, at: atRest(actor, mazePoints(maze, actionPoints)) },
-    trajectories: await trajectories(task.name, actor),
+    actions: { perCell: actionPoints, at: actionsAt(atRest(maze, actionPoints), policy) },
+    trajectories: await trajectories(task.name, policy),
   });
 }
 
-/** What a network gives at points without velocity. */
-function atRest(network: Mlp, points: Float64Array): Float32Array {
-  const rows = points.length / 2;
-  const input = new Float32Array(4 * rows);
-  for (let row = 0; row < rows; row++) {
-    input.set([points[2 * row]!, points[2 * row + 1]!], 4 * row);
+/** States without velocity at a maze's points, `[points, 4]`. */
+function atRest(maze: Maze, perCell: number): Float64Array {
+  const points = mazePoints(maze, perCell);
+  const states = new Float64Array(2 * points.length);
+  for (let row = 0; row < points.length / 2; row++) {
+    states.set(points.subarray(2 * row, 2 * row + 2), 4 * row);
   }
-  return network.forward(input, rows).slice(0, rows * network.outputs);
+  return states;
 }
 
-async function trajectories(task: string, actor: Mlp): Promise<number[][]> {
+/** A policy's actions in states; of one that draws, with a stream for each state. */
+function actionsAt(states: Float64Array, policy: Policy): Float64Array {
+  const rows = states.length / policy.observationSize;
+  const random = Array.from({ length: rows }, (_, row) => new RandomStream(row));
+  return policy.act(states, random).slice();
+}
+
+async function trajectories(task: string, policy: Policy): Promise<number[][]> {
   const lines: number[][] = Array.from({ length: paths }, () => []);
   const environment = await makeEnvironment(task, paths);
   try {
-    await rollout(environment, networkPolicy(actor), evaluationSeeds(0, paths), {
+    await rollout(environment, policy, evaluationSeeds(0, paths), {
       positions: (episodes, qpos) =>
         episodes.forEach((episode, i) => lines[episode]!.push(qpos[2 * i]!, qpos[2 * i + 1]!)),
     });

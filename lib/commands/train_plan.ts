@@ -11,47 +11,43 @@ import { UserError } from "../errors.ts";
 import { matmulVariants, type Target, targetOf } from "../gpu/target.ts";
 import { readCheckpoint } from "../runs/checkpoint.ts";
 import { openRunDirectory, type RunConfig, RunDirectory } from "../runs/directory.ts";
+import type { Algorithm, StageDefinition, Sweep, Variant } from "../algorithms/algorithm.ts";
+import type { HyperparameterValues, Preset } from "../algorithms/hyperparameters.ts";
+import { algorithms, defaultAlgorithm, findAlgorithm } from "../algorithms/registry.ts";
+import { stageOf, variantsOf } from "../runs/replicas.ts";
 import {
-  type Hyperparameters,
-  hyperparametersFor,
-  type Preset,
-  presets,
-  weightings,
-} from "../algorithms/srpo/hyperparameters.ts";
-import { type StageName, stageNames } from "../algorithms/srpo/stage.ts";
-import { batchSizeOf, stepsOf } from "../algorithms/srpo/training.ts";
-import { type Sweep, type Variant, variantsOf } from "../algorithms/srpo/variants.ts";
-import {
-  boolean,
   choice,
+  type CommandLine,
+  type FlagTable,
   type FlagValues,
   integer,
-  list,
   maxSeed,
-  number,
+  parseFlags,
   seeds,
   text,
   toggle,
 } from "./flags.ts";
-import { hyperparameterFlags, hyperparameterOverrides } from "./hyperparameter_flags.ts";
+import {
+  hyperparameterFlags,
+  hyperparameterOverrides,
+  sweepFlags,
+  sweepOf,
+} from "./hyperparameter_flags.ts";
 
 /** What is trained where nothing is named: the sample that comes with the project. */
 const demoTask = "maze2d-umaze-v1";
 
-const sweeps = { group: "Sweeps: policies from one critic and one behavior model" };
-
-/** `train` as it is called. */
-export const trainCommand = {
-  name: "train",
-  summary: "Trains critic, behavior model and policy on a data set. Without arguments: the demo, " +
-    `${demoTask} with --preset quick.`,
-  positionals: [{
-    name: "task or file",
-    optional: true,
-    help: "A D4RL task (hopper-medium-v2, …), or an HDF5 file of D4RL's layout; several files, " +
-      "joined with commas, are one data set",
-  }],
-  flags: {
+/** The flags of `train` that all algorithms share, before those that an algorithm adds. */
+function sharedFlags({ hyperparameters: { presets }, stages }: Algorithm) {
+  const builtOn = stages.filter(({ needs }) => needs.length > 0).map(({ name }) => name);
+  return {
+    algorithm: choice(
+      "What is trained; with --help, whose flags are shown",
+      [...algorithms.keys()],
+      {
+        shown: defaultAlgorithm.name,
+      },
+    ),
     task: text("Task whose hyperparameters and environment are used, for data given as a file", {
       valueName: "TASK",
     }),
@@ -60,16 +56,14 @@ export const trainCommand = {
     }),
     seed: integer("Seed of everything random", { max: maxSeed, shown: "0" }),
     seeds: seeds("Several seeds, trained together in one run"),
-    stage: choice("Train one stage only", stageNames, { shown: "all three" }),
+    stage: choice("Train one stage only", stages.map(({ name }) => name), { shown: "all" }),
     from: text(
-      "Run whose critic and behavior model serve --stage policy, each seed's for that seed; data, " +
-        "seeds and hyperparameters are that run's too unless they are given",
+      `Run whose earlier stages serve --stage ${
+        builtOn.join(" or ")
+      }, each seed's for that seed; ` +
+        "data, seeds and hyperparameters are that run's too unless they are given",
       { valueName: "DIR" },
     ),
-    critic: text("Critic checkpoint for --stage policy, for all seeds", { valueName: "FILE" }),
-    behavior: text("Behavior checkpoint for --stage policy, for all seeds", {
-      valueName: "FILE",
-    }),
     out: text("Folder of the run", { valueName: "DIR", shown: "runs/<task>-<seed>-<n>" }),
     resume: text("Continue the run in this folder", { valueName: "DIR" }),
     "no-cache": toggle(
@@ -91,24 +85,71 @@ export const trainCommand = {
         "of the run",
     ),
     json: toggle("Print one JSON object as the last line"),
-    betas: list("A policy for each temperature β", number("", { ...sweeps, min: 0, max: 1000 })),
-    weightings: list(
-      "A policy for each weight ω(t)",
-      choice("", weightings, sweeps),
-    ),
-    baselines: list(
-      "A policy with the noise subtracted from its prediction, one without, or both",
-      boolean("", sweeps),
-    ),
-    ...hyperparameterFlags,
-  },
-} as const;
+  } as const;
+}
+
+/** Values of the flags that all algorithms share. */
+type SharedFlags = FlagValues<ReturnType<typeof sharedFlags>>;
 
 /** Values of `train`'s flags. */
-export type TrainFlags = FlagValues<typeof trainCommand.flags>;
+export type TrainFlags = SharedFlags & FlagValues<FlagTable>;
+
+/** `train` as it is called for an algorithm. */
+export function trainCommand(algorithm: Algorithm): CommandLine<FlagTable> {
+  const products = algorithm.stages.map(({ product }) => product);
+  const earlier = algorithm.stages.filter((stage) => usersOf(algorithm, stage).length > 0);
+  return {
+    name: "train",
+    summary: `Trains ${listed(products)} on a data set (${algorithm.title}: ` +
+      `${algorithm.citation}). Without arguments: the demo, ${demoTask} with --preset quick.`,
+    positionals: [{
+      name: "task or file",
+      optional: true,
+      help: "A D4RL task (hopper-medium-v2, …), or an HDF5 file of D4RL's layout; several files, " +
+        "joined with commas, are one data set",
+    }],
+    flags: {
+      ...sharedFlags(algorithm),
+      ...Object.fromEntries(earlier.map((stage) => [
+        stage.name,
+        text(
+          `Checkpoint of the ${stage.product} for --stage ` +
+            `${usersOf(algorithm, stage).join(" or ")}, for all seeds`,
+          { valueName: "FILE" },
+        ),
+      ])),
+      ...sweepFlags(algorithm),
+      ...hyperparameterFlags(algorithm),
+    },
+  };
+}
+
+/**
+ * Reads the command line of `train`: first which algorithm is meant, then the flags that it has.
+ *
+ * @throws {UserError} On an unknown algorithm or flag, or an unfit value.
+ */
+export function parseTrain(args: readonly string[]): {
+  readonly algorithm: Algorithm;
+  readonly parsed: "help" | { readonly what: string | undefined; readonly flags: TrainFlags };
+} {
+  const at = args.findIndex((arg) => /^--algorithm(=|$)/.test(arg));
+  const name = at < 0 ? undefined : args[at]!.split("=", 2)[1] ?? args[at + 1];
+  const algorithm = findAlgorithm(name);
+  const parsed = parseFlags(trainCommand(algorithm), args);
+  return {
+    algorithm,
+    parsed: parsed === "help" ? parsed : {
+      what: parsed.positionals[0],
+      flags: parsed.flags as TrainFlags,
+    },
+  };
+}
 
 /** What a run is about. */
 export interface Plan {
+  /** What is trained. */
+  readonly algorithm: Algorithm;
   /** Task whose environment is played in, and whose hyperparameters are the defaults. */
   readonly task: Task;
   /** Files of the data set. */
@@ -116,7 +157,7 @@ export interface Plan {
   /** What is known of the data: their hash, and the run that was trained on them. */
   readonly expected?: { readonly sha256: string; readonly run: string };
   /** What all seeds and variants share. */
-  readonly hyperparameters: Hyperparameters;
+  readonly hyperparameters: HyperparameterValues;
   /** The lists that are swept, empty where none is. */
   readonly sweep: Sweep;
   /** All combinations of them. */
@@ -124,9 +165,9 @@ export interface Plan {
   /** Seeds that are trained side by side. */
   readonly seeds: readonly number[];
   /** Stages that are trained, in order. */
-  readonly stages: readonly StageName[];
+  readonly stages: readonly string[];
   /** Checkpoint files that stand in for stages, by stage; each holds at least its networks. */
-  readonly given: Readonly<Partial<Record<StageName, (seed: number) => string>>>;
+  readonly given: Readonly<Record<string, (seed: number) => string>>;
   /** Kernel variants, where they are no longer to be chosen. */
   readonly target?: Target;
   /** The directory of the run that is continued. */
@@ -141,27 +182,31 @@ export interface Plan {
  * @throws {UserError} On flags that do not fit each other, data or checkpoints that are not there.
  */
 export async function makePlan(
+  algorithm: Algorithm,
   what: string | undefined,
   flags: TrainFlags,
   args: readonly string[],
 ): Promise<Plan> {
   return flags.resume === undefined
-    ? await planFromFlags(what, flags)
+    ? await planFromFlags(algorithm, what, flags)
     : await planFromRun(flags.resume, what, args);
 }
 
 /** Refuses data that cannot be trained on, or are other data than the run is about. */
 export function checkData(plan: Plan, data: OfflineDataset, sha256: string): void {
-  const { paths, expected, hyperparameters: h, stages } = plan;
+  const { algorithm, paths, expected, hyperparameters: h, stages } = plan;
   checkFit(data, plan.task);
   for (const stage of stages) {
-    const rows = batchSizeOf(stage, h);
+    const { batchSize } = stageOf(algorithm, stage);
+    const rows = Number(h[batchSize]);
     if (data.transitions.length < rows) {
       throw new UserError(
         `${
           paths.join(", ")
         } has ${data.transitions.length} transitions, fewer than one minibatch ` +
-          `of the ${stage} stage (${rows} rows); lower --${stage}-batch-size`,
+          `of the ${stage} stage (${rows} rows); lower --${
+            algorithm.hyperparameters.flagName(batchSize)
+          }`,
       );
     }
   }
@@ -173,14 +218,25 @@ export function checkData(plan: Plan, data: OfflineDataset, sha256: string): voi
   }
 }
 
-async function planFromFlags(what: string | undefined, flags: TrainFlags): Promise<Plan> {
+async function planFromFlags(
+  algorithm: Algorithm,
+  what: string | undefined,
+  flags: TrainFlags,
+): Promise<Plan> {
+  const { hyperparameters: table, stages } = algorithm;
   if (flags.seed !== undefined && flags.seeds !== undefined) {
     throw new UserError("--seed and --seeds are both given; give one of them");
   }
-  const sweep = sweepOf(flags);
-  checkSources(flags);
+  const sweep = sweepOf(algorithm, flags);
+  checkSweep(algorithm, sweep, flags);
+  checkSources(algorithm, flags);
   const { from } = flags;
   const base = from === undefined ? null : new RunDirectory(from).readConfig();
+  if (base !== null && findAlgorithm(base.algorithm) !== algorithm) {
+    throw new UserError(
+      `${from} is a run of ${base.algorithm}; its stages do not serve --algorithm ${algorithm.name}`,
+    );
+  }
   const preset: Preset = flags.preset ?? (what === undefined ? "quick" : "paper");
   const source = await sourceOf(what, flags, base);
   if (source.task === null) {
@@ -191,69 +247,100 @@ async function planFromFlags(what: string | undefined, flags: TrainFlags): Promi
         "example --task hopper-medium-v2",
     );
   }
-  const hyperparameters = hyperparametersFor(source.task, preset, {
-    ...base?.hyperparameters,
-    ...hyperparameterOverrides(flags),
-    ...(sweep.betas && { beta: sweep.betas[0]! }),
+  const hyperparameters = table.valuesFor(source.task, preset, {
+    ...base?.hyperparameters as HyperparameterValues | undefined,
+    ...hyperparameterOverrides(table, flags),
+    ...firstOf(algorithm, sweep),
   });
   const seeds = flags.seeds ?? (flags.seed === undefined ? base?.seeds ?? [0] : [flags.seed]);
   return {
+    algorithm,
     task: source.task,
     paths: source.paths,
     ...(base && { expected: { sha256: base.data.sha256, run: from! } }),
     hyperparameters,
     sweep,
-    variants: variantsOf(hyperparameters, sweep),
+    variants: variantsOf(algorithm, hyperparameters, sweep),
     seeds,
-    stages: flags.stage === undefined ? stageNames : [flags.stage],
+    stages: flags.stage === undefined ? stages.map(({ name }) => name) : [flags.stage],
     ...(flags.matmul !== undefined && flags.matmul !== "auto" && {
       target: targetOf(flags.matmul),
     }),
-    given: base === null ? givenFiles(flags) : givenRun(from!, base, seeds),
+    given: base === null
+      ? givenFiles(algorithm, flags)
+      : givenRun(from!, base, seeds, stageOf(algorithm, flags.stage!).needs, algorithm),
   };
 }
 
-/** The lists to sweep. */
-function sweepOf(flags: TrainFlags): Sweep {
-  for (
-    const [several, one] of [
-      ["betas", "beta"],
-      ["weightings", "weighting"],
-      ["baselines", "subtract-baseline"],
-    ] as const
-  ) {
-    if (flags[several] === undefined) continue;
-    if ((flags as Readonly<Record<string, unknown>>)[one] !== undefined) {
-      throw new UserError(`--${several} and --${one} are both given; give one of them`);
+/** Stages that take over the networks of `stage`. */
+function usersOf({ stages }: Algorithm, { name }: StageDefinition): string[] {
+  return stages.filter(({ needs }) => needs.includes(name)).map((stage) => stage.name);
+}
+
+/** `critic, behavior model and policy`. */
+function listed(words: readonly string[]): string {
+  return words.length < 2
+    ? words.join()
+    : `${words.slice(0, -1).join(", ")} and ${words[words.length - 1]}`;
+}
+
+/** The first value of every list that is swept. */
+function firstOf({ sweeps }: Algorithm, sweep: Sweep): HyperparameterValues {
+  return Object.fromEntries(
+    sweeps.filter(({ list }) => sweep[list] !== undefined)
+      .map(({ list, hyperparameter }) => [hyperparameter, sweep[list]![0]!]),
+  );
+}
+
+/** Refuses lists that are given beside a single value, or for a stage that is not trained. */
+function checkSweep(
+  { sweeps, stages, hyperparameters: table }: Algorithm,
+  sweep: Sweep,
+  flags: TrainFlags,
+): void {
+  for (const { list, hyperparameter } of sweeps) {
+    if (sweep[list] === undefined) continue;
+    const one = table.flagName(hyperparameter);
+    if (flags[one] !== undefined) {
+      throw new UserError(`--${list} and --${one} are both given; give one of them`);
     }
-    if (flags.stage !== undefined && flags.stage !== "policy") {
+    const swept = stages.filter(({ over }) => over === "variants").map(({ name }) => name);
+    if (flags.stage !== undefined && !swept.includes(flags.stage)) {
       throw new UserError(
-        `--${several} is about the policy stage; leave out --stage ${flags.stage}`,
+        `--${list} is about the ${listed(swept)} stage; leave out --stage ${flags.stage}`,
       );
     }
   }
-  const { betas, weightings, baselines } = flags;
-  return {
-    ...(betas && { betas }),
-    ...(weightings && { weightings }),
-    ...(baselines && { baselines }),
-  };
 }
 
 /** Refuses flags that name too few, too many or useless checkpoints. */
-function checkSources({ stage, from, critic, behavior, preset }: TrainFlags): void {
-  const files = { critic, behavior };
-  for (const [name, value] of Object.entries({ from, ...files })) {
-    if (value !== undefined && stage !== "policy") {
-      throw new UserError(`--${name} goes with --stage policy`);
+function checkSources(algorithm: Algorithm, flags: TrainFlags): void {
+  const { stage, from, preset } = flags;
+  const needs = stage === undefined ? [] : stageOf(algorithm, stage).needs;
+  const products = listed(needs.map((each) => `the ${stageOf(algorithm, each).product}`));
+  if (from !== undefined && needs.length === 0) {
+    const builtOn = algorithm.stages.filter((each) => each.needs.length > 0);
+    throw new UserError(
+      builtOn.length === 0
+        ? `--from is of no use: no stage of ${algorithm.name} builds on another`
+        : `--from goes with ${listed(builtOn.map(({ name }) => `--stage ${name}`))}`,
+    );
+  }
+  for (const earlier of algorithm.stages) {
+    const { name } = earlier;
+    const users = usersOf(algorithm, earlier);
+    if (users.length > 0 && flags[name] !== undefined && !needs.includes(name)) {
+      throw new UserError(`--${name} goes with ${listed(users.map((user) => `--stage ${user}`))}`);
     }
-    if (value !== undefined && name !== "from" && from !== undefined) {
-      throw new UserError(`--from gives critic and behavior model both; leave out --${name}`);
+  }
+  for (const name of needs) {
+    if (flags[name] !== undefined && from !== undefined) {
+      throw new UserError(`--from gives ${products}; leave out --${name}`);
     }
-    if (value === undefined && name !== "from" && from === undefined && stage === "policy") {
+    if (flags[name] === undefined && from === undefined) {
       throw new UserError(
-        "--stage policy needs a critic and a behavior model: --from DIR, or --critic FILE and " +
-          `--behavior FILE; --${name} is missing`,
+        `--stage ${stage} needs ${products}: --from DIR, or ` +
+          `${listed(needs.map((each) => `--${each} FILE`))}; --${name} is missing`,
       );
     }
   }
@@ -272,30 +359,35 @@ async function sourceOf(
     : await resolveData(what ?? demoTask, flags.task);
 }
 
-function givenFiles({ critic, behavior }: TrainFlags): Plan["given"] {
-  for (const path of [critic, behavior]) if (path !== undefined) readCheckpoint(path);
-  return {
-    ...(critic !== undefined && { critic: () => critic }),
-    ...(behavior !== undefined && { behavior: () => behavior }),
-  };
+/** Checkpoint files by the flags of the stages. */
+function givenFiles(algorithm: Algorithm, flags: TrainFlags): Plan["given"] {
+  const given = algorithm.stages.filter((stage) => usersOf(algorithm, stage).length > 0)
+    .map(({ name }) => [name, flags[name]] as const)
+    .filter((entry): entry is [string, string] => entry[1] !== undefined);
+  for (const [, path] of given) readCheckpoint(path);
+  return Object.fromEntries(given.map(([name, path]) => [name, () => path]));
 }
 
 /** Checkpoints of another run, each seed's for that seed. */
-function givenRun(path: string, base: RunConfig, seeds: readonly number[]): Plan["given"] {
+function givenRun(
+  path: string,
+  base: RunConfig,
+  seeds: readonly number[],
+  needs: readonly string[],
+  algorithm: Algorithm,
+): Plan["given"] {
   const run = new RunDirectory(path);
   const unknown = seeds.find((seed) => !base.seeds.includes(seed));
   if (unknown !== undefined) {
     throw new UserError(
-      `${path} has no seed ${unknown}, only ${
-        base.seeds.join(", ")
-      }; to serve several seeds from ` +
-        "one critic and behavior model give them with --critic and --behavior",
+      `${path} has no seed ${unknown}, only ${base.seeds.join(", ")}; to serve several seeds ` +
+        `from the same checkpoints give them with ${listed(needs.map((name) => `--${name}`))}`,
     );
   }
-  const of = (stage: StageName) => (seed: number) =>
+  const of = (stage: string) => (seed: number) =>
     (base.seeds.length === 1 ? run : run.replica(seed)).checkpoint(stage);
-  for (const stage of ["critic", "behavior"] as const) {
-    const steps = stepsOf(stage, base.hyperparameters as unknown as Hyperparameters);
+  for (const stage of needs) {
+    const steps = Number(base.hyperparameters[stageOf(algorithm, stage).steps]);
     for (const seed of seeds) {
       const { path: file, step } = readCheckpoint(of(stage)(seed));
       if (step !== null && step < steps) {
@@ -305,7 +397,7 @@ function givenRun(path: string, base: RunConfig, seeds: readonly number[]): Plan
       }
     }
   }
-  return { critic: of("critic"), behavior: of("behavior") };
+  return Object.fromEntries(needs.map((stage) => [stage, of(stage)]));
 }
 
 /** The plan of a run that is continued: everything as it was started with. */
@@ -333,17 +425,19 @@ async function planFromRun(
   const directory = openRunDirectory(path);
   const config = directory.readConfig();
   const { matmul, matmulLanes } = config.adapter as unknown as Target;
-  const hyperparameters = config.hyperparameters as unknown as Hyperparameters;
-  const sweep: Sweep = config.sweep ?? {};
+  const algorithm = findAlgorithm(config.algorithm);
+  const hyperparameters = config.hyperparameters as HyperparameterValues;
+  const sweep = (config.sweep ?? {}) as Sweep;
   return {
+    algorithm,
     task: findTask(config.task),
     paths: (await resolveData(config.data.file, config.task)).paths,
     expected: { sha256: config.data.sha256, run: path },
     hyperparameters,
     sweep,
-    variants: variantsOf(hyperparameters, sweep),
+    variants: variantsOf(algorithm, hyperparameters, sweep),
     seeds: config.seeds,
-    stages: config.stages as StageName[],
+    stages: config.stages,
     given: {},
     target: { matmul, matmulLanes },
     resumed: directory,

@@ -3,9 +3,9 @@
  *
  * @module
  */
+import type { Policy } from "../algorithms/policies.ts";
 import { UserError } from "../errors.ts";
 import type { EnvironmentBatch, EnvironmentSpec } from "./environment.ts";
-import type { Policy } from "./policies.ts";
 import { RandomStream } from "./random.ts";
 import { checkSizes } from "./rollout.ts";
 import { episodeSeed, policySeed } from "./seeds.ts";

@@ -9,8 +9,14 @@ import type { Episode } from "./rollout.ts";
 
 /** What is to be evaluated. */
 export interface EvaluationRequest {
-  /** The policy's tensors, `net.0.weight`, `net.0.bias`, `net.2.weight`, …: ReLU between, tanh last. */
-  readonly policy: NamedTensors;
+  /** Name of a registered algorithm. */
+  readonly algorithm: string;
+  /** Name of one of its actors. */
+  readonly actor: string;
+  /** Tensors of the checkpoints that the actor needs, by stage. */
+  readonly checkpoints: Readonly<Record<string, NamedTensors>>;
+  /** Values of the actor's options. */
+  readonly options: Readonly<Record<string, number>>;
   /** A built-in environment's id, for example `hopper-medium-v2`. */
   readonly task: string;
   /** One for each episode; {@linkcode evaluationSeeds} gives them. */

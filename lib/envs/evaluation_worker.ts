@@ -3,25 +3,17 @@
  *
  * @module
  */
+import { findAlgorithm } from "../algorithms/registry.ts";
 import { UserError } from "../errors.ts";
-import { Mlp } from "../nn/host/mlp.ts";
 import type { EvaluationAnswer, EvaluationRequest } from "./evaluate_in_worker.ts";
-import { networkPolicy } from "./policies.ts";
-import { makeEnvironment } from "./registry.ts";
-import { rollout } from "./rollout.ts";
+import { evaluateHere } from "./evaluate_here.ts";
 
-/** Environments that are stepped together; more would only take more memory. */
-const batchSize = 32;
-
-async function answer({ policy, task, seeds }: EvaluationRequest): Promise<EvaluationAnswer> {
+async function answer(request: EvaluationRequest): Promise<EvaluationAnswer> {
   try {
-    const network = new Mlp(policy, "net", "tanh");
-    const environment = await makeEnvironment(task, Math.min(batchSize, seeds.length));
-    try {
-      return { episodes: await rollout(environment, networkPolicy(network), seeds) };
-    } finally {
-      await environment.close();
-    }
+    const { actors } = findAlgorithm(request.algorithm);
+    const actor = actors.find(({ name }) => name === request.actor)!;
+    const policy = actor.act(request.checkpoints, request.options);
+    return { episodes: await evaluateHere(policy, request.task, request.seeds) };
   } catch (error) {
     const forPerson = error instanceof UserError;
     const message = forPerson ? error.message : String((error as Error).stack ?? error);

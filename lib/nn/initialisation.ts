@@ -55,6 +55,29 @@ export function initialise(
   return values;
 }
 
+/** How the networks of a family start: values of one of them, `member`, for a seed. */
+export type Initial = (
+  shapes: readonly ParameterShape[],
+  seed: number,
+  member: number,
+) => ParameterValues;
+
+/**
+ * The values of {@linkcode initialise} for networks that are numbered from `first`. Families of one
+ * number start equal, as target networks do.
+ */
+export function numbered(first: number): Initial {
+  return (shapes, seed, member) => initialise(shapes, seed, first + member);
+}
+
+/** The values of {@linkcode initialFrequencies} for a family of one parameter, the frequencies. */
+export function frequencyValues(scale: number): Initial {
+  return (shapes, seed) => {
+    const [{ name, segments }] = shapes as [ParameterShape];
+    return new Map([[name, initialFrequencies(seed, segments[0]!, scale)]]);
+  };
+}
+
 /** Random Fourier frequencies, normal with the given scale. */
 export function initialFrequencies(seed: number, count: number, scale: number): Float32Array {
   return Float32Array.from(normal(seed, streams.fourier, 0, count), (z) => z * scale);

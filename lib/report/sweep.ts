@@ -1,24 +1,21 @@
 /**
- * The chart of a sweep: what the policies of its variants reach, over β as lines (the paper's Figure
- * 15), or without a sweep of β over the other lists as groups of bars (its Figure 8).
+ * The chart of a sweep: what the policies of its variants reach, over a list of numbers as lines (as the
+ * paper's Figure 15 over β), or without one over the other lists as groups of bars (its Figure 8).
  *
  * @module
  */
 // @ts-types="@types/d3-scale"
 import { scaleLinear, scaleLog } from "d3-scale";
-import type { Weighting } from "../algorithms/srpo/hyperparameters.ts";
+import type { Sweepable } from "../algorithms/algorithm.ts";
+import type { HyperparameterValues } from "../algorithms/hyperparameters.ts";
 import { axes, type Axis, type Box, legendEntry, seriesColor } from "./axes.ts";
 import type { SeedStatistics } from "./statistics.ts";
 import { element, label, picture, polyline } from "./svg.ts";
 
 /** One variant and what it reaches. */
 export interface SweepPoint extends Pick<SeedStatistics, "values" | "mean" | "std"> {
-  /** β. */
-  readonly beta: number;
-  /** ω(t). */
-  readonly weighting: Weighting;
-  /** Whether the noise is subtracted from its prediction. */
-  readonly subtractBaseline: boolean;
+  /** Values of the hyperparameters that can be swept, by name. */
+  readonly at: HyperparameterValues;
 }
 
 const plane = { left: 72, width: 460, height: 260 };
@@ -29,35 +26,34 @@ const legendHeight = 18;
  * a dot.
  *
  * @param quantity What the values are, for the axis.
+ * @param sweeps What can be swept.
  * @param points At least one variant.
  */
 export function sweepPicture(
   title: string,
   quantity: string,
+  sweeps: readonly Sweepable[],
   points: readonly SweepPoint[],
 ): string {
-  const betas = distinct(points.map(({ beta }) => beta)).sort((a, b) => a - b);
-  const weightings = distinct(points.map(({ weighting }) => weighting));
-  const baselines = distinct(points.map(({ subtractBaseline }) => subtractBaseline));
-  const overBeta = betas.length > 1;
-  // What is not along the axis tells the series apart.
-  const alongWeighting = !overBeta && weightings.length > 1;
-  const groupOf = (point: SweepPoint) =>
-    alongWeighting ? weightingText(point.weighting) : baselineText(point.subtractBaseline);
-  const seriesOf = ({ weighting, subtractBaseline }: SweepPoint) =>
-    [
-      ...(overBeta && weightings.length > 1 ? [weightingText(weighting)] : []),
-      ...((overBeta || alongWeighting) && baselines.length > 1
-        ? [baselineText(subtractBaseline)]
-        : []),
-    ].join(", ");
+  const swept = sweeps.filter(({ hyperparameter }) =>
+    distinct(points.map(({ at }) => at[hyperparameter])).length > 1
+  );
+  const along = swept.find(({ hyperparameter }) =>
+    points.every(({ at }) => typeof at[hyperparameter] === "number")
+  );
+  // What is not along the axis tells the series apart. Of a single variant the last list names it.
+  const grouped = along ?? swept[0] ?? sweeps[sweeps.length - 1]!;
+  const textOf = (sweep: Sweepable, { at }: SweepPoint) => sweep.text(at[sweep.hyperparameter]!);
+  const groupOf = (point: SweepPoint) => textOf(grouped, point);
+  const seriesOf = (point: SweepPoint) =>
+    swept.filter((sweep) => sweep !== grouped).map((sweep) => textOf(sweep, point)).join(", ");
   const series = distinct(points.map(seriesOf));
   const named = series.length > 1 ? series : [];
   const box: Box = { ...plane, top: 92 + named.length * legendHeight };
-  const y = valueAxis(points, quantity, box, overBeta ? [] : [0]);
+  const y = valueAxis(points, quantity, box, along ? [] : [0]);
   const of = (name: string) => points.filter((point) => seriesOf(point) === name);
-  const parts = overBeta
-    ? overBetas(betas, series.map(of), y, box)
+  const parts = along
+    ? overNumbers(along, series.map(of), y, box)
     : inGroups(distinct(points.map(groupOf)), series.map(of), groupOf, y, box);
   const seeds = Math.max(...points.map(({ values }) => values.length));
   const note = seeds === 1 ? "1 seed" : `mean of ${seeds} seeds ± standard deviation; a dot a seed`;
@@ -73,28 +69,32 @@ export function sweepPicture(
   );
 }
 
-function overBetas(
-  betas: readonly number[],
+function overNumbers(
+  { hyperparameter, symbol }: Sweepable,
   series: readonly (readonly SweepPoint[])[],
   y: Axis,
   box: Box,
 ): string[] {
+  const numberOf = ({ at }: SweepPoint) => Number(at[hyperparameter]);
+  const numbers = distinct(series.flat().map(numberOf)).sort((a, b) => a - b);
   const margin = 24;
   const range = [box.left + margin, box.left + box.width - margin];
-  const domain = [betas[0]!, betas.at(-1)!];
-  const scale = betas[0]! > 0 ? scaleLog(domain, range) : scaleLinear(domain, range);
+  const domain = [numbers[0]!, numbers.at(-1)!];
+  const scale = numbers[0]! > 0 ? scaleLog(domain, range) : scaleLinear(domain, range);
   const marks = series.flatMap((points, i) => {
     const color = seriesColor(i, series.length);
-    const sorted = points.toSorted((a, b) => a.beta - b.beta);
-    const line = sorted.flatMap(({ beta, mean }) => [scale(beta), y.scale(mean)]);
+    const sorted = points.toSorted((a, b) => numberOf(a) - numberOf(b));
+    const line = sorted.flatMap((point) => [scale(numberOf(point)), y.scale(point.mean)]);
     return [
       element("path", { d: polyline(line), fill: "none", stroke: color, "stroke-width": 1.5 }),
-      ...sorted.map((point) => spread(scale(point.beta), point, y, color)),
+      ...sorted.map((point) => spread(scale(numberOf(point)), point, y, color)),
     ];
   });
   const bottom = box.top + box.height;
-  const ticks = betas.map((beta) => label(scale(beta), bottom + 17, String(beta), "middle", tick));
-  return [...marks, ...ticks, axes(box, { scale, name: "β", ticks: 0 }, y, "")];
+  const ticks = numbers.map((number) =>
+    label(scale(number), bottom + 17, String(number), "middle", tick)
+  );
+  return [...marks, ...ticks, axes(box, { scale, name: symbol, ticks: 0 }, y, "")];
 }
 
 function inGroups(
@@ -161,16 +161,6 @@ function valueAxis(
   const flat = low === high ? 1 : 0; // room around values that are all the same
   const range = [box.top + box.height, box.top];
   return { scale: scaleLinear([low - flat, high + flat], range).nice(), name, ticks: 6 };
-}
-
-function weightingText(weighting: Weighting): string {
-  return { sigma2: "ω = σ²", alpha_over_sigma: "ω = α/σ", constant: "ω = 1", fixed_time: "ω = δ" }[
-    weighting
-  ];
-}
-
-function baselineText(subtracted: boolean): string {
-  return subtracted ? "ε subtracted" : "ε not subtracted";
 }
 
 function distinct<T>(values: readonly T[]): T[] {

@@ -8,7 +8,7 @@
 import type { ParameterShape, ParameterValues } from "../autodiff/parameters.ts";
 import { UserError } from "../errors.ts";
 import type { Program } from "../gpu/program.ts";
-import type { Stage } from "../algorithms/srpo/stage.ts";
+import type { Network } from "../algorithms/algorithm.ts";
 import { writeAtomic } from "./files.ts";
 import { decode, encode, floatTensor, type SafeTensor, type SafeTensors } from "./safetensors.ts";
 
@@ -36,20 +36,22 @@ export function readCheckpoint(path: string): Checkpoint {
 }
 
 /**
- * Loads the networks of one seed.
+ * Loads networks of one replica.
  *
- * @param replica Place of the seed on the replica axis.
+ * @param stage Name of the stage, for messages.
+ * @param replica Its place on the replica axis.
  * @param checkpoints Files to take networks from; the first that has a network's tensors gives them.
  * @param withMoments Whether Adam's moments are loaded too, to continue a stage.
  */
 export function loadNetworks(
   program: Program,
-  stage: Stage,
+  stage: string,
+  networks: readonly Network[],
   replica: number,
   checkpoints: readonly Checkpoint[],
   withMoments: boolean,
 ): void {
-  for (const { prefixes, parameters, optimizer } of stage.networks) {
+  for (const { prefixes, parameters, optimizer } of networks) {
     prefixes.forEach((prefix, member) => {
       const place = replica * prefixes.length + member;
       const probe = prefix + parameters.shapes[0]!.name;
@@ -57,7 +59,7 @@ export function loadNetworks(
       if (!checkpoint) {
         throw new UserError(
           `no tensor "${probe}" in ${checkpoints.map(({ path }) => path).join(", ")}: ` +
-            `the ${stage.name} stage needs the networks ${prefix}*`,
+            `the ${stage} stage needs the networks ${prefix}*`,
         );
       }
       const values = (before: string): ParameterValues =>
@@ -79,15 +81,16 @@ export function loadNetworks(
   }
 }
 
-/** Encodes the networks a stage trains, one file for each of `replicas` seeds. */
+/** Encodes the networks that a stage trains, one file for each of `replicas`. */
 export async function encodeCheckpoints(
   program: Program,
-  stage: Stage,
+  stage: string,
+  networks: readonly Network[],
   replicas: number,
   step: number,
 ): Promise<Uint8Array[]> {
   const tensors = Array.from({ length: replicas }, () => new Map<string, SafeTensor>());
-  for (const { prefixes, parameters, optimizer, initial } of stage.networks) {
+  for (const { prefixes, parameters, optimizer, initial } of networks) {
     if (initial === undefined) continue;
     const parts: [string, ParameterValues[]][] = [["", await parameters.read(program)]];
     if (optimizer) {
@@ -110,15 +113,22 @@ export async function encodeCheckpoints(
       });
     }
   }
-  const metadata = { format: "pt", stage: stage.name, step: String(step) };
+  const metadata = { format: "pt", stage, step: String(step) };
   return tensors.map((each) => encode(each, metadata));
 }
 
-/** Writes the final policy by itself, its tensors named `net.0.weight`, `net.0.bias`, … */
-export async function writePolicy(path: string, checkpoint: Uint8Array): Promise<void> {
-  const { tensors } = decode(checkpoint, "policy checkpoint");
-  const own = [...tensors].filter(([name]) => name.startsWith("policy.net."))
-    .map(([name, tensor]) => [name.slice("policy.".length), tensor] as const);
+/**
+ * Writes the tensors of one prefix by themselves, under their names without it: of an actor that they
+ * are all of, for example `net.0.weight`, `net.0.bias`, …
+ */
+export async function writePolicy(
+  path: string,
+  checkpoint: Uint8Array,
+  prefix: string,
+): Promise<void> {
+  const { tensors } = decode(checkpoint, path);
+  const own = [...tensors].filter(([name]) => name.startsWith(prefix))
+    .map(([name, tensor]) => [name.slice(prefix.length), tensor] as const);
   await writeAtomic(path, encode(new Map(own), { format: "pt" }));
 }
 

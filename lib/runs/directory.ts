@@ -29,6 +29,8 @@ export type Json = string | number | boolean | null | readonly Json[] | {
 export interface RunConfig {
   /** Version of the program. */
   readonly version: string;
+  /** Name of the algorithm; absent in runs of versions before 0.3, which knew SRPO alone. */
+  readonly algorithm?: string;
   /** Task whose hyperparameters and environment the run uses, for example `hopper-medium-v2`. */
   readonly task: string;
   /** Seeds of the replicas, in the order of the replica axis. */
@@ -41,7 +43,7 @@ export interface RunConfig {
   readonly adapter: { readonly [key: string]: Json };
   /** Every hyperparameter by name. */
   readonly hyperparameters: { readonly [name: string]: Json };
-  /** Lists that the policy stage sweeps; absent where nothing is swept. */
+  /** Lists that are swept; absent where nothing is. */
   readonly sweep?: { readonly [list: string]: readonly Json[] };
 }
 

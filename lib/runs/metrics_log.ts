@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { StageName } from "../algorithms/srpo/stage.ts";
 import type { StepMetrics } from "./loop.ts";
 import type { MetricsFile } from "./metrics.ts";
 
@@ -13,7 +12,7 @@ const metricsLines = 2000;
 /** Writes the means over every so many steps to the metrics file. */
 export class MetricsLog {
   readonly #file: MetricsFile;
-  readonly #stage: StageName;
+  readonly #stage: string;
   readonly #interval: number;
   readonly #replicas: readonly number[] | undefined;
   #sums: Record<string, number[]> = {};
@@ -26,7 +25,7 @@ export class MetricsLog {
    *
    * @param replicas Places of what is trained on the stage's replica axis, where it is not all.
    */
-  constructor(file: MetricsFile, stage: StageName, steps: number, replicas?: readonly number[]) {
+  constructor(file: MetricsFile, stage: string, steps: number, replicas?: readonly number[]) {
     this.#file = file;
     this.#stage = stage;
     this.#interval = Math.max(1, Math.ceil(steps / metricsLines));

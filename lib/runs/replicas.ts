@@ -1,23 +1,24 @@
 /**
- * What is trained side by side in a run: every seed, and in the policy stage every variant of a sweep
- * for every seed.
+ * What is trained side by side in a run: every seed, and in some stages every variant of a sweep for
+ * every seed.
  *
  * @module
  */
-import type { Hyperparameters } from "../algorithms/srpo/hyperparameters.ts";
-import type { StageName } from "../algorithms/srpo/stage.ts";
-import type { Variant } from "../algorithms/srpo/variants.ts";
+import type { Algorithm, StageDefinition, Sweep, Variant } from "../algorithms/algorithm.ts";
+import type { HyperparameterValues } from "../algorithms/hyperparameters.ts";
 import type { RunDirectory } from "./directory.ts";
 
 /** What a run's replicas follow from. */
 export interface ReplicaAxes {
   /** The run's directory. */
   readonly directory: RunDirectory;
+  /** What is trained. */
+  readonly algorithm: Algorithm;
   /** What all replicas share. */
-  readonly hyperparameters: Hyperparameters;
+  readonly hyperparameters: HyperparameterValues;
   /** Seeds, each once. */
   readonly seeds: readonly number[];
-  /** Variants of the policy stage; empty where nothing is swept. */
+  /** Variants of the stages that are trained over variants; empty where nothing is swept. */
   readonly variants: readonly Variant[];
 }
 
@@ -28,19 +29,16 @@ export interface Replica {
   /** Name of the variant; null where nothing is swept, and in the stages that all variants share. */
   readonly variant: string | null;
   /** What it is trained with. */
-  readonly hyperparameters: Hyperparameters;
+  readonly hyperparameters: HyperparameterValues;
   /** Where its files lie; laid out as a run directory. */
   readonly directory: RunDirectory;
 }
 
-/** Stages whose networks the policy stage takes over. */
-export const earlierStages = ["critic", "behavior"] as const;
-
 /** The replicas of a stage in the order of its replica axis: by seed, and of one seed by variant. */
-export function replicasOf(axes: ReplicaAxes, stage: StageName): Replica[] {
+export function replicasOf(axes: ReplicaAxes, { over }: Pick<StageDefinition, "over">): Replica[] {
   const { directory, hyperparameters, seeds, variants } = axes;
   return seeds.flatMap((seed): Replica[] => {
-    if (stage === "policy" && variants.length > 0) {
+    if (over === "variants" && variants.length > 0) {
       return variants.map((variant) => ({
         seed,
         variant: variant.name,
@@ -51,4 +49,38 @@ export function replicasOf(axes: ReplicaAxes, stage: StageName): Replica[] {
     const own = seeds.length === 1 ? directory : directory.replica(seed);
     return [{ seed, variant: null, hyperparameters, directory: own }];
   });
+}
+
+/** The replicas of all stages, each directory once. */
+export function allReplicas(axes: ReplicaAxes): Replica[] {
+  const replicas = axes.algorithm.stages.flatMap((stage) => replicasOf(axes, stage));
+  return [...new Map(replicas.map((replica) => [replica.directory.path, replica])).values()];
+}
+
+/** The stage of this name. */
+export function stageOf({ name, stages }: Algorithm, stage: string): StageDefinition {
+  const found = stages.find((each) => each.name === stage);
+  if (!found) throw new Error(`stageOf: ${name} has no stage "${stage}"`);
+  return found;
+}
+
+/**
+ * All combinations of a sweep's lists, in the order of the algorithm's sweeps with the first slowest;
+ * none where nothing is swept.
+ *
+ * @param h What all of them share.
+ */
+export function variantsOf(algorithm: Algorithm, h: HyperparameterValues, sweep: Sweep): Variant[] {
+  const swept = algorithm.sweeps.filter(({ list }) => sweep[list] !== undefined);
+  if (swept.length === 0) return [];
+  let variants: Variant[] = [{ name: "", hyperparameters: h }];
+  for (const { list, label, hyperparameter } of swept) {
+    variants = variants.flatMap(({ name, hyperparameters }) =>
+      sweep[list]!.map((value) => ({
+        name: [...(name === "" ? [] : [name]), `${label}-${value}`].join("-"),
+        hyperparameters: { ...hyperparameters, [hyperparameter]: value },
+      }))
+    );
+  }
+  return variants;
 }

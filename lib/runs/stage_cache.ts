@@ -8,12 +8,8 @@
  */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import {
-  hyperparameterNames,
-  type Hyperparameters,
-  hyperparameterTable,
-} from "../algorithms/srpo/hyperparameters.ts";
-import type { StageName } from "../algorithms/srpo/stage.ts";
+import type { Algorithm, StageDefinition } from "../algorithms/algorithm.ts";
+import type { HyperparameterValues } from "../algorithms/hyperparameters.ts";
 import type { Json } from "./directory.ts";
 import { shareFile, writeAtomic } from "./files.ts";
 
@@ -29,16 +25,18 @@ export interface CacheContext {
 
 /** One stage of one replica. */
 export interface CachedStage {
-  /** Which stage. */
-  readonly stage: StageName;
+  /** Which algorithm. */
+  readonly algorithm: Pick<Algorithm, "name" | "hyperparameters">;
+  /** Which of its stages. */
+  readonly stage: Pick<StageDefinition, "name" | "groups">;
   /** Seed of everything random in it. */
   readonly seed: number;
   /** What it is trained with; only the stage's own count. */
-  readonly hyperparameters: Hyperparameters;
+  readonly hyperparameters: HyperparameterValues;
   /** WGSL of the kernels that train it. */
   readonly kernels: readonly string[];
   /** SHA-256 of the checkpoints that the stage is trained from, by stage. */
-  readonly inputs: Readonly<Partial<Record<StageName, string>>>;
+  readonly inputs: Readonly<Record<string, string>>;
 }
 
 /** A checkpoint in the cache. */
@@ -56,18 +54,23 @@ export function fileHash(path: string): string {
 
 /**
  * The key of a stage: SHA-256 of canonical JSON (sorted names) of all that its bits follow from. Of
- * the hyperparameters these are the stage's own, of the critic's also how rewards are shaped; what it
- * takes from earlier stages is in the hashes of their checkpoints.
+ * the hyperparameters these are the stage's groups; what it takes from earlier stages is in the hashes
+ * of their checkpoints.
  */
-export function stageKey(context: CacheContext, stage: CachedStage): string {
-  const groups: readonly string[] = stage.stage === "critic" ? ["data", "critic"] : [stage.stage];
-  const names = hyperparameterNames.filter((name) =>
-    groups.includes(hyperparameterTable[name].stage)
-  );
+export function stageKey(context: CacheContext, cached: CachedStage): string {
+  const { algorithm, stage, ...rest } = cached;
+  const { names, rows } = algorithm.hyperparameters;
   const hyperparameters = Object.fromEntries(
-    names.map((name) => [name, stage.hyperparameters[name]]),
+    names.filter((name) => stage.groups.includes(rows[name]!.group))
+      .map((name) => [name, cached.hyperparameters[name]]),
   );
-  const text = canonical({ ...context, ...stage, hyperparameters });
+  const text = canonical({
+    ...context,
+    ...rest,
+    algorithm: algorithm.name,
+    stage: stage.name,
+    hyperparameters,
+  });
   return createHash("sha256").update(text).digest("hex");
 }
 

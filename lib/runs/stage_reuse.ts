@@ -3,9 +3,9 @@
  *
  * @module
  */
-import type { StageName } from "../algorithms/srpo/stage.ts";
+import type { Algorithm, StageDefinition } from "../algorithms/algorithm.ts";
 import { shareFile } from "./files.ts";
-import { earlierStages, type Replica } from "./replicas.ts";
+import type { Replica } from "./replicas.ts";
 import { type CacheContext, fileHash, type StageCache, stageKey } from "./stage_cache.ts";
 
 /** The cache as one run sees it. */
@@ -18,8 +18,10 @@ export interface RunCache {
 
 /** A stage that is looked for or kept. */
 export interface ReusableStage {
-  /** Which stage. */
-  readonly name: StageName;
+  /** Which algorithm. */
+  readonly algorithm: Algorithm;
+  /** Which of its stages. */
+  readonly stage: StageDefinition;
   /** WGSL of the kernels that train it. */
   readonly kernels: readonly string[];
 }
@@ -33,21 +35,21 @@ export interface ReusableStage {
  */
 export async function takeCached(
   cache: RunCache,
-  stage: ReusableStage,
+  reusable: ReusableStage,
   replicas: readonly Replica[],
   announce: (line: string) => void,
 ): Promise<Map<Replica, string>> {
   const taken = new Map<Replica, string>();
   for (const replica of replicas) {
-    const own = replica.directory.checkpoint(stage.name);
+    const own = replica.directory.checkpoint(reusable.stage.name);
     if (isFile(own)) continue;
-    const entry = cache.entries.find(keyOf(cache.context, stage, replica));
+    const entry = cache.entries.find(keyOf(cache.context, reusable, replica));
     if (entry === null) continue;
     await shareFile(entry.checkpoint, own);
     taken.set(replica, entry.run);
     const who = replica.variant === null ? `seed ${replica.seed}` : replica.directory.path;
     announce(
-      `${stage.name}: ${who} is not trained again; taken from the cache (trained in ${entry.run})`,
+      `${reusable.stage.name}: ${who} is not trained again; taken from the cache (trained in ${entry.run})`,
     );
   }
   return taken;
@@ -60,28 +62,26 @@ export async function takeCached(
  */
 export async function keepStage(
   cache: RunCache,
-  stage: ReusableStage,
+  reusable: ReusableStage,
   replicas: readonly Replica[],
   run: string,
 ): Promise<void> {
   for (const replica of replicas) {
-    const key = keyOf(cache.context, stage, replica);
-    await cache.entries.store(key, replica.directory.checkpoint(stage.name), run);
+    const key = keyOf(cache.context, reusable, replica);
+    await cache.entries.store(key, replica.directory.checkpoint(reusable.stage.name), run);
   }
 }
 
 function keyOf(
   context: CacheContext,
-  { name, kernels }: ReusableStage,
+  { algorithm, stage, kernels }: ReusableStage,
   replica: Replica,
 ): string {
   const { seed, hyperparameters, directory } = replica;
-  const inputs = name === "policy"
-    ? Object.fromEntries(
-      earlierStages.map((each) => [each, fileHash(directory.checkpoint(each))]),
-    )
-    : {};
-  return stageKey(context, { stage: name, seed, hyperparameters, kernels, inputs });
+  const inputs = Object.fromEntries(
+    stage.needs.map((each) => [each, fileHash(directory.checkpoint(each))]),
+  );
+  return stageKey(context, { algorithm, stage, seed, hyperparameters, kernels, inputs });
 }
 
 function isFile(path: string): boolean {

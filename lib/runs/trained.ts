@@ -4,38 +4,20 @@
  * @module
  */
 import { join } from "node:path";
-import { candidatePolicy, networkPolicy, type Policy } from "../envs/policies.ts";
+import type { Actor, Algorithm } from "../algorithms/algorithm.ts";
+import { networkPolicy, type Policy } from "../algorithms/policies.ts";
+import { algorithms, findAlgorithm } from "../algorithms/registry.ts";
 import { UserError } from "../errors.ts";
 import { type ActorFile, readActor } from "../nn/host/actor.ts";
-import { TwinQ } from "../nn/host/mlp.ts";
-import { NoiseModel } from "../nn/host/noise_model.ts";
 import { RunDirectory } from "./directory.ts";
 import { decode } from "./safetensors.ts";
-
-/**
- * Ways in which one trained run can act: `srpo` its final policy; `iql` the critic stage's
- * advantage-weighted policy; `idql` the best by Q of candidates from the behavior model.
- */
-export const ways = ["srpo", "iql", "idql"] as const;
-
-/** One of {@linkcode ways}. */
-export type Way = (typeof ways)[number];
-
-/** How `idql` draws its candidates. */
-export interface CandidateSampling {
-  /** Candidates for each observation. */
-  readonly candidates: number;
-  /** Steps of the diffusion sampler. */
-  readonly steps: number;
-}
-
-/** Few enough to act in, and enough steps for a solver of second order. */
-export const defaultSampling: CandidateSampling = { candidates: 32, steps: 15 };
 
 /** A policy and where it is from. */
 export interface TrainedPolicy {
   /** What acts. */
   readonly policy: Policy;
+  /** Name of the actor; null for a file's single policy. */
+  readonly way: string | null;
   /** The files that its weights are from. */
   readonly files: readonly string[];
   /** Its network in words, where the file itself describes it. */
@@ -48,25 +30,35 @@ export interface TrainedPolicy {
 export interface Trained {
   /** The task it was trained for: a run's, or what a file's metadata name; null where nothing says. */
   readonly task: string | null;
-  /** The ways it can act by what it holds; empty for a file with a single policy. */
-  readonly ways: readonly Way[];
+  /** Names of the actors it has all files of; empty for a file with a single policy. */
+  readonly ways: readonly string[];
   /**
    * Loads a policy.
    *
-   * @param way One of {@linkcode ways}; null stands for a file's policy, or a run's final one.
-   * @throws {UserError} A checkpoint is missing, or its tensors or metadata do not fit.
+   * @param way Name of one of the algorithm's actors; null stands for a file's policy, or the actor
+   * that a run was trained for.
+   * @param options Values of the actor's options; absent ones are its own.
+   * @throws {UserError} The algorithm has no such actor, a checkpoint is missing, or its tensors or
+   * metadata do not fit.
    */
-  load(way: Way | null, sampling?: CandidateSampling): TrainedPolicy;
+  load(
+    way: string | null,
+    options?: Readonly<Record<string, number | undefined>>,
+  ): TrainedPolicy;
 }
 
 /**
  * Opens a run directory, the folder of one seed or variant in a run of several, or a safetensors file
  * with an actor as docs/policies.md describes it. A checkpoint's policy is found too.
  *
+ * @param known The algorithms that a run may be of.
  * @throws {UserError} There is nothing at `path`, the directory is not a run's, or the file not
  * safetensors.
  */
-export function openTrained(path: string): Trained {
+export function openTrained(
+  path: string,
+  known: ReadonlyMap<string, Algorithm> = algorithms,
+): Trained {
   let isDirectory: boolean;
   try {
     ({ isDirectory } = Deno.statSync(path));
@@ -76,10 +68,10 @@ export function openTrained(path: string): Trained {
         "expected a run directory or a .safetensors file with a policy",
     );
   }
-  return isDirectory ? openRun(path) : openFile(path);
+  return isDirectory ? openRun(path, known) : openFile(path, known);
 }
 
-function openFile(path: string): Trained {
+function openFile(path: string, known: ReadonlyMap<string, Algorithm>): Trained {
   const file = readFile(path);
   return {
     task: file.metadata["task"] ?? null,
@@ -90,20 +82,15 @@ function openFile(path: string): Trained {
           `--policy ${way} is for run directories; ${path} is a file with a single policy`,
         );
       }
-      const actor = readActor("stage" in file.metadata ? policyOf(file) : file);
-      return {
-        policy: networkPolicy(actor.network, actor.normalization),
-        files: [path],
-        network: actor.description,
-        notes: actor.notes,
-      };
+      return actorFile(policyOf(file, known));
     },
   };
 }
 
-function openRun(path: string): Trained {
+function openRun(path: string, known: ReadonlyMap<string, Algorithm>): Trained {
   const run = new RunDirectory(path);
-  const { task, seeds, sweep } = run.readConfig();
+  const { task, seeds, sweep, algorithm: name } = run.readConfig();
+  const algorithm = findAlgorithm(name, known);
   if (seeds.length > 1 || sweep !== undefined) {
     // The variants of a sweep are told by their folders.
     const folders = [...Deno.readDirSync(path)].map(({ name }) => name)
@@ -114,53 +101,78 @@ function openRun(path: string): Trained {
         `name the folder of one, for example ${example}`,
     );
   }
-  const critic = run.checkpoint("critic");
-  const behavior = run.checkpoint("behavior");
-  // While the policy stage is under way, only its checkpoint is there.
-  const final = isFile(run.policy) ? run.policy : run.checkpoint("policy");
-  const needs: Record<Way, readonly string[]> = {
-    srpo: [final],
-    iql: [critic],
-    idql: [behavior, critic],
-  };
-  const available = ways.filter((way) => needs[way].every(isFile));
+  const { actors } = algorithm;
+  const needs = (actor: Actor) =>
+    actor.needs.map((stage) => {
+      // While the stage is under way, only its checkpoint is there.
+      const alone = actor === actors[0] && actor.prefix !== undefined && isFile(run.policy);
+      return alone ? run.policy : run.checkpoint(stage);
+    });
+  const ways = actors.filter((actor) => needs(actor).every(isFile)).map(({ name }) => name);
   return {
     task,
-    ways: available,
-    load(way, { candidates, steps } = defaultSampling) {
-      const chosen = way ?? "srpo";
-      const missing = needs[chosen].find((file) => !isFile(file));
+    ways,
+    load(way, options = {}) {
+      const chosen = way === null
+        ? actors[0]!
+        : actors.find(({ name, formerName }) => name === way || formerName === way);
+      if (chosen === undefined) {
+        throw new UserError(
+          `a run of ${algorithm.name} does not act as ${way}; it acts as ` +
+            actors.map(({ name }) => name).join(", "),
+        );
+      }
+      const files = needs(chosen);
+      const missing = files.find((file) => !isFile(file));
       if (missing !== undefined) {
         throw new UserError(
-          `${path} has nothing to act with as ${chosen}: there is no ${missing}; ` + (
-            available.length === 0
+          `${path} has nothing to act with as ${chosen.name}: there is no ${missing}; ` + (
+            ways.length === 0
               ? "no stage of this run has a checkpoint yet"
-              : `it can act with ${available.map((other) => `--policy ${other}`).join(", ")}`
+              : `it can act with ${ways.map((other) => `--policy ${other}`).join(", ")}`
           ),
         );
       }
-      const files = needs[chosen];
-      if (chosen !== "idql") {
-        const { network, normalization, notes } = readActor(
-          files[0] === run.policy ? readFile(run.policy) : policyOf(readFile(files[0]!)),
-        );
-        return { policy: networkPolicy(network, normalization), files, notes };
-      }
-      const model = new NoiseModel(readFile(behavior), "diffusion");
-      const q = new TwinQ(readFile(critic), "q0_target", model.actionSize);
-      return { policy: candidatePolicy(model, q, candidates, steps), files, notes: [] };
+      if (files[0] === run.policy) return { ...actorFile(readFile(run.policy)), way: chosen.name };
+      const checkpoints = Object.fromEntries(
+        chosen.needs.map((stage, i) => [stage, readFile(files[i]!)]),
+      );
+      const policy = chosen.act(checkpoints, optionsOf(chosen, options));
+      return { policy, way: chosen.name, files, notes: [] };
     },
   };
 }
 
+/** All options of an actor: those given, and its own for the others. */
+export function optionsOf(
+  { options }: Actor,
+  given: Readonly<Record<string, number | undefined>> = {},
+): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(options).map(([name, { fallback }]) => [name, given[name] ?? fallback]),
+  );
+}
+
+/** The policy of a file with a single actor. */
+function actorFile(file: ActorFile): TrainedPolicy {
+  const { network, normalization, description, notes } = readActor(file);
+  const policy = networkPolicy(network, normalization);
+  return { policy, way: null, files: [file.source], network: description, notes };
+}
+
 /**
- * The policy in a checkpoint of this program, beside which it holds other networks and the optimizer's
- * moments.
+ * The policy in a file: all of it, or in a checkpoint of this program what its stage's actor is, beside
+ * which lie other networks and the optimizer's moments.
  */
-function policyOf(checkpoint: ActorFile): ActorFile {
-  const { stage: _stage, step: _step, ...metadata } = checkpoint.metadata;
-  const own = [...checkpoint.tensors].filter(([name]) => /^(policy\.net|obs_rms)\./.test(name));
-  return { ...checkpoint, tensors: new Map(own), metadata };
+function policyOf(file: ActorFile, known: ReadonlyMap<string, Algorithm>): ActorFile {
+  const { stage, step: _step, ...metadata } = file.metadata;
+  if (stage === undefined) return file;
+  const prefixes = findAlgorithm(metadata["algorithm"], known).actors
+    .flatMap(({ needs, prefix }) => needs.includes(stage) && prefix !== undefined ? [prefix] : []);
+  const own = [...file.tensors].filter(([name]) =>
+    [...prefixes, "obs_rms."].some((prefix) => name.startsWith(prefix))
+  );
+  return { ...file, tensors: new Map(own), metadata };
 }
 
 function readFile(path: string): ActorFile {

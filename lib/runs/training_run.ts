@@ -9,8 +9,8 @@ import type { Engine } from "../autodiff/engine.ts";
 import { Graph } from "../autodiff/graph.ts";
 import type { ReplayBuffer } from "../data/replay_buffer.ts";
 import type { Program } from "../gpu/program.ts";
-import type { Stage, StageName } from "../algorithms/srpo/stage.ts";
-import { initialValues, shownLosses, stepsOf, trainingStage } from "../algorithms/srpo/training.ts";
+import type { Network, StageDefinition } from "../algorithms/algorithm.ts";
+import type { HyperparameterValues } from "../algorithms/hyperparameters.ts";
 import { encodeCheckpoints, loadNetworks, readCheckpoint, writePolicy } from "./checkpoint.ts";
 import { shareFile, writeAtomic } from "./files.ts";
 import type { Interrupt } from "./interrupt.ts";
@@ -19,7 +19,7 @@ import { MetricsFile } from "./metrics.ts";
 import { MetricsLog } from "./metrics_log.ts";
 import { profileStage } from "./profile.ts";
 import { Progress, type ProgressOutput } from "./progress.ts";
-import { earlierStages, type Replica, type ReplicaAxes, replicasOf } from "./replicas.ts";
+import { type Replica, type ReplicaAxes, replicasOf, stageOf } from "./replicas.ts";
 import { keepStage, type RunCache, takeCached } from "./stage_reuse.ts";
 
 /** Time between two checkpoints of a stage under way, in milliseconds. */
@@ -30,11 +30,11 @@ export interface Observer {
   /** Steps between two looks. */
   readonly every: number;
   /**
-   * Returns what to add to the metrics, one number for each of `replicas`, whose checkpoints it is
+   * Looks at a stage that has an actor. Returns what to add to the metrics, one number for each of `replicas`, whose checkpoints it is
    * given. It must not wait for the GPU.
    */
   look(
-    stage: StageName,
+    stage: string,
     step: number,
     checkpoints: readonly Uint8Array[],
     replicas: readonly Replica[],
@@ -51,7 +51,7 @@ export interface TrainingRun extends ReplicaAxes {
    * Stages to train; the checkpoints of those before that are left out lie in the seeds' directories
    * already.
    */
-  readonly stages: readonly StageName[];
+  readonly stages: readonly string[];
   /** Where finished stages are looked for and kept; null trains everything. */
   readonly cache: RunCache | null;
   /** Whether the directory holds a run that is continued. */
@@ -71,7 +71,7 @@ export interface TrainingRun extends ReplicaAxes {
 /** What became of a stage. */
 export interface StageResult {
   /** Which stage. */
-  readonly stage: StageName;
+  readonly stage: string;
   /** Steps done. */
   readonly step: number;
   /** Steps of the whole stage. */
@@ -92,47 +92,54 @@ export interface StageResult {
 export async function trainStages(run: TrainingRun): Promise<StageResult[]> {
   const results: StageResult[] = [];
   for (const name of run.stages) {
-    const result = await trainOne(run, name);
+    const result = await trainOne(run, stageOf(run.algorithm, name));
     results.push(result);
     if (result.step < result.steps) break;
   }
   return results;
 }
 
-async function trainOne(run: TrainingRun, name: StageName): Promise<StageResult> {
-  const total = stepsOf(name, run.hyperparameters);
-  const replicas = replicasOf(run, name);
+async function trainOne(run: TrainingRun, definition: StageDefinition): Promise<StageResult> {
+  const { name, evaluated } = definition;
+  const total = stepsOf(run, definition);
+  const replicas = replicasOf(run, definition);
   for (const { directory } of replicas) {
     Deno.mkdirSync(dirname(directory.checkpoint(name)), { recursive: true });
   }
-  if (name === "policy") await shareEarlier(run, replicas);
+  await shareEarlier(run, definition, replicas);
   const checkpoint = ({ directory }: Replica) => directory.checkpoint(name);
   const done = (replica: Replica) =>
     run.resume && isFile(checkpoint(replica)) && readCheckpoint(checkpoint(replica)).step === total;
   const left = replicas.filter((replica) => !done(replica));
   const { cache } = run;
-  const reusable = cache && { name, kernels: kernelsOf(run, name) };
+  const reusable = cache && {
+    algorithm: run.algorithm,
+    stage: definition,
+    kernels: await kernelsOf(run, definition),
+  };
   const cached = cache && reusable
     ? await takeCached(cache, reusable, left, run.announce)
     : new Map<Replica, string>();
   const pending = left.filter((replica) => !cached.has(replica));
 
-  const trained = await trainReplicas(run, name, replicas, pending);
+  const trained = await trainReplicas(run, definition, replicas, pending);
   const result = {
     ...trained,
     stage: name,
     steps: total,
     cached: [...cached].map(([{ directory }, from]) => ({ directory: directory.path, run: from })),
   };
-  if (name === "policy") {
-    for (const replica of replicas.filter((each) => isFile(checkpoint(each)))) {
-      await writePolicy(replica.directory.policy, Deno.readFileSync(checkpoint(replica)));
+  const [actor] = run.algorithm.actors;
+  if (actor?.prefix !== undefined && actor.needs.includes(name)) {
+    for (const { directory } of replicas.filter((each) => isFile(checkpoint(each)))) {
+      const bytes = Deno.readFileSync(directory.checkpoint(name));
+      await writePolicy(directory.policy, bytes, actor.prefix);
     }
   }
   if (result.step < total) return result;
   if (cache && reusable) await keepStage(cache, reusable, pending, run.directory.path);
   // What this process trained throughout has been looked at.
-  if (pending.length < replicas.length && run.observer && name !== "behavior") {
+  if (pending.length < replicas.length && run.observer && evaluated !== undefined) {
     const files = replicas.map((replica) => Deno.readFileSync(checkpoint(replica)));
     const metrics = await run.observer.look(name, total, files, replicas);
     if (cached.size > 0) {
@@ -144,14 +151,17 @@ async function trainOne(run: TrainingRun, name: StageName): Promise<StageResult>
 }
 
 /** WGSL of the kernels that train a stage; the same however many seeds there are. */
-function kernelsOf({ engine, buffer, hyperparameters }: TrainingRun, name: StageName): string[] {
+async function kernelsOf(
+  { engine, buffer, hyperparameters: h }: TrainingRun,
+  definition: StageDefinition,
+): Promise<string[]> {
   const graph = new Graph({ seeds: [0] });
-  trainingStage(name, graph, buffer, hyperparameters);
+  await definition.describe(graph, buffer, h, [h]);
   return engine.kernelTexts(graph);
 }
 
 /** What a stage takes of the GPU's memory. */
-function memoryText(name: StageName, program: Program, buffer: ReplayBuffer): string {
+function memoryText(name: string, program: Program, buffer: ReplayBuffer): string {
   const mebibytes = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
   return `memory   ${name}: ${mebibytes(program.plannedBytes)} of GPU memory planned, ` +
     `${mebibytes(program.bytes)} allocated; data set ${mebibytes(buffer.bytes)}`;
@@ -160,12 +170,13 @@ function memoryText(name: StageName, program: Program, buffer: ReplayBuffer): st
 /** Trains `pending`, some or all of the replicas of a stage, from where their checkpoints are. */
 async function trainReplicas(
   run: TrainingRun,
-  name: StageName,
+  definition: StageDefinition,
   replicas: readonly Replica[],
   pending: readonly Replica[],
 ): Promise<Pick<StageResult, "step" | "losses" | "dispatches" | "made" | "seconds">> {
   const { engine, hyperparameters: h } = run;
-  const total = stepsOf(name, h);
+  const { name, evaluated } = definition;
+  const total = stepsOf(run, definition);
   if (pending.length === 0) {
     return { step: total, losses: {}, dispatches: null, made: 0, seconds: 0 };
   }
@@ -178,12 +189,11 @@ async function trainReplicas(
   const of = places && { replicas: places };
 
   const graph = new Graph({ seeds: pending.map(({ seed }) => seed) });
-  const stage = trainingStage(
-    name,
+  const { networks } = await definition.describe(
     graph,
     run.buffer,
     h,
-    (replica) => pending[replica]!.hyperparameters,
+    pending.map(({ hyperparameters }) => hyperparameters),
   );
   const program = await engine.compile(graph);
   using metrics = openMetrics(run, name, start);
@@ -193,9 +203,16 @@ async function trainReplicas(
   let step = start;
   try {
     pending.forEach((replica, place) => {
-      const earlier = earlierCheckpoints(name, replica);
-      if (present) loadNetworks(program, stage, place, [present[place]!, ...earlier], true);
-      else initialiseNetworks(program, stage, place, replica, earlier);
+      const earlier = definition.needs.map((each) =>
+        readCheckpoint(replica.directory.checkpoint(each))
+      );
+      if (present) {
+        loadNetworks(program, name, networks, place, [present[place]!, ...earlier], true);
+      } else {
+        initialise(program, networks, place, replica.seed);
+        const frozen = networks.filter(({ initial }) => initial === undefined);
+        loadNetworks(program, name, frozen, place, earlier, false);
+      }
     });
     run.announce(memoryText(name, program, run.buffer));
     if (run.profile) {
@@ -205,7 +222,7 @@ async function trainReplicas(
     }
     const began = performance.now();
     const save = async (): Promise<Uint8Array[]> => {
-      const encoded = await encodeCheckpoints(program, stage, pending.length, step);
+      const encoded = await encodeCheckpoints(program, name, networks, pending.length, step);
       metrics.flush();
       await Promise.all(encoded.map((bytes, place) => writeAtomic(own[place]!, bytes)));
       return encoded;
@@ -220,7 +237,7 @@ async function trainReplicas(
         end,
         onStep: (done, values) => {
           log.add(done, values);
-          progress.update(done, shown(name, values));
+          progress.update(done, shown(definition, values));
         },
         shouldStop: () => run.interrupt.requested || performance.now() > due,
       });
@@ -228,7 +245,7 @@ async function trainReplicas(
       progress.skipTime();
       // The last look at a stage of which a part is trained goes over all of it, afterwards.
       const look = step % every === 0 && step < total || step === total && !places;
-      if (run.observer && name !== "behavior" && look) {
+      if (run.observer && evaluated !== undefined && look) {
         const seen = step;
         looks.push(
           run.observer.look(name, seen, encoded, pending).then((values) =>
@@ -249,14 +266,14 @@ async function trainReplicas(
 }
 
 /** The metrics file of the run, without what lies beyond `step` of a stage. */
-function openMetrics({ directory }: TrainingRun, stage: StageName, step: number): MetricsFile {
+function openMetrics({ directory }: TrainingRun, stage: string, step: number): MetricsFile {
   return isFile(directory.metrics)
     ? MetricsFile.resume(directory.metrics, stage, step)
     : MetricsFile.create(directory.metrics);
 }
 
 /** Checkpoints to go on from; null where the stage begins. */
-function underWay(run: TrainingRun, stage: StageName, paths: readonly string[]) {
+function underWay(run: TrainingRun, stage: string, paths: readonly string[]) {
   const files = run.resume ? paths.filter(isFile) : [];
   if (files.length === 0) return null;
   const checkpoints = files.map(readCheckpoint);
@@ -269,55 +286,54 @@ function underWay(run: TrainingRun, stage: StageName, paths: readonly string[]) 
   return null;
 }
 
-/** Networks of a new stage: initial values for what it trains, earlier stages' for the others. */
-function initialiseNetworks(
+/** Writes the initial values of one replica of what a stage trains. */
+function initialise(
   program: Program,
-  stage: Stage,
+  networks: readonly Network[],
   place: number,
-  { seed, hyperparameters }: Replica,
-  earlier: ReturnType<typeof earlierCheckpoints>,
+  seed: number,
 ): void {
-  for (const network of stage.networks) {
-    if (network.initial === undefined) continue;
+  for (const { prefixes, parameters, initial } of networks) {
+    if (initial === undefined) continue;
     // Twin networks are neighbouring replicas of one seed, and each starts from its own values.
-    network.prefixes.forEach((_, member) =>
-      network.parameters.write(
+    prefixes.forEach((_, member) =>
+      parameters.write(
         program,
-        place * network.prefixes.length + member,
-        initialValues(network, seed, member, hyperparameters),
+        place * prefixes.length + member,
+        initial(parameters.shapes, seed, member),
       )
     );
   }
-  const frozen = stage.networks.filter(({ initial }) => initial === undefined);
-  if (frozen.length > 0) {
-    loadNetworks(program, { ...stage, networks: frozen }, place, earlier, false);
-  }
 }
 
-/** Checkpoints of the stages before `name` for one replica. */
-function earlierCheckpoints(name: StageName, { directory }: Replica) {
-  return name === "policy"
-    ? earlierStages.map((stage) => readCheckpoint(directory.checkpoint(stage)))
-    : [];
-}
-
-/** Puts the seed's critic and behavior model into the directories of its variants. */
-async function shareEarlier(run: TrainingRun, replicas: readonly Replica[]): Promise<void> {
-  for (const stage of earlierStages) {
-    const seeds = replicasOf(run, stage);
-    for (const { seed, directory } of replicas) {
-      const from = seeds.find((replica) => replica.seed === seed)!.directory.checkpoint(stage);
+/** Puts what the stage needs of earlier ones into the directories of its replicas. */
+async function shareEarlier(
+  run: TrainingRun,
+  { needs }: StageDefinition,
+  replicas: readonly Replica[],
+): Promise<void> {
+  for (const stage of needs) {
+    const earlier = replicasOf(run, stageOf(run.algorithm, stage));
+    for (const { seed, variant, directory } of replicas) {
+      const from = earlier.find((each) =>
+        each.seed === seed && (each.variant === null || each.variant === variant)
+      )!.directory.checkpoint(stage);
       const to = directory.checkpoint(stage);
       if (from !== to) await shareFile(from, to);
     }
   }
 }
 
+function stepsOf(
+  { hyperparameters }: { readonly hyperparameters: HyperparameterValues },
+  { steps }: StageDefinition,
+): number {
+  return Number(hyperparameters[steps]);
+}
+
 /** The losses that the progress line shows, means over the replicas. */
-function shown(name: StageName, values: StepMetrics): Record<string, number> {
-  return Object.fromEntries(
-    shownLosses[name].map((loss) => [loss, mean(values[loss] ?? [])]),
-  );
+function shown({ shown }: StageDefinition, values: StepMetrics): Record<string, number> {
+  return Object.fromEntries(shown.map((loss) => [loss, mean(values[loss] ?? [])]));
 }
 
 function mean(values: readonly number[]): number {

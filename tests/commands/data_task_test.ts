@@ -77,12 +77,11 @@ Deno.test({
   ignore,
   fn: () =>
     withFolder(async (folder) => {
-      const { makePlan, trainCommand } = await import("../../lib/commands/train_plan.ts");
-      const { parseFlags } = await import("../../lib/commands/flags.ts");
+      const { makePlan, parseTrain } = await import("../../lib/commands/train_plan.ts");
       const planOf = (file: string) => {
-        const parsed = parseFlags(trainCommand, [file]);
+        const { algorithm, parsed } = parseTrain([file]);
         if (parsed === "help") throw new Error("no help was asked for");
-        return makePlan(file, parsed.flags, [file]);
+        return makePlan(algorithm, file, parsed.flags, [file]);
       };
       const collected = async (task: string) => {
         const out = join(folder, `mine-${task}.hdf5`);

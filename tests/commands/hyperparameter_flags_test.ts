@@ -6,33 +6,30 @@ import {
   hyperparameterOverrides,
 } from "../../lib/commands/hyperparameter_flags.ts";
 import { UserError } from "../../lib/errors.ts";
-import {
-  defaultText,
-  flagName,
-  hyperparameterNames,
-  hyperparametersFor,
-  hyperparameterTable,
-} from "../../lib/algorithms/srpo/hyperparameters.ts";
+import { srpo } from "../../lib/algorithms/srpo/algorithm.ts";
+import { hyperparametersFor } from "../../lib/algorithms/srpo/hyperparameters.ts";
+
+const table = srpo.hyperparameters;
 
 const command = {
   name: "train",
   summary: "Trains.",
   positionals: [],
-  flags: { json: toggle("Print one JSON line"), ...hyperparameterFlags },
+  flags: { json: toggle("Print one JSON line"), ...hyperparameterFlags(srpo) },
 };
 
 function overrides(...args: string[]) {
   const parsed = parseFlags(command, args);
   if (parsed === "help") throw new Error("unexpected help");
-  return hyperparameterOverrides(parsed.flags);
+  return hyperparameterOverrides(table, parsed.flags);
 }
 
-Deno.test("hyperparameterFlags has a flag for every hyperparameter, each with its default", () => {
+Deno.test("hyperparameterFlags() has a flag for every hyperparameter, each with its default", () => {
   const help = helpText(command).replaceAll(/\s+/g, " ");
-  for (const name of hyperparameterNames) {
-    assertStringIncludes(help, ` --${flagName(name)} `);
-    assertStringIncludes(help, `[${hyperparameterTable[name].source}]`);
-    assertStringIncludes(help, `(default: ${defaultText(name)})`);
+  for (const name of table.names) {
+    assertStringIncludes(help, ` --${table.flagName(name)} `);
+    assertStringIncludes(help, `[${table.rows[name]!.source}]`);
+    assertStringIncludes(help, `(default: ${table.defaultText(name)})`);
   }
 });
 
@@ -55,15 +52,17 @@ Deno.test("hyperparameterOverrides() gives what was typed and nothing else", () 
   assertEquals({ criticSteps, beta, normalizeBeta, weighting }, given);
 });
 
-Deno.test("hyperparameterFlags takes each default that the table has", () => {
+Deno.test("hyperparameterFlags() takes each default that the table has", () => {
   for (const preset of ["paper", "quick"] as const) {
     const values = Object.entries(hyperparametersFor("maze2d", preset));
-    const args = values.map(([name, value]) => `--${flagName(name as "beta")}=${value}`);
+    const args = values.map(([name, value]) =>
+      `--${srpo.hyperparameters.flagName(name as "beta")}=${value}`
+    );
     assertEquals(Object.entries(overrides(...args)), values);
   }
 });
 
-Deno.test("hyperparameterFlags refuses values outside the table's limits", () => {
+Deno.test("hyperparameterFlags() refuses values outside the table's limits", () => {
   const refused = (arg: string, message: string) =>
     assertEquals(assertThrows(() => overrides(arg), UserError).message, message);
   refused(

@@ -2,7 +2,6 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Plan } from "../../lib/commands/train_plan.ts";
-import { parseFlags } from "../../lib/commands/flags.ts";
 import { UserError } from "../../lib/errors.ts";
 import { RunDirectory } from "../../lib/runs/directory.ts";
 import { encode } from "../../lib/runs/safetensors.ts";
@@ -15,10 +14,10 @@ const data = fileURLToPath(new URL("../../data/maze2d-umaze-100k.hdf5", import.m
 const hyperparameters = hyperparametersFor("maze2d", "quick", { criticWidth: 24 });
 
 async function plan(...args: string[]): Promise<Plan> {
-  const { makePlan, trainCommand } = await import("../../lib/commands/train_plan.ts");
-  const parsed = parseFlags(trainCommand, args);
+  const { makePlan, parseTrain } = await import("../../lib/commands/train_plan.ts");
+  const { algorithm, parsed } = parseTrain(args);
   if (parsed === "help") throw new Error("help");
-  return await makePlan(parsed.positionals[0], parsed.flags, args);
+  return await makePlan(algorithm, parsed.what, parsed.flags, args);
 }
 
 /** A finished run of seeds 2 and 5 as far as a plan looks at it; the critic of seed 5 is `steps` old. */
@@ -71,13 +70,13 @@ planTest("makePlan() multiplies the lists of a sweep", async () => {
     "beta-1-weighting-constant-baseline-false",
     "beta-1-weighting-fixed_time-baseline-false",
   ]);
-  assertEquals(hyperparameters.beta, 0.5);
+  assertEquals(hyperparameters["beta"], 0.5);
   assertEquals(seeds, [1, 2, 3]);
 });
 
 planTest("makePlan() --betas stands in for a β that the paper does not give", async () => {
   const { variants } = await plan(data, "--task", "maze2d-umaze-v1", "--betas", "0.5");
-  assertEquals(variants.map((variant) => variant.hyperparameters.beta), [0.5]);
+  assertEquals(variants.map((variant) => variant.hyperparameters["beta"]), [0.5]);
 });
 
 planTest("makePlan() --from takes over data, seeds and hyperparameters", async (folder) => {
@@ -88,8 +87,8 @@ planTest("makePlan() --from takes over data, seeds and hyperparameters", async (
   assertEquals(found.expected, { sha256: "00ff", run });
   assertEquals(found.seeds, [2, 5]);
   assertEquals(found.hyperparameters, { ...hyperparameters, policyLayers: 4 });
-  assertEquals(found.given.critic!(5), join(run, "seed-5/checkpoints/critic.safetensors"));
-  assertEquals(found.given.behavior!(2), join(run, "seed-2/checkpoints/behavior.safetensors"));
+  assertEquals(found.given["critic"]!(5), join(run, "seed-5/checkpoints/critic.safetensors"));
+  assertEquals(found.given["behavior"]!(2), join(run, "seed-2/checkpoints/behavior.safetensors"));
   const one = await plan("--stage", "policy", "--from", run, "--seed", "5", "--betas", "1,2");
   assertEquals(one.seeds, [5]);
   assertEquals(one.variants.length, 2);
@@ -114,6 +113,8 @@ planTest("makePlan() refuses flags and runs that do not fit", async (folder) => 
         `stopped at step 10 of ${hyperparameters.criticSteps}; finish it`,
       ],
       ["--stage policy", "--critic is missing"],
+      ["--critic a", "--critic goes with --stage policy"],
+      ["--algorithm srpp", 'unknown algorithm "srpp"; there are srpo'],
       ["--stage policy --critic none --behavior none", "cannot read checkpoint none"],
       ["--resume x --betas 1", "leave out --betas"],
     ] as const

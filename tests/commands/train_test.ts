@@ -205,7 +205,7 @@ Deno.test({
       const { openTrained } = await import("../../lib/runs/trained.ts");
       for (const name of ["seed-0-beta-0.3", "seed-1-beta-1"]) {
         const trained = openTrained(`${folder}/more/${name}`);
-        assertEquals(trained.ways, ["srpo", "iql", "idql"]);
+        assertEquals(trained.ways, ["srpo", "awr", "idql"]);
         assertEquals(trained.load(null).policy.actionSize, 2);
       }
       const beta = (path: string) =>

@@ -2,7 +2,7 @@ import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/as
 import { BridgeError, connectEnvironment } from "../../lib/envs/bridge/client.ts";
 import { launchServer } from "../../lib/envs/bridge/launch.ts";
 import { evaluateInWorker } from "../../lib/envs/evaluate_in_worker.ts";
-import { candidatePolicy, networkPolicy, type Policy } from "../../lib/envs/policies.ts";
+import { candidatePolicy, networkPolicy, type Policy } from "../../lib/algorithms/policies.ts";
 import { RandomStream } from "../../lib/envs/random.ts";
 import { makeEnvironment } from "../../lib/envs/registry.ts";
 import {
@@ -17,6 +17,7 @@ import { Mlp, TwinQ } from "../../lib/nn/host/mlp.ts";
 import { NoiseModel } from "../../lib/nn/host/noise_model.ts";
 import { decode } from "../../lib/runs/safetensors.ts";
 import { projectFile } from "../data/files.ts";
+import type { NamedTensors } from "../../lib/nn/host/tensors.ts";
 import { mlpTensors, noiseModelTensors } from "../nn/host/networks.ts";
 import { mayLaunch } from "./bridge/raw_client.ts";
 
@@ -155,6 +156,13 @@ Deno.test({
   },
 });
 
+/** SRPO's actor with these tensors, as a worker gets it. */
+function srpo(source: string, tensors: NamedTensors["tensors"]) {
+  const named = new Map([...tensors].map(([name, tensor]) => [`policy.${name}`, tensor]));
+  const checkpoints = { policy: { source, tensors: named } };
+  return { algorithm: "srpo", actor: "srpo", checkpoints, options: {} };
+}
+
 Deno.test({
   name: "evaluateInWorker() gives a published policy its published return, as this thread does",
   ignore: !mayRead,
@@ -162,7 +170,11 @@ Deno.test({
     const source = projectFile("tests/fixtures/policies/tqc-hopper.safetensors");
     const policy = { source, tensors: decode(Deno.readFileSync(source), source).tensors };
     const one = evaluationSeeds(3, 1);
-    const episodes = await evaluateInWorker({ policy, task: "hopper-expert-v2", seeds: one });
+    const episodes = await evaluateInWorker({
+      ...srpo(source, policy.tensors),
+      task: "hopper-expert-v2",
+      seeds: one,
+    });
     // Published: 3754.2 ± 8.3 over episodes; three deviations.
     assertAlmostEquals(episodes[0]!.return, 3754.2, 3 * 8.3);
     assertEquals(episodes.map(({ length }) => length), [1000]);
@@ -177,21 +189,21 @@ Deno.test({
   name: "evaluateInWorker() refuses what it cannot evaluate with a message for a person",
   ignore: !mayRead,
   async fn() {
-    const policy = { source: "p.safetensors", tensors: mlpTensors("net", 11, 3) };
+    const policy = srpo("p.safetensors", mlpTensors("net", 11, 3));
     await assertRejects(
-      () => evaluateInWorker({ policy, task: "hoper", seeds }),
+      () => evaluateInWorker({ ...policy, task: "hoper", seeds }),
       UserError,
       'no built-in environment is called "hoper"',
     );
     await assertRejects(
-      () => evaluateInWorker({ policy, task: "halfcheetah", seeds }),
+      () => evaluateInWorker({ ...policy, task: "halfcheetah", seeds }),
       UserError,
       "halfcheetah has observations of 17",
     );
     await assertRejects(
-      () => evaluateInWorker({ policy: { ...policy, tensors: new Map() }, task: "hopper", seeds }),
+      () => evaluateInWorker({ ...srpo("p.safetensors", new Map()), task: "hopper", seeds }),
       UserError,
-      "p.safetensors: expected a tensor net.0.weight",
+      "p.safetensors: expected a tensor policy.net.0.weight",
     );
   },
 });

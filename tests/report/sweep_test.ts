@@ -1,14 +1,13 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { srpo } from "../../lib/algorithms/srpo/algorithm.ts";
+import type { HyperparameterValues } from "../../lib/algorithms/hyperparameters.ts";
 import { statisticsOf } from "../../lib/report/statistics.ts";
 import { sweepPicture, type SweepPoint } from "../../lib/report/sweep.ts";
 
-function point(values: number[], more: Partial<SweepPoint> = {}): SweepPoint {
+function point(values: number[], more: HyperparameterValues = {}): SweepPoint {
   return {
-    beta: 0.1,
-    weighting: "sigma2",
-    subtractBaseline: true,
+    at: { beta: 0.1, weighting: "sigma2", subtractBaseline: true, ...more },
     ...statisticsOf(values),
-    ...more,
   };
 }
 
@@ -19,7 +18,7 @@ function means(svg: string): [x: number, y: number][] {
 }
 
 Deno.test("sweepPicture() draws the score over β on a logarithmic axis", () => {
-  const svg = sweepPicture("t", "D4RL score", [
+  const svg = sweepPicture("t", "D4RL score", srpo.sweeps, [
     point([100, 100], { beta: 1 }),
     point([0, 0], { beta: 0.01 }),
     point([40, 60], { beta: 0.1 }),
@@ -38,6 +37,7 @@ Deno.test("sweepPicture() tells the series of a sweep over several lists apart",
   const svg = sweepPicture(
     "t",
     "D4RL score",
+    srpo.sweeps,
     [0.1, 0.2].flatMap((beta) =>
       [true, false].map((subtractBaseline) => point([1], { beta, subtractBaseline }))
     ),
@@ -48,7 +48,7 @@ Deno.test("sweepPicture() tells the series of a sweep over several lists apart",
 });
 
 Deno.test("sweepPicture() draws weightings as groups of bars from zero", () => {
-  const svg = sweepPicture("t", "D4RL score", [
+  const svg = sweepPicture("t", "D4RL score", srpo.sweeps, [
     point([100], { weighting: "sigma2" }),
     point([50], { weighting: "fixed_time" }),
   ]);
@@ -56,7 +56,7 @@ Deno.test("sweepPicture() draws weightings as groups of bars from zero", () => {
   assertEquals(heights.slice(1), [260, 130]); // after the background
   assertStringIncludes(svg, "ω = σ²");
   assertStringIncludes(svg, "ω = δ");
-  const baselines = sweepPicture("t", "D4RL score", [
+  const baselines = sweepPicture("t", "D4RL score", srpo.sweeps, [
     point([1]),
     point([2], { subtractBaseline: false }),
   ]);
@@ -65,7 +65,7 @@ Deno.test("sweepPicture() draws weightings as groups of bars from zero", () => {
 
 Deno.test("sweepPicture() draws a single variant and equal values", () => {
   for (const points of [[point([0])], [point([3]), point([3], { beta: 0 })]]) {
-    const svg = sweepPicture("t", "return", points);
+    const svg = sweepPicture("t", "return", srpo.sweeps, points);
     assert(!/NaN|Infinity|undefined/.test(svg), svg);
   }
 });

@@ -6,6 +6,7 @@ import {
   StageCache,
   stageKey,
 } from "../../lib/runs/stage_cache.ts";
+import { srpo } from "../../lib/algorithms/srpo/algorithm.ts";
 import { hyperparametersFor } from "../../lib/algorithms/srpo/hyperparameters.ts";
 
 const ignore = ["read", "write"].some((name) =>
@@ -17,8 +18,10 @@ const context: CacheContext = {
   data: "00ff",
   adapter: { name: "llvmpipe", matmul: "registers" },
 };
+const [criticStage, behaviorStage] = srpo.stages;
 const critic: CachedStage = {
-  stage: "critic",
+  algorithm: srpo,
+  stage: criticStage!,
   seed: 0,
   hyperparameters,
   kernels: ["fn main() {}"],
@@ -33,7 +36,9 @@ Deno.test("stageKey() changes with all that a stage's bits follow from", () => {
     [{ ...context, data: "00fe" }, critic],
     [{ ...context, adapter: { ...context.adapter, matmul: "subgroups" } }, critic],
     [context, { ...critic, seed: 1 }],
-    [context, { ...critic, stage: "behavior" }],
+    [context, { ...critic, stage: behaviorStage! }],
+    [context, { ...critic, stage: { ...criticStage!, name: "behavior" } }],
+    [context, { ...critic, algorithm: { ...srpo, name: "iql" } }],
     [context, { ...critic, kernels: ["fn main() { }"] }],
     [context, { ...critic, inputs: { critic: "aa" } }],
     [context, { ...critic, hyperparameters: { ...hyperparameters, expectile: 0.8 } }],

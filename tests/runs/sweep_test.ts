@@ -6,9 +6,9 @@ import {
   type Hyperparameters,
   hyperparametersFor,
 } from "../../lib/algorithms/srpo/hyperparameters.ts";
-import { stageNames } from "../../lib/algorithms/srpo/stage.ts";
-import { variantsOf } from "../../lib/algorithms/srpo/variants.ts";
-import { runIn, setUp, tiny } from "./tiny_run.ts";
+import { srpo } from "../../lib/algorithms/srpo/algorithm.ts";
+import { variantsOf } from "../../lib/runs/replicas.ts";
+import { runIn, setUp, stageNames, tiny } from "./tiny_run.ts";
 
 const granted = ["read", "write"].every((name) =>
   Deno.permissions.querySync({ name: name as "read" }).state === "granted"
@@ -66,7 +66,7 @@ sweepTest(
   "trainStages() trains a sweep's variants to the bits each gets alone, interrupted or not",
   async ({ root, run, trainStages }) => {
     const seeds = [3, 7];
-    const variants = variantsOf(h, {
+    const variants = variantsOf(srpo, h, {
       betas: [0.02, 0.5],
       weightings: ["sigma2", "fixed_time", "constant"],
       baselines: [true, false],

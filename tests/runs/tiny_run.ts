@@ -11,8 +11,10 @@ import {
   type Hyperparameters,
   hyperparametersFor,
 } from "../../lib/algorithms/srpo/hyperparameters.ts";
-import { stageNames } from "../../lib/algorithms/srpo/stage.ts";
+import { srpo } from "../../lib/algorithms/srpo/algorithm.ts";
 
+/** The stages in order. */
+export const stageNames = srpo.stages.map(({ name }) => name);
 /** Steps of each stage. */
 export const steps = 40;
 /** Hyperparameters of the networks. */
@@ -57,6 +59,7 @@ export function runIn(
   return {
     engine,
     buffer,
+    algorithm: srpo,
     hyperparameters: hyperparametersFor("maze2d", "quick", tiny),
     seeds: [3],
     stages: stageNames,

@@ -1,8 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { UserError } from "../../lib/errors.ts";
 import { decode } from "../../lib/runs/safetensors.ts";
-import { stageNames } from "../../lib/algorithms/srpo/stage.ts";
-import { runIn, setUp, steps } from "./tiny_run.ts";
+import { runIn, setUp, stageNames, steps } from "./tiny_run.ts";
 
 const granted = ["read", "write"].every((name) =>
   Deno.permissions.querySync({ name: name as "read" }).state === "granted"

@@ -16,9 +16,10 @@ import {
   behaviorShapes,
   frequencyShapes,
 } from "../../nn/behavior_model.ts";
+import { frequencyValues, numbered } from "../../nn/initialisation.ts";
 import { constant, cosine, minimize } from "../../optim/adam.ts";
+import type { Stage } from "../algorithm.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
-import type { Stage } from "./stage.ts";
 
 /** A minibatch of state-action pairs with diffusion times and noise, each tensor `[R, rows, ·]`. */
 export interface BehaviorBatch {
@@ -71,10 +72,13 @@ export function behavior(graph: Graph, batch: BehaviorBatch, h: Hyperparameters)
   });
 
   return {
-    name: "behavior",
     networks: [
-      { prefixes: ["diffusion."], parameters: trained, optimizer, initial: 4 },
-      { prefixes: ["diffusion."], parameters: frequencies, initial: 5 },
+      { prefixes: ["diffusion."], parameters: trained, optimizer, initial: numbered(4) },
+      {
+        prefixes: ["diffusion."],
+        parameters: frequencies,
+        initial: frequencyValues(h.fourierScale),
+      },
     ],
     tensors: { xt, noiseHat },
   };

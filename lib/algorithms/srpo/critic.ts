@@ -13,10 +13,11 @@ import {
 } from "../../autodiff/ops/losses.ts";
 import { ParameterSet } from "../../autodiff/parameters.ts";
 import type { Tensor } from "../../autodiff/tensor.ts";
+import { numbered } from "../../nn/initialisation.ts";
 import { mlp, mlpShapes } from "../../nn/mlp.ts";
 import { constant, cosine, minimize } from "../../optim/adam.ts";
+import type { Network, Stage } from "../algorithm.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
-import type { Network, Stage } from "./stage.ts";
 
 /** A minibatch of transitions, each tensor `[R, rows, ·]`. */
 export interface CriticBatch {
@@ -92,10 +93,15 @@ export function critic(graph: Graph, batch: CriticBatch, h: Hyperparameters): St
   });
 
   const networks: Network[] = [
-    { prefixes: ["q0.q1.", "q0.q2."], parameters: q, optimizer: qOptimizer, initial: 0 },
-    { prefixes: ["q0_target.q1.", "q0_target.q2."], parameters: qTarget, initial: 0 },
-    { prefixes: ["vf.v."], parameters: v, optimizer: vOptimizer, initial: 2 },
-    { prefixes: ["policy.net."], parameters: policy, optimizer: policyOptimizer, initial: 3 },
+    { prefixes: ["q0.q1.", "q0.q2."], parameters: q, optimizer: qOptimizer, initial: numbered(0) },
+    { prefixes: ["q0_target.q1.", "q0_target.q2."], parameters: qTarget, initial: numbered(0) },
+    { prefixes: ["vf.v."], parameters: v, optimizer: vOptimizer, initial: numbered(2) },
+    {
+      prefixes: ["policy.net."],
+      parameters: policy,
+      optimizer: policyOptimizer,
+      initial: numbered(3),
+    },
   ];
   const tensors = {
     targetQ,
@@ -105,5 +111,5 @@ export function critic(graph: Graph, batch: CriticBatch, h: Hyperparameters): St
     updatedQ: updated.q,
     updatedV: updated.v,
   };
-  return { name: "critic", networks, tensors };
+  return { networks, tensors };
 }

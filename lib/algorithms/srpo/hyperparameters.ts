@@ -7,9 +7,22 @@
  *
  * @module
  */
-import { UserError } from "../../errors.ts";
-import type { Family, Task } from "../../data/catalog.ts";
+import type { Family } from "../../data/catalog.ts";
 import type { RewardRule } from "../../data/rewards.ts";
+import { UserError } from "../../errors.ts";
+import {
+  all,
+  families,
+  HyperparameterTable,
+  type HyperparameterValue,
+  integer,
+  mazes,
+  number,
+  type Preset,
+  row,
+  type Target,
+  type ValuesOf,
+} from "../hyperparameters.ts";
 
 /** Weights ω(t) of the diffusion times in the policy's gradient. */
 export const weightings = ["sigma2", "alpha_over_sigma", "constant", "fixed_time"] as const;
@@ -17,32 +30,11 @@ export const weightings = ["sigma2", "alpha_over_sigma", "constant", "fixed_time
 /** One of {@linkcode weightings}. */
 export type Weighting = (typeof weightings)[number];
 
-/** `paper`: the published schedule. `quick`: what two processor cores do in minutes. */
-export type Preset = "paper" | "quick";
-
-/** The presets, the default first. */
-export const presets: readonly Preset[] = ["paper", "quick"];
-
-/** What values a hyperparameter takes; limits are included. */
-export type ValueKind =
-  | { readonly kind: "integer" | "number"; readonly min: number; readonly max: number }
-  | { readonly kind: "choice"; readonly choices: readonly string[] }
-  | { readonly kind: "boolean" };
-
-/** One row of the table. */
-export interface Hyperparameter<T> {
-  /** Part of the method it belongs to; the heading in `--help`. */
-  readonly stage: "data" | "critic" | "behavior" | "policy";
-  /** The paper's symbol; empty where it has none. */
-  readonly symbol: string;
-  /** One line for `--help`. */
-  readonly help: string;
-  /** Where the `paper` values are from. */
-  readonly source: string;
-  /** What values it takes. */
-  readonly values: ValueKind;
-  /** Values by preset and family; null stands for the task's own (β). */
-  readonly defaults: Readonly<Record<Preset, Readonly<Record<Family, T | null>>>>;
+/** A weighting as pictures write it. */
+export function weightingText(weighting: HyperparameterValue): string {
+  return { sigma2: "ω = σ²", alpha_over_sigma: "ω = α/σ", constant: "ω = 1", fixed_time: "ω = δ" }[
+    weighting as Weighting
+  ];
 }
 
 const APPENDIX = "Appendix C";
@@ -54,7 +46,7 @@ const rate = number(0, 1);
 const time = number(1e-5, 1);
 
 /** The table, in the order in which things are trained. */
-export const hyperparameterTable = {
+export const hyperparameterTable = new HyperparameterTable({
   // The code divides maze2d's rewards too, since its rule asks for "antmaze"; here they stay as they
   // are, with which the small-budget results for maze2d were reached.
   rewardRule: row("data", "", "how rewards become those trained on", CODE, {
@@ -267,132 +259,38 @@ export const hyperparameterTable = {
     { kind: "boolean" },
     all(true),
   ),
-};
+}, {
+  published({ name, beta }) {
+    if (beta !== null) return { beta };
+    throw new UserError(
+      `the paper gives no β for ${name ?? "data of no known task"}; choose one with --beta ` +
+        "(it swept 0.01 to 0.5 for locomotion and 0.01 to 0.08 for AntMaze), or use --preset quick",
+    );
+  },
+  check(values) {
+    for (const stage of ["behavior", "policy"] as const) {
+      if (values[`${stage}MinTime`] >= values[`${stage}MaxTime`]) {
+        throw new UserError(
+          `--${stage}-min-time is ${values[`${stage}MinTime`]} and --${stage}-max-time ` +
+            `${values[`${stage}MaxTime`]}; the first must be the smaller one`,
+        );
+      }
+    }
+  },
+});
 
 /** Values of all hyperparameters, under the names of {@linkcode hyperparameterTable}. */
-export type Hyperparameters = {
-  readonly [K in keyof typeof hyperparameterTable]: (typeof hyperparameterTable)[K] extends
-    Hyperparameter<infer T> ? T : never;
-};
-
-/** Names of the hyperparameters, in the table's order. */
-export const hyperparameterNames = Object.keys(
-  hyperparameterTable,
-) as readonly (keyof Hyperparameters)[];
-
-/** Name of a hyperparameter's flag without the dashes: `critic-steps` for `criticSteps`. */
-export function flagName(name: keyof Hyperparameters): string {
-  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-}
+export type Hyperparameters = ValuesOf<typeof hyperparameterTable>;
 
 /**
- * The default of a hyperparameter as `--help` shows it, for example
- * `1500000; quick: 10000, maze2d 20000`.
- */
-export function defaultText(name: keyof Hyperparameters): string {
-  const { paper, quick } = hyperparameterTable[name].defaults;
-  const [published, scaled] = [familiesText(paper), familiesText(quick)];
-  return published === scaled ? published : `${published}; quick: ${scaled}`;
-}
-
-/**
- * All hyperparameters for a task.
+ * All hyperparameters for a task; see {@linkcode HyperparameterTable.valuesFor}.
  *
- * @param target A task, or only its family where the data are of no known task.
- * @param overrides Values that stand in place of the preset's.
- * @throws UserError when an override is not a value of its hyperparameter, or no β is known.
+ * @throws {UserError} An override is not a value of its hyperparameter, or no β is known.
  */
 export function hyperparametersFor(
-  target: Pick<Task, "name" | "family" | "beta"> | Family,
+  target: Target | Family,
   preset: Preset,
   overrides: { readonly [K in keyof Hyperparameters]?: Hyperparameters[K] | undefined } = {},
 ): Hyperparameters {
-  const task = typeof target === "string" ? { name: null, family: target, beta: null } : target;
-  const values = Object.fromEntries(hyperparameterNames.map((name) => {
-    const value = overrides[name] ?? hyperparameterTable[name].defaults[preset][task.family];
-    return [name, value ?? task.beta];
-  }));
-  if (values["beta"] === null) {
-    throw new UserError(
-      `the paper gives no β for ${task.name ?? "data of no known task"}; choose one with --beta ` +
-        "(it swept 0.01 to 0.5 for locomotion and 0.01 to 0.08 for AntMaze), or use --preset quick",
-    );
-  }
-  for (const name of hyperparameterNames) checkValue(name, values[name]);
-  const result = values as unknown as Hyperparameters;
-  for (const stage of ["behavior", "policy"] as const) {
-    if (result[`${stage}MinTime`] >= result[`${stage}MaxTime`]) {
-      throw new UserError(
-        `--${stage}-min-time is ${result[`${stage}MinTime`]} and --${stage}-max-time ` +
-          `${result[`${stage}MaxTime`]}; the first must be the smaller one`,
-      );
-    }
-  }
-  return result;
-}
-
-function checkValue(name: keyof Hyperparameters, value: unknown): void {
-  const { values } = hyperparameterTable[name];
-  let expected: string | null = null;
-  if (values.kind === "choice") {
-    if (!values.choices.some((choice) => choice === value)) {
-      expected = `one of ${values.choices.join(", ")}`;
-    }
-  } else if (values.kind === "boolean") {
-    if (typeof value !== "boolean") expected = "true or false";
-  } else {
-    const fits = typeof value === "number" && value >= values.min && value <= values.max &&
-      (values.kind === "number" || Number.isInteger(value));
-    if (!fits) {
-      const noun = values.kind === "integer" ? "a whole number" : "a number";
-      expected = `${noun} from ${values.min} to ${values.max}`;
-    }
-  }
-  if (expected !== null) {
-    throw new UserError(`--${flagName(name)} needs ${expected}, got ${JSON.stringify(value)}`);
-  }
-}
-
-function row<T>(
-  stage: Hyperparameter<T>["stage"],
-  symbol: string,
-  help: string,
-  source: string,
-  values: ValueKind,
-  paper: Record<Family, T | null>,
-  quick: Record<Family, T | null> = paper,
-): Hyperparameter<T> {
-  return { stage, symbol, help, source, values, defaults: { paper, quick } };
-}
-
-function families<T>(locomotion: T, antmaze: T, maze2d: T): Record<Family, T> {
-  return { locomotion, antmaze, maze2d };
-}
-
-/** The same value in every family. */
-function all<T>(value: T): Record<Family, T> {
-  return families(value, value, value);
-}
-
-/** The official code's distinction: any task with "maze" in its name, or none. */
-function mazes<T>(locomotion: T, maze: T): Record<Family, T> {
-  return families(locomotion, maze, maze);
-}
-
-function integer(min: number, max: number): ValueKind {
-  return { kind: "integer", min, max };
-}
-
-function number(min: number, max: number): ValueKind {
-  return { kind: "number", min, max };
-}
-
-function familiesText(values: Readonly<Record<Family, unknown>>): string {
-  const text = (value: unknown) => value === null ? "the paper's for the task" : String(value);
-  const { locomotion, antmaze, maze2d } = values;
-  if (antmaze === maze2d) {
-    return text(locomotion) + (locomotion === antmaze ? "" : `, mazes ${text(antmaze)}`);
-  }
-  return text(locomotion) + (locomotion === antmaze ? "" : `, antmaze ${text(antmaze)}`) +
-    `, maze2d ${text(maze2d)}`;
+  return hyperparameterTable.valuesFor(target, preset, overrides);
 }

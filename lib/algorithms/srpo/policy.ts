@@ -12,11 +12,12 @@ import { type ScoreRegularization, scoreRegularizedLoss } from "../../autodiff/o
 import { ParameterSet } from "../../autodiff/parameters.ts";
 import type { Tensor } from "../../autodiff/tensor.ts";
 import { behaviorModel, behaviorShapes, frequencyShapes } from "../../nn/behavior_model.ts";
+import { numbered } from "../../nn/initialisation.ts";
 import { mlp, mlpShapes } from "../../nn/mlp.ts";
 import { cosine, minimize } from "../../optim/adam.ts";
+import type { Stage } from "../algorithm.ts";
 import { behaviorShapeOf } from "./behavior.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
-import type { Stage } from "./stage.ts";
 
 /** A minibatch of states with diffusion times and noise, each tensor `[R, rows, ·]`. */
 export interface PolicyBatch {
@@ -87,9 +88,8 @@ export function policy(
   });
 
   return {
-    name: "policy",
     networks: [
-      { prefixes: ["policy.net."], parameters: theta, optimizer, initial: 6 },
+      { prefixes: ["policy.net."], parameters: theta, optimizer, initial: numbered(6) },
       { prefixes: ["q0_target.q1.", "q0_target.q2."], parameters: q },
       { prefixes: ["diffusion."], parameters: psi },
       { prefixes: ["diffusion."], parameters: frequencies },

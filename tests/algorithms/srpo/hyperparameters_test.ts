@@ -2,12 +2,11 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { UserError } from "../../../lib/errors.ts";
 import { findTask } from "../../../lib/data/catalog.ts";
 import {
-  defaultText,
-  flagName,
-  hyperparameterNames,
   hyperparametersFor,
   hyperparameterTable,
 } from "../../../lib/algorithms/srpo/hyperparameters.ts";
+
+const { names, rows } = hyperparameterTable;
 
 /** Appendix C and, where it is silent, the official code; locomotion. */
 const published = {
@@ -148,23 +147,29 @@ Deno.test("hyperparametersFor() refuses what is not a value, naming flag, range 
 });
 
 Deno.test("hyperparameterTable: every row has a flag of its own, help and a source", () => {
-  const flags = hyperparameterNames.map(flagName);
+  const flags = names.map((name) => hyperparameterTable.flagName(name));
   assertEquals(new Set(flags).size, flags.length);
   assertEquals(flags.includes("critic-steps") && flags.includes("beta"), true);
-  for (const name of hyperparameterNames) {
-    const { help, source } = hyperparameterTable[name];
+  for (const name of names) {
+    const { help, source } = rows[name];
     assertEquals(help.length > 4 && source.length > 4, true, name);
   }
 });
 
-Deno.test("defaultText() tells presets and families apart where they differ", () => {
-  assertEquals(defaultText("discount"), "0.99");
-  assertEquals(defaultText("expectile"), "0.7, mazes 0.9");
-  assertEquals(defaultText("behaviorBatchSize"), "2048; quick: 256, maze2d 128");
-  assertEquals(defaultText("behaviorLearningRate"), "0.0003; quick: 0.001");
-  assertEquals(defaultText("criticSteps"), "1500000; quick: 10000, maze2d 24000");
+Deno.test("HyperparameterTable.defaultText() tells presets and families apart where they differ", () => {
+  assertEquals(hyperparameterTable.defaultText("discount"), "0.99");
+  assertEquals(hyperparameterTable.defaultText("expectile"), "0.7, mazes 0.9");
   assertEquals(
-    defaultText("beta"),
+    hyperparameterTable.defaultText("behaviorBatchSize"),
+    "2048; quick: 256, maze2d 128",
+  );
+  assertEquals(hyperparameterTable.defaultText("behaviorLearningRate"), "0.0003; quick: 0.001");
+  assertEquals(
+    hyperparameterTable.defaultText("criticSteps"),
+    "1500000; quick: 10000, maze2d 24000",
+  );
+  assertEquals(
+    hyperparameterTable.defaultText("beta"),
     "the paper's for the task, maze2d 0.3; quick: 0.003, antmaze the paper's for the task, maze2d 0.3",
   );
 });

@@ -10,8 +10,21 @@ import {
   type Hyperparameters,
   hyperparametersFor,
 } from "../../../lib/algorithms/srpo/hyperparameters.ts";
-import { type Network, stageNames } from "../../../lib/algorithms/srpo/stage.ts";
-import { initialValues, trainingStage } from "../../../lib/algorithms/srpo/training.ts";
+import type { Network, Stage } from "../../../lib/algorithms/algorithm.ts";
+import { srpo } from "../../../lib/algorithms/srpo/algorithm.ts";
+
+const stageNames = ["critic", "behavior", "policy"] as const;
+
+/** A step of a stage, all replicas with the same hyperparameters. */
+async function describe(
+  name: string,
+  graph: Graph,
+  buffer: ReplayBuffer,
+  h: Hyperparameters,
+): Promise<Stage> {
+  const stage = srpo.stages.find((each) => each.name === name)!;
+  return await stage.describe(graph, buffer, h, graph.seeds.map(() => h));
+}
 
 const small: Partial<Hyperparameters> = {
   criticBatchSize: 16,
@@ -43,8 +56,8 @@ function bufferOf(engine: Engine, observationSize = 5, actionSize = 3): ReplayBu
 
 /** Initial values; of networks that come from an earlier stage, some of the seed's. */
 function startOf(network: Network, seed: number, member: number): ParameterValues {
-  if (network.initial !== undefined) return initialValues(network, seed, member, tiny);
-  const { shapes } = network.parameters;
+  const { parameters: { shapes }, initial } = network;
+  if (initial !== undefined) return initial(shapes, seed, member);
   return shapes[0]!.name.endsWith(".W")
     ? new Map([[shapes[0]!.name, initialFrequencies(seed, tiny.fourierFrequencies, 30)]])
     : initialise(shapes, seed, 50 + member);
@@ -59,7 +72,7 @@ async function trained(
   slices = 1,
 ): Promise<Float32Array[]> {
   const graph = new Graph({ seeds });
-  const stage = trainingStage(name, graph, buffer, tiny);
+  const stage = await describe(name, graph, buffer, tiny);
   let program = await engine.compile(graph);
   if (slices > 1) {
     const { dispatchesPerStep } = program;
@@ -136,7 +149,7 @@ for (const name of stageNames) {
       const buffer = bufferOf(engine, 11, 3);
       const graph = new Graph({ seeds: [0] });
       const h = hyperparametersFor(family, "paper", { ...small, behaviorBlocks: 3 });
-      trainingStage(name, graph, buffer, h);
+      await describe(name, graph, buffer, h);
       const program = await engine.compile(graph);
       const found = program.dispatchesPerStep;
       buffer.destroy();

@@ -8,7 +8,14 @@ import { UserError } from "../errors.ts";
 import type { Mlp, TwinQ } from "../nn/host/mlp.ts";
 import type { NoiseModel } from "../nn/host/noise_model.ts";
 import type { ObservationNormalization } from "../nn/host/normalization.ts";
-import type { RandomStream } from "./random.ts";
+
+/** Random numbers that a policy may draw from. */
+export interface Draws {
+  /** A number from the uniform distribution on [low, high). */
+  uniform(low: number, high: number): number;
+  /** A number from the standard normal distribution. */
+  normal(): number;
+}
 
 /** Something that chooses actions. */
 export interface Policy {
@@ -23,7 +30,7 @@ export interface Policy {
    * @param random For each row its episode's own stream, for policies that draw.
    * @returns `[rows, actionSize]`; the next call overwrites it.
    */
-  act(observations: Float64Array, random: readonly RandomStream[]): Float64Array;
+  act(observations: Float64Array, random: readonly Draws[]): Float64Array;
 }
 
 /**

@@ -1,22 +1,23 @@
 import { assertEquals } from "@std/assert";
-import { hyperparametersFor } from "../../../lib/algorithms/srpo/hyperparameters.ts";
-import { variantsOf } from "../../../lib/algorithms/srpo/variants.ts";
+import { hyperparametersFor } from "../../lib/algorithms/srpo/hyperparameters.ts";
+import { srpo } from "../../lib/algorithms/srpo/algorithm.ts";
+import { variantsOf } from "../../lib/runs/replicas.ts";
 
 const h = hyperparametersFor("maze2d", "quick");
 
 Deno.test("variantsOf() has none where nothing is swept", () => {
-  assertEquals(variantsOf(h, {}), []);
+  assertEquals(variantsOf(srpo, h, {}), []);
 });
 
 Deno.test("variantsOf() changes only what is swept, and names only that", () => {
-  assertEquals(variantsOf(h, { betas: [0.02, 1e-7] }), [
+  assertEquals(variantsOf(srpo, h, { betas: [0.02, 1e-7] }), [
     { name: "beta-0.02", hyperparameters: { ...h, beta: 0.02 } },
     { name: "beta-1e-7", hyperparameters: { ...h, beta: 1e-7 } },
   ]);
 });
 
 Deno.test("variantsOf() multiplies lists, β slowest", () => {
-  const variants = variantsOf(h, {
+  const variants = variantsOf(srpo, h, {
     betas: [0.1, 0.2],
     weightings: ["constant", "fixed_time"],
     baselines: [true, false],

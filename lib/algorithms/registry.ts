@@ -1,0 +1,40 @@
+/**
+ * The algorithms that `train --algorithm` knows: one line for each.
+ *
+ * @module
+ */
+import { closestMatch } from "leven";
+import { UserError } from "../errors.ts";
+import type { Algorithm } from "./algorithm.ts";
+import { srpo } from "./srpo/algorithm.ts";
+
+/** The algorithms by name, the default first. */
+export const algorithms: ReadonlyMap<string, Algorithm> = named([
+  srpo,
+]);
+
+/** What is trained where none is named, and what runs of versions before 0.3 were trained with. */
+export const defaultAlgorithm: Algorithm = srpo;
+
+/**
+ * The algorithm called `name`.
+ *
+ * @param known Where it is looked for.
+ * @throws {UserError} There is none of this name; the nearest is named.
+ */
+export function findAlgorithm(
+  name: string = defaultAlgorithm.name,
+  known: ReadonlyMap<string, Algorithm> = algorithms,
+): Algorithm {
+  const found = known.get(name);
+  if (found !== undefined) return found;
+  const names = [...known.keys()];
+  throw new UserError(
+    `unknown algorithm "${name}"; there are ${names.join(", ")}, the nearest is ` +
+      closestMatch(name, names),
+  );
+}
+
+function named(list: readonly Algorithm[]): ReadonlyMap<string, Algorithm> {
+  return new Map(list.map((algorithm) => [algorithm.name, algorithm]));
+}

@@ -1,0 +1,141 @@
+/**
+ * SRPO as a value: the three stages of Algorithm 1, and the ways in which its runs act.
+ *
+ * @module
+ */
+import { Mlp, TwinQ } from "../../nn/host/mlp.ts";
+import { NoiseModel } from "../../nn/host/noise_model.ts";
+import type { Actor, Algorithm } from "../algorithm.ts";
+import { candidatePolicy, networkPolicy } from "../policies.ts";
+import { type Hyperparameters, hyperparameterTable, weightingText } from "./hyperparameters.ts";
+
+/** The final policy, in one pass through a small network. */
+const final: Actor = {
+  name: "srpo",
+  title: "SRPO",
+  help: "its final policy",
+  needs: ["policy"],
+  prefix: "policy.",
+  options: {},
+  act: ({ policy }) => networkPolicy(new Mlp(policy!, "policy.net", "tanh")),
+};
+
+/** The critic stage's policy, by advantage-weighted regression on the data's actions. */
+const advantageWeighted: Actor = {
+  name: "awr",
+  title: "AWR",
+  help: "the critic stage's advantage-weighted policy",
+  formerName: "iql",
+  needs: ["critic"],
+  prefix: "policy.",
+  options: {},
+  act: ({ critic }) => networkPolicy(new Mlp(critic!, "policy.net", "tanh")),
+};
+
+/** IDQL with a greedy choice; see {@linkcode candidatePolicy}. */
+const candidates: Actor = {
+  name: "idql",
+  title: "IDQL",
+  help: "the best by Q of candidates from the behavior model",
+  needs: ["behavior", "critic"],
+  // Few enough to act in, and enough steps for a solver of second order.
+  options: {
+    candidates: { help: "Candidates of idql", min: 1, max: 4096, fallback: 32 },
+    steps: { help: "Steps of idql's diffusion sampler", min: 1, max: 1000, fallback: 15 },
+  },
+  act({ behavior, critic }, options) {
+    const model = new NoiseModel(behavior!, "diffusion");
+    const q = new TwinQ(critic!, "q0_target", model.actionSize);
+    return candidatePolicy(model, q, options["candidates"]!, options["steps"]!);
+  },
+};
+
+/** Score Regularized Policy Optimization. */
+export const srpo: Algorithm<Hyperparameters> = {
+  name: "srpo",
+  title: "SRPO",
+  citation: "Chen, Lu, Wang, Su, Zhu: Score Regularized Policy Optimization through Diffusion " +
+    "Behavior, 2023, arXiv 2310.07297",
+  hyperparameters: hyperparameterTable,
+  stages: [
+    {
+      name: "critic",
+      product: "critic",
+      needs: [],
+      over: "seeds",
+      groups: ["data", "critic"],
+      steps: "criticSteps",
+      batchSize: "criticBatchSize",
+      shown: ["loss_v", "loss_q", "loss_awr"],
+      evaluated: "awr",
+      async describe(graph, buffer, h) {
+        const { criticStage } = await import("./training.ts");
+        return criticStage(graph, buffer, h);
+      },
+    },
+    {
+      name: "behavior",
+      product: "behavior model",
+      needs: [],
+      over: "seeds",
+      groups: ["behavior"],
+      steps: "behaviorSteps",
+      batchSize: "behaviorBatchSize",
+      shown: ["loss"],
+      async describe(graph, buffer, h) {
+        const { behaviorStage } = await import("./training.ts");
+        return behaviorStage(graph, buffer, h);
+      },
+    },
+    {
+      name: "policy",
+      product: "policy",
+      needs: ["critic", "behavior"],
+      over: "variants",
+      groups: ["policy"],
+      steps: "policySteps",
+      batchSize: "policyBatchSize",
+      shown: ["loss", "q_mean"],
+      evaluated: "srpo",
+      async describe(graph, buffer, h, variants) {
+        const { policyStage } = await import("./training.ts");
+        return policyStage(graph, buffer, h, variants);
+      },
+    },
+  ],
+  actors: [final, advantageWeighted, candidates],
+  sweeps: [
+    {
+      list: "betas",
+      hyperparameter: "beta",
+      label: "beta",
+      help: "A policy for each temperature β",
+      symbol: "β",
+      text: (value) => `β = ${value}`,
+    },
+    {
+      list: "weightings",
+      hyperparameter: "weighting",
+      label: "weighting",
+      help: "A policy for each weight ω(t)",
+      symbol: "ω",
+      text: weightingText,
+    },
+    {
+      list: "baselines",
+      hyperparameter: "subtractBaseline",
+      label: "baseline",
+      help: "A policy with the noise subtracted from its prediction, one without, or both",
+      symbol: "−ε",
+      text: (subtracted) => subtracted ? "ε subtracted" : "ε not subtracted",
+    },
+  ],
+  rewardRule: (h) => h.rewardRule,
+  value: {
+    stage: "critic",
+    of(critic) {
+      const network = new Mlp(critic, "vf.v", "none");
+      return (states, rows) => network.forward(states, rows).slice(0, rows);
+    },
+  },
+};

@@ -1,6 +1,8 @@
 // A step of an optimizer over a whole family of networks.
 
+//#if !CLIP
 override WORKGROUP = 64u;
+//#endif
 
 struct Job {
   count: u32, // in vec4s
@@ -18,6 +20,11 @@ struct Job {
   epsilon: f32,
   average: u32,
   average_rate: u32, // scalar: how far target networks move; 0 without any
+//#if CLIP
+  sums: u32, // of the gradient's squares
+  sum_count: u32,
+  largest_norm: f32,
+//#endif
 }
 
 @group(0) @binding(0) var<storage, read> worklist: array<vec2u>;
@@ -30,7 +37,17 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let work = worklist[group.x + group.y * 65535u];
   let job = jobs[work.x];
   let i = work.y * WORKGROUP + lane;
+  var scale = 1.0;
+//#if CLIP
+  var total = vec4f(0.0);
+  for (var k = lane; k < job.sum_count; k += WORKGROUP) {
+    total += activations[job.sums + k];
+  }
+  let squares = dot(reduce(total, lane), vec4f(1.0));
+  // As PyTorch's clip_grad_norm_ does it.
+  scale = min(1.0, job.largest_norm / (sqrt(squares) + 1e-6));
+//#endif
   if (i < job.count) {
-    update(job, i, activations[job.gradient + i]);
+    update(job, i, scale * activations[job.gradient + i]);
   }
 }

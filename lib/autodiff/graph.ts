@@ -44,6 +44,7 @@ export const operationNames = [
   "minibatch",
   "adam",
   "moving average",
+  "gradient norm",
 ] as const;
 
 /** Name of an operation. */

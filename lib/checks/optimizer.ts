@@ -21,6 +21,8 @@ interface Options {
   readonly rate: (update: number) => number;
   /** Whether the average is an operation of its own. */
   readonly apart?: boolean;
+  /** Largest norm of a seed's gradient, over both its networks; it has one where nothing is clipped. */
+  readonly clipNorm?: number;
 }
 
 /** Adam as published, with decoupled decay, one parameter at a time. */
@@ -45,6 +47,15 @@ function reference(
   return { parameter, average };
 }
 
+/** Gradients of which each seed's `size` numbers are scaled down to the norm they may have. */
+function clip(gradients: Float32Array, size: number, norm = Infinity): number[] {
+  return Array.from({ length: gradients.length / size }, (_, seed) => {
+    const own = gradients.subarray(seed * size, (seed + 1) * size);
+    const length = Math.sqrt(own.reduce((total, value) => total + value ** 2, 0));
+    return Array.from(own, (value) => value * Math.min(1, norm / (length + 1e-6)));
+  }).flat();
+}
+
 function optimized(rows: number, columns: number, replicas: number, options: Options): Case {
   return {
     shape: `${rows}×${columns}, ${steps} steps`,
@@ -57,19 +68,26 @@ async function measure(
   session: Session,
   rows: number,
   columns: number,
-  replicas: number,
+  seeds: number,
   options: Options,
 ): Promise<number> {
-  const graph = new Graph({ seeds: seedsOf(replicas) });
+  const graph = new Graph({ seeds: seedsOf(seeds) });
+  const { weightDecay, rate, apart, clipNorm } = options;
+  const members = clipNorm === undefined ? 1 : 2;
+  const replicas = members * seeds;
   const shapes = [{ name: "weight", rows, segments: [columns], vector: false }];
   const parameters = new ParameterSet(graph, shapes, replicas);
   const averages = new ParameterSet(graph, shapes, replicas);
   const { replicaSize, sharing } = parameters.storage;
   const storage = graph.persist({ arena: "activations", replicaSize, replicas, sharing });
   const gradient = new Tensor({ replicas, rows: 1, columns: replicaSize }, storage);
-  const { weightDecay, rate, apart } = options;
   const target = { parameters: averages, rate };
-  adam(graph, parameters, gradient, { learningRate, weightDecay, ...(!apart && { target }) });
+  adam(graph, parameters, gradient, {
+    learningRate,
+    weightDecay,
+    ...(!apart && { target }),
+    ...(clipNorm !== undefined && { clipNorm }),
+  });
   if (apart) movingAverage(graph, parameters, target);
   session.note(graph);
   const program = await session.engine.compile(graph);
@@ -87,7 +105,8 @@ async function measure(
   write(averages, startAverage);
   const gradients: Float32Array[] = [];
   for (let step = 0; step < steps; step++) {
-    gradients.push(values(2 + step));
+    // Growing, since a factor that all gradients have in common does not change Adam's steps.
+    gradients.push(values(2 + step).map((value) => (step + 1) * value));
     write(parameters, gradients[step]!, storage);
     await program.submit(step, 1);
   }
@@ -96,9 +115,10 @@ async function measure(
   const [moved, movedAverage] = await Promise.all([read(parameters), read(averages)]);
   program.destroy();
 
+  const clipped = gradients.map((all) => clip(all, size * members, clipNorm));
   const expected = Array.from(
     start,
-    (value, i) => reference(value, startAverage[i]!, gradients.map((g) => g[i]!), options),
+    (value, i) => reference(value, startAverage[i]!, clipped.map((g) => g[i]!), options),
   );
   return Math.max(
     relativeError(moved, expected.map(({ parameter }) => parameter)),
@@ -125,6 +145,7 @@ export const optimizerChecks: readonly Check[] = [
     weightDecay: 0,
     rate: periodic(0.2, { every: 2, first: 1 }),
   }),
+  optimizer("adam, clipped norm", { weightDecay: 0, rate: constant(0), clipNorm: 2 }),
   optimizer("moving average", {
     weightDecay: 0,
     rate: periodic(0.2, { every: 2, first: 1 }),

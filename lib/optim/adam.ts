@@ -6,11 +6,13 @@
  */
 import adamSource from "../../shaders/adam.wgsl" with { type: "text" };
 import adamUpdateSource from "../../shaders/adam_update.wgsl" with { type: "text" };
+import reduceSource from "../../shaders/reduce.wgsl" with { type: "text" };
 import stepSource from "../../shaders/step.wgsl" with { type: "text" };
 import { gradients, type Objective } from "../autodiff/gradients.ts";
 import type { Graph, ParameterUpdate } from "../autodiff/graph.ts";
 import type { ParameterSet } from "../autodiff/parameters.ts";
 import { type Storage, Tensor } from "../autodiff/tensor.ts";
+import { squaredNormSums } from "./gradient_norm.ts";
 
 /** Hyperparameters of an optimizer. */
 export interface AdamOptions {
@@ -18,6 +20,11 @@ export interface AdamOptions {
   readonly learningRate: (update: number) => number;
   /** Decoupled weight decay (AdamW); 0 for Adam. */
   readonly weightDecay?: number;
+  /**
+   * Largest norm of the gradient, over all parameters of all of a seed's networks: a longer one is
+   * scaled down to it, as PyTorch's `clip_grad_norm_` does. Absent where nothing is clipped.
+   */
+  readonly clipNorm?: number;
   /** Target parameters, moved towards the just updated ones. */
   readonly target?: Average;
 }
@@ -48,7 +55,8 @@ const updateSource = stepSource + adamUpdateSource;
 
 /**
  * Records one step of Adam (AdamW with decay) that minimises `loss` by all of `parameters`, and of
- * nothing else. Where the gradients of all of them are products of their own, those kernels take the step as well.
+ * nothing else. Where the gradients of all of them are products of their own and none is clipped, those
+ * kernels take the step as well.
  */
 export function minimize(
   graph: Graph,
@@ -59,7 +67,7 @@ export function minimize(
   const found = gradients(graph, loss, parameters.tensors);
   const producers = found.map((gradient) => gradient ? graph.extensible(gradient) : undefined);
   const gradient = parameters.gather(found);
-  if (!producers.every((producer) => producer?.absorbUpdate)) {
+  if (options.clipNorm !== undefined || !producers.every((producer) => producer?.absorbUpdate)) {
     return adam(graph, parameters, gradient, options);
   }
   const { optimizer, fields, storages } = prepare(graph, parameters, gradient, options);
@@ -86,17 +94,29 @@ export function adam(
   const { optimizer, fields, storages } = prepare(graph, parameters, gradient, options);
   const { whole } = parameters;
   const touched = storages.map((storage) => new Tensor(whole, storage));
+  const { clipNorm } = options;
+  const sums = clipNorm === undefined ? null : squaredNormSums(graph, parameters, gradient);
   graph.record({
     name: "adam",
     inputs: [],
-    reads: [gradient, ...touched],
+    reads: [gradient, ...touched, ...(sums ? [sums] : [])],
     writes: touched,
-    kernel: () => ({ name: "adam", source: updateSource + adamSource }),
+    kernel: () => ({
+      name: "adam",
+      source: updateSource + (sums ? reduceSource : "") + adamSource,
+      directives: sums ? ["CLIP"] : [],
+      ...(sums && { constants: { WORKGROUP: workgroup } }),
+    }),
     jobs: () =>
       Array.from({ length: whole.replicas }, (_, job) => {
         const count = whole.columns / 4;
+        const clip = sums && {
+          sums: sums.at(job, whole.replicas),
+          sum_count: sums.rows,
+          largest_norm: clipNorm!,
+        };
         return {
-          fields: { count, ...fields(job, whole.replicas) },
+          fields: { count, ...fields(job, whole.replicas), ...clip },
           tiles: Math.ceil(count / workgroup),
         };
       }),

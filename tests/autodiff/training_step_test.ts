@@ -346,6 +346,42 @@ Deno.test("TrainingStep: the same bits where not all seeds fit into one buffer",
   whole.store.destroy();
 });
 
+Deno.test("TrainingStep.submit() is one submission, with an upload for each program and no allocation", async () => {
+  using engine = await Engine.open();
+  const { step, store } = await build(engine, [3]);
+  // The first chunk makes the staging buffers.
+  await step.submit(0, 4);
+  const { device } = engine.gpu;
+  const counts: Record<string, number> = {};
+  const count = (object: object, name: string) => {
+    const original = Reflect.get(object, name) as (...args: unknown[]) => unknown;
+    counts[name] = 0;
+    Object.defineProperty(object, name, {
+      value: (...args: unknown[]) => {
+        counts[name]!++;
+        return original.apply(object, args);
+      },
+    });
+  };
+  for (const name of ["createBuffer", "createBindGroup", "createCommandEncoder"]) {
+    count(device, name);
+  }
+  for (const name of ["writeBuffer", "submit"]) count(device.queue, name);
+  await step.submit(4, 60);
+  assertEquals(counts, {
+    createBuffer: 0,
+    createBindGroup: 0,
+    createCommandEncoder: 1,
+    writeBuffer: 3,
+    submit: 1,
+  });
+  // Of a step that only the critic takes part in, only its scalars are uploaded.
+  await step.submit(66, 1);
+  assertEquals([counts.writeBuffer, counts.submit], [4, 2]);
+  step.destroy();
+  store.destroy();
+});
+
 Deno.test("ParameterStore: activations in more slices than the weights they are computed with", async () => {
   using engine = await Engine.open();
   const seeds = [3, 8, 11, 12];

@@ -116,3 +116,54 @@ Deno.test("Adam has a dispatch of its own where a gradient is a sum", async () =
   program.destroy();
   assertEquals(kernels.at(-1), "adam");
 });
+
+Deno.test("minimize() clips the norm over all networks and parameters of a seed, of each by itself", async () => {
+  using engine = await Engine.open();
+  const clipNorm = 0.1;
+  // Rows of 64 columns have gaps between them.
+  const shapes = mlpShapes({ inputs: [64], hidden: [64, 6], outputs: 3 });
+  const graph = new Graph({ seeds: [0, 1] });
+  const parameters = new ParameterSet(graph, shapes, 4);
+  const x = graph.input(rows, 64);
+  const goal = graph.input(rows, 3, 4);
+  const loss = meanSquaredError(graph, "loss", mlp(graph, parameters, x), goal);
+  const optimizer = minimize(graph, loss, parameters, { learningRate: constant(0.01), clipNorm });
+  const program = await engine.compile(graph);
+  assertEquals(program.kernelNames.slice(-2), ["gradient norm", "adam"]);
+  // What lies between the rows of a gradient is whatever the memory held.
+  const floats = program.arenaBytes("activations") / 4;
+  program.write("activations", 0, new Float32Array(floats).fill(1e3));
+  let stream = 0;
+  const numbers = (count: number, scale: number) =>
+    Float32Array.from(uniform(9, stream++, 0, count), (u) => scale * (u - 0.5));
+  // The second seed's networks and goals are small, and so is their gradient: it stays as it is.
+  const scales = [1, 1, 0.1, 0.1];
+  for (const [replica, scale] of scales.entries()) {
+    const values = shapes.map(({ name, rows, segments }) =>
+      [name, numbers(rows * segments[0]!, 0.5 * scale)] as const
+    );
+    parameters.write(program, replica, new Map(values));
+  }
+  writeInput(program, x, numbers(2 * rows * 64, 1));
+  const goals = scales.flatMap((scale) => [...numbers(rows * 3, 0.5 * scale)]);
+  writeInput(program, goal, Float32Array.from(goals));
+  await program.submit(0, 1);
+  const [gradients, means] = await Promise.all(
+    [optimizer.gradient.storage, optimizer.mean].map((storage) =>
+      parameters.read(program, storage)
+    ),
+  );
+  program.destroy();
+  const flat = (networks: typeof means) =>
+    networks!.flatMap((network) => [...network.values()].flatMap((values) => [...values]));
+  const norms = [0, 1].map((seed) => {
+    const gradient = flat(gradients!.slice(2 * seed, 2 * seed + 2));
+    const norm = Math.hypot(...gradient);
+    const scale = Math.min(1, clipNorm / (norm + 1e-6));
+    const mean = flat(means!.slice(2 * seed, 2 * seed + 2));
+    const worst = Math.max(...mean.map((value, i) => Math.abs(value - 0.1 * scale * gradient[i]!)));
+    assert(worst < 1e-8, `seed ${seed}: off by ${worst}`);
+    return norm;
+  });
+  assert(norms[0]! > 2 * clipNorm && norms[1]! < clipNorm, `norms ${norms}`);
+});

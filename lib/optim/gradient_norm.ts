@@ -1,0 +1,55 @@
+/**
+ * The global norm of a gradient, as clipping needs it.
+ *
+ * @module
+ */
+import normSource from "../../shaders/gradient_norm.wgsl" with { type: "text" };
+import reduceSource from "../../shaders/reduce.wgsl" with { type: "text" };
+import type { Graph } from "../autodiff/graph.ts";
+import type { ParameterSet } from "../autodiff/parameters.ts";
+import { Tensor } from "../autodiff/tensor.ts";
+
+const workgroup = 64;
+// Vec4s that an invocation sums.
+const vectors = 16;
+
+/**
+ * Records partial sums of the squares of a gradient that lies as the parameters do.
+ *
+ * @returns `[R, sums, 4]`, R being the graph's replicas: the sum over all entries of a replica is the
+ * squared norm over all networks of a seed (both of twin networks) and all their parameters.
+ */
+export function squaredNormSums(graph: Graph, parameters: ParameterSet, gradient: Tensor): Tensor {
+  const members = parameters.replicas / graph.replicas;
+  const parts = parameters.tensorsIn(gradient.storage);
+  const tiles = parts.map(({ rows, width }) => Math.ceil(rows * width / 4 / workgroup / vectors));
+  const rows = tiles.reduce((total, count) => total + count, 0);
+  const sums = new Tensor({ replicas: graph.replicas, rows: members * rows, columns: 4 });
+  graph.record({
+    name: "gradient norm",
+    inputs: [],
+    reads: [gradient],
+    writes: [sums],
+    kernel: () => ({
+      name: "gradient norm",
+      source: reduceSource + normSource,
+      constants: { WORKGROUP: workgroup, VECTORS: vectors },
+    }),
+    jobs: () =>
+      Array.from({ length: parameters.replicas }, (_, replica) => {
+        let row = (replica % members) * rows;
+        return parts.map((part, p) => {
+          const fields = {
+            rows: part.rows,
+            width: part.width / 4,
+            gradient: part.at(replica, parameters.replicas),
+            gradient_stride: part.stride,
+            sums: sums.at(replica, parameters.replicas) + row,
+          };
+          row += tiles[p]!;
+          return { fields, tiles: tiles[p]! };
+        });
+      }).flat(),
+  });
+  return sums;
+}

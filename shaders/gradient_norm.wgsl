@@ -1,0 +1,34 @@
+// Sums of squares of one parameter's gradient, a vec4 for each workgroup: part of the norm over all
+// parameters of a seed.
+
+override VECTORS = 16u; // of an invocation
+
+struct Job {
+  rows: u32,
+  width: u32, // in vec4s
+  gradient: u32,
+  gradient_stride: u32,
+  sums: u32,
+}
+
+@group(0) @binding(0) var<storage, read> worklist: array<vec2u>;
+@group(0) @binding(1) var<storage, read> jobs: array<Job>;
+@group(0) @binding(3) var<storage, read_write> activations: array<vec4f>;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let work = worklist[group.x + group.y * 65535u];
+  let job = jobs[work.x];
+  let count = job.rows * job.width;
+  let first = work.y * WORKGROUP * VECTORS;
+  let end = min(count, first + WORKGROUP * VECTORS);
+  var total = vec4f(0.0);
+  for (var i = first + lane; i < end; i += WORKGROUP) {
+    let g = activations[job.gradient + (i / job.width) * job.gradient_stride + i % job.width];
+    total += g * g;
+  }
+  let sum = reduce(total, lane);
+  if (lane == 0u && first < count) {
+    activations[job.sums + work.y] = sum;
+  }
+}

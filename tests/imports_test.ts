@@ -12,7 +12,7 @@ const layers = [
   ["lib/nn", "lib/optim"],
   ["lib/diffusion"],
   ["lib/data"],
-  ["lib/srpo"],
+  ["lib/algorithms"],
   ["lib/checks", "lib/envs"],
   ["lib/report"],
   ["lib/runs"],

@@ -1,0 +1,119 @@
+/** The order of the layers: imports point down only, and no files import each other in a circle. */
+import { assertEquals } from "@std/assert";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** Layers from the ground up. Those on one line do not import each other. */
+const layers = [
+  ["deno.json", "lib/errors.ts", "lib/suggestion.ts", "lib/terminal.ts", "lib/types", "shaders"],
+  ["lib/files.ts", "lib/version.ts"],
+  ["lib/gpu"],
+  ["lib/autodiff"],
+  ["lib/nn", "lib/optim"],
+  ["lib/diffusion"],
+  ["lib/data"],
+  ["lib/algorithms"],
+  ["lib/checks", "lib/envs"],
+  ["lib/report"],
+  ["lib/runs"],
+  ["lib/commands"],
+  ["cli.ts", "mod.ts"],
+];
+
+/** Imports that point up today; whoever turns one around deletes it here. */
+const knownUpward = ["lib/report/curves.ts → lib/runs/metrics.ts"];
+
+/** Circles of today; whoever breaks one deletes it here. */
+const knownCircles = [["lib/data/checks.ts", "lib/data/dataset.ts", "lib/data/hdf5.ts"]];
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const ignore = Deno.permissions.querySync({ name: "read", path: root }).state !== "granted";
+
+Deno.test({
+  name: "imports point from a layer to one below it",
+  ignore,
+  fn: async () => {
+    const upward = [...await importsByFile()].flatMap(([file, imports]) =>
+      imports.filter((to) => folderOf(file) !== folderOf(to) && level(file) <= level(to))
+        .map((to) => `${file} → ${to}`)
+    );
+    assertEquals(upward.toSorted(), knownUpward.toSorted());
+  },
+});
+
+Deno.test({
+  name: "imports form no circle",
+  ignore,
+  fn: async () => {
+    const circles = circlesOf(await importsByFile());
+    assertEquals(circles.map(String).toSorted(), knownCircles.map(String).toSorted());
+  },
+});
+
+Deno.test("circlesOf() finds what imports itself over other files, and nothing else", () => {
+  const imports = new Map([
+    ["a", ["b", "d"]],
+    ["b", ["c"]],
+    ["c", ["a"]],
+    ["d", ["e"]],
+    ["e", ["d", "f"]],
+    ["f", []],
+    ["g", ["a", "f"]],
+  ]);
+  assertEquals(circlesOf(imports), [["a", "b", "c"], ["d", "e"]]);
+});
+
+/** What each TypeScript file of the program imports, types too: paths from the repository's root. */
+async function importsByFile(): Promise<Map<string, string[]>> {
+  const files = ["cli.ts", "mod.ts"];
+  for (const folders = ["lib"]; folders.length > 0;) {
+    const folder = folders.pop()!;
+    for await (const { name, isDirectory } of Deno.readDir(join(root, folder))) {
+      if (isDirectory) folders.push(`${folder}/${name}`);
+      else if (name.endsWith(".ts")) files.push(`${folder}/${name}`);
+    }
+  }
+  const statement =
+    /^(?:import|export)\b[^;"]*?\bfrom\s+"(\.[^"]+)"|^import\s+"(\.[^"]+)"|\bimport\(\s*"(\.[^"]+)"/gm;
+  return new Map(
+    await Promise.all(
+      files.toSorted().map(async (file): Promise<[string, string[]]> => {
+        const text = await Deno.readTextFile(join(root, file));
+        const found = [...text.matchAll(statement)].map(([, ...paths]) => paths.find(Boolean)!);
+        return [file, found.map((path) => join(dirname(file), path).replaceAll("\\", "/"))];
+      }),
+    ),
+  );
+}
+
+/** The entry of `layers` that a file belongs to. */
+function folderOf(file: string): string {
+  const folder = layers.flat().find((name) => file === name || file.startsWith(`${name}/`));
+  if (folder === undefined) throw new Error(`${file} is in no layer; put its folder in the list`);
+  return folder;
+}
+
+function level(file: string): number {
+  return layers.findIndex((names) => names.includes(folderOf(file)));
+}
+
+/** Groups of files of which each imports, directly or over others, each of the group. */
+function circlesOf(imports: ReadonlyMap<string, readonly string[]>): string[][] {
+  const reached = new Map([...imports.keys()].map((file) => {
+    const found = new Set<string>();
+    for (const open = [...imports.get(file)!]; open.length > 0;) {
+      const next = open.pop()!;
+      if (found.has(next)) continue;
+      found.add(next);
+      open.push(...imports.get(next) ?? []);
+    }
+    return [file, found] as const;
+  }));
+  const groups = [...reached.keys()].filter((file) => reached.get(file)!.has(file))
+    .map((file) =>
+      [...reached.keys()].filter((other) =>
+        reached.get(file)!.has(other) && reached.get(other)!.has(file)
+      ).toSorted()
+    );
+  return [...new Map(groups.map((group) => [String(group), group])).values()];
+}

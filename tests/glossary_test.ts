@@ -1,0 +1,44 @@
+import { assert, assertEquals } from "@std/assert";
+import { srpo } from "../lib/algorithms/srpo/algorithm.ts";
+import { tasks } from "../lib/data/catalog.ts";
+import { alpha, sigma } from "../lib/diffusion/schedule.ts";
+import { normalizedScore } from "../lib/envs/scores.ts";
+import glossary from "../docs/glossary.md" with { type: "text" };
+
+/** The bold words that entries begin with. */
+const entries = [...glossary.matchAll(/^\*\*(.+?)\*\*/gm)].map(([, entry]) => entry!).join("\n");
+
+Deno.test("docs/glossary.md: explains every symbol and every curve, with flags that exist", () => {
+  const { hyperparameters, stages } = srpo;
+  for (const { symbol } of Object.values(hyperparameters.rows)) {
+    assert(entries.includes(symbol), `no entry for ${symbol}`);
+  }
+  for (const { name, shown } of stages) {
+    for (const loss of shown) {
+      const entry = entries.split("\n").find((line) =>
+        line.toLowerCase().startsWith(name) && line.includes(`\`${loss}\``)
+      );
+      assert(entry !== undefined, `no entry for ${loss} of the ${name} stage`);
+    }
+  }
+  const flags = [
+    "eval-every",
+    ...hyperparameters.names.map((name) => hyperparameters.flagName(name)),
+  ];
+  for (const [, flag] of glossary.matchAll(/\(`--([\w-]+)`/g)) {
+    assert(flags.includes(flag!), `there is no --${flag}`);
+  }
+});
+
+Deno.test("docs/glossary.md: its numbers are the noise schedule's and the catalogue's", () => {
+  const rows = [...glossary.matchAll(/^\| (0\.\d+) +\| (\S+) +\| (\S+) +\|$/gm)];
+  assertEquals(rows.length, 5);
+  for (const [, t, a, s] of rows) {
+    assertEquals([a, s], [alpha(Number(t)).toFixed(4), sigma(Number(t)).toFixed(4)]);
+  }
+  const { min, max } = tasks.get("maze2d-umaze-v1")!.referenceReturn;
+  assert(glossary.includes(`(${min} and ${max})`));
+  assert(glossary.includes(normalizedScore(0, { min, max }).toFixed(1).replace("-", "−")));
+  const hopper = tasks.get("hopper-medium-v2")!.referenceReturn;
+  assert(glossary.includes(`(${hopper.min.toFixed(1).replace("-", "−")} and ${hopper.max})`));
+});

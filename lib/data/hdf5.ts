@@ -9,7 +9,7 @@
  */
 import h5, { type Dataset, type File, type Metadata } from "h5wasm";
 import { UserError } from "../errors.ts";
-import { checkLayout, type FieldLayout, type Layout } from "./checks.ts";
+import { checkLayout, type FieldLayout, type Layout } from "./layout.ts";
 
 /** Bytes that are read at a time. */
 const blockBytes = 8 << 20;

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import type { FieldLayout } from "../../lib/data/checks.ts";
+import type { FieldLayout } from "../../lib/data/layout.ts";
 import { UserError } from "../../lib/errors.ts";
 import type { OfflineDataset } from "../../lib/data/dataset.ts";
 import { mayUseFiles, projectFile, tinyContents, withFolder } from "./files.ts";

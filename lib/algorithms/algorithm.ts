@@ -13,7 +13,7 @@ import type { NamedTensors } from "../nn/host/tensors.ts";
 import type { Initial } from "../nn/initialisation.ts";
 import type { Optimizer } from "../optim/adam.ts";
 import type { HyperparameterTable, HyperparameterValues } from "./hyperparameters.ts";
-import type { Policy } from "./policies.ts";
+import type { Policy } from "../nn/host/policy.ts";
 
 /** One family of networks of a stage. */
 export interface Network {

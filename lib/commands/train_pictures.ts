@@ -9,7 +9,7 @@ import type { Task } from "../data/catalog.ts";
 import type { OfflineDataset } from "../data/dataset.ts";
 import { type Maze, mazes } from "../envs/mazes.ts";
 import type { Algorithm } from "../algorithms/algorithm.ts";
-import type { Policy } from "../algorithms/policies.ts";
+import type { Policy } from "../nn/host/policy.ts";
 import { makeEnvironment } from "../envs/registry.ts";
 import { RandomStream } from "../envs/random.ts";
 import { rollout } from "../envs/rollout.ts";

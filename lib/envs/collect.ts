@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Policy } from "../algorithms/policies.ts";
+import type { Policy } from "../nn/host/policy.ts";
 import { UserError } from "../errors.ts";
 import type { EnvironmentBatch, EnvironmentSpec } from "./environment.ts";
 import { RandomStream } from "./random.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Policy } from "../algorithms/policies.ts";
+import type { Policy } from "../nn/host/policy.ts";
 import { makeEnvironment } from "./registry.ts";
 import { type Episode, rollout } from "./rollout.ts";
 

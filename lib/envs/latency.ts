@@ -1,4 +1,4 @@
-import type { Policy } from "../algorithms/policies.ts";
+import type { Policy } from "../nn/host/policy.ts";
 import { RandomStream } from "./random.ts";
 
 /** Milliseconds of calls before the measurement, in which the code is compiled, and of it. */

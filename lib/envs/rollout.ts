@@ -6,7 +6,7 @@
 import { UserError } from "../errors.ts";
 import { BridgeError } from "./bridge/client.ts";
 import type { EnvironmentBatch } from "./environment.ts";
-import type { Policy } from "../algorithms/policies.ts";
+import type { Policy } from "../nn/host/policy.ts";
 import { RandomStream } from "./random.ts";
 import { policySeed } from "./seeds.ts";
 

@@ -81,6 +81,11 @@ export class RunDirectory {
     return join(this.path, "checkpoints", `${stage}.safetensors`);
   }
 
+  /** What says that a generation of checkpoints is complete while it takes its places. */
+  generation(stage: string): string {
+    return join(this.path, "checkpoints", `${stage}.generation.json`);
+  }
+
   /** The folder of one seed, or of one variant of a sweep for it. */
   replica(seed: number, variant: string | null = null): RunDirectory {
     const name = variant === null ? `seed-${seed}` : `seed-${seed}-${variant}`;

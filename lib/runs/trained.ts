@@ -5,7 +5,7 @@
  */
 import { join } from "node:path";
 import type { Actor, Algorithm } from "../algorithms/algorithm.ts";
-import { networkPolicy, type Policy } from "../algorithms/policies.ts";
+import { networkPolicy, type Policy } from "../nn/host/policy.ts";
 import { algorithms, findAlgorithm } from "../algorithms/registry.ts";
 import { UserError } from "../errors.ts";
 import { type ActorFile, readActor } from "../nn/host/actor.ts";

@@ -12,7 +12,8 @@ import type { Program } from "../gpu/program.ts";
 import type { Network, StageDefinition } from "../algorithms/algorithm.ts";
 import type { HyperparameterValues } from "../algorithms/hyperparameters.ts";
 import { encodeCheckpoints, loadNetworks, readCheckpoint, writePolicy } from "./checkpoint.ts";
-import { shareFile, writeAtomic } from "./files.ts";
+import { shareFile } from "./files.ts";
+import { recoverGeneration, writeGeneration } from "./generation.ts";
 import type { Interrupt } from "./interrupt.ts";
 import { runSteps, type StepMetrics } from "./loop.ts";
 import { MetricsFile } from "./metrics.ts";
@@ -107,6 +108,10 @@ async function trainOne(run: TrainingRun, definition: StageDefinition): Promise<
     Deno.mkdirSync(dirname(directory.checkpoint(name)), { recursive: true });
   }
   await shareEarlier(run, definition, replicas);
+  if (run.resume) {
+    const paths = replicas.map(({ directory }) => directory.checkpoint(name));
+    recoverGeneration(run.directory, name, paths, run.announce);
+  }
   const checkpoint = ({ directory }: Replica) => directory.checkpoint(name);
   const done = (replica: Replica) =>
     run.resume && isFile(checkpoint(replica)) && readCheckpoint(checkpoint(replica)).step === total;
@@ -224,7 +229,8 @@ async function trainReplicas(
     const save = async (): Promise<Uint8Array[]> => {
       const encoded = await encodeCheckpoints(program, name, networks, pending.length, step);
       metrics.flush();
-      await Promise.all(encoded.map((bytes, place) => writeAtomic(own[place]!, bytes)));
+      const files = new Map(encoded.map((bytes, place) => [own[place]!, bytes]));
+      await writeGeneration(run.directory, name, step, files);
       return encoded;
     };
     const every = run.observer?.every ?? Infinity;

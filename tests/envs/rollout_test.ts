@@ -2,7 +2,8 @@ import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/as
 import { BridgeError, connectEnvironment } from "../../lib/envs/bridge/client.ts";
 import { launchServer } from "../../lib/envs/bridge/launch.ts";
 import { evaluateInWorker } from "../../lib/envs/evaluate_in_worker.ts";
-import { candidatePolicy, networkPolicy, type Policy } from "../../lib/algorithms/policies.ts";
+import { candidatePolicy } from "../../lib/algorithms/candidate_policy.ts";
+import { networkPolicy, type Policy } from "../../lib/nn/host/policy.ts";
 import { RandomStream } from "../../lib/envs/random.ts";
 import { makeEnvironment } from "../../lib/envs/registry.ts";
 import {

@@ -6,7 +6,8 @@
 import { Mlp, TwinQ } from "../../nn/host/mlp.ts";
 import { NoiseModel } from "../../nn/host/noise_model.ts";
 import type { Actor, Algorithm } from "../algorithm.ts";
-import { candidatePolicy, networkPolicy } from "../policies.ts";
+import { networkPolicy } from "../../nn/host/policy.ts";
+import { candidatePolicy } from "../candidate_policy.ts";
 import { type Hyperparameters, hyperparameterTable, weightingText } from "./hyperparameters.ts";
 
 /** The final policy, in one pass through a small network. */

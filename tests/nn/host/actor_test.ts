@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { networkPolicy } from "../../../lib/algorithms/policies.ts";
+import { networkPolicy } from "../../../lib/nn/host/policy.ts";
 import { UserError } from "../../../lib/errors.ts";
 import { type ActorFile, readActor } from "../../../lib/nn/host/actor.ts";
 import type { SafeTensor } from "../../../lib/runs/safetensors.ts";

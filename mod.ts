@@ -17,6 +17,7 @@ export { Engine } from "./lib/autodiff/engine.ts";
 export type { VariantChoice, VariantMemory, VariantRates } from "./lib/autodiff/variants.ts";
 export { gradients, type Objective } from "./lib/autodiff/gradients.ts";
 export * from "./lib/autodiff/graph.ts";
+export { type OperationName, registerOperation } from "./lib/autodiff/operations.ts";
 export * from "./lib/autodiff/parameters.ts";
 export { type ArenaMemory } from "./lib/autodiff/memory.ts";
 export { ParameterStore, type StoredShape } from "./lib/autodiff/parameter_store.ts";
@@ -25,15 +26,49 @@ export * from "./lib/autodiff/tensor.ts";
 export { type StepMetrics, TrainingStep } from "./lib/autodiff/training_step.ts";
 
 // Operations.
-export { add } from "./lib/autodiff/ops/add.ts";
+export {
+  broadcast,
+  type BroadcastShape,
+  mean,
+  meanColumns,
+  meanHeads,
+  meanRows,
+  sumColumns,
+  sumHeads,
+  sumRows,
+} from "./lib/autodiff/ops/broadcast.ts";
 export { concatenate } from "./lib/autodiff/ops/concatenate.ts";
 export * from "./lib/autodiff/ops/diffusion.ts";
 export { type Dropout, dropout, type Keep } from "./lib/autodiff/ops/dropout.ts";
+export {
+  abs,
+  type Activation,
+  add,
+  clip,
+  divide,
+  entrywise,
+  type EntrywiseName,
+  exp,
+  gelu,
+  log,
+  maximum,
+  minimum,
+  mish,
+  multiply,
+  relu,
+  scale,
+  shift,
+  sigmoid,
+  silu,
+  softplus,
+  sqrt,
+  subtract,
+  tanh,
+} from "./lib/autodiff/ops/entrywise.ts";
 export * from "./lib/autodiff/ops/layer_norm.ts";
 export * from "./lib/autodiff/ops/linear.ts";
 export * from "./lib/autodiff/ops/losses.ts";
 export * from "./lib/autodiff/ops/minibatch.ts";
-export { type Activation, unary } from "./lib/autodiff/ops/unary.ts";
 
 // Networks and optimizers.
 export * from "./lib/nn/initialisation.ts";

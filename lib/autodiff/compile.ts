@@ -8,6 +8,7 @@ import type { Gpu } from "../gpu/device.ts";
 import type { KernelCache } from "../gpu/kernel.ts";
 import { type DispatchPlan, Program, type Work } from "../gpu/program.ts";
 import type { Target } from "../gpu/target.ts";
+import { fuse } from "./fusion.ts";
 import type { Graph, Operation } from "./graph.ts";
 import { layOut, readStorage, sliceName, writeReplica } from "./memory.ts";
 import { lifetimesOf, schedule, type Stage } from "./schedule.ts";
@@ -53,7 +54,7 @@ async function compileOn(
   bindable: number,
 ): Promise<Program> {
   const { store } = graph;
-  const stages = schedule(graph.operations, target);
+  const stages = schedule(fuse(graph.operations, kept), target);
   const lifetimes = lifetimesOf(stages);
   for (const { storage } of kept) lifetimes.set(storage, { first: 0, last: stages.length });
   const storages = new Set([...graph.persistent, ...lifetimes.keys()]);

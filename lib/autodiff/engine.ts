@@ -9,6 +9,7 @@ import type { Program } from "../gpu/program.ts";
 import { measureRoofline, type Roofline } from "../gpu/roofline.ts";
 import type { Target } from "../gpu/target.ts";
 import { compile } from "./compile.ts";
+import { fuse } from "./fusion.ts";
 import type { Graph } from "./graph.ts";
 import { schedule } from "./schedule.ts";
 import type { Tensor } from "./tensor.ts";
@@ -92,7 +93,7 @@ export class Engine {
 
   /** WGSL of the kernels that compute a graph, each with what it is rendered with. */
   kernelTexts(graph: Graph): string[] {
-    const kernels = schedule(graph.operations, this.target).map(({ kernel }) => kernel);
+    const kernels = schedule(fuse(graph.operations), this.target).map(({ kernel }) => kernel);
     return [...new Set(kernels.map(kernelKey))].toSorted();
   }
 

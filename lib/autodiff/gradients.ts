@@ -5,7 +5,7 @@
  * @module
  */
 import type { Graph, Loss } from "./graph.ts";
-import { accumulate } from "./ops/add.ts";
+import { accumulate } from "./ops/entrywise.ts";
 import type { Tensor } from "./tensor.ts";
 
 /** What is differentiated: a loss, or any tensor with the weights of its entries, of the same shape. */

@@ -7,48 +7,9 @@
  */
 import type { Job, KernelSpec } from "../gpu/kernel.ts";
 import type { Target } from "../gpu/target.ts";
+import type { OperationName } from "./operations.ts";
 import { ParameterStore } from "./parameter_store.ts";
 import { padded, type Storage, strideOf, Tensor } from "./tensor.ts";
-
-/**
- * Names of all operations that can be recorded. Each has a check against double precision
- * (`lib/checks`): the suite fails for a name that none of them reaches.
- */
-export const operationNames = [
-  "linear",
-  "linear input gradient",
-  "linear parameter gradient",
-  "relu",
-  "relu gradient",
-  "tanh",
-  "tanh gradient",
-  "mish",
-  "mish gradient",
-  "softplus",
-  "softplus gradient",
-  "add",
-  "concatenate",
-  "copy",
-  "dropout",
-  "layer norm",
-  "layer norm gradient",
-  "layer norm parameter gradient",
-  "noising",
-  "noising gradient",
-  "fourier features",
-  "squared error",
-  "expectile loss",
-  "td loss",
-  "awr loss",
-  "srpo loss",
-  "minibatch",
-  "adam",
-  "moving average",
-  "gradient norm",
-] as const;
-
-/** Name of an operation. */
-export type OperationName = (typeof operationNames)[number];
 
 /** One recorded operation. Its kernel and jobs are asked for when the graph is compiled. */
 export interface Operation {

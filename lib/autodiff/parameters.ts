@@ -7,7 +7,7 @@
 import type { Graph } from "./graph.ts";
 import { type ArenaMemory, readStorage, writeReplica } from "./memory.ts";
 import type { ParameterStore } from "./parameter_store.ts";
-import { padded, type Storage, Tensor } from "./tensor.ts";
+import { gapsIn, padded, type Storage, Tensor } from "./tensor.ts";
 
 /** One parameter: a matrix `[rows, Σ segments]`, or with one row a vector. */
 export interface ParameterShape {
@@ -186,6 +186,7 @@ export class ParameterSet {
       rows: shape.rows,
       columns: columnsOf(shape),
       width: widthOf(shape),
+      gaps: gapsIn(shape.segments.map((columns) => ({ columns, width: padded(columns) }))),
     }, storage);
     tensor.moveTo(storage, start, strideOf(shape));
     return tensor;

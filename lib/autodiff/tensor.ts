@@ -34,6 +34,15 @@ export function padded(columns: number): number {
   return Math.ceil(columns / 4) * 4;
 }
 
+/** Whether padding lies between parts that are laid side by side. */
+export function gapsIn(
+  parts: readonly { columns: number; width: number; gaps?: boolean }[],
+): boolean {
+  return parts.some(({ columns, width, gaps = false }, i) =>
+    gaps || (i < parts.length - 1 && columns !== width)
+  );
+}
+
 /**
  * Floats from one row of a matrix to the next. Rows a whole number of KiB apart would fall into few sets
  * of a cache when a product walks down them, so they are set apart by one cache line more; what lies
@@ -57,6 +66,8 @@ export class Tensor {
   readonly columns: number;
   /** Floats of a row with its padding. */
   readonly width: number;
+  /** Whether padding lies between its columns, as in a concatenation. */
+  readonly gaps: boolean;
   /** Where it lies; a concatenation moves its parts into its own storage before compilation. */
   storage: Storage;
   /** Floats from the storage's start to the first row of the first replica. */
@@ -67,13 +78,14 @@ export class Tensor {
 
   /** A tensor in the given storage, or in one of its own. */
   constructor(
-    shape: { replicas: number; rows: number; columns: number; width?: number },
+    shape: { replicas: number; rows: number; columns: number; width?: number; gaps?: boolean },
     storage?: Storage,
   ) {
     this.replicas = shape.replicas;
     this.rows = shape.rows;
     this.columns = shape.columns;
     this.width = shape.width ?? padded(shape.columns);
+    this.gaps = shape.gaps ?? false;
     this.rowStride = storage ? this.width : strideOf(this.rows, this.width);
     this.#own = storage ? null : {
       arena: "activations",

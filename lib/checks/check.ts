@@ -7,7 +7,7 @@
 import type { Graph } from "../autodiff/graph.ts";
 import { normal, uniform } from "../autodiff/random.ts";
 import type { Tensor } from "../autodiff/tensor.ts";
-import { type Matrix, matrix, nudged } from "./matrix.ts";
+import { type Matrix, matrix, nudged } from "../autodiff/matrix.ts";
 import type { InputShape, Recorded, Session } from "./session.ts";
 
 /** A check of one operation, or of one loss through its networks. */

@@ -5,13 +5,20 @@
  * @module
  */
 import { fourierFeatures, noising } from "../autodiff/ops/diffusion.ts";
+import {
+  type Draw,
+  drawNormal,
+  drawUniform,
+  normalReference,
+  uniformReference,
+} from "../autodiff/ops/draw.ts";
 import { dropout } from "../autodiff/ops/dropout.ts";
 import { minibatch, type RecordField } from "../autodiff/ops/minibatch.ts";
 import { ParameterSet } from "../autodiff/parameters.ts";
 import { normal, randomWords, uniform } from "../autodiff/random.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { type Case, type Check, relativeError, seedsOf } from "./check.ts";
-import { map, matrix } from "./matrix.ts";
+import { map, matrix } from "../autodiff/matrix.ts";
 import type { InputShape, Recorded, Session } from "./session.ts";
 import type { Graph } from "../autodiff/graph.ts";
 import type { Tensor } from "../autodiff/tensor.ts";
@@ -99,6 +106,40 @@ const normalNumbers: Check = {
     )
   ),
 };
+
+/** Numbers of every head of a seed, one after another, without those of the padding. */
+function standalone(
+  name: string,
+  record: (graph: Graph, draw: Draw) => Tensor,
+  numbers: (seed: number, stream: number, step: number, count: number) => Float64Array,
+): Check {
+  return {
+    name,
+    limit: 1e-5,
+    cases: sizes.flatMap(([rows, columns]) =>
+      [1, 3].map((replicas) =>
+        drawnCase(
+          `${rows}×${columns}, 2 heads`,
+          replicas,
+          { rows: 1, columns: 1, value: 0 },
+          (graph) => ({ results: { y: record(graph, { rows, columns, stream, heads: 2 }) } }),
+          (seed) => {
+            const width = Math.ceil(columns / 4) * 4;
+            return numbers(seed, stream, 0, 2 * rows * width).filter((_, i) => i % width < columns);
+          },
+        )
+      )
+    ),
+  };
+}
+
+const uniformDraws = standalone(
+  "uniform numbers",
+  (graph, draw) => drawUniform(graph, draw, [-1, 3]),
+  (...which) => uniformReference(...which).map((u) => 4 * u - 1),
+);
+
+const normalDraws = standalone("normal numbers", drawNormal, normalReference);
 
 const droppedEntries: Check = {
   name: "dropout, drawn mask",
@@ -228,6 +269,8 @@ async function measureMinibatch(
 export const countedChecks: readonly Check[] = [
   uniformNumbers,
   normalNumbers,
+  uniformDraws,
+  normalDraws,
   droppedEntries,
   minibatches,
 ];

@@ -5,7 +5,7 @@
  */
 import { fourierFeatures, noising } from "../autodiff/ops/diffusion.ts";
 import { type Check, compared } from "./check.ts";
-import { beside, map, mapRows, type Matrix } from "./matrix.ts";
+import { beside, map, mapRows, type Matrix } from "../autodiff/matrix.ts";
 
 const sizes = [[1, 1], [7, 13], [33, 257]] as const;
 

@@ -4,39 +4,20 @@
  *
  * @module
  */
-import { add } from "../autodiff/ops/add.ts";
+import { add, multiply, tanh } from "../autodiff/ops/entrywise.ts";
 import { concatenate } from "../autodiff/ops/concatenate.ts";
 import { dropout } from "../autodiff/ops/dropout.ts";
 import { copy } from "../autodiff/ops/copy.ts";
-import { unary } from "../autodiff/ops/unary.ts";
 import { type Case, type Check, compared } from "./check.ts";
-import { beside, map, mish, relu, softplus, zip } from "./matrix.ts";
+import { beside, map, mapRows, zip } from "../autodiff/matrix.ts";
 
 const sizes = [[1, 1], [7, 13], [33, 257]] as const;
 const each = (make: (rows: number, columns: number, replicas: number) => Case): Case[] =>
   sizes.flatMap(([rows, columns]) => [1, 3].map((replicas) => make(rows, columns, replicas)));
 
-function activation(name: "relu" | "tanh" | "mish" | "softplus", f: (x: number) => number): Check {
-  return {
-    name,
-    limit: 5e-6,
-    cases: each((rows, columns, replicas) =>
-      compared({
-        shape: `${rows}×${columns}`,
-        replicas,
-        // Wide enough for the tails, short of where tanh is flat: its derivative there is the rounding
-        // of 1 − tanh².
-        inputs: { x: { rows, columns, wanted: true, from: (z) => (name === "tanh" ? 1 : 4) * z } },
-        record: (graph, { x }) => ({ results: { y: unary(graph, x, name) }, objective: "y" }),
-        reference: ({ x }) => ({ y: [map(x[0], f)] }),
-      })
-    ),
-  };
-}
-
 /** (a + b) + a: the gradients of both go through one tensor, and a's meets another. */
 const addition: Check = {
-  name: "add",
+  name: "add, where gradients meet",
   limit: 1e-6,
   cases: each((rows, columns, replicas) =>
     compared({
@@ -69,7 +50,7 @@ const concatenation: Check = {
           b: { rows: rows!, columns: right!, wanted: true },
         },
         record: (graph, { a, b }) => {
-          const h = unary(graph, a, "tanh");
+          const h = tanh(graph, a);
           return {
             results: { y: concatenate(graph, [h, b, h]) },
             objective: "y",
@@ -82,6 +63,37 @@ const concatenation: Check = {
         },
       })
     )
+  ),
+};
+
+/** Functions that keep the padding between the parts zero apply to the whole. */
+const throughConcatenation: Check = {
+  name: "concatenate, then entrywise",
+  limit: 5e-6,
+  cases: [1, 3].map((replicas) =>
+    compared({
+      shape: "7×(3+11)",
+      replicas,
+      inputs: {
+        a: { rows: 7, columns: 3, wanted: true },
+        b: { rows: 7, columns: 11, wanted: true },
+        c: { rows: 7, columns: 1, wanted: true },
+      },
+      record: (graph, { a, b, c }) => {
+        const whole = tanh(graph, concatenate(graph, [a, b]));
+        return {
+          results: { y: multiply(graph, whole, c) },
+          objective: "y",
+          segments: [3, 11],
+        };
+      },
+      reference: ({ a, b, c }) => ({
+        y: [
+          mapRows(beside(a[0], b[0]), (row, r) =>
+            Array.from(row, (value) => Math.tanh(value) * c[0].values[r]!)),
+        ],
+      }),
+    })
   ),
 };
 
@@ -99,7 +111,7 @@ const nested: Check = {
         c: { rows: 7, columns: 3, wanted: true },
       },
       record: (graph, { a, b, c }) => {
-        const parts = [a, b].map((part) => unary(graph, part, "tanh"));
+        const parts = [a, b].map((part) => tanh(graph, part));
         const inner = concatenate(graph, parts);
         return {
           results: { y: concatenate(graph, [inner, c]) },
@@ -155,12 +167,9 @@ export function keepMask(z: number): number {
 
 /** Checks of what works entry by entry. */
 export const elementwiseChecks: readonly Check[] = [
-  activation("relu", relu),
-  activation("tanh", Math.tanh),
-  activation("mish", mish),
-  activation("softplus", softplus),
   addition,
   concatenation,
+  throughConcatenation,
   nested,
   copied,
   dropped,

@@ -9,7 +9,7 @@ import { layerNorm } from "../autodiff/ops/layer_norm.ts";
 import { linear } from "../autodiff/ops/linear.ts";
 import { type Case, type Check, compared, drawn, relativeError, seedsOf } from "./check.ts";
 import { keepMask } from "./elementwise.ts";
-import { affine, mapRows, type Matrix, zip } from "./matrix.ts";
+import { affine, mapRows, type Matrix, zip } from "../autodiff/matrix.ts";
 
 const limit = 1e-5;
 const sizes = [[1, 1], [7, 13], [33, 257]] as const;

@@ -6,9 +6,9 @@
  */
 import { concatenate } from "../autodiff/ops/concatenate.ts";
 import { linear } from "../autodiff/ops/linear.ts";
-import { unary } from "../autodiff/ops/unary.ts";
+import { entrywise } from "../autodiff/ops/entrywise.ts";
 import { type Case, type Check, compared } from "./check.ts";
-import { affine, beside, map, type Matrix, mish, relu, zip } from "./matrix.ts";
+import { affine, beside, map, type Matrix, mish, relu, zip } from "../autodiff/matrix.ts";
 
 const sizes = [[1, 1, 1], [7, 13, 5], [33, 257, 3], [33, 257, 65]] as const;
 const families = [{ replicas: 1, heads: 1 }, { replicas: 3, heads: 2 }];
@@ -122,7 +122,7 @@ function meeting(
       bias: { rows: 1, columns, parameter: true, wanted: true },
     },
     record: (graph, { x, weight, bias }) => {
-      const h = unary(graph, x, activation);
+      const h = entrywise(graph, activation, [x]);
       const one = linear(graph, h, { weight, bias });
       return { results: { y: linear(graph, one, { weight, bias }, "none", h) }, objective: "y" };
     },

@@ -14,7 +14,7 @@ import {
 } from "../autodiff/ops/losses.ts";
 import { type Case, type Check, compared } from "./check.ts";
 import { scheduleAt, timeFrom } from "./diffusion.ts";
-import { map, mapRows, type Matrix, mean, scalar, smallest, sum, zip } from "./matrix.ts";
+import { map, mapRows, type Matrix, mean, scalar, smallest, sum, zip } from "../autodiff/matrix.ts";
 
 const limit = 5e-6;
 const rowCounts = [1, 13, 257] as const;

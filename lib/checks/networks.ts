@@ -5,7 +5,7 @@
  */
 import { fourier } from "./diffusion.ts";
 import { normalised } from "./layer_norm.ts";
-import { affine, beside, map, type Matrix, mish, relu, zip } from "./matrix.ts";
+import { affine, beside, map, type Matrix, mish, relu, zip } from "../autodiff/matrix.ts";
 
 /** Parameters of one network by name, vectors as one row. */
 export type NetworkValues = ReadonlyMap<string, Matrix>;

@@ -6,9 +6,11 @@
  */
 import type { Engine } from "../autodiff/engine.ts";
 import { writeInput } from "../autodiff/compile.ts";
+import { fuse } from "../autodiff/fusion.ts";
 import { gradients } from "../autodiff/gradients.ts";
-import { Graph, type Loss, type OperationName } from "../autodiff/graph.ts";
+import { Graph, type Loss } from "../autodiff/graph.ts";
 import { readStorage } from "../autodiff/memory.ts";
+import type { OperationName } from "../autodiff/operations.ts";
 import { concatenate } from "../autodiff/ops/concatenate.ts";
 import { ParameterSet } from "../autodiff/parameters.ts";
 import { padded, type Tensor } from "../autodiff/tensor.ts";
@@ -85,7 +87,7 @@ export class Session {
 
   /** Notes what a graph consists of; the checks that compile their own graphs call it. */
   note(graph: Graph): void {
-    for (const operation of graph.operations) {
+    for (const operation of [...graph.operations, ...fuse(graph.operations)]) {
       this.operations.add(operation.name);
       const kernel = operation.kernel(this.engine.target);
       if (kernel) this.kernels.set(kernelKey(kernel), kernel);

@@ -9,7 +9,7 @@ import type { ParameterSet, ParameterValues } from "../autodiff/parameters.ts";
 import type { Tensor } from "../autodiff/tensor.ts";
 import type { Stage } from "../algorithms/algorithm.ts";
 import { type Case, drawn, type DrawnInput, entriesOf, relativeError, seedsOf } from "./check.ts";
-import { type Matrix, matrix, nudged } from "./matrix.ts";
+import { type Matrix, matrix, nudged } from "../autodiff/matrix.ts";
 import type { NetworkValues } from "./networks.ts";
 import type { Session } from "./session.ts";
 

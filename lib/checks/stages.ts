@@ -23,7 +23,7 @@ import {
   smallest,
   sum,
   zip,
-} from "./matrix.ts";
+} from "../autodiff/matrix.ts";
 import { type NetworkValues, noiseModel, perceptron, tanhPolicy } from "./networks.ts";
 import { type Networks, type StageCase, stageCase, step } from "./stage_case.ts";
 

@@ -4,14 +4,17 @@
  *
  * @module
  */
-import { type OperationName, operationNames } from "../autodiff/graph.ts";
+import { type OperationName, operationNames } from "../autodiff/operations.ts";
 import type { Check } from "./check.ts";
 import { countedChecks } from "./counted.ts";
 import { diffusionChecks } from "./diffusion.ts";
 import { elementwiseChecks } from "./elementwise.ts";
+import { entrywiseChecks } from "./entrywise.ts";
 import { layerNormChecks } from "./layer_norm.ts";
 import { linearChecks } from "./linear.ts";
 import { lossChecks } from "./losses.ts";
+import { reductionChecks } from "./reductions.ts";
+import { rowChecks } from "./rows.ts";
 import { optimizerChecks } from "./optimizer.ts";
 import type { Session } from "./session.ts";
 import { stageChecks } from "./stages.ts";
@@ -19,7 +22,10 @@ import { stageChecks } from "./stages.ts";
 /** All checks. */
 export const checks: readonly Check[] = [
   ...linearChecks,
+  ...entrywiseChecks,
   ...elementwiseChecks,
+  ...reductionChecks,
+  ...rowChecks,
   ...layerNormChecks,
   ...diffusionChecks,
   ...lossChecks,
@@ -62,5 +68,5 @@ export async function* measureAll(
 
 /** Operations that the session's computations have not reached. */
 export function unchecked(session: Session): OperationName[] {
-  return operationNames.filter((name) => !session.operations.has(name));
+  return operationNames().filter((name) => !session.operations.has(name));
 }

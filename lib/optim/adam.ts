@@ -11,8 +11,11 @@ import stepSource from "../../shaders/step.wgsl" with { type: "text" };
 import { gradients, type Objective } from "../autodiff/gradients.ts";
 import type { Graph, ParameterUpdate } from "../autodiff/graph.ts";
 import type { ParameterSet } from "../autodiff/parameters.ts";
+import { registerOperation } from "../autodiff/operations.ts";
 import { type Storage, Tensor } from "../autodiff/tensor.ts";
 import { squaredNormSums } from "./gradient_norm.ts";
+
+const adamName = registerOperation("adam");
 
 /** Hyperparameters of an optimizer. */
 export interface AdamOptions {
@@ -97,7 +100,7 @@ export function adam(
   const { clipNorm } = options;
   const sums = clipNorm === undefined ? null : squaredNormSums(graph, parameters, gradient);
   graph.record({
-    name: "adam",
+    name: adamName,
     inputs: [],
     reads: [gradient, ...touched, ...(sums ? [sums] : [])],
     writes: touched,

@@ -9,8 +9,10 @@ import averageSource from "../../shaders/moving_average.wgsl" with { type: "text
 import stepSource from "../../shaders/step.wgsl" with { type: "text" };
 import type { Graph } from "../autodiff/graph.ts";
 import type { ParameterSet } from "../autodiff/parameters.ts";
+import { registerOperation } from "../autodiff/operations.ts";
 import type { Average } from "./adam.ts";
 
+const name = registerOperation("moving average");
 const workgroup = 64;
 
 /**
@@ -25,11 +27,11 @@ export function movingAverage(graph: Graph, parameters: ParameterSet, average: A
   }
   const rate = graph.scalar(average.rate);
   graph.record({
-    name: "moving average",
+    name,
     inputs: [],
     reads: [from, to],
     writes: [to],
-    kernel: () => ({ name: "moving average", source: stepSource + averageSource }),
+    kernel: () => ({ name, source: stepSource + averageSource }),
     jobs: () =>
       Array.from({ length: from.replicas }, (_, job) => {
         const count = from.columns / 4;

@@ -7,8 +7,10 @@ import normSource from "../../shaders/gradient_norm.wgsl" with { type: "text" };
 import reduceSource from "../../shaders/reduce.wgsl" with { type: "text" };
 import type { Graph } from "../autodiff/graph.ts";
 import type { ParameterSet } from "../autodiff/parameters.ts";
+import { registerOperation } from "../autodiff/operations.ts";
 import { Tensor } from "../autodiff/tensor.ts";
 
+const name = registerOperation("gradient norm");
 const workgroup = 64;
 // Vec4s that an invocation sums.
 const vectors = 16;
@@ -26,12 +28,12 @@ export function squaredNormSums(graph: Graph, parameters: ParameterSet, gradient
   const rows = tiles.reduce((total, count) => total + count, 0);
   const sums = new Tensor({ replicas: graph.replicas, rows: members * rows, columns: 4 });
   graph.record({
-    name: "gradient norm",
+    name,
     inputs: [],
     reads: [gradient],
     writes: [sums],
     kernel: () => ({
-      name: "gradient norm",
+      name,
       source: reduceSource + normSource,
       constants: { WORKGROUP: workgroup, VECTORS: vectors },
     }),

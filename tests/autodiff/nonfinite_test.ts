@@ -3,7 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { Engine } from "../../lib/autodiff/engine.ts";
 import { linear } from "../../lib/autodiff/ops/linear.ts";
 import { advantageWeightedLoss, expectileLoss } from "../../lib/autodiff/ops/losses.ts";
-import { unary } from "../../lib/autodiff/ops/unary.ts";
+import { entrywise } from "../../lib/autodiff/ops/entrywise.ts";
 import { Session } from "../../lib/checks/session.ts";
 import { matmulVariants, targetOf } from "../../lib/gpu/target.ts";
 
@@ -76,7 +76,7 @@ Deno.test("linear()'s gradient leaves alone what lies behind the weight", async 
   });
 });
 
-Deno.test("unary() of a NaN is NaN for every activation", async () => {
+Deno.test("entrywise() of a NaN is NaN for every activation", async () => {
   using engine = await Engine.open();
   const session = new Session(engine);
   for (const activation of ["relu", "tanh", "mish", "softplus"] as const) {
@@ -86,7 +86,7 @@ Deno.test("unary() of a NaN is NaN for every activation", async () => {
       values: { x: Float32Array.of(NaN, 1, -1) },
       wanted: [],
       upstream,
-      record: (graph, { x }) => ({ results: { y: unary(graph, x, activation) } }),
+      record: (graph, { x }) => ({ results: { y: entrywise(graph, activation, [x]) } }),
     });
     const found = [...results.get("y")!].map(Number.isNaN);
     assertEquals(found, [true, false, false], activation);

@@ -18,7 +18,7 @@ import {
   meanSquaredError,
   scoreRegularizedLoss,
 } from "../../lib/autodiff/ops/losses.ts";
-import { unary } from "../../lib/autodiff/ops/unary.ts";
+import { entrywise } from "../../lib/autodiff/ops/entrywise.ts";
 import { ParameterSet } from "../../lib/autodiff/parameters.ts";
 import { Tensor } from "../../lib/autodiff/tensor.ts";
 import { relativeError } from "../../lib/checks/check.ts";
@@ -110,7 +110,7 @@ async function compute<Name extends string>(
 
 const activation = (kind: "relu" | "tanh" | "mish" | "softplus"): Check => (name, ...rest) =>
   compute(name, ...rest, { x: "input" }, { x: "dx" }, 2e-6, (graph, { x }) => ({
-    results: { y: unary(graph, x, kind) },
+    results: { y: entrywise(graph, kind, [x]) },
     objective: "y",
   }));
 

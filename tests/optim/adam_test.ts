@@ -9,7 +9,7 @@ import { assert, assertEquals } from "@std/assert";
 import { Engine } from "../../lib/autodiff/engine.ts";
 import { gradients } from "../../lib/autodiff/gradients.ts";
 import { Graph } from "../../lib/autodiff/graph.ts";
-import { add } from "../../lib/autodiff/ops/add.ts";
+import { add } from "../../lib/autodiff/ops/entrywise.ts";
 import { meanSquaredError } from "../../lib/autodiff/ops/losses.ts";
 import { ParameterSet } from "../../lib/autodiff/parameters.ts";
 import { uniform } from "../../lib/autodiff/random.ts";

@@ -4,8 +4,11 @@
  * @module
  */
 import type { Graph } from "../graph.ts";
-import { type Storage, Tensor } from "../tensor.ts";
+import { registerOperation } from "../operations.ts";
+import { gapsIn, type Storage, Tensor } from "../tensor.ts";
 import { copy } from "./copy.ts";
+
+const concatenateName = registerOperation("concatenate");
 
 /**
  * Concatenates tensors `[R, rows, c_i]` to `[R, rows, Σ c_i]`. Each part keeps its padding to whole
@@ -36,7 +39,7 @@ export function concatenate(graph: Graph, parts: readonly Tensor[]): Tensor {
     // A concatenation itself is only a name for its parts' memory: it cannot be moved.
     const producer = graph.producer(part);
     const own =
-      part.movable && producer && producer.name !== "concatenate" && parts.indexOf(part) === i
+      part.movable && producer && producer.name !== concatenateName && parts.indexOf(part) === i
         ? part
         : copy(graph, part);
     own.moveTo(storage, starts[i]!, width);
@@ -46,9 +49,10 @@ export function concatenate(graph: Graph, parts: readonly Tensor[]): Tensor {
     rows: first.rows,
     columns: parts.reduce((total, part) => total + part.columns, 0),
     width,
+    gaps: gapsIn(parts),
   }, storage);
   graph.record({
-    name: "concatenate",
+    name: concatenateName,
     inputs: parts,
     reads: [],
     writes: [whole],

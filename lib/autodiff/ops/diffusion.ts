@@ -9,8 +9,13 @@ import randomSource from "../../../shaders/random.wgsl" with { type: "text" };
 import scheduleSource from "../../../shaders/schedule.wgsl" with { type: "text" };
 import stepSource from "../../../shaders/step.wgsl" with { type: "text" };
 import type { Graph } from "../graph.ts";
+import { registerOperation } from "../operations.ts";
 import { Tensor } from "../tensor.ts";
 import { elementwiseJobs, requireNoGaps, shapeOf, workgroup } from "./elementwise.ts";
+
+const noisingName = registerOperation("noising");
+const noisingGradientName = registerOperation("noising gradient");
+const fourierName = registerOperation("fourier features");
 
 /** Where noise comes from: drawn anew each step from a stream, or given, `[R, rows, columns]`. */
 export type Noise = { readonly stream: number } | { readonly given: Tensor };
@@ -27,12 +32,12 @@ export function noising(
   t: Tensor,
   noise: Noise,
 ): { xt: Tensor; z: Tensor } {
-  requireNoGaps(graph, "noising", x);
+  requireNoGaps("noising", x);
   const xt = new Tensor(shapeOf(x));
   const draw = "stream" in noise;
   const z = draw ? new Tensor(shapeOf(x)) : noise.given;
   graph.record({
-    name: "noising",
+    name: noisingName,
     inputs: [x],
     reads: draw ? [x, t] : [x, t, z],
     writes: draw ? [xt, z] : [xt],
@@ -53,7 +58,7 @@ export function noising(
     gradient: (upstream) => {
       const dx = new Tensor(shapeOf(x));
       graph.record({
-        name: "noising gradient",
+        name: noisingGradientName,
         inputs: [],
         reads: [upstream, t],
         writes: [dx],
@@ -114,7 +119,7 @@ export function fourierFeatures(
   const replicas = Math.max(t.replicas, frequencies.replicas);
   const features = new Tensor({ replicas, rows: t.rows, columns: 2 * frequencies.columns });
   graph.record({
-    name: "fourier features",
+    name: fourierName,
     inputs: [],
     reads: draw ? [frequencies] : [t, frequencies],
     writes: draw ? [features, t] : [features],

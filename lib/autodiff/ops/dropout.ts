@@ -7,8 +7,11 @@ import dropoutSource from "../../../shaders/dropout.wgsl" with { type: "text" };
 import randomSource from "../../../shaders/random.wgsl" with { type: "text" };
 import stepSource from "../../../shaders/step.wgsl" with { type: "text" };
 import type { Graph } from "../graph.ts";
+import { registerOperation } from "../operations.ts";
 import { Tensor } from "../tensor.ts";
 import { elementwiseJobs, requireNoGaps, shapeOf } from "./elementwise.ts";
+
+const dropoutName = registerOperation("dropout");
 
 const source = randomSource + stepSource + dropoutSource;
 
@@ -28,10 +31,10 @@ export interface Dropout {
 
 /** Drops entries of x `[R, rows, columns]`. */
 export function dropout(graph: Graph, x: Tensor, how: Dropout): Tensor {
-  requireNoGaps(graph, "dropout", x);
+  requireNoGaps("dropout", x);
   const y = new Tensor(shapeOf(x));
   graph.record({
-    name: "dropout",
+    name: dropoutName,
     inputs: [x],
     reads: "mask" in how.keep ? [x, how.keep.mask] : [x],
     writes: [y],

@@ -4,7 +4,6 @@
  * @module
  */
 import type { Job } from "../../gpu/kernel.ts";
-import type { Graph } from "../graph.ts";
 import type { Tensor } from "../tensor.ts";
 
 /** Invocations of a workgroup, as the elementwise shaders declare. */
@@ -31,21 +30,19 @@ export function elementwiseJobs(
  * Refuses a concatenation whose parts have padding between them, for operations that tell columns from
  * padding by their number alone.
  */
-export function requireNoGaps(graph: Graph, operation: string, x: Tensor): void {
-  if (hasGaps(graph, x)) {
+export function requireNoGaps(operation: string, x: Tensor): void {
+  if (x.gaps) {
     throw new Error(
       `${operation}: ${x} is a concatenation with padding between its parts; apply it to the parts`,
     );
   }
 }
 
-function hasGaps(graph: Graph, x: Tensor): boolean {
-  const producer = graph.producer(x);
-  if (producer?.name !== "concatenate") return false;
-  const parts = producer.inputs;
-  return parts.some((part, i) =>
-    hasGaps(graph, part) || (i < parts.length - 1 && part.columns !== part.width)
-  );
+/** Refuses a parameter, for operations that read activations alone. */
+export function requireActivation(operation: string, x: Tensor): void {
+  if (x.storage.arena === "parameters") {
+    throw new Error(`${operation}: ${x} is a parameter; apply it to a broadcast of it`);
+  }
 }
 
 /** A new tensor of the same shape. */
@@ -54,7 +51,8 @@ export function shapeOf(tensor: Tensor): {
   rows: number;
   columns: number;
   width: number;
+  gaps: boolean;
 } {
-  const { replicas, rows, columns, width } = tensor;
-  return { replicas, rows, columns, width };
+  const { replicas, rows, columns, width, gaps } = tensor;
+  return { replicas, rows, columns, width, gaps };
 }

@@ -9,9 +9,14 @@ import randomSource from "../../../shaders/random.wgsl" with { type: "text" };
 import stepSource from "../../../shaders/step.wgsl" with { type: "text" };
 import type { Job, KernelSpec } from "../../gpu/kernel.ts";
 import type { Graph, Operation } from "../graph.ts";
+import { registerOperation } from "../operations.ts";
 import { Tensor } from "../tensor.ts";
 import { type Dropout, keepFields } from "./dropout.ts";
 import { requireNoGaps, shapeOf } from "./elementwise.ts";
+
+const layerNormName = registerOperation("layer norm");
+const gradientName = registerOperation("layer norm gradient");
+const parameterGradientName = registerOperation("layer norm parameter gradient");
 
 const source = randomSource + stepSource + layerNormSource;
 const rowsOfWorkgroup = 8;
@@ -35,7 +40,7 @@ export function layerNorm(
   { gain, shift }: LayerNormParameters,
   dropout?: Dropout,
 ): Tensor {
-  requireNoGaps(graph, "layerNorm", x);
+  requireNoGaps("layerNorm", x);
   if (gain.replicas !== x.replicas && x.replicas % gain.replicas !== 0) {
     throw new Error(`layerNorm: replicas must agree, got ${x} and ${gain}`);
   }
@@ -43,7 +48,7 @@ export function layerNorm(
   const normalized = new Tensor(shapeOf(x));
   const deviation = new Tensor({ replicas: x.replicas, rows: x.rows, columns: 1 });
   graph.record({
-    name: "layer norm",
+    name: layerNormName,
     inputs: [x, gain, shift],
     reads: [x, gain, shift, ...masksOf(dropout)],
     writes: [y, normalized, deviation],
@@ -85,7 +90,7 @@ interface GradientTensors {
 
 /** The gradient by the input; may add the gradient that flows past the block. */
 class LayerNormGradient implements Operation {
-  readonly name = "layer norm gradient";
+  readonly name = gradientName;
   readonly inputs = [];
   readonly reads: Tensor[];
   readonly writes: readonly Tensor[];
@@ -139,7 +144,7 @@ function parameterGradients(graph: Graph, upstream: Tensor, normalized: Tensor):
   const gain = new Tensor({ replicas, rows: 1, columns });
   const shift = new Tensor({ replicas, rows: 1, columns });
   graph.record({
-    name: "layer norm parameter gradient",
+    name: parameterGradientName,
     inputs: [],
     reads: [upstream, normalized],
     writes: [gain, shift],

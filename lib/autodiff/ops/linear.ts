@@ -14,8 +14,13 @@ import nanSource from "../../../shaders/nan.wgsl" with { type: "text" };
 import type { Job, KernelSpec } from "../../gpu/kernel.ts";
 import type { Target } from "../../gpu/target.ts";
 import type { Graph, Operation, ParameterUpdate } from "../graph.ts";
+import { registerOperation } from "../operations.ts";
 import { Tensor } from "../tensor.ts";
-import { type Activation, applyDerivative } from "./unary.ts";
+import { type Activation, applyDerivative } from "./entrywise.ts";
+
+const linearName = registerOperation("linear");
+const inputGradientName = registerOperation("linear input gradient");
+const parameterGradientName = registerOperation("linear parameter gradient");
 
 /** Source texts of the matrix product in all its variants. */
 export const matmulSources: readonly string[] = [
@@ -66,7 +71,7 @@ export function linear(
   const thin = weight.rows <= 4 && activation !== "mish" && !residual;
   const writes = [y];
   graph.record({
-    name: "linear",
+    name: linearName,
     inputs: residual ? [x, weight, bias, residual] : [x, weight, bias],
     reads: [x, weight, bias, ...(residual ? [residual] : [])],
     writes,
@@ -126,7 +131,7 @@ function sameShape(a: Tensor, b: Tensor): boolean {
  * the recording may still extend it.
  */
 class ProductWithWeight implements Operation {
-  readonly name = "linear input gradient";
+  readonly name = inputGradientName;
   readonly inputs = [];
   readonly reads: Tensor[];
   readonly writes: readonly Tensor[];
@@ -192,6 +197,7 @@ function productWithWeight(graph: Graph, dy: Tensor, weight: Tensor, replicas: n
     rows: dy.rows,
     columns: weight.columns,
     width: weight.width,
+    gaps: weight.gaps,
   });
   graph.record(new ProductWithWeight(dy, weight, dx));
   return dx;
@@ -213,6 +219,7 @@ function productOfColumns(
     rows: weight.rows,
     columns: weight.columns,
     width: weight.width,
+    gaps: weight.gaps,
   });
   const dBias = new Tensor({ replicas, rows: 1, columns: weight.rows });
   graph.record(new ProductOfColumns(dy, x, dWeight, dBias));
@@ -221,7 +228,7 @@ function productOfColumns(
 
 /** The gradients of a layer's parameters; an optimizer may move the parameters as they come out. */
 class ProductOfColumns implements Operation {
-  readonly name = "linear parameter gradient";
+  readonly name = parameterGradientName;
   readonly inputs = [];
   readonly reads: Tensor[];
   readonly writes: Tensor[];

@@ -14,9 +14,16 @@ import srpoSource from "../../../shaders/srpo_loss.wgsl" with { type: "text" };
 import stepSource from "../../../shaders/step.wgsl" with { type: "text" };
 import tdSource from "../../../shaders/td_loss.wgsl" with { type: "text" };
 import type { KernelSpec } from "../../gpu/kernel.ts";
-import type { Graph, Loss, OperationName } from "../graph.ts";
+import type { Graph, Loss } from "../graph.ts";
+import { type OperationName, registerOperation } from "../operations.ts";
 import { Tensor } from "../tensor.ts";
 import { shapeOf } from "./elementwise.ts";
+
+const squaredErrorName = registerOperation("squared error");
+const expectileName = registerOperation("expectile loss");
+const temporalDifferenceName = registerOperation("td loss");
+const advantageWeightedName = registerOperation("awr loss");
+const scoreRegularizedName = registerOperation("srpo loss");
 
 /**
  * Records a loss: one job, of one workgroup, to a replica.
@@ -80,7 +87,7 @@ function squaredError(graph: Graph, name: string, x: Tensor, goal: Tensor, scale
   recordLoss(
     graph,
     x.replicas,
-    { name: "squared error", source: stepSource + reduceSource + squaredErrorSource },
+    { name: squaredErrorName, source: stepSource + reduceSource + squaredErrorSource },
     { reads: [x, goal], writes: [gradient] },
     (job) => ({
       rows: x.rows,
@@ -116,7 +123,7 @@ export function expectileLoss(graph: Graph, name: string, q: Tensor, v: Tensor, 
   recordLoss(
     graph,
     v.replicas,
-    { name: "expectile loss", source: stepSource + reduceSource + nanSource + expectileSource },
+    { name: expectileName, source: stepSource + reduceSource + nanSource + expectileSource },
     { reads: [q, v], writes: [gradient] },
     (job) => ({
       rows: v.rows,
@@ -160,7 +167,7 @@ export function temporalDifferenceLoss(
   recordLoss(
     graph,
     replicas,
-    { name: "td loss", source: stepSource + reduceSource + tdSource },
+    { name: temporalDifferenceName, source: stepSource + reduceSource + tdSource },
     { reads: [q, reward, terminal, nextValue], writes: [gradient] },
     (job) => ({
       rows: q.rows,
@@ -204,7 +211,7 @@ export function advantageWeightedLoss(
   recordLoss(
     graph,
     replicas,
-    { name: "awr loss", source: stepSource + reduceSource + nanSource + awrSource },
+    { name: advantageWeightedName, source: stepSource + reduceSource + nanSource + awrSource },
     { reads: [policy, action, q, v], writes: [gradient], policy },
     (job) => ({
       rows: policy.rows,
@@ -272,7 +279,7 @@ export function scoreRegularizedLoss(
   recordLoss(
     graph,
     replicas,
-    { name: "srpo loss", source: stepSource + reduceSource + scheduleSource + srpoSource },
+    { name: scoreRegularizedName, source: stepSource + reduceSource + scheduleSource + srpoSource },
     { reads: [action, noiseHat, z, t, qGradient, q], writes: [gradient], policy: action },
     (job) => {
       const { beta, weighting, subtractBaseline, normalizeQ } = regularization(job);

@@ -7,8 +7,11 @@ import minibatchSource from "../../../shaders/minibatch.wgsl" with { type: "text
 import randomSource from "../../../shaders/random.wgsl" with { type: "text" };
 import stepSource from "../../../shaders/step.wgsl" with { type: "text" };
 import type { Graph } from "../graph.ts";
+import { registerOperation } from "../operations.ts";
 import { Tensor } from "../tensor.ts";
 import { elementwiseJobs } from "./elementwise.ts";
+
+const minibatchName = registerOperation("minibatch");
 
 /** Where a field lies in a record. */
 export interface RecordField {
@@ -65,7 +68,7 @@ export function minibatch(
   records.pages.forEach((page, i) => graph.shared[`page${i}`] = page);
   const y = new Tensor({ replicas: graph.replicas, rows: order.rows, columns: field.columns });
   graph.record({
-    name: "minibatch",
+    name: minibatchName,
     inputs: [],
     reads: [],
     writes: [y],

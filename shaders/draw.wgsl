@@ -1,14 +1,19 @@
-// Sum of two tensors.
+// Random numbers, drawn anew each step: uniform in [low, high), or with NORMAL standard normal.
+// Follows random.wgsl and step.wgsl.
 
 override WORKGROUP = 64u;
 
 struct Job {
   rows: u32,
   width: u32, // in vec4s
-  a: u32,
-  a_stride: u32,
-  b: u32,
-  b_stride: u32,
+  columns: u32,
+//#if !NORMAL
+  low: f32,
+  high: f32,
+//#endif
+  seed: u32,
+  stream: u32,
+  first: u32, // which of the stream's numbers is the first, in vec4s
   out: u32,
   out_stride: u32,
 }
@@ -27,7 +32,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   if (row >= job.rows) {
     return;
   }
+  let words = random_words(job.seed, job.stream, step_.number, job.first + index);
+//#if NORMAL
+  let value = normal_from(words);
+//#else
+  let value = job.low + (job.high - job.low) * uniform_from(words);
+//#endif
+  let entry = column * 4u + vec4u(0u, 1u, 2u, 3u);
   activations[job.out + row * job.out_stride + column] =
-    activations[job.a + row * job.a_stride + column] +
-    activations[job.b + row * job.b_stride + column];
+    select(vec4f(0.0), value, entry < vec4u(job.columns));
 }

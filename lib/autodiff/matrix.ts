@@ -114,3 +114,22 @@ export function softplus(x: number): number {
 export function mish(x: number): number {
   return x * Math.tanh(softplus(x));
 }
+
+/** Share of a standard normal distribution below x, by a series of positive terms. */
+export function normalBelow(x: number): number {
+  const z = Math.abs(x);
+  if (z > 9) return x > 0 ? 1 : 0;
+  let term = z;
+  let total = z;
+  for (let n = 3; term > 1e-17 * total; n += 2) {
+    term *= (z * z) / n;
+    total += term;
+  }
+  const half = (total * Math.exp((-z * z) / 2)) / Math.sqrt(2 * Math.PI);
+  return x > 0 ? 0.5 + half : 0.5 - half;
+}
+
+/** x Φ(x), PyTorch's default form of GELU. */
+export function gelu(x: number): number {
+  return x * normalBelow(x);
+}

@@ -1,0 +1,70 @@
+/**
+ * Tensors of random numbers, drawn anew each step.
+ *
+ * @module
+ */
+import drawSource from "../../../shaders/draw.wgsl" with { type: "text" };
+import randomSource from "../../../shaders/random.wgsl" with { type: "text" };
+import stepSource from "../../../shaders/step.wgsl" with { type: "text" };
+import type { Graph } from "../graph.ts";
+import { registerOperation } from "../operations.ts";
+import { Tensor } from "../tensor.ts";
+import { elementwiseJobs } from "./elementwise.ts";
+
+export { normal as normalReference, uniform as uniformReference } from "../random.ts";
+
+const uniformName = registerOperation("uniform numbers");
+const normalName = registerOperation("normal numbers");
+const source = randomSource + stepSource + drawSource;
+
+/** The shape of what is drawn and where its numbers come from. */
+export interface Draw {
+  /** Rows of a replica. */
+  readonly rows: number;
+  /** Columns. */
+  readonly columns: number;
+  /** Random stream of the numbers. */
+  readonly stream: number;
+  /** Networks of a seed that draw numbers of their own; 1 where absent. */
+  readonly heads?: number;
+}
+
+/** Numbers uniform in [low, high), `[heads · R, rows, columns]`. */
+export function drawUniform(
+  graph: Graph,
+  draw: Draw,
+  [low, high]: readonly [low: number, high: number] = [0, 1],
+): Tensor {
+  return drawn(graph, uniformName, [], draw, { low, high });
+}
+
+/** Standard normal numbers, `[heads · R, rows, columns]`. */
+export function drawNormal(graph: Graph, draw: Draw): Tensor {
+  return drawn(graph, normalName, ["NORMAL"], draw, {});
+}
+
+function drawn(
+  graph: Graph,
+  name: typeof uniformName,
+  directives: readonly string[],
+  { rows, columns, stream, heads = 1 }: Draw,
+  range: Record<string, number>,
+): Tensor {
+  const y = new Tensor({ replicas: heads * graph.replicas, rows, columns });
+  graph.record({
+    name,
+    inputs: [],
+    reads: [],
+    writes: [y],
+    kernel: () => ({ name: "draw", source, directives }),
+    jobs: () =>
+      elementwiseJobs(y, (job) => ({
+        ...range,
+        columns,
+        seed: graph.seed(job, y.replicas),
+        stream,
+        first: (job % heads) * rows * (y.width / 4),
+      })),
+  });
+  return y;
+}

@@ -1,0 +1,83 @@
+/**
+ * Rows by their number.
+ *
+ * @module
+ */
+import source from "../../../shaders/gather_rows.wgsl" with { type: "text" };
+import type { Graph } from "../graph.ts";
+import { type Matrix, matrix } from "../matrix.ts";
+import { registerOperation } from "../operations.ts";
+import { Tensor } from "../tensor.ts";
+import { elementwiseJobs, requireActivation, requireNoGaps, shapeOf } from "./elementwise.ts";
+
+const name = registerOperation("gather rows");
+const gradientName = registerOperation("gather rows gradient");
+
+/**
+ * Rows of x `[R, rows, columns]`: row r of the result is row `index[r]`, or with `group` that row
+ * of the r-th group of so many, as the best of K candidates of each state. Differentiable by x; the
+ * gradient of a row that was taken several times is the sum.
+ *
+ * @param index `[R, n, 1]`, whole numbers within the rows (the group).
+ * @returns `[R, n, columns]`.
+ */
+export function gatherRows(graph: Graph, x: Tensor, index: Tensor, group = 0): Tensor {
+  requireNoGaps(name, x);
+  requireActivation(name, x);
+  if (index.columns !== 1 || (group > 0 && group * index.rows !== x.rows)) {
+    const groups = group > 0 ? ` in groups of ${group}` : "";
+    throw new Error(`gatherRows: ${index} does not index ${x}${groups}`);
+  }
+  const replicas = Math.max(x.replicas, index.replicas);
+  const y = new Tensor({ replicas, rows: index.rows, columns: x.columns });
+  const indexed = (job: number) => ({
+    group,
+    index: index.at(job, replicas),
+    index_stride: index.stride,
+  });
+  graph.record({
+    name,
+    inputs: [x],
+    reads: [x, index],
+    writes: [y],
+    kernel: () => ({ name, source }),
+    jobs: () =>
+      elementwiseJobs(y, (job) => ({
+        ...indexed(job),
+        x: x.at(job, replicas),
+        x_stride: x.stride,
+        x_rows: x.rows,
+      })),
+    gradient: (upstream) => {
+      if (x.replicas !== replicas) {
+        throw new Error(`gatherRows: the gradient by ${x}, which replicas share, is not available`);
+      }
+      const dx = new Tensor(shapeOf(x));
+      graph.record({
+        name: gradientName,
+        inputs: [],
+        reads: [upstream, index],
+        writes: [dx],
+        kernel: () => ({ name: gradientName, source, directives: ["GRADIENT"] }),
+        jobs: () =>
+          elementwiseJobs(dx, (job) => ({
+            ...indexed(job),
+            x: upstream.at(job, replicas),
+            x_stride: upstream.stride,
+            x_rows: upstream.rows,
+          })),
+      });
+      return [dx];
+    },
+  });
+  return y;
+}
+
+/** Rows by their number in double precision. */
+export function gatherRowsReference(x: Matrix, index: Matrix, group = 0): Matrix {
+  const rows = Array.from(index.values, (number, r) => {
+    const start = (r * group + number) * x.columns;
+    return [...x.values.subarray(start, start + x.columns)];
+  });
+  return matrix(rows.length, x.columns, rows.flat());
+}

@@ -1,0 +1,65 @@
+/**
+ * The smallest of several heads, as of twin Q-networks.
+ *
+ * @module
+ */
+import headsSource from "../../../shaders/heads.wgsl" with { type: "text" };
+import nanSource from "../../../shaders/nan.wgsl" with { type: "text" };
+import type { Graph } from "../graph.ts";
+import { registerOperation } from "../operations.ts";
+import { Tensor } from "../tensor.ts";
+import { elementwiseJobs, requireActivation, requireNoGaps, shapeOf } from "./elementwise.ts";
+
+export { smallest as minimumOverHeadsReference } from "../matrix.ts";
+
+const name = registerOperation("minimum over heads");
+const gradientName = registerOperation("minimum over heads gradient");
+const source = nanSource + headsSource;
+
+/**
+ * The smallest of the heads of x `[heads · R, rows, columns]`, neighbouring replicas, entry by entry:
+ * `[R, rows, columns]`. The gradient goes to the smallest head, the first of equal ones.
+ */
+export function minimumOverHeads(graph: Graph, x: Tensor, heads: number): Tensor {
+  requireNoGaps(name, x);
+  requireActivation(name, x);
+  if (x.replicas % heads !== 0) {
+    throw new Error(`${name}: the replicas of ${x} are no whole number of ${heads} heads`);
+  }
+  const y = new Tensor({ replicas: x.replicas / heads, rows: x.rows, columns: x.columns });
+  const fields = (job: number) => ({
+    heads,
+    x: x.at(job * heads, x.replicas),
+    x_head: x.storage.replicaSize / 4,
+    x_stride: x.stride,
+  });
+  graph.record({
+    name,
+    inputs: [x],
+    reads: [x],
+    writes: [y],
+    kernel: () => ({ name, source }),
+    jobs: () => elementwiseJobs(y, fields),
+    gradient: (upstream) => {
+      const dx = new Tensor(shapeOf(x));
+      graph.record({
+        name: gradientName,
+        inputs: [],
+        reads: [x, upstream],
+        writes: [dx],
+        kernel: () => ({ name: gradientName, source, directives: ["GRADIENT"] }),
+        jobs: () =>
+          elementwiseJobs(y, (job) => ({
+            ...fields(job),
+            upstream: upstream.at(job, y.replicas),
+            upstream_stride: upstream.stride,
+            out: dx.at(job * heads, dx.replicas),
+            out_head: dx.storage.replicaSize / 4,
+            out_stride: dx.stride,
+          })),
+      });
+      return [dx];
+    },
+  });
+  return y;
+}

@@ -1,0 +1,45 @@
+/**
+ * Numbers that a step reports, and losses that are put together from small operations.
+ *
+ * @module
+ */
+import reportSource from "../../../shaders/report.wgsl" with { type: "text" };
+import stepSource from "../../../shaders/step.wgsl" with { type: "text" };
+import type { Graph, Loss, Metric } from "../graph.ts";
+import { registerOperation } from "../operations.ts";
+import type { Tensor } from "../tensor.ts";
+import { requireActivation } from "./elementwise.ts";
+
+const operation = registerOperation("report");
+
+/** Reports x `[R, 1, 1]` each step under a name. */
+export function report(graph: Graph, name: string, x: Tensor): Metric {
+  requireActivation(operation, x);
+  if (x.rows !== 1 || x.columns !== 1) {
+    throw new Error(`report: "${name}" is one number for each replica, got ${x}`);
+  }
+  const metric = graph.metric(name, x.replicas);
+  graph.record({
+    name: operation,
+    inputs: [],
+    reads: [x],
+    writes: [],
+    kernel: () => ({ name: operation, source: stepSource + reportSource }),
+    jobs: () =>
+      Array.from({ length: x.replicas }, (_, job) => ({
+        fields: {
+          x: x.at(job, x.replicas),
+          metric: metric.index + job,
+          metrics_width: graph.metricsWidth,
+        },
+        tiles: 1,
+      })),
+  });
+  return metric;
+}
+
+/** x `[R, 1, 1]` as a loss to minimise, reported under a name. */
+export function lossOf(graph: Graph, name: string, x: Tensor): Loss {
+  const metric = report(graph, name, x);
+  return { metric, gradients: new Map([[x, graph.constant(1, 1, 1, x.replicas)]]) };
+}

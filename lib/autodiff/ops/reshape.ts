@@ -1,0 +1,42 @@
+/**
+ * The same entries in rows of another length.
+ *
+ * @module
+ */
+import source from "../../../shaders/rearrange.wgsl" with { type: "text" };
+import type { Graph } from "../graph.ts";
+import { registerOperation } from "../operations.ts";
+import { Tensor } from "../tensor.ts";
+import { elementwiseJobs, requireActivation, requireNoGaps } from "./elementwise.ts";
+
+const name = registerOperation("reshape");
+
+/**
+ * The entries of x `[R, rows, c]`, row by row, as `[R, rows c / columns, columns]`: scores of K
+ * candidates a state, `[R, K · states, 1]`, become rows of K.
+ */
+export function reshape(graph: Graph, x: Tensor, columns: number): Tensor {
+  requireNoGaps(name, x);
+  requireActivation(name, x);
+  const entries = x.rows * x.columns;
+  if (entries % columns !== 0) {
+    throw new Error(`reshape: ${x} does not fill whole rows of ${columns}`);
+  }
+  const y = new Tensor({ replicas: x.replicas, rows: entries / columns, columns });
+  graph.record({
+    name,
+    inputs: [x],
+    reads: [x],
+    writes: [y],
+    kernel: () => ({ name: "rearrange", source, directives: ["RESHAPE"] }),
+    jobs: () =>
+      elementwiseJobs(y, (job) => ({
+        columns,
+        x: x.at(job, y.replicas),
+        x_stride: x.stride,
+        x_columns: x.columns,
+      })),
+    gradient: (upstream) => [reshape(graph, upstream, x.columns)],
+  });
+  return y;
+}

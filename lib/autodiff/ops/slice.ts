@@ -1,0 +1,50 @@
+/**
+ * A range of columns, and columns of zeros on either side: each is the other's gradient.
+ *
+ * @module
+ */
+import source from "../../../shaders/rearrange.wgsl" with { type: "text" };
+import type { Graph } from "../graph.ts";
+import { mapRows, type Matrix } from "../matrix.ts";
+import { registerOperation } from "../operations.ts";
+import { Tensor } from "../tensor.ts";
+import { elementwiseJobs, requireActivation, requireNoGaps } from "./elementwise.ts";
+
+const name = registerOperation("slice");
+
+/** Columns `first` to `first + columns − 1` of x `[R, rows, ·]`: `[R, rows, columns]`. */
+export function slice(graph: Graph, x: Tensor, first: number, columns: number): Tensor {
+  if (first < 0 || columns < 1 || first + columns > x.columns) {
+    throw new Error(`slice: ${x} has no columns ${first} to ${first + columns - 1}`);
+  }
+  return columnsFrom(graph, x, first, columns);
+}
+
+/** `columns` columns from `first` on, zeros where x has none. */
+function columnsFrom(graph: Graph, x: Tensor, first: number, columns: number): Tensor {
+  requireNoGaps(name, x);
+  requireActivation(name, x);
+  const y = new Tensor({ replicas: x.replicas, rows: x.rows, columns });
+  graph.record({
+    name,
+    inputs: [x],
+    reads: [x],
+    writes: [y],
+    kernel: () => ({ name: "rearrange", source }),
+    jobs: () =>
+      elementwiseJobs(y, (job) => ({
+        columns,
+        x: x.at(job, y.replicas),
+        x_stride: x.stride,
+        x_columns: x.columns,
+        first,
+      })),
+    gradient: (upstream) => [columnsFrom(graph, upstream, -first, x.columns)],
+  });
+  return y;
+}
+
+/** A range of columns in double precision. */
+export function sliceReference(x: Matrix, first: number, columns: number): Matrix {
+  return mapRows(x, (row) => Array.from(row.subarray(first, first + columns)));
+}

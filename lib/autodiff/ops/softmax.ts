@@ -1,0 +1,66 @@
+/**
+ * Softmax over columns.
+ *
+ * @module
+ */
+import nanSource from "../../../shaders/nan.wgsl" with { type: "text" };
+import softmaxSource from "../../../shaders/softmax.wgsl" with { type: "text" };
+import type { Job } from "../../gpu/kernel.ts";
+import type { Graph } from "../graph.ts";
+import { mapRows, type Matrix } from "../matrix.ts";
+import { registerOperation } from "../operations.ts";
+import { Tensor } from "../tensor.ts";
+import { sumColumns } from "./broadcast.ts";
+import { requireActivation, requireNoGaps } from "./elementwise.ts";
+import { multiply, subtract } from "./entrywise.ts";
+
+const name = registerOperation("softmax");
+
+/** WGSL of softmax and, with the directive LOG_SUM, of log-sum-exp. */
+export const softmaxKernelSource: string = nanSource + softmaxSource;
+
+/** Softmax of each row of x `[R, rows, columns]`: positive numbers whose sum is 1. */
+export function softmax(graph: Graph, x: Tensor): Tensor {
+  requireNoGaps(name, x);
+  requireActivation(name, x);
+  const { replicas, rows, columns } = x;
+  const y = new Tensor({ replicas, rows, columns });
+  graph.record({
+    name,
+    inputs: [x],
+    reads: [x],
+    writes: [y],
+    kernel: () => ({ name, source: softmaxKernelSource }),
+    jobs: () => softmaxJobs(x, y),
+    gradient: (upstream) => {
+      const along = sumColumns(graph, multiply(graph, upstream, y));
+      return [multiply(graph, subtract(graph, upstream, along), y)];
+    },
+  });
+  return y;
+}
+
+/** Jobs of eight rows a workgroup. */
+export function softmaxJobs(x: Tensor, out: Tensor): Job[] {
+  return Array.from({ length: out.replicas }, (_, job) => ({
+    fields: {
+      rows: x.rows,
+      columns: x.columns,
+      x: x.at(job, out.replicas),
+      x_stride: x.stride,
+      out: out.at(job, out.replicas),
+      out_stride: out.stride,
+    },
+    tiles: Math.ceil(x.rows / 8),
+  }));
+}
+
+/** Softmax of each row in double precision. */
+export function softmaxReference(x: Matrix): Matrix {
+  return mapRows(x, (row) => {
+    const largest = Math.max(...row);
+    const powers = Array.from(row, (value) => Math.exp(value - largest));
+    const total = powers.reduce((a, b) => a + b, 0);
+    return powers.map((power) => power / total);
+  });
+}

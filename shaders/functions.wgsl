@@ -1,0 +1,29 @@
+// Functions that the table of entrywise operations is written with. Follows nan.wgsl.
+
+// 1 / (1 + exp(-x)) without overflow.
+fn sigmoid(x: vec4f) -> vec4f {
+  let e = exp(-abs(x));
+  return select(e, vec4f(1.0), x > vec4f(0.0)) / (1.0 + e);
+}
+
+// The share of a standard normal distribution below x: 1 - erfc(x / sqrt(2)) / 2, by a rational fit
+// in 1 / (1 + z / 2) whose relative error is 1.2e-7 in the tails too.
+fn normal_below(x: vec4f) -> vec4f {
+  let z = abs(x) * 0.7071067811865476;
+  let t = 1.0 / (1.0 + 0.5 * z);
+  var fit = 1.48851587 + t * (-0.82215223 + t * 0.17087277);
+  fit = 0.27886807 + t * (-1.13520398 + t * fit);
+  fit = 0.09678418 + t * (-0.18628806 + t * fit);
+  fit = 1.00002368 + t * (0.37409196 + t * fit);
+  let tail = 0.5 * t * exp(-z * z - 1.26551223 + t * fit);
+  return select(tail, 1.0 - tail, x > vec4f(0.0));
+}
+
+fn gelu_derivative(x: vec4f) -> vec4f {
+  return normal_below(x) + x * 0.3989422804014327 * exp(-0.5 * x * x);
+}
+
+// The share of the gradient that a gets of the smaller (larger) of a and b: half where they are equal.
+fn share_of_smaller(a: vec4f, b: vec4f) -> vec4f {
+  return select(select(vec4f(0.0), vec4f(0.5), a == b), vec4f(1.0), a < b);
+}

@@ -30,10 +30,16 @@ export interface Network {
   readonly initial?: Initial;
 }
 
-/** One step of a stage as it was described on a graph. */
+/** One step of a stage as it was described. */
 export interface Stage {
   /** All networks of the step. */
   readonly networks: readonly Network[];
+  /**
+   * Further graphs of the step, in the order in which they run after the one that was given: updates
+   * that are not made in every step, or programs that share the networks. They have its seeds and its
+   * store.
+   */
+  readonly more?: readonly Graph[];
   /** Intermediate results by name, for whoever wants to look. */
   readonly tensors: Readonly<Record<string, Tensor>>;
 }

@@ -7,7 +7,6 @@
  */
 import type { ParameterShape, ParameterValues } from "../autodiff/parameters.ts";
 import { UserError } from "../errors.ts";
-import type { Program } from "../gpu/program.ts";
 import type { Network } from "../algorithms/algorithm.ts";
 import { writeAtomic } from "./files.ts";
 import { decode, encode, floatTensor, type SafeTensor, type SafeTensors } from "./safetensors.ts";
@@ -44,7 +43,6 @@ export function readCheckpoint(path: string): Checkpoint {
  * @param withMoments Whether Adam's moments are loaded too, to continue a stage.
  */
 export function loadNetworks(
-  program: Program,
   stage: string,
   networks: readonly Network[],
   replica: number,
@@ -52,6 +50,7 @@ export function loadNetworks(
   withMoments: boolean,
 ): void {
   for (const { prefixes, parameters, optimizer } of networks) {
+    const { store } = parameters;
     prefixes.forEach((prefix, member) => {
       const place = replica * prefixes.length + member;
       const probe = prefix + parameters.shapes[0]!.name;
@@ -72,10 +71,10 @@ export function loadNetworks(
             checkpoint.path,
           ),
         ]));
-      parameters.write(program, place, values(""));
+      parameters.write(store, place, values(""));
       if (withMoments && optimizer) {
-        parameters.write(program, place, values(moments.mean), optimizer.mean);
-        parameters.write(program, place, values(moments.square), optimizer.square);
+        parameters.write(store, place, values(moments.mean), optimizer.mean);
+        parameters.write(store, place, values(moments.square), optimizer.square);
       }
     });
   }
@@ -87,7 +86,6 @@ export function loadNetworks(
  * @param more What else the metadata of a replica's file say.
  */
 export async function encodeCheckpoints(
-  program: Program,
   stage: string,
   networks: readonly Network[],
   replicas: number,
@@ -97,11 +95,11 @@ export async function encodeCheckpoints(
   const tensors = Array.from({ length: replicas }, () => new Map<string, SafeTensor>());
   for (const { prefixes, parameters, optimizer, initial } of networks) {
     if (initial === undefined) continue;
-    const parts: [string, ParameterValues[]][] = [["", await parameters.read(program)]];
+    const parts: [string, ParameterValues[]][] = [["", await parameters.read()]];
     if (optimizer) {
       parts.push(
-        [moments.mean, await parameters.read(program, optimizer.mean)],
-        [moments.square, await parameters.read(program, optimizer.square)],
+        [moments.mean, await parameters.read(parameters.store, optimizer.mean)],
+        [moments.square, await parameters.read(parameters.store, optimizer.square)],
       );
     }
     for (const [before, values] of parts) {

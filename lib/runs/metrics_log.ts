@@ -3,19 +3,20 @@
  *
  * @module
  */
+import type { StepMetrics } from "../autodiff/training_step.ts";
 import { UserError } from "../errors.ts";
-import type { StepMetrics } from "./loop.ts";
 import type { MetricsFile, ReplicaName } from "./metrics.ts";
 
 /** Intervals of a stage in the metrics file, at the most. */
 const intervals = 2000;
 
-/** Sums over the steps since the last row of one replica, as its checkpoint keeps them. */
-interface PartialSums {
-  /** Steps that they are over. */
+/** Sums over the steps since the last row of one replica by metric, as its checkpoint keeps them. */
+type PartialSums = Readonly<Record<string, PartialSum>>;
+
+/** The sum of one metric, and over how many steps: an update need not be made in every step. */
+interface PartialSum {
   readonly count: number;
-  /** Sums by metric. */
-  readonly sums: Readonly<Record<string, number>>;
+  readonly sum: number;
 }
 
 /**
@@ -28,8 +29,7 @@ export class MetricsLog {
   readonly #steps: number;
   readonly #interval: number;
   readonly #replicas: readonly ReplicaName[];
-  #sums: Record<string, number[]> = {};
-  #count = 0;
+  #sums: Record<string, { count: number; readonly of: number[] }> = {};
 
   /**
    * Logs a stage of `steps` steps.
@@ -51,27 +51,28 @@ export class MetricsLog {
 
   /** Takes in the metrics of a step, one number for each replica. */
   add(step: number, values: StepMetrics): void {
-    this.#count++;
     for (const [name, replicas] of Object.entries(values)) {
-      const sums = this.#sums[name] ??= replicas.map(() => 0);
-      replicas.forEach((value, replica) => sums[replica]! += value);
+      const sums = this.#sums[name] ??= { count: 0, of: replicas.map(() => 0) };
+      sums.count++;
+      replicas.forEach((value, replica) => sums.of[replica]! += value);
     }
     if (step % this.#interval !== 0 && step !== this.#steps) return;
     this.#replicas.forEach(({ seed, variant }, replica) => {
       const metrics = Object.fromEntries(
-        Object.entries(this.#sums).map(([name, sums]) => [name, sums[replica]! / this.#count]),
+        Object.entries(this.#sums).map(([name, { count, of }]) => [name, of[replica]! / count]),
       );
       this.#file.append({ stage: this.#stage, step, seed, variant, metrics, episodes: null });
     });
     this.#sums = {};
-    this.#count = 0;
   }
 
   /** What has been summed up since a replica's last row, as text for its checkpoint; null if nothing. */
   partial(replica: number): string | null {
-    if (this.#count === 0) return null;
-    const sums = Object.entries(this.#sums).map(([name, values]) => [name, values[replica]!]);
-    const partial: PartialSums = { count: this.#count, sums: Object.fromEntries(sums) };
+    const sums = Object.entries(this.#sums);
+    if (sums.length === 0) return null;
+    const partial: PartialSums = Object.fromEntries(
+      sums.map(([name, { count, of }]) => [name, { count, sum: of[replica]! }]),
+    );
     return JSON.stringify(partial);
   }
 
@@ -82,27 +83,32 @@ export class MetricsLog {
    * @throws UserError where they are of different numbers of steps, or no sums.
    */
   restore(partials: readonly (string | undefined)[]): void {
-    const parsed = partials.map((text) => text === undefined ? undefined : parsePartial(text));
-    const count = parsed[0]?.count ?? 0;
-    if (parsed.some((each) => (each?.count ?? 0) !== count)) {
+    const parsed = partials.map((text) => text === undefined ? {} : parsePartial(text));
+    const counts = (partial: PartialSums) =>
+      Object.entries(partial).map(([name, { count }]) => `${name} ${count}`).sort().join();
+    const [first, ...others] = parsed;
+    if (first === undefined) return;
+    if (others.some((each) => counts(each) !== counts(first))) {
       throw new UserError(
         `the checkpoints of the ${this.#stage} stage do not belong together: their unlogged steps differ`,
       );
     }
-    if (count === 0) return;
-    this.#count = count;
     this.#sums = Object.fromEntries(
-      Object.keys(parsed[0]!.sums).map((name) => [name, parsed.map((each) => each!.sums[name]!)]),
+      Object.entries(first).map(([name, { count }]) => [
+        name,
+        { count, of: parsed.map((each) => each[name]!.sum) },
+      ]),
     );
   }
 }
 
 function parsePartial(text: string): PartialSums {
   try {
-    const { count, sums } = JSON.parse(text) as PartialSums;
-    if (
-      Number.isInteger(count) && Object.values(sums).every((value) => typeof value === "number")
-    ) return { count, sums };
+    const sums = JSON.parse(text) as PartialSums;
+    const whole = Object.values(sums).every(({ count, sum }) =>
+      Number.isInteger(count) && typeof sum === "number"
+    );
+    if (whole) return sums;
   } catch {
     // Reported below, like any other text that is none.
   }

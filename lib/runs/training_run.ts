@@ -7,8 +7,8 @@
 import { dirname } from "node:path";
 import type { Engine } from "../autodiff/engine.ts";
 import { Graph } from "../autodiff/graph.ts";
+import type { StepMetrics, TrainingStep } from "../autodiff/training_step.ts";
 import type { ReplayBuffer } from "../data/replay_buffer.ts";
-import type { Program } from "../gpu/program.ts";
 import type { Network, StageDefinition } from "../algorithms/algorithm.ts";
 import type { HyperparameterValues } from "../algorithms/hyperparameters.ts";
 import {
@@ -22,7 +22,7 @@ import { EvaluationQueue, type Evaluator } from "./evaluation_queue.ts";
 import { shareFile } from "./files.ts";
 import { recoverGeneration, writeGeneration } from "./generation.ts";
 import type { Interrupt } from "./interrupt.ts";
-import { runSteps, type StepMetrics } from "./loop.ts";
+import { runSteps } from "./loop.ts";
 import { MetricsFile, type MetricsRow, readMetrics, sameReplica } from "./metrics.ts";
 import { MetricsLog } from "./metrics_log.ts";
 import { profileStage } from "./profile.ts";
@@ -221,12 +221,12 @@ async function kernelsOf(
   definition: StageDefinition,
 ): Promise<string[]> {
   const graph = new Graph({ seeds: [0] });
-  await definition.describe(graph, buffer, h, [h]);
-  return engine.kernelTexts(graph);
+  const { more = [] } = await definition.describe(graph, buffer, h, [h]);
+  return [graph, ...more].flatMap((each) => engine.kernelTexts(each));
 }
 
 /** What a stage takes of the GPU's memory. */
-function memoryText(name: string, program: Program, buffer: ReplayBuffer): string {
+function memoryText(name: string, program: TrainingStep, buffer: ReplayBuffer): string {
   const mebibytes = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
   return `memory   ${name}: ${mebibytes(program.plannedBytes)} of GPU memory planned, ` +
     `${mebibytes(program.bytes)} allocated; data set ${mebibytes(buffer.bytes)}`;
@@ -254,16 +254,18 @@ async function trainReplicas(
   const start = present?.[0]?.step ?? 0;
 
   const graph = new Graph({ seeds: pending.map(({ seed }) => seed) });
-  const { networks } = await definition.describe(
+  const { networks, more = [] } = await definition.describe(
     graph,
     run.buffer,
     h,
     pending.map(({ hyperparameters }) => hyperparameters),
   );
-  const program = await engine.compile(graph);
+  const program = await engine.compileStep([graph, ...more]);
   const progress = new Progress(name, total, run.progress, start);
   const log = new MetricsLog(metrics, name, total, pending);
   log.restore(present?.map(({ file }) => file.metadata[unlogged]) ?? []);
+  // Of an update that is not made in every step, the progress line shows the last one.
+  const latest: Record<string, readonly number[]> = {};
   const evaluations = run.evaluator && evaluated !== undefined
     ? new EvaluationQueue(
       run.evaluator,
@@ -287,11 +289,11 @@ async function trainReplicas(
         readCheckpoint(replica.directory.checkpoint(each))
       );
       if (present) {
-        loadNetworks(program, name, networks, place, [present[place]!, ...earlier], true);
+        loadNetworks(name, networks, place, [present[place]!, ...earlier], true);
       } else {
-        initialise(program, networks, place, replica.seed);
+        initialise(networks, place, replica.seed);
         const frozen = networks.filter(({ initial }) => initial === undefined);
-        loadNetworks(program, name, frozen, place, earlier, false);
+        loadNetworks(name, frozen, place, earlier, false);
       }
     });
     run.announce(memoryText(name, program, run.buffer));
@@ -303,11 +305,11 @@ async function trainReplicas(
     const began = performance.now();
     const every = evaluations === null ? Infinity : run.evaluator!.every;
     const save = async (): Promise<void> => {
-      const more = (replica: number): Record<string, string> => {
+      const metadata = (replica: number): Record<string, string> => {
         const partial = log.partial(replica);
         return partial === null ? {} : { [unlogged]: partial };
       };
-      const encoded = await encodeCheckpoints(program, name, networks, pending.length, step, more);
+      const encoded = await encodeCheckpoints(name, networks, pending.length, step, metadata);
       metrics.flush();
       if (step % every === 0 && step < total) await evaluations?.addWaiting(step, pending, encoded);
       const files = new Map(encoded.map((bytes, place) => [own[place]!, bytes]));
@@ -316,13 +318,14 @@ async function trainReplicas(
     while (step < total && !run.interrupt.requested) {
       const due = performance.now() + checkpointMilliseconds;
       const end = Math.min(total, (Math.floor(step / every) + 1) * every);
-      step = await runSteps(program, graph, {
+      step = await runSteps(program, {
         stage: name,
         start: step,
         end,
         onStep: (done, values) => {
           log.add(done, values);
-          progress.update(done, shown(definition, values));
+          Object.assign(latest, values);
+          progress.update(done, shown(definition, latest));
         },
         shouldStop: () => run.interrupt.requested || performance.now() > due,
       });
@@ -398,7 +401,6 @@ function underWay(
 
 /** Writes the initial values of one replica of what a stage trains. */
 function initialise(
-  program: Program,
   networks: readonly Network[],
   place: number,
   seed: number,
@@ -408,7 +410,7 @@ function initialise(
     // Twin networks are neighbouring replicas of one seed, and each starts from its own values.
     prefixes.forEach((_, member) =>
       parameters.write(
-        program,
+        parameters.store,
         place * prefixes.length + member,
         initial(parameters.shapes, seed, member),
       )
@@ -443,7 +445,9 @@ function stepsOf(
 
 /** The losses that the progress line shows, means over the replicas. */
 function shown({ shown }: StageDefinition, values: StepMetrics): Record<string, number> {
-  return Object.fromEntries(shown.map((loss) => [loss, mean(values[loss] ?? [])]));
+  return Object.fromEntries(
+    shown.flatMap((loss) => values[loss] ? [[loss, mean(values[loss])]] : []),
+  );
 }
 
 function mean(values: readonly number[]): number {

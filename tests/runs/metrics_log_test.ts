@@ -7,7 +7,11 @@ const ignore = ["read", "write"].some((name) =>
   Deno.permissions.querySync({ name: name as "read" }).state !== "granted"
 );
 const replicas = [{ seed: 3, variant: "a" }, { seed: 3, variant: "b" }];
-const losses = (step: number) => ({ loss: [Math.sin(step) / 3, Math.cos(step) / 7] });
+/** The second one is of an update in every third step. */
+const losses = (step: number): Record<string, readonly number[]> => ({
+  loss: [Math.sin(step) / 3, Math.cos(step) / 7],
+  ...(step % 3 === 0 && { late: [step, 2 * step] }),
+});
 
 /** Rows of steps 1 to `steps` with a new log at each step of `breaks`, as a resumed run has. */
 function rowsOf(steps: number, breaks: readonly number[]) {
@@ -39,7 +43,10 @@ Deno.test({
       step: 4,
       seed: 3,
       variant: "b",
-      metrics: { loss: [1, 2, 3, 4].reduce((sum, step) => sum + losses(step).loss[1]!, 0) / 4 },
+      metrics: {
+        loss: [1, 2, 3, 4].reduce((sum, step) => sum + losses(step)["loss"]![1]!, 0) / 4,
+        late: 6,
+      },
       episodes: null,
     });
     assertEquals(rows.at(-1)!.step, 6002);
@@ -60,7 +67,7 @@ Deno.test({
     try {
       using file = MetricsFile.resume(path);
       const log = new MetricsLog(file, "critic", 10, replicas);
-      const one = '{"count":1,"sums":{"loss":1}}';
+      const one = '{"loss":{"count":1,"sum":1}}';
       assertThrows(() => log.restore([one, undefined]), UserError, "do not belong together");
       assertThrows(() => log.restore(["{", "{"]), UserError, "no sums of metrics, but {");
     } finally {

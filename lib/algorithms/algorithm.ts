@@ -30,10 +30,16 @@ export interface Network {
   readonly initial?: Initial;
 }
 
-/** One step of a stage as it was described on a graph. */
+/** One step of a stage as it was described. */
 export interface Stage {
   /** All networks of the step. */
   readonly networks: readonly Network[];
+  /**
+   * Further graphs of the step, in the order in which they run after the one that was given: updates
+   * that are not made in every step, or programs that share the networks. They have its seeds and its
+   * store.
+   */
+  readonly more?: readonly Graph[];
   /** Intermediate results by name, for whoever wants to look. */
   readonly tensors: Readonly<Record<string, Tensor>>;
 }
@@ -57,6 +63,8 @@ export interface StageDefinition<H extends HyperparameterValues = Hyperparameter
   readonly steps: string;
   /** The hyperparameter that gives the rows of its minibatches. */
   readonly batchSize: string;
+  /** The hyperparameters that its networks' shapes follow from, for stages that take them over. */
+  readonly shapedBy?: readonly string[];
   /** The metrics that the progress line shows, in order. */
   readonly shown: readonly string[];
   /** The actor that is evaluated while and after it is trained; absent where it has none. */

@@ -7,7 +7,6 @@
  */
 import type { ParameterShape, ParameterValues } from "../autodiff/parameters.ts";
 import { UserError } from "../errors.ts";
-import type { Program } from "../gpu/program.ts";
 import type { Network } from "../algorithms/algorithm.ts";
 import { writeAtomic } from "./files.ts";
 import { decode, encode, floatTensor, type SafeTensor, type SafeTensors } from "./safetensors.ts";
@@ -44,7 +43,6 @@ export function readCheckpoint(path: string): Checkpoint {
  * @param withMoments Whether Adam's moments are loaded too, to continue a stage.
  */
 export function loadNetworks(
-  program: Program,
   stage: string,
   networks: readonly Network[],
   replica: number,
@@ -52,6 +50,7 @@ export function loadNetworks(
   withMoments: boolean,
 ): void {
   for (const { prefixes, parameters, optimizer } of networks) {
+    const { store } = parameters;
     prefixes.forEach((prefix, member) => {
       const place = replica * prefixes.length + member;
       const probe = prefix + parameters.shapes[0]!.name;
@@ -72,31 +71,35 @@ export function loadNetworks(
             checkpoint.path,
           ),
         ]));
-      parameters.write(program, place, values(""));
+      parameters.write(store, place, values(""));
       if (withMoments && optimizer) {
-        parameters.write(program, place, values(moments.mean), optimizer.mean);
-        parameters.write(program, place, values(moments.square), optimizer.square);
+        parameters.write(store, place, values(moments.mean), optimizer.mean);
+        parameters.write(store, place, values(moments.square), optimizer.square);
       }
     });
   }
 }
 
-/** Encodes the networks that a stage trains, one file for each of `replicas`. */
+/**
+ * Encodes the networks that a stage trains, one file for each of `replicas`.
+ *
+ * @param more What else the metadata of a replica's file say.
+ */
 export async function encodeCheckpoints(
-  program: Program,
   stage: string,
   networks: readonly Network[],
   replicas: number,
   step: number,
+  more: (replica: number) => Readonly<Record<string, string>> = () => ({}),
 ): Promise<Uint8Array[]> {
   const tensors = Array.from({ length: replicas }, () => new Map<string, SafeTensor>());
   for (const { prefixes, parameters, optimizer, initial } of networks) {
     if (initial === undefined) continue;
-    const parts: [string, ParameterValues[]][] = [["", await parameters.read(program)]];
+    const parts: [string, ParameterValues[]][] = [["", await parameters.read()]];
     if (optimizer) {
       parts.push(
-        [moments.mean, await parameters.read(program, optimizer.mean)],
-        [moments.square, await parameters.read(program, optimizer.square)],
+        [moments.mean, await parameters.read(parameters.store, optimizer.mean)],
+        [moments.square, await parameters.read(parameters.store, optimizer.square)],
       );
     }
     for (const [before, values] of parts) {
@@ -114,22 +117,25 @@ export async function encodeCheckpoints(
     }
   }
   const metadata = { format: "pt", stage, step: String(step) };
-  return tensors.map((each) => encode(each, metadata));
+  return tensors.map((each, replica) => encode(each, { ...metadata, ...more(replica) }));
 }
 
 /**
  * Writes the tensors of one prefix by themselves, under their names without it: of an actor that they
  * are all of, for example `net.0.weight`, `net.0.bias`, …
+ *
+ * @param provenance Metadata that say what the policy was trained for, on what and with what.
  */
 export async function writePolicy(
   path: string,
   checkpoint: Uint8Array,
   prefix: string,
+  provenance: Readonly<Record<string, string>>,
 ): Promise<void> {
   const { tensors } = decode(checkpoint, path);
   const own = [...tensors].filter(([name]) => name.startsWith(prefix))
     .map(([name, tensor]) => [name.slice(prefix.length), tensor] as const);
-  await writeAtomic(path, encode(new Map(own), { format: "pt" }));
+  await writeAtomic(path, encode(new Map(own), { format: "pt", ...provenance }));
 }
 
 /** Shape in files: vectors have one axis, matrices two. */

@@ -37,6 +37,7 @@ export async function writeGeneration(
   await Promise.all(
     [...checkpoints].map(([path, bytes]) => writeAtomic(pendingPath(path, step), bytes)),
   );
+  Deno.mkdirSync(dirname(run.generation(stage)), { recursive: true });
   await writeAtomic(run.generation(stage), JSON.stringify({ step, files }, null, 2) + "\n");
   publish(run, stage, { step, files });
 }

@@ -1,20 +1,17 @@
 /**
- * The loop that runs a program to its last step: chunks of steps, the next submitted before the last
+ * The loop that runs a stage to its last step: chunks of steps, the next submitted before the last
  * is waited for, so that the GPU is not idle while the host looks at metrics.
  *
  * @module
  */
-import type { Graph } from "../autodiff/graph.ts";
-import { maxChunk, type Program } from "../gpu/program.ts";
+import type { StepMetrics, TrainingStep } from "../autodiff/training_step.ts";
+import { maxChunk } from "../gpu/program.ts";
 import { assertFinite } from "./metrics.ts";
 
 /** A chunk of work, in seconds: long against the wait for its metrics, short for a person. */
 const chunkSeconds = 0.25;
 
-/** What the loop tells its caller of a step. */
-export type StepMetrics = Readonly<Record<string, readonly number[]>>;
-
-/** How a program is run. */
+/** How a step is run again and again. */
 export interface LoopOptions {
   /** Name of the stage, for messages. */
   readonly stage: string;
@@ -35,27 +32,17 @@ export interface LoopOptions {
  * @throws {UserError} On a metric that is NaN or infinite, naming stage, step and metric.
  */
 export async function runSteps(
-  program: Program,
-  graph: Graph,
+  program: TrainingStep,
   { stage, start, end, onStep, shouldStop }: LoopOptions,
 ): Promise<number> {
-  const width = graph.metricsWidth;
-  const underWay: { first: number; count: number; metrics: Promise<Float32Array> }[] = [];
+  const underWay: { first: number; count: number; metrics: Promise<StepMetrics[]> }[] = [];
   let next = start;
   let size = 1;
   let last = performance.now();
 
   const finishOldest = async () => {
     const { first, count, metrics } = underWay.shift()!;
-    const rows = await metrics;
-    for (let i = 0; i < count; i++) {
-      const row = rows.subarray(i * width, (i + 1) * width);
-      const step = Object.fromEntries(
-        graph.metrics.map(({ name, index, replicas }) => [
-          name,
-          [...row.subarray(index, index + replicas)],
-        ]),
-      );
+    for (const [i, step] of (await metrics).entries()) {
       assertFinite(stage, first + i + 1, step);
       onStep(first + i + 1, step);
     }

@@ -6,7 +6,8 @@
  */
 import { join } from "node:path";
 import type { Engine } from "../autodiff/engine.ts";
-import type { Program } from "../gpu/program.ts";
+import type { TrainingStep } from "../autodiff/training_step.ts";
+import type { DispatchTime } from "../gpu/program.ts";
 import { chromeTrace, type Profile, profileText } from "../report/profile.ts";
 import { writeAtomic } from "./files.ts";
 
@@ -23,7 +24,7 @@ const rounds = 10;
  */
 export async function profileStage(
   engine: Engine,
-  program: Program,
+  program: TrainingStep,
   stage: string,
   step: number,
   directory: string,
@@ -32,7 +33,7 @@ export async function profileStage(
   const profile: Profile = {
     stage,
     roofline,
-    dispatches: roofline ? await program.profile(step, rounds) : program.dispatches,
+    dispatches: await dispatchesOf(program, roofline === null ? null : step),
   };
   const { name, software } = engine.gpu.adapter;
   const text = `${profileText(profile)}\n${name}${software ? ", a software GPU" : ""}; ` +
@@ -44,4 +45,23 @@ export async function profileStage(
     await writeAtomic(files[1]!, chromeTrace(profile));
   }
   return { text, files };
+}
+
+/** Dispatches of all programs of a step, with their times where `step` is given. */
+async function dispatchesOf(
+  { programs }: TrainingStep,
+  step: number | null,
+): Promise<Profile["dispatches"]> {
+  if (step === null) return programs.flatMap(({ dispatches }) => dispatches);
+  const timed: DispatchTime[] = [];
+  let end = 0;
+  for (const program of programs) {
+    // One program begins where the one before it ends.
+    const times = (await program.profile(step, rounds))
+      .map((time) => ({ ...time, start: time.start + end }));
+    timed.push(...times);
+    const last = times.at(-1);
+    if (last) end = last.start + last.seconds;
+  }
+  return timed;
 }

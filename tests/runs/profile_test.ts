@@ -6,6 +6,7 @@ import { Graph } from "../../lib/autodiff/graph.ts";
 import { linear } from "../../lib/autodiff/ops/linear.ts";
 import { meanSquaredError } from "../../lib/autodiff/ops/losses.ts";
 import { ParameterSet } from "../../lib/autodiff/parameters.ts";
+import { TrainingStep } from "../../lib/autodiff/training_step.ts";
 import { constant, minimize } from "../../lib/optim/adam.ts";
 import { profileStage } from "../../lib/runs/profile.ts";
 
@@ -29,7 +30,7 @@ async function layer(engine: Engine) {
     const numbers = new Float32Array(tensor.replicas * tensor.rows * tensor.columns);
     writeInput(program, tensor, numbers.map((_, i) => Math.sin(i)));
   }
-  return { program, parameters };
+  return { graph, program, parameters };
 }
 
 Deno.test("Program.profile() changes nothing and tells what every dispatch has to do", async () => {
@@ -83,8 +84,9 @@ Deno.test({
     const folder = Deno.makeTempDirSync();
     try {
       using engine = await Engine.open();
-      const { program } = await layer(engine);
-      const { text, files } = await profileStage(engine, program, "critic", 0, folder);
+      const { graph, program } = await layer(engine);
+      const step = new TrainingStep([graph], [program]);
+      const { text, files } = await profileStage(engine, step, "critic", 0, folder);
       assertStringIncludes(Deno.readTextFileSync(join(folder, "profile-critic.txt")), text);
       assertStringIncludes(text, "linear parameter gradient");
       assertStringIncludes(text, engine.gpu.adapter.name);

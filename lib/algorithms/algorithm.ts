@@ -57,6 +57,8 @@ export interface StageDefinition<H extends HyperparameterValues = Hyperparameter
   readonly steps: string;
   /** The hyperparameter that gives the rows of its minibatches. */
   readonly batchSize: string;
+  /** The hyperparameters that its networks' shapes follow from, for stages that take them over. */
+  readonly shapedBy?: readonly string[];
   /** The metrics that the progress line shows, in order. */
   readonly shown: readonly string[];
   /** The actor that is evaluated while and after it is trained; absent where it has none. */

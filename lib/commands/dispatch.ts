@@ -14,38 +14,55 @@ export interface Command {
   /** What it does, in one line, for the list of commands. */
   readonly summary: string;
   /** Loads its module and gives the function that runs it on the arguments after its words. */
-  readonly load: () => Promise<(args: readonly string[]) => void | Promise<void>>;
+  readonly load: () => Promise<(args: readonly string[]) => CommandResult | Promise<CommandResult>>;
 }
+
+/** What a command gives: an exit code where it is not 0, such as that of a signal. */
+export type CommandResult = number | void;
 
 /** Exit code of an error that is a bug of this program (sysexits' `EX_SOFTWARE`). */
 export const bugExitCode = 70;
 
 /**
- * Runs the command that `args` call and gives the exit code of the process: 0, the code of the
- * `UserError` whose message was printed alone, or 70 with the stack of any other error.
+ * Runs the command that `args` call and gives the exit code of the process: the command's, or 0; 1 or
+ * the code of a `UserError` whose message was printed alone; 70 with the stack of any other error.
  */
 export async function runCommandLine(
   commands: Readonly<Record<string, Command>>,
   args: readonly string[],
 ): Promise<number> {
   try {
-    await dispatch(commands, args);
-    return 0;
+    return await dispatch(commands, args) ?? 0;
   } catch (error) {
-    if (error instanceof UserError) {
-      console.error(`error: ${error.message}`);
-      return error.exitCode;
-    }
-    console.error("This is a bug of the program; please report it with the lines below.");
-    console.error(error);
-    return bugExitCode;
+    const known = asUserError(error);
+    try {
+      if (known !== null) console.error(`error: ${known.message}`);
+      else {
+        console.error("This is a bug of the program; please report it with the lines below.");
+        console.error(error);
+      }
+    } catch { /* Standard error cannot be written either; the exit code remains. */ }
+    return known === null ? bugExitCode : known.exitCode;
   }
+}
+
+/** The error as one that a person can act on; null where it is a bug. */
+function asUserError(error: unknown): UserError | null {
+  if (error instanceof UserError) return error;
+  if (error instanceof Deno.errors.NotCapable) {
+    return new UserError(`a permission is missing: ${error.message}, or with -A for all`);
+  }
+  // What is written to files explains its errors itself; what remains is the console.
+  if (error instanceof Error && "code" in error && /console\.log/.test(error.stack ?? "")) {
+    return new UserError(`standard output cannot be written: ${error.message}`);
+  }
+  return null;
 }
 
 async function dispatch(
   commands: Readonly<Record<string, Command>>,
   args: readonly string[],
-): Promise<void> {
+): Promise<CommandResult> {
   const first = args[0];
   if (first === undefined || first === "help" || first === "--help" || first === "-h") {
     console.log(commandList(commands));
@@ -60,8 +77,7 @@ async function dispatch(
     const name = args.slice(0, words).join(" ");
     if (args.length >= words && Object.hasOwn(commands, name)) {
       const run = await commands[name]!.load();
-      await run(args.slice(words));
-      return;
+      return await run(args.slice(words));
     }
   }
   const family = Object.keys(commands).filter((name) => name.startsWith(`${first} `));

@@ -7,7 +7,13 @@ import { algorithms } from "../algorithms/registry.ts";
 import { connectEnvironment } from "../envs/bridge/client.ts";
 import { launchServer, type ServerKind } from "../envs/bridge/launch.ts";
 import type { EnvironmentSpec } from "../envs/environment.ts";
-import { episodeScore, type Evaluation, type Spread, summarize } from "../envs/evaluation.ts";
+import {
+  episodeScore,
+  type Evaluation,
+  evaluationRecord,
+  type Spread,
+  summarize,
+} from "../envs/evaluation.ts";
 import { actionLatency } from "../envs/latency.ts";
 import {
   type Connection,
@@ -293,19 +299,29 @@ function episodeLine(
     `return ${decimals(episode.return)(episode.return).padStart(8)}`,
     `length ${String(episode.length).padStart(4)}`,
     ...(score === null ? [] : [`score ${score.toFixed(1).padStart(5)}`]),
+    ...(episode.reachedGoal === null
+      ? []
+      : [episode.reachedGoal ? "reached the goal" : "did not reach the goal"]),
   ].join("  ");
 }
 
 function report(found: Evaluation): string {
-  const { paperScore, score } = found;
+  const { paperScore, reachedGoal, score } = found;
   const spread = ({ mean, std }: Spread) => `${decimals(mean)(mean)} ± ${decimals(mean)(std)}`;
   const lines = [
     "",
-    `return       ${spread(found.return)} over ${found.episodes.length} episodes`,
+    `return       ${
+      spread(found.return)
+    } (mean ± standard deviation over the ${found.episodes.length} episodes)`,
     `length       ${spread(found.length)}`,
   ];
   if (score !== null) {
     lines.push(`D4RL score   ${score.mean.toFixed(1)} ± ${score.std.toFixed(1)}`);
+  }
+  if (reachedGoal !== null) {
+    lines.push(
+      `goal         ${reachedGoal} of ${found.episodes.length} episodes came to it from outside`,
+    );
   }
   if (paperScore !== null) {
     lines.push(
@@ -338,13 +354,8 @@ function toJson(
     task,
     policy: way ?? "file",
     files,
-    episodes: found.episodes,
-    mean_return: found.return.mean,
-    std_return: found.return.std,
-    mean_length: found.length.mean,
-    score: found.score?.mean ?? null,
-    std_score: found.score?.std ?? null,
-    paper_score: found.paperScore?.mean ?? null,
+    ...evaluationRecord(task, found, reference(spec, task)),
+    paper_score: found.paperScore,
     action_latency_ms: Object.fromEntries(latencies),
     versions: spec.versions,
   };

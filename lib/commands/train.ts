@@ -10,22 +10,52 @@ import { datasetHash, loadDataset, type OfflineDataset } from "../data/dataset.t
 import { taskNotes } from "../data/fit.ts";
 import { ReplayBuffer } from "../data/replay_buffer.ts";
 import { shapeRewards } from "../data/rewards.ts";
+import { actionLatency } from "../envs/latency.ts";
 import { type AdapterDescription, adapterText } from "../gpu/device.ts";
+import { driverVersion } from "../gpu/driver_version.ts";
 import type { Target } from "../gpu/target.ts";
-import { createRunDirectory, type RunDirectory } from "../runs/directory.ts";
+import { resultTables } from "../report/results_table.ts";
+import {
+  createRunDirectory,
+  type GivenCheckpoint,
+  type RunConfig,
+  RunDirectory,
+} from "../runs/directory.ts";
 import { writeAtomic } from "../runs/files.ts";
-import { watchInterrupt } from "../runs/interrupt.ts";
+import { type Interrupt, watchInterrupt } from "../runs/interrupt.ts";
+import { RunLog } from "../runs/log.ts";
+import { readMetrics } from "../runs/metrics.ts";
 import { standardError } from "../runs/progress.ts";
 import { allReplicas, type ReplicaAxes, replicasOf, stageOf } from "../runs/replicas.ts";
-import { StageCache } from "../runs/stage_cache.ts";
+import {
+  evaluationsOf,
+  lastLosses,
+  readResults,
+  type References,
+  type Results,
+  writeResults,
+} from "../runs/results.ts";
+import { fileHash, StageCache } from "../runs/stage_cache.ts";
+import { openTrained } from "../runs/trained.ts";
 import { type StageResult, trainStages } from "../runs/training_run.ts";
 import { VariantFile } from "../runs/variant_memory.ts";
-import { formatTable } from "../report/table.ts";
 import { version } from "../version.ts";
 import { helpText } from "./help.ts";
-import { Evaluations } from "./train_evaluation.ts";
+import {
+  evaluatedActors,
+  evaluationStatistics,
+  evaluatorOf,
+  referencesOf,
+} from "./train_evaluation.ts";
 import { drawRun } from "./train_pictures.ts";
-import { checkData, makePlan, parseTrain, type Plan, trainCommand } from "./train_plan.ts";
+import {
+  checkData,
+  makePlan,
+  parseTrain,
+  type Plan,
+  trainCommand,
+  type TrainFlags,
+} from "./train_plan.ts";
 
 /** Where finished stages are kept, beside the runs. */
 const cacheFolder = join("runs", ".cache");
@@ -33,121 +63,246 @@ const cacheFolder = join("runs", ".cache");
 /**
  * Trains.
  *
+ * @returns Exit code: 0, or that of the signal that stopped the run.
  * @throws {UserError} On unfit flags, data or checkpoints, before anything is trained; on a metric that
  * is not finite, after which the last checkpoint stands.
  */
-export async function train(args: readonly string[]): Promise<void> {
+export async function train(args: readonly string[]): Promise<number> {
   const { algorithm: chosen, parsed } = parseTrain(args);
-  if (parsed === "help") return console.log(helpText(trainCommand(chosen)));
+  if (parsed === "help") {
+    console.log(helpText(trainCommand(chosen)));
+    return 0;
+  }
   const { what, flags } = parsed;
-  const started = performance.now();
+  const done = flags.resume === undefined ? null : finishedResults(flags.resume);
+  if (done !== null) {
+    console.log(`run      ${flags.resume} is finished already; these are its results\n`);
+    console.log(resultTables(done));
+    if (flags.json) console.log(JSON.stringify({ run: flags.resume, ...done }));
+    return 0;
+  }
   const plan = await makePlan(chosen, what, flags, args);
-  const { algorithm, task, hyperparameters, seeds, variants, stages } = plan;
-  const data = await loadDataset([...plan.paths], { maxEpisodeSteps: task.maxEpisodeSteps });
+  const data = await loadDataset([...plan.paths], { maxEpisodeSteps: plan.task.maxEpisodeSteps });
   const sha256 = datasetHash(data);
   checkData(plan, data, sha256);
 
   const memory = new VariantFile();
   using engine = await Engine.open(plan.target, memory);
+  const { task, seeds } = plan;
   const directory = plan.resumed ?? createRunDirectory({ task: task.name, seeds, out: flags.out });
+  const log = new RunLog(directory.log);
+  using interrupt = watchInterrupt("stopping after writing a checkpoint");
+  try {
+    await trainIn(directory, { plan, flags, args, data, sha256, engine, memory, log, interrupt });
+  } catch (error) {
+    log.write(`error: ${error instanceof Error ? error.message : error}`);
+    throw error;
+  }
+  return interrupt.exitCode ?? 0;
+}
+
+/** What a run needs beside its directory. */
+interface Setting {
+  readonly plan: Plan;
+  readonly flags: TrainFlags;
+  readonly args: readonly string[];
+  readonly data: OfflineDataset;
+  readonly sha256: string;
+  readonly engine: Engine;
+  readonly memory: VariantFile;
+  readonly log: RunLog;
+  readonly interrupt: Interrupt;
+}
+
+async function trainIn(
+  directory: RunDirectory,
+  { plan, flags, args, data, sha256, engine, memory, log, interrupt }: Setting,
+): Promise<void> {
+  const started = performance.now();
+  const { algorithm, task, hyperparameters, seeds, variants, stages } = plan;
+  const say = (line: string) => {
+    log.write(line);
+    try {
+      console.log(line);
+    } catch (error) {
+      // A terminal that has closed asked for the stop, and takes no more lines.
+      if (!interrupt.requested) throw error;
+    }
+  };
+  log.write(`srpo-webgpu ${version}: train ${args.join(" ")}`);
   const axes: ReplicaAxes = { directory, algorithm, hyperparameters, seeds, variants };
   const adapter = { ...engine.gpu.adapter, ...engine.target };
-  if (!plan.resumed) {
-    await writeConfigs(axes, plan, data, sha256, adapter);
-    await takeGiven(axes, plan);
-  }
+  const driver = driverVersion(adapter);
+  await writeConfigs(axes, plan, data, sha256, { ...adapter, driverVersion: driver });
+  if (!plan.resumed) await takeGiven(axes, plan);
   const products = choiceText(engine.choice) +
     (memory.problem ? `; not kept: ${memory.problem}` : "");
-  announce(plan, data, `${adapterText(adapter)}; matrix products: ${products}`, directory);
+  const named = adapterText(adapter) + (driver === null ? "" : `, ${driver}`);
+  say(announcement(plan, data, `${named}; matrix products: ${products}`, directory));
   const buffer = new ReplayBuffer(
     engine.gpu,
     data,
     shapeRewards(data, algorithm.rewardRule(hyperparameters)),
   );
-  const evaluations = Evaluations.open(algorithm, task, data, flags["eval-episodes"]);
-  using interrupt = watchInterrupt();
-  const say = (line: string) => console.log(line);
+  const evaluator = evaluatorOf(algorithm, task, plan.evaluation, interrupt);
   const results = await trainStages({
     ...axes,
     engine,
     buffer,
     stages,
-    cache: flags["no-cache"] ? null : {
-      entries: new StageCache(cacheFolder, say),
-      context: { version, data: sha256, adapter },
-    },
+    cache: plan.cache
+      ? {
+        entries: new StageCache(cacheFolder, say),
+        context: { version, data: sha256, adapter: { ...adapter, driverVersion: driver } },
+      }
+      : null,
+    provenance: { task: task.name, algorithm: algorithm.name, data_sha256: sha256, version },
     resume: plan.resumed !== undefined,
     interrupt,
-    progress: standardError(),
+    progress: log.progress(standardError()),
     announce: say,
     profile: flags.profile,
-    ...(evaluations && {
-      observer: {
-        every: flags["eval-every"] ?? Infinity,
-        look: (stage, step, checkpoints, replicas) =>
-          evaluations.look(stage, step, checkpoints, replicas),
-      },
-    }),
+    ...(evaluator && { evaluator }),
   });
-  const finished = results.every(({ step, steps }) => step === steps);
-  console.log(`\n${resultTable(results)}`);
-  if (evaluations && evaluations.any) console.log(`\n${evaluations.tables()}`);
-  const pictures = finished ? await drawRun(axes, task, data, evaluations) : [];
-  for (const path of pictures) console.log(`picture  ${path}`);
-  console.log(
+  const finished = results.length === stages.length &&
+    results.every(({ step, steps, evaluated }) => step === steps && evaluated);
+  const found = resultsOf(axes, plan, results, finished, referencesOf(task, data));
+  const pictures = finished ? await drawRun(axes, task, data, found.statistics) : [];
+  const whole: Results = { ...found, pictures };
+  await writeResults(directory.results, whole);
+  say(`\n${resultTables(whole)}\n`);
+  for (const path of pictures) say(`picture  ${path}`);
+  say(
     finished
       ? `run      ${directory.path}, after ${((performance.now() - started) / 1000).toFixed(0)} s`
       : `stopped  continue with: deno run -A cli.ts train --resume ${directory.path}`,
   );
-  if (flags.json) {
-    console.log(JSON.stringify({
-      run: directory.path,
-      task: task.name,
-      seeds,
-      variants: variants.map(({ name }) => name),
-      finished,
-      stages: Object.fromEntries(results.map(({ stage, ...rest }) => [stage, rest])),
-      evaluations: evaluations?.rows ?? [],
-      statistics: evaluations?.statistics() ?? [],
-      pictures,
-    }));
-  }
+  if (flags.json) console.log(JSON.stringify({ run: directory.path, ...whole }));
+}
+
+/** The results of a run that has nothing left to do; null of any other. */
+function finishedResults(path: string): Results | null {
+  const directory = new RunDirectory(path);
+  directory.readConfig();
+  const results = readResults(directory.results);
+  return results?.finished ? results : null;
+}
+
+/** What a run came to, but for its pictures. */
+function resultsOf(
+  axes: ReplicaAxes,
+  { algorithm, task, seeds, variants }: Plan,
+  results: readonly StageResult[],
+  finished: boolean,
+  references: References,
+): Results {
+  const { metrics } = axes.directory;
+  const actors = evaluatedActors(algorithm);
+  const evaluations = evaluationsOf(readMetrics(metrics), actors);
+  return {
+    algorithm: algorithm.name,
+    task: task.name,
+    seeds,
+    variants: variants.map(({ name }) => name),
+    finished,
+    stages: Object.fromEntries(
+      results.map(({ stage, evaluated: _, ...outcome }) => [
+        stage,
+        { ...outcome, losses: lastLosses(metrics, stage) },
+      ]),
+    ),
+    references,
+    actors,
+    evaluations,
+    statistics: evaluationStatistics(evaluations, actors),
+    action_latency_ms: finished ? latenciesOf(axes) : {},
+    pictures: [],
+  };
+}
+
+/** Milliseconds of an action in each way that the first seed and variant can act. */
+function latenciesOf(axes: ReplicaAxes): Record<string, number> {
+  const last = axes.algorithm.stages.at(-1)!;
+  const trained = openTrained(replicasOf(axes, last)[0]!.directory.path);
+  return Object.fromEntries(
+    trained.ways.map((way) => [way, actionLatency(trained.load(way).policy)]),
+  );
 }
 
 /** Writes the run's `config.json`, and one into every folder of a seed or variant. */
 async function writeConfigs(
   axes: ReplicaAxes,
-  { algorithm, task, paths, sweep, stages }: Plan,
+  plan: Plan,
   data: OfflineDataset,
   sha256: string,
-  adapter: AdapterDescription & Target,
+  adapter: AdapterDescription & Target & { readonly driverVersion: string | null },
 ): Promise<void> {
+  const { evaluation, cache } = plan;
+  if (plan.resumed) {
+    // All but what the flags of this call may have changed stays as it was.
+    const write = async (directory: RunDirectory) => {
+      const recorded = directory.readConfig();
+      const data = { ...recorded.data, file: realPaths(plan.paths) };
+      await directory.writeConfig({ ...recorded, data, evaluation, cache });
+    };
+    const paths = new Set([
+      axes.directory.path,
+      ...allReplicas(axes).map(({ directory }) => directory.path),
+    ]);
+    for (const path of paths) await write(new RunDirectory(path));
+    return;
+  }
   const config = {
     version,
-    algorithm: algorithm.name,
-    task: task.name,
-    stages,
+    deno: Deno.version.deno,
+    algorithm: plan.algorithm.name,
+    task: plan.task.name,
+    stages: plan.stages,
+    preset: plan.preset,
     data: {
-      file: paths.map((path) => Deno.realPathSync(path)).join(","),
+      file: realPaths(plan.paths),
       sha256,
       rows: data.rows,
     },
     adapter: { ...adapter },
-  };
+    evaluation,
+    cache,
+  } satisfies Partial<RunConfig>;
+  const given = givenOf(plan);
   for (const { seed, hyperparameters, directory } of allReplicas(axes)) {
     Deno.mkdirSync(join(directory.path, "checkpoints"), { recursive: true });
     await directory.writeConfig({
       ...config,
       hyperparameters: { ...hyperparameters },
       seeds: [seed],
+      given: given.filter((each) => each.seed === seed),
     });
   }
   await axes.directory.writeConfig({
     ...config,
     hyperparameters: { ...axes.hyperparameters },
     seeds: axes.seeds,
-    ...(axes.variants.length > 0 && { sweep: { ...sweep } }),
+    given,
+    ...(axes.variants.length > 0 && { sweep: { ...plan.sweep } }),
   });
+}
+
+/** Files of a data set as `config.json` names them. */
+function realPaths(paths: readonly string[]): string {
+  return paths.map((path) => Deno.realPathSync(path)).join(",");
+}
+
+/** Where the checkpoints are from that stand in for stages. */
+function givenOf({ given, seeds, from }: Plan): GivenCheckpoint[] {
+  return Object.entries(given).flatMap(([stage, file]) =>
+    seeds.map((seed) => ({
+      stage,
+      seed,
+      run: from === undefined ? null : Deno.realPathSync(from),
+      file: Deno.realPathSync(file(seed)),
+      sha256: fileHash(file(seed)),
+    }))
+  );
 }
 
 /** Copies the checkpoints that stand in for stages to where the run has its own. */
@@ -159,14 +314,14 @@ async function takeGiven(axes: ReplicaAxes, { given }: Plan): Promise<void> {
   }
 }
 
-function announce(
+function announcement(
   { algorithm, task, paths, seeds, variants, stages, given }: Plan,
   data: OfflineDataset,
   adapter: string,
   directory: RunDirectory,
-): void {
+): string {
   const files = seeds.flatMap((seed) => Object.values(given).map((file) => file(seed)));
-  console.log([
+  return [
     `task     ${task.name}: ${algorithm.title}, ${stages.join(", ")}, seed ${seeds.join(", ")}`,
     ...(variants.length > 0
       ? [
@@ -181,23 +336,5 @@ function announce(
     ...[...new Set(files)].map((file) => `given    ${file}`),
     `adapter  ${adapter}`,
     `run      ${directory.path}`,
-  ].join("\n"));
-}
-
-function resultTable(results: readonly StageResult[]): string {
-  return formatTable(
-    ["stage", "steps", "steps/s", "dispatches", "losses"],
-    results.map(({ stage, step, losses, dispatches, made, seconds, cached }) => [
-      stage,
-      step.toLocaleString("en-US"),
-      made > 0 ? (made / seconds).toPrecision(3) : "–",
-      dispatches ?? "–",
-      [
-        ...Object.entries(losses).map(([name, values]) =>
-          `${name} ${(values.reduce((a, b) => a + b, 0) / values.length).toPrecision(4)}`
-        ),
-        ...(cached.length > 0 ? [`${cached.length} from the cache`] : []),
-      ].join("  "),
-    ]),
-  );
+  ].join("\n");
 }

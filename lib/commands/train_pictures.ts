@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { existsSync } from "node:fs";
 import type { Task } from "../data/catalog.ts";
 import type { OfflineDataset } from "../data/dataset.ts";
 import { type Maze, mazes } from "../envs/mazes.ts";
@@ -20,10 +19,10 @@ import { mazePicture, mazePoints } from "../report/maze.ts";
 import { sweepPicture, type SweepPoint } from "../report/sweep.ts";
 import { writeAtomic } from "../runs/files.ts";
 import { readMetrics } from "../runs/metrics.ts";
+import type { EvaluationStatistics } from "../runs/results.ts";
 import { decode } from "../runs/safetensors.ts";
 import { type Replica, type ReplicaAxes, replicasOf } from "../runs/replicas.ts";
 import { optionsOf } from "../runs/trained.ts";
-import type { Evaluations, EvaluationStatistics } from "./train_evaluation.ts";
 
 /** Points per cell of the value's and the actions' fields. */
 const valuePoints = 12;
@@ -39,19 +38,16 @@ export async function drawRun(
   axes: ReplicaAxes,
   task: Task,
   data: OfflineDataset,
-  evaluations: Evaluations | null,
+  statistics: readonly EvaluationStatistics[],
 ): Promise<string[]> {
-  const { directory: run, algorithm, variants } = axes;
+  const { directory: run, algorithm } = axes;
   const written: string[] = [];
   const write = async (name: string, svg: string) => {
     await writeAtomic(run.picture(name), svg);
     written.push(run.picture(name));
   };
-  const names = variants.map(({ name }) => name);
-  // A run whose stages all came from the cache, without an environment, measured nothing.
-  const rows = existsSync(run.metrics) ? readMetrics(run.metrics) : [];
-  await write("curves", curvesPicture(task.name, curvesOf([rows], names)));
-  const points = sweepPoints(axes, evaluations?.statistics() ?? []);
+  await write("curves", curvesPicture(task.name, curvesOf([readMetrics(run.metrics)])));
+  const points = sweepPoints(axes, statistics);
   if (points.length > 0) {
     const quantity = points[0]!.quantity === "score" ? "D4RL score" : "return";
     const title = `${task.name}: policies of the sweep`;

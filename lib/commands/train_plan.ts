@@ -27,6 +27,9 @@ import {
   text,
   toggle,
 } from "./flags.ts";
+import { findData } from "./find_data.ts";
+import type { EvaluationPlan } from "./train_evaluation.ts";
+import { refuseUnusedFlags } from "./unused_flags.ts";
 import {
   hyperparameterFlags,
   hyperparameterOverrides,
@@ -36,6 +39,9 @@ import {
 
 /** What is trained where nothing is named: the sample that comes with the project. */
 const demoTask = "maze2d-umaze-v1";
+
+/** Episodes of an evaluation where the flag does not say. */
+const defaultEpisodes = 20;
 
 /** The flags of `train` that all algorithms share, before those that an algorithm adds. */
 function sharedFlags({ hyperparameters: { presets }, stages }: Algorithm) {
@@ -66,6 +72,10 @@ function sharedFlags({ hyperparameters: { presets }, stages }: Algorithm) {
     ),
     out: text("Folder of the run", { valueName: "DIR", shown: "runs/<task>-<seed>-<n>" }),
     resume: text("Continue the run in this folder", { valueName: "DIR" }),
+    data: text(
+      "Data of the run that is continued, where its file has moved and is not in data/ either",
+      { valueName: "FILE" },
+    ),
     "no-cache": toggle(
       "Train every stage, and keep none for later runs; else finished stages whose configuration " +
         "and data are the same are taken from runs/.cache",
@@ -74,7 +84,10 @@ function sharedFlags({ hyperparameters: { presets }, stages }: Algorithm) {
       min: 1,
       shown: "at the end of a stage",
     }),
-    "eval-episodes": integer("Episodes of an evaluation; 0 for none", { max: 1000, fallback: 20 }),
+    "eval-episodes": integer("Episodes of an evaluation; 0 for none", {
+      max: 1000,
+      shown: String(defaultEpisodes),
+    }),
     matmul: choice(
       "Variant of the matrix product; auto measures them and takes the fastest",
       [...matmulVariants, "auto"],
@@ -168,6 +181,14 @@ export interface Plan {
   readonly stages: readonly string[];
   /** Checkpoint files that stand in for stages, by stage; each holds at least its networks. */
   readonly given: Readonly<Record<string, (seed: number) => string>>;
+  /** Directory of the run that they are from, where it was given. */
+  readonly from?: string;
+  /** Preset of the hyperparameters that were not given; null where they are another run's. */
+  readonly preset: Preset | null;
+  /** Evaluations that are made. */
+  readonly evaluation: EvaluationPlan;
+  /** Whether the stage cache is used. */
+  readonly cache: boolean;
   /** Kernel variants, where they are no longer to be chosen. */
   readonly target?: Target;
   /** The directory of the run that is continued. */
@@ -189,7 +210,7 @@ export async function makePlan(
 ): Promise<Plan> {
   return flags.resume === undefined
     ? await planFromFlags(algorithm, what, flags)
-    : await planFromRun(flags.resume, what, args);
+    : await planFromRun(flags.resume, what, flags, args);
 }
 
 /** Refuses data that cannot be trained on, or are other data than the run is about. */
@@ -213,7 +234,8 @@ export function checkData(plan: Plan, data: OfflineDataset, sha256: string): voi
   if (expected && expected.sha256 !== sha256) {
     throw new UserError(
       `${paths.join(", ")} is not the data that ${expected.run} was trained on (its hash is ` +
-        `${sha256.slice(0, 12)}…, expected ${expected.sha256.slice(0, 12)}…)`,
+        `${sha256.slice(0, 12)}…, expected ${expected.sha256.slice(0, 12)}…)` +
+        (plan.resumed ? "; name the right file with --data" : ""),
     );
   }
 }
@@ -227,10 +249,16 @@ async function planFromFlags(
   if (flags.seed !== undefined && flags.seeds !== undefined) {
     throw new UserError("--seed and --seeds are both given; give one of them");
   }
+  if (flags.data !== undefined) {
+    throw new UserError("--data goes with --resume; a new run takes the file without a flag");
+  }
   const sweep = sweepOf(algorithm, flags);
   checkSweep(algorithm, sweep, flags);
   checkSources(algorithm, flags);
   const { from } = flags;
+  const trained = flags.stage === undefined ? stages.map(({ name }) => name) : [flags.stage];
+  const overrides = hyperparameterOverrides(table, flags);
+  refuseUnusedFlags(algorithm, trained, overrides, from);
   const base = from === undefined ? null : new RunDirectory(from).readConfig();
   if (base !== null && findAlgorithm(base.algorithm) !== algorithm) {
     throw new UserError(
@@ -249,7 +277,7 @@ async function planFromFlags(
   }
   const hyperparameters = table.valuesFor(source.task, preset, {
     ...base?.hyperparameters as HyperparameterValues | undefined,
-    ...hyperparameterOverrides(table, flags),
+    ...overrides,
     ...firstOf(algorithm, sweep),
   });
   const seeds = flags.seeds ?? (flags.seed === undefined ? base?.seeds ?? [0] : [flags.seed]);
@@ -262,7 +290,14 @@ async function planFromFlags(
     sweep,
     variants: variantsOf(algorithm, hyperparameters, sweep),
     seeds,
-    stages: flags.stage === undefined ? stages.map(({ name }) => name) : [flags.stage],
+    stages: trained,
+    ...(from !== undefined && { from }),
+    preset: base === null ? preset : null,
+    evaluation: {
+      every: flags["eval-every"] ?? null,
+      episodes: flags["eval-episodes"] ?? defaultEpisodes,
+    },
+    cache: !flags["no-cache"],
     ...(flags.matmul !== undefined && flags.matmul !== "auto" && {
       target: targetOf(flags.matmul),
     }),
@@ -354,9 +389,11 @@ async function sourceOf(
   flags: TrainFlags,
   base: RunConfig | null,
 ): Promise<DataSource> {
-  return what === undefined && base !== null
-    ? await resolveData(base.data.file, flags.task ?? base.task)
-    : await resolveData(what ?? demoTask, flags.task);
+  if (what === undefined && base !== null) {
+    const paths = await findData(flags.from!, base.data, findTask(base.task));
+    return { task: findTask(flags.task ?? base.task), paths, recorded: null };
+  }
+  return await resolveData(what ?? demoTask, flags.task);
 }
 
 /** Checkpoint files by the flags of the stages. */
@@ -404,10 +441,12 @@ function givenRun(
 async function planFromRun(
   path: string,
   what: string | undefined,
+  flags: TrainFlags,
   args: readonly string[],
 ): Promise<Plan> {
   const allowed = [
     "--resume",
+    "--data",
     "--no-cache",
     "--eval-every",
     "--eval-episodes",
@@ -426,12 +465,13 @@ async function planFromRun(
   const config = directory.readConfig();
   const { matmul, matmulLanes } = config.adapter as unknown as Target;
   const algorithm = findAlgorithm(config.algorithm);
-  const hyperparameters = config.hyperparameters as HyperparameterValues;
+  const task = findTask(config.task);
+  const hyperparameters = recordedHyperparameters(algorithm, directory, config, task);
   const sweep = (config.sweep ?? {}) as Sweep;
   return {
     algorithm,
-    task: findTask(config.task),
-    paths: (await resolveData(config.data.file, config.task)).paths,
+    task,
+    paths: await findData(path, config.data, task, flags.data),
     expected: { sha256: config.data.sha256, run: path },
     hyperparameters,
     sweep,
@@ -439,7 +479,36 @@ async function planFromRun(
     seeds: config.seeds,
     stages: config.stages,
     given: {},
+    preset: (config.preset ?? null) as Preset | null,
+    evaluation: {
+      every: flags["eval-every"] ?? config.evaluation?.every ?? null,
+      episodes: flags["eval-episodes"] ?? config.evaluation?.episodes ?? defaultEpisodes,
+    },
+    cache: !flags["no-cache"] && (config.cache ?? true),
     target: { matmul, matmulLanes },
     resumed: directory,
   };
+}
+
+/** The hyperparameters in a run's `config.json`, every one of them and no others. */
+function recordedHyperparameters(
+  { hyperparameters: table }: Algorithm,
+  directory: RunDirectory,
+  { hyperparameters }: RunConfig,
+  task: Task,
+): HyperparameterValues {
+  const missing = table.names.find((name) => !Object.hasOwn(hyperparameters, name));
+  const unknown = Object.keys(hyperparameters).find((name) => !table.names.includes(name));
+  if (missing !== undefined || unknown !== undefined) {
+    throw new UserError(
+      `${directory.config}: field "hyperparameters.${missing ?? unknown}" is ` +
+        (missing !== undefined ? "missing" : "not known to this version"),
+    );
+  }
+  try {
+    return table.valuesFor(task, "paper", hyperparameters as HyperparameterValues);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw new UserError(`${directory.config}: field "hyperparameters": ${error.message}`);
+  }
 }

@@ -5,7 +5,7 @@
  */
 import type { Policy } from "../nn/host/policy.ts";
 import { makeEnvironment } from "./registry.ts";
-import { type Episode, rollout } from "./rollout.ts";
+import { type Episode, rollout, type RolloutObserver } from "./rollout.ts";
 
 /** Environments that are stepped together; more would only take more memory. */
 const batchSize = 32;
@@ -21,10 +21,11 @@ export async function evaluateHere(
   policy: Policy,
   task: string,
   seeds: readonly number[],
+  observer: RolloutObserver = {},
 ): Promise<Episode[]> {
   const environment = await makeEnvironment(task, Math.min(batchSize, seeds.length));
   try {
-    return await rollout(environment, policy, seeds);
+    return await rollout(environment, policy, seeds, observer);
   } finally {
     await environment.close();
   }

@@ -23,22 +23,37 @@ export interface EvaluationRequest {
   readonly seeds: readonly number[];
 }
 
-/** What the worker answers: the episodes, or what went wrong. */
-export type EvaluationAnswer = { readonly episodes: Episode[] } | {
+/** What the worker sends: that one more episode has ended, and last all of them, or what went wrong. */
+export type EvaluationAnswer = { readonly ended: true } | { readonly episodes: Episode[] } | {
   readonly error: { readonly message: string; readonly forPerson: boolean };
 };
+
+/** What may accompany an evaluation. */
+export interface EvaluationOptions {
+  /** Called when an episode has ended, with the number of those that have. */
+  readonly onEpisode?: (ended: number) => void;
+  /** Stops the evaluation. */
+  readonly signal?: AbortSignal;
+}
 
 /**
  * Plays one episode for each seed in a new worker, which ends with them. The tensors are copied.
  *
  * @returns The episodes in the order of the seeds.
  * @throws {UserError} The task is unknown or the policy does not fit it.
+ * @throws The signal's reason, where it stopped the evaluation.
  */
-export async function evaluateInWorker(request: EvaluationRequest): Promise<Episode[]> {
+export async function evaluateInWorker(
+  request: EvaluationRequest,
+  { onEpisode, signal }: EvaluationOptions = {},
+): Promise<Episode[]> {
+  signal?.throwIfAborted();
   const worker = new Worker(new URL("./evaluation_worker.ts", import.meta.url), { type: "module" });
   const { promise, resolve, reject } = Promise.withResolvers<Episode[]>();
+  let ended = 0;
   worker.onmessage = ({ data }: MessageEvent<EvaluationAnswer>) => {
-    if ("episodes" in data) resolve(data.episodes);
+    if ("ended" in data) onEpisode?.(++ended);
+    else if ("episodes" in data) resolve(data.episodes);
     else if (data.error.forPerson) reject(new UserError(data.error.message));
     else reject(new Error(data.error.message));
   };
@@ -46,10 +61,13 @@ export async function evaluateInWorker(request: EvaluationRequest): Promise<Epis
     event.preventDefault();
     reject(new Error(`the evaluation's worker failed: ${event.message}`));
   };
+  const stop = () => reject(signal!.reason);
+  signal?.addEventListener("abort", stop);
   worker.postMessage(request);
   try {
     return await promise;
   } finally {
+    signal?.removeEventListener("abort", stop);
     worker.terminate();
   }
 }

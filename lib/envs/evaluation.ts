@@ -26,6 +26,8 @@ export interface Evaluation {
   readonly length: Spread;
   /** D4RL's score, of antmaze the success rate in per cent; null where there are no references. */
   readonly score: Spread | null;
+  /** Episodes that came to their maze's goal from outside; null where there is no goal. */
+  readonly reachedGoal: number | null;
   /** SRPO's score in the paper's Table 1; null where it has none. */
   readonly paperScore: Spread | null;
 }
@@ -57,7 +59,69 @@ export function summarize(
     return: spread(episodes.map((episode) => episode.return)),
     length: spread(episodes.map(({ length }) => length)),
     score: reference === null ? null : spread(scores.map((score) => score!)),
+    reachedGoal: episodes.some(({ reachedGoal }) => reachedGoal === null)
+      ? null
+      : episodes.filter(({ reachedGoal }) => reachedGoal).length,
     paperScore: tasks.get(task)?.paperScore ?? null,
+  };
+}
+
+/** One episode as the JSON of `train`, `eval` and the run directory has it. */
+export interface EpisodeRecord {
+  /** Seed of the environment. */
+  readonly seed: number;
+  /** Sum of the rewards. */
+  readonly return: number;
+  /** Steps. */
+  readonly length: number;
+  /** D4RL's score; null where the task has no reference returns. */
+  readonly score: number | null;
+  /** Whether it came to its maze's goal from outside; null where there is no goal. */
+  readonly reached_goal: boolean | null;
+}
+
+/** An evaluation as the JSON of `train`, `eval` and the run directory has it. */
+export interface EvaluationRecord {
+  /** The episodes, in the order of their seeds. */
+  readonly episodes: readonly EpisodeRecord[];
+  /** Mean of the episodes' returns. */
+  readonly mean_return: number;
+  /** Their standard deviation over the episodes. */
+  readonly std_return: number;
+  /** Mean of their steps. */
+  readonly mean_length: number;
+  /** Mean of their D4RL scores; null where the task has no reference returns. */
+  readonly score: number | null;
+  /** Standard deviation of the scores over the episodes. */
+  readonly std_score: number | null;
+  /** Episodes that came to their maze's goal from outside; null where there is no goal. */
+  readonly reached_goal: number | null;
+}
+
+/**
+ * An evaluation under the names that files and `--json` use.
+ *
+ * @param reference Returns with scores 0 and 100.
+ */
+export function evaluationRecord(
+  task: string,
+  found: Evaluation,
+  reference: ReferenceReturn | null,
+): EvaluationRecord {
+  return {
+    episodes: found.episodes.map((episode) => ({
+      seed: episode.seed,
+      return: episode.return,
+      length: episode.length,
+      score: episodeScore(task, episode, reference),
+      reached_goal: episode.reachedGoal,
+    })),
+    mean_return: found.return.mean,
+    std_return: found.return.std,
+    mean_length: found.length.mean,
+    score: found.score?.mean ?? null,
+    std_score: found.score?.std ?? null,
+    reached_goal: found.reachedGoal,
   };
 }
 

@@ -13,7 +13,8 @@ async function answer(request: EvaluationRequest): Promise<EvaluationAnswer> {
     const { actors } = findAlgorithm(request.algorithm);
     const actor = actors.find(({ name }) => name === request.actor)!;
     const policy = actor.act(request.checkpoints, request.options);
-    return { episodes: await evaluateHere(policy, request.task, request.seeds) };
+    const end = () => scope.postMessage({ ended: true });
+    return { episodes: await evaluateHere(policy, request.task, request.seeds, { end }) };
   } catch (error) {
     const forPerson = error instanceof UserError;
     const message = forPerson ? error.message : String((error as Error).stack ?? error);

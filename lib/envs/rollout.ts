@@ -5,6 +5,7 @@
  */
 import { UserError } from "../errors.ts";
 import { BridgeError } from "./bridge/client.ts";
+import { goalOf, GoalWatch } from "./goal.ts";
 import type { EnvironmentBatch } from "./environment.ts";
 import type { Policy } from "../nn/host/policy.ts";
 import { RandomStream } from "./random.ts";
@@ -18,6 +19,8 @@ export interface Episode {
   readonly return: number;
   /** Steps. */
   readonly length: number;
+  /** Whether it came to its maze's goal from outside; null where there is no goal. */
+  readonly reachedGoal: boolean | null;
 }
 
 /** Watches episodes go by; each is named by its place among the seeds. */
@@ -38,6 +41,7 @@ interface Run {
   observation: Float64Array;
   return: number;
   length: number;
+  readonly goal: GoalWatch | null;
 }
 
 /**
@@ -55,7 +59,8 @@ export async function rollout(
   observer: RolloutObserver = {},
 ): Promise<Episode[]> {
   checkSizes(environment, policy);
-  const { observationSize } = environment.spec;
+  const { id, observationSize } = environment.spec;
+  const atGoal = goalOf(id);
   const episodes: Episode[] = [];
   let runs: Run[] = [];
   let next = 0;
@@ -67,14 +72,18 @@ export async function rollout(
     if (chosen.length === 0) return [];
     next += chosen.length;
     const observations = await environment.reset(seeds.slice(first, next), chosen);
-    const started = chosen.map((environment, i): Run => ({
-      environment,
-      episode: first + i,
-      random: new RandomStream(policySeed(seeds[first + i]!)),
-      observation: observations.subarray(i * observationSize, (i + 1) * observationSize),
-      return: 0,
-      length: 0,
-    }));
+    const started = chosen.map((environment, i): Run => {
+      const observation = observations.subarray(i * observationSize, (i + 1) * observationSize);
+      return {
+        environment,
+        episode: first + i,
+        random: new RandomStream(policySeed(seeds[first + i]!)),
+        observation,
+        return: 0,
+        length: 0,
+        goal: atGoal && new GoalWatch(atGoal, observation),
+      };
+    });
     for (const { episode } of started) observer.begin?.(episode);
     await observePositions(environment, started, observer);
     return started;
@@ -90,12 +99,18 @@ export async function rollout(
       run.observation = step.observations.subarray(i * observationSize, (i + 1) * observationSize);
       run.return += step.rewards[i]!;
       run.length++;
+      run.goal?.step(run.observation, step.rewards[i]!);
     });
     await observePositions(environment, runs, observer);
     const ended = runs.filter((_, i) => step.terminated[i] === 1 || step.truncated[i] === 1);
     for (const run of ended) {
-      const { episode, length } = run;
-      episodes[episode] = { seed: seeds[episode]!, return: run.return, length };
+      const { episode, length, goal } = run;
+      episodes[episode] = {
+        seed: seeds[episode]!,
+        return: run.return,
+        length,
+        reachedGoal: goal && goal.reached,
+      };
       observer.end?.(episode, episodes[episode]);
     }
     if (ended.length === 0) continue;

@@ -24,6 +24,8 @@ export interface Curve {
 
 /** Points along a curve that can be told apart in a panel; longer curves are averaged down to it. */
 const resolution = 300;
+/** Figures of evaluations that get a panel. */
+const drawnFigures: readonly string[] = ["mean_return", "score"];
 /** Panels side by side. */
 const perRow = 3;
 /** A quantity that stays positive and spans more than this factor gets a logarithmic axis. */
@@ -37,49 +39,40 @@ const legendColumns = 3;
 const legendHeight = 18;
 
 /**
- * The curves in the rows of one run, or of several seeds trained apart: rows of the same stage, step
- * and metric are put side by side, as the entries of one row's list are. One curve per metric and
+ * The curves in the rows of one run, or of several seeds trained apart. One curve per metric and
  * variant, in the order they first appear; steps that not all seeds have are left out.
- *
- * @param variants Names of a sweep's variants. In the policy stage a row's list then has for each seed
- * a number of each variant.
  */
-export function curvesOf(
-  runs: readonly (readonly MetricsRow[])[],
-  variants: readonly string[] = [],
-): Curve[] {
+export function curvesOf(runs: readonly (readonly MetricsRow[])[]): Curve[] {
   const curves = new Map<string, Pick<Curve, "name" | "variant"> & { steps: Steps }>();
-  for (const { stage, step, metrics, replicas } of runs.flat()) {
-    for (const [metric, value] of Object.entries(metrics)) {
-      (typeof value === "number" ? [value] : value).forEach((number, i) => {
+  runs.forEach((rows, run) => {
+    for (const { stage, step, seed, variant, metrics, episodes } of rows) {
+      for (const [metric, value] of Object.entries(metrics)) {
+        if (episodes !== null && !drawnFigures.includes(metric)) continue;
         const name = `${stage}: ${metric}`;
-        const variant = stage === "policy"
-          ? variants[(replicas?.[i] ?? i) % variants.length]
-          : undefined;
         const key = `${name} ${variant}`;
         const curve = curves.get(key) ??
-          { name, ...(variant !== undefined && { variant }), steps: new Map() };
+          { name, ...(variant !== null && { variant }), steps: new Map() };
         curves.set(key, curve);
-        const numbers = curve.steps.get(step) ?? [];
+        const numbers = curve.steps.get(step) ?? new Map();
         curve.steps.set(step, numbers);
-        numbers.push(number);
-      });
+        numbers.set(`${run} ${seed}`, value);
+      }
     }
-  }
+  });
   return [...curves.values()].map(({ steps, ...curve }) => {
-    const seeds = Math.max(...[...steps.values()].map((values) => values.length));
-    const whole = [...steps].filter(([, values]) => values.length === seeds)
+    const seeds = [...new Set([...steps.values()].flatMap((numbers) => [...numbers.keys()]))];
+    const whole = [...steps].filter(([, numbers]) => numbers.size === seeds.length)
       .sort(([a], [b]) => a - b);
     return {
       ...curve,
       steps: whole.map(([step]) => step),
-      values: whole.map(([, values]) => values),
+      values: whole.map(([, numbers]) => seeds.map((seed) => numbers.get(seed)!)),
     };
   });
 }
 
-/** Numbers of a metric by step. */
-type Steps = Map<number, number[]>;
+/** Numbers of a metric by step, and of a step by run and seed. */
+type Steps = Map<number, Map<string, number>>;
 
 /**
  * Draws curves as one SVG document: the mean over the seeds as a line, the smallest to the largest as

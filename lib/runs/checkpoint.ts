@@ -81,13 +81,18 @@ export function loadNetworks(
   }
 }
 
-/** Encodes the networks that a stage trains, one file for each of `replicas`. */
+/**
+ * Encodes the networks that a stage trains, one file for each of `replicas`.
+ *
+ * @param more What else the metadata of a replica's file say.
+ */
 export async function encodeCheckpoints(
   program: Program,
   stage: string,
   networks: readonly Network[],
   replicas: number,
   step: number,
+  more: (replica: number) => Readonly<Record<string, string>> = () => ({}),
 ): Promise<Uint8Array[]> {
   const tensors = Array.from({ length: replicas }, () => new Map<string, SafeTensor>());
   for (const { prefixes, parameters, optimizer, initial } of networks) {
@@ -114,22 +119,25 @@ export async function encodeCheckpoints(
     }
   }
   const metadata = { format: "pt", stage, step: String(step) };
-  return tensors.map((each) => encode(each, metadata));
+  return tensors.map((each, replica) => encode(each, { ...metadata, ...more(replica) }));
 }
 
 /**
  * Writes the tensors of one prefix by themselves, under their names without it: of an actor that they
  * are all of, for example `net.0.weight`, `net.0.bias`, …
+ *
+ * @param provenance Metadata that say what the policy was trained for, on what and with what.
  */
 export async function writePolicy(
   path: string,
   checkpoint: Uint8Array,
   prefix: string,
+  provenance: Readonly<Record<string, string>>,
 ): Promise<void> {
   const { tensors } = decode(checkpoint, path);
   const own = [...tensors].filter(([name]) => name.startsWith(prefix))
     .map(([name, tensor]) => [name.slice(prefix.length), tensor] as const);
-  await writeAtomic(path, encode(new Map(own), { format: "pt" }));
+  await writeAtomic(path, encode(new Map(own), { format: "pt", ...provenance }));
 }
 
 /** Shape in files: vectors have one axis, matrices two. */

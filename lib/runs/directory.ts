@@ -4,7 +4,9 @@
  * | file | holds |
  * |---|---|
  * | `config.json` | everything the run was started with |
- * | `metrics.jsonl` | a line per logged step |
+ * | `metrics.jsonl` | what was measured: a line for each seed and variant at each logged step |
+ * | `results.json` | what the final tables show |
+ * | `train.log` | what the run said, with times |
  * | `checkpoints/<stage>.safetensors` | the state of a stage: parameters, targets, moments, step |
  * | `policy.safetensors` | the final policy alone |
  * | `*.svg` | pictures |
@@ -12,12 +14,26 @@
  * | `seed-<k>-<variant>/` | in a sweep: the policy of a variant, for example `seed-0-beta-0.02` |
  *
  * The folders within are laid out as run directories themselves; those of a sweep's variants hold the
- * critic's and the behavior model's checkpoints too.
+ * critic's and the behavior model's checkpoints too. `docs/run-directory.md` describes every file.
  *
  * @module
  */
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
+import {
+  booleanRule,
+  checkFields,
+  countRule,
+  type FieldRule,
+  listsRule,
+  nullable,
+  objectRule,
+  objectsRule,
+  optional,
+  seedsRule,
+  textRule,
+  textsRule,
+} from "./config_check.ts";
 import { writeAtomic } from "./files.ts";
 
 /** A value that JSON holds unchanged. */
@@ -45,7 +61,57 @@ export interface RunConfig {
   readonly hyperparameters: { readonly [name: string]: Json };
   /** Lists that are swept; absent where nothing is. */
   readonly sweep?: { readonly [list: string]: readonly Json[] };
+  /** Version of Deno. Absent, as all that follows, in runs of version 0.2. */
+  readonly deno?: string;
+  /** Preset of the hyperparameters that were not given; null where they are another run's. */
+  readonly preset?: string | null;
+  /** Checkpoints that stand in for stages; empty where all are trained. */
+  readonly given?: readonly GivenCheckpoint[];
+  /** Steps between two evaluations (null: at the end of a stage) and episodes of one (0: none). */
+  readonly evaluation?: { readonly every: number | null; readonly episodes: number };
+  /** Whether the stage cache is used. */
+  readonly cache?: boolean;
 }
+
+/** A checkpoint that a run took over, as `config.json` keeps it. */
+export interface GivenCheckpoint {
+  /** The stage it stands in for. */
+  readonly stage: string;
+  /** The seed it serves. */
+  readonly seed: number;
+  /** Directory of the run it is from; null where a file was named. */
+  readonly run: string | null;
+  /** The file. */
+  readonly file: string;
+  /** SHA-256 of the file in hexadecimal digits. */
+  readonly sha256: string;
+}
+
+const configRules: Readonly<Record<keyof RunConfig, FieldRule>> = {
+  version: textRule,
+  algorithm: optional(textRule),
+  task: textRule,
+  seeds: seedsRule,
+  stages: textsRule,
+  data: objectRule,
+  adapter: objectRule,
+  hyperparameters: objectRule,
+  sweep: optional(listsRule),
+  deno: optional(textRule),
+  preset: optional(nullable(textRule)),
+  given: optional(objectsRule),
+  evaluation: optional(objectRule),
+  cache: optional(booleanRule),
+};
+const dataRules = { file: textRule, sha256: textRule, rows: countRule };
+const evaluationRules = { every: nullable(countRule), episodes: countRule };
+const givenRules = {
+  stage: textRule,
+  seed: countRule,
+  run: nullable(textRule),
+  file: textRule,
+  sha256: textRule,
+};
 
 /** Paths of a run directory. */
 export class RunDirectory {
@@ -69,6 +135,16 @@ export class RunDirectory {
   /** `metrics.jsonl`. */
   get metrics(): string {
     return join(this.path, "metrics.jsonl");
+  }
+
+  /** `results.json`. */
+  get results(): string {
+    return join(this.path, "results.json");
+  }
+
+  /** `train.log`. */
+  get log(): string {
+    return join(this.path, "train.log");
   }
 
   /** `policy.safetensors`, the final policy. */
@@ -105,10 +181,10 @@ export class RunDirectory {
   /**
    * Reads `config.json`.
    *
-   * @throws UserError where it is missing, no JSON, or lacks a field.
+   * @throws UserError where it is missing, no JSON, or a field is missing, unknown or of a wrong type.
    */
   readConfig(): RunConfig {
-    let config: Record<string, unknown>;
+    let config: unknown;
     try {
       config = JSON.parse(Deno.readTextFileSync(this.config));
     } catch (error) {
@@ -119,10 +195,12 @@ export class RunDirectory {
         `${this.path} is not a run directory: cannot read ${this.config} (${reason(error)})`,
       );
     }
-    const fields = ["version", "task", "seeds", "stages", "data", "adapter", "hyperparameters"];
-    const missing = fields.find((field) => !Object.hasOwn(config ?? {}, field));
-    if (missing !== undefined) throw new UserError(`${this.config}: field "${missing}" is missing`);
-    return config as unknown as RunConfig;
+    checkFields(config, configRules, this.config);
+    const { data, evaluation, given } = config as RunConfig;
+    checkFields(data, dataRules, this.config, "data.");
+    if (evaluation) checkFields(evaluation, evaluationRules, this.config, "evaluation.");
+    given?.forEach((each, i) => checkFields(each, givenRules, this.config, `given[${i}].`));
+    return config as RunConfig;
   }
 }
 
@@ -140,7 +218,8 @@ export function seedsLabel(seeds: readonly number[]): string {
  * with n one more than the largest there. Proves that it can be written to, so that nothing is
  * trained in vain.
  *
- * @throws UserError where the directory cannot be made or written to, or `out` holds a run already.
+ * @throws UserError where the directory cannot be made or written to, or `out` holds a run or other
+ * files already.
  */
 export function createRunDirectory(
   { task, seeds, out, root = "runs" }: {
@@ -160,6 +239,7 @@ export function createRunDirectory(
         "or choose another folder with --out",
     );
   }
+  if (out !== undefined) refuseOtherFiles(out);
   refusingUnwritable(run.path, () => {
     Deno.mkdirSync(join(run.path, "checkpoints"), { recursive: true });
     Deno.removeSync(Deno.makeTempFileSync({ dir: run.path }));
@@ -197,6 +277,21 @@ function createNumbered(root: string, name: string): RunDirectory {
       }
     }
   });
+}
+
+/** Refuses a folder that is somebody else's. */
+function refuseOtherFiles(out: string): void {
+  let first: Deno.DirEntry | undefined;
+  try {
+    [first] = Deno.readDirSync(out);
+  } catch {
+    return; // There is none, or it cannot be written to either.
+  }
+  if (first === undefined) return;
+  throw new UserError(
+    `the folder ${out} is not empty and holds no run (${first.name}, for example); ` +
+      "choose a new or an empty folder with --out",
+  );
 }
 
 function refusingUnwritable<T>(path: string, write: () => T): T {

@@ -1,7 +1,13 @@
+import { UserError } from "../errors.ts";
+
 /** What a loop asks between two chunks of work. */
 export interface Interrupt extends Disposable {
-  /** True once the person has asked to stop. */
+  /** True once the person, or the system, has asked to stop. */
   readonly requested: boolean;
+  /** Aborted by the first signal, for work that waits instead of asking. */
+  readonly signal: AbortSignal;
+  /** Exit code that belongs to the first signal: 128 + its number. Null before there is one. */
+  readonly exitCode: number | null;
 }
 
 /** What {@linkcode watchInterrupt} does on a signal; tests put their own in place. */
@@ -20,41 +26,56 @@ export interface InterruptActions {
  */
 const samePressMilliseconds = 300;
 
-/** Exit code of a process that Ctrl-C ended: 128 + the signal's number. */
-const interruptedExitCode = 130;
+/** Exit codes by signal. A terminal that closes (SIGHUP) asks for the same as SIGTERM does. */
+const exitCodes: Readonly<Partial<Record<Deno.Signal, number>>> = Deno.build.os === "windows"
+  ? { SIGINT: 130, SIGBREAK: 130 }
+  : { SIGINT: 130, SIGTERM: 143, SIGHUP: 143 };
 
 /**
- * Listens for Ctrl-C (SIGINT) and SIGTERM (on Windows Ctrl-C and Ctrl-Break) until disposed. The
- * first signal sets `requested`, which the loop polls, so that a checkpoint can be written; the second
- * ends the process at once with exit code 130.
+ * Listens for Ctrl-C (SIGINT), SIGTERM and SIGHUP (on Windows Ctrl-C and Ctrl-Break) until disposed. The
+ * first signal sets `requested`, which a loop polls, and aborts `signal`; the second ends the process at
+ * once with its exit code.
+ *
+ * @param message What is announced on the first signal.
  */
 export function watchInterrupt(
+  message: string,
   actions: InterruptActions = {
-    announce: (message) => console.error(message),
+    // A terminal that has closed takes no message, which must not keep the checkpoint from being written.
+    announce: (text) => {
+      try {
+        console.error(text);
+      } catch { /* nobody reads it */ }
+    },
     exit: Deno.exit,
     now: () => performance.now(),
   },
 ): Interrupt {
-  const signals: readonly Deno.Signal[] = Deno.build.os === "windows"
-    ? ["SIGINT", "SIGBREAK"]
-    : ["SIGINT", "SIGTERM"];
-  let firstAt: number | null = null;
-  const onSignal = () => {
-    const now = actions.now();
-    if (firstAt === null) {
-      firstAt = now;
-      actions.announce("\nstopping after writing a checkpoint; press again to stop at once");
-    } else if (now - firstAt >= samePressMilliseconds) {
-      actions.exit(interruptedExitCode);
-    }
-  };
-  for (const signal of signals) Deno.addSignalListener(signal, onSignal);
+  const controller = new AbortController();
+  let first: { readonly at: number; readonly code: number } | null = null;
+  const listeners = Object.entries(exitCodes).map(([signal, code]) =>
+    [signal as Deno.Signal, () => {
+      const now = actions.now();
+      if (first === null) {
+        first = { at: now, code };
+        actions.announce(`\n${message}; press again to stop at once`);
+        controller.abort(new UserError("stopped by a signal", code));
+      } else if (now - first.at >= samePressMilliseconds) {
+        actions.exit(code);
+      }
+    }] as const
+  );
+  for (const [signal, listener] of listeners) Deno.addSignalListener(signal, listener);
   return {
     get requested() {
-      return firstAt !== null;
+      return first !== null;
+    },
+    signal: controller.signal,
+    get exitCode() {
+      return first?.code ?? null;
     },
     [Symbol.dispose]() {
-      for (const signal of signals) Deno.removeSignalListener(signal, onSignal);
+      for (const [signal, listener] of listeners) Deno.removeSignalListener(signal, listener);
     },
   };
 }

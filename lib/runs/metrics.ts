@@ -1,26 +1,40 @@
 /**
- * `metrics.jsonl`: one line of JSON per logged step of a run, appended as it trains.
+ * `metrics.jsonl`: one line of JSON for each seed and variant at each logged step of a run, appended as
+ * it trains. `docs/run-directory.md` describes the rows.
  *
  * @module
  */
+import type { EpisodeRecord } from "../envs/evaluation.ts";
 import { UserError } from "../errors.ts";
 
-/** The metrics of one step by name: a number, or one per replica. */
-export type Metrics = Readonly<Record<string, number | readonly number[]>>;
+/** Metrics by name. */
+export type Metrics = Readonly<Record<string, number>>;
 
-/** One line of the file: where in the run, and what was measured there. */
-export interface MetricsRow {
+/** What a row belongs to on a stage's replica axis. */
+export interface ReplicaName {
+  /** Seed of everything random. */
+  readonly seed: number;
+  /** Name of a sweep's variant in the policy stage, else null. */
+  readonly variant: string | null;
+}
+
+/** One line of the file. Every line has every field. */
+export interface MetricsRow extends ReplicaName {
+  /** When it was written, ISO 8601 in UTC. */
+  readonly time: string;
   /** Stage of the run, for example `critic`. */
   readonly stage: string;
   /** Steps of the stage done. */
   readonly step: number;
-  /** What was measured. */
+  /** What was measured: losses (means over the logged interval), or an evaluation's figures. */
   readonly metrics: Metrics;
-  /**
-   * Places on the stage's replica axis that the numbers belong to, where they are not all: the others
-   * were taken from the stage cache.
-   */
-  readonly replicas?: readonly number[];
+  /** The episodes of an evaluation; null in a row of losses. */
+  readonly episodes: readonly EpisodeRecord[] | null;
+}
+
+/** Whether two replicas are the same. */
+export function sameReplica(a: ReplicaName, b: ReplicaName): boolean {
+  return a.seed === b.seed && a.variant === b.variant;
 }
 
 /**
@@ -28,7 +42,11 @@ export interface MetricsRow {
  *
  * @throws UserError naming stage, step, metric and, where there are several, the replica.
  */
-export function assertFinite(stage: string, step: number, metrics: Metrics): void {
+export function assertFinite(
+  stage: string,
+  step: number,
+  metrics: Readonly<Record<string, number | readonly number[]>>,
+): void {
   for (const [name, value] of Object.entries(metrics)) {
     const replicas = typeof value === "number" ? [value] : value;
     const replica = replicas.findIndex((number) => !Number.isFinite(number));
@@ -61,34 +79,40 @@ export class MetricsFile implements Disposable {
   }
 
   /**
-   * Opens the file of a run that is resumed after `step` steps of `stage`, and cuts off what lies
-   * beyond: the first row of the stage with a later step and all that follows, or half a line that a
-   * killed process left.
+   * Opens the file of a run that goes on, without the rows that `keep` refuses and without half a line
+   * that a killed process left.
    *
    * @throws UserError where another line than the last is no row.
    */
-  static resume(path: string, stage: string, step: number): MetricsFile {
-    const bytes = Deno.readFileSync(path);
-    let start = 0;
-    while (start < bytes.length) {
-      const end = bytes.indexOf(10, start);
-      if (end < 0) break;
-      const row = parseRow(new TextDecoder().decode(bytes.subarray(start, end)), path);
-      if (row.stage === stage && row.step > step) break;
-      start = end + 1;
+  static resume(path: string, keep: (row: MetricsRow) => boolean = () => true): MetricsFile {
+    const text = Deno.readTextFileSync(path);
+    const kept = wholeLines(text).filter((line) => keep(parseRow(line, path)))
+      .map((line) => `${line}\n`).join("");
+    if (kept !== text) {
+      const temporary = `${path}.${Deno.pid}.tmp`;
+      Deno.writeTextFileSync(temporary, kept);
+      Deno.renameSync(temporary, path);
     }
-    Deno.truncateSync(path, start);
     return new MetricsFile(path, { append: true });
   }
 
   /**
-   * Appends a row, which has reached the operating system when this returns.
+   * Appends a row with the present time, which has reached the operating system when this returns.
    *
    * @throws UserError on a metric that is not finite, and where the disk takes no more.
    */
-  append({ stage, step, replicas, metrics }: MetricsRow): void {
+  append(row: Omit<MetricsRow, "time">): void {
+    this.copy({ ...row, time: new Date().toISOString() });
+  }
+
+  /**
+   * Appends a row that was written before, with its own time.
+   *
+   * @throws UserError as {@linkcode append} does.
+   */
+  copy({ time, stage, step, seed, variant, metrics, episodes }: MetricsRow): void {
     assertFinite(stage, step, metrics);
-    const row = { stage, step, ...(replicas && { replicas }), ...metrics };
+    const row: MetricsRow = { time, stage, step, seed, variant, metrics, episodes };
     const bytes = this.#encoder.encode(JSON.stringify(row) + "\n");
     try {
       for (let done = 0; done < bytes.length;) done += this.#file.writeSync(bytes.subarray(done));
@@ -108,22 +132,38 @@ export class MetricsFile implements Disposable {
   }
 }
 
-/** Reads a metrics file whole. */
+/**
+ * Reads a metrics file; a file that is not there has no rows, and half a line at its end is no row.
+ *
+ * @throws UserError where another line than the last is no row.
+ */
 export function readMetrics(path: string): MetricsRow[] {
-  return Deno.readTextFileSync(path).split("\n").filter((line) => line !== "")
-    .map((line) => parseRow(line, path));
+  try {
+    return wholeLines(Deno.readTextFileSync(path)).map((line) => parseRow(line, path));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}
+
+/** The lines that end with a line break. */
+function wholeLines(text: string): string[] {
+  return text.split("\n").slice(0, -1);
 }
 
 function parseRow(line: string, path: string): MetricsRow {
+  let row: Partial<MetricsRow> | null = null;
   try {
-    const { stage, step, replicas, ...metrics } = JSON.parse(line);
-    if (typeof stage === "string" && typeof step === "number") {
-      return { stage, step, ...(replicas && { replicas }), metrics };
-    }
+    row = JSON.parse(line);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
   }
+  if (
+    typeof row?.stage === "string" && typeof row.step === "number" &&
+    typeof row.seed === "number" && typeof row.metrics === "object"
+  ) return row as MetricsRow;
   throw new UserError(
-    `${path}: expected a JSON row with stage and step, found ${line.slice(0, 80)}`,
+    `${path}: expected a JSON row with time, stage, step, seed, variant, metrics and episodes, ` +
+      `found ${line.slice(0, 80)}`,
   );
 }

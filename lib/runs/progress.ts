@@ -18,18 +18,37 @@ export interface ProgressState {
   readonly stepsPerSecond: number | null;
   /** The losses that matter, in the order shown. */
   readonly losses: Readonly<Record<string, number>>;
+  /** Seconds that later stages are expected to take; absent or null where there are none, or not known. */
+  readonly laterSeconds?: number | null;
+  /** Episodes of the evaluations beside it; absent where there are none. */
+  readonly evaluation?: EpisodeCount;
+}
+
+/** How far evaluations are. */
+export interface EpisodeCount {
+  /** Episodes that have ended. */
+  readonly done: number;
+  /** Episodes planned so far. */
+  readonly planned: number;
 }
 
 /** One progress line. */
 export function formatProgress(state: ProgressState): string {
-  const { stage, step, total, stepsPerSecond, losses } = state;
+  const { stage, step, total, stepsPerSecond, losses, laterSeconds, evaluation } = state;
   const percent = total === 0 ? 100 : Math.floor((100 * step) / total);
   const parts = [stage.padEnd(8), `${grouped(step)}/${grouped(total)}`, `${percent} %`];
   if (stepsPerSecond !== null && stepsPerSecond > 0) {
     parts.push(`${formatRate(stepsPerSecond)} steps/s`);
-    if (step < total) parts.push(`${formatDuration((total - step) / stepsPerSecond)} left`);
+    if (step < total) {
+      const left = (total - step) / stepsPerSecond;
+      const all = laterSeconds ? ` (all stages ${formatDuration(left + laterSeconds)})` : "";
+      parts.push(`${formatDuration(left)} left${all}`);
+    }
   }
   for (const [name, value] of Object.entries(losses)) parts.push(`${name} ${formatLoss(value)}`);
+  if (evaluation) {
+    parts.push(`evaluated ${grouped(evaluation.done)}/${grouped(evaluation.planned)} episodes`);
+  }
   return parts.join("  ");
 }
 
@@ -127,6 +146,12 @@ const redrawMilliseconds = 100;
 /** Time between two plain lines, in milliseconds. */
 const plainMilliseconds = 10_000;
 
+/**
+ * Seconds that the stages after this one are expected to take, given its present pace in steps per
+ * second; null where that is not known.
+ */
+export type LaterStages = (stepsPerSecond: number) => number | null;
+
 /** Draws the progress of one stage. */
 export class Progress {
   readonly #stage: string;
@@ -137,7 +162,9 @@ export class Progress {
   #losses: Readonly<Record<string, number>> = {};
   #measuredAt: number;
   #drawnAt = -Infinity;
-  #drawnStep = -1;
+  #drawn = "";
+  #evaluation: EpisodeCount | undefined;
+  readonly #later: LaterStages;
 
   /**
    * Starts the clock; nothing is drawn before the first update.
@@ -146,12 +173,20 @@ export class Progress {
    * @param total Its steps.
    * @param output Where to draw.
    * @param step Steps done already, where a run is resumed.
+   * @param later What later stages take.
    */
-  constructor(stage: string, total: number, output: ProgressOutput, step = 0) {
+  constructor(
+    stage: string,
+    total: number,
+    output: ProgressOutput,
+    step = 0,
+    later: LaterStages = () => null,
+  ) {
     this.#stage = stage;
     this.#total = total;
     this.#output = output;
     this.#step = step;
+    this.#later = later;
     this.#measuredAt = output.now();
   }
 
@@ -162,8 +197,13 @@ export class Progress {
     this.#measuredAt = now;
     this.#step = step;
     this.#losses = losses;
-    const interval = this.#output.terminal ? redrawMilliseconds : plainMilliseconds;
-    if (now - this.#drawnAt >= interval) this.#draw(now);
+    this.#drawInTime(now);
+  }
+
+  /** Takes in how many episodes of evaluations have ended, and draws when it is time. */
+  evaluated(done: number, planned: number): void {
+    this.#evaluation = { done, planned };
+    this.#drawInTime(this.#output.now());
   }
 
   /** Leaves time out of the rate in which no steps were meant to be made, such as an evaluation. */
@@ -179,24 +219,37 @@ export class Progress {
 
   /** Draws the last state and leaves the line standing. */
   finish(): void {
-    if (this.#output.terminal || this.#drawnStep !== this.#step) this.#draw(this.#output.now());
+    const now = this.#output.now();
+    if (this.#output.terminal || this.#drawn !== this.#line()) this.#draw(now);
     if (this.#output.terminal) this.#output.write("\n");
   }
 
-  #draw(now: number): void {
-    const line = formatProgress({
+  #drawInTime(now: number): void {
+    const interval = this.#output.terminal ? redrawMilliseconds : plainMilliseconds;
+    if (now - this.#drawnAt >= interval) this.#draw(now);
+  }
+
+  #line(): string {
+    const stepsPerSecond = this.#rate.perSecond;
+    return formatProgress({
       stage: this.#stage,
       step: this.#step,
       total: this.#total,
-      stepsPerSecond: this.#rate.perSecond,
+      stepsPerSecond,
       losses: this.#losses,
+      laterSeconds: stepsPerSecond === null ? null : this.#later(stepsPerSecond),
+      ...(this.#evaluation && { evaluation: this.#evaluation }),
     });
+  }
+
+  #draw(now: number): void {
+    const line = this.#line();
     this.#output.write(
       this.#output.terminal
         ? `\r\x1b[K${line.slice(0, Math.max(1, this.#output.columns() - 1))}`
         : `${line}\n`,
     );
     this.#drawnAt = now;
-    this.#drawnStep = this.#step;
+    this.#drawn = line;
   }
 }

@@ -1,7 +1,7 @@
 /**
  * The stage cache: what a finished stage left, found again by the content of everything it follows
  * from. An entry is two files in the cache's folder, `<key>.safetensors` (the checkpoint) and then
- * `<key>.json` (its hash, and the run it was trained in); an entry lacking one of them, or whose
+ * `<key>.json` (its hash, the run it was trained in, and the stage's rows of metrics); an entry lacking one of them, or whose
  * checkpoint has another hash, is reported and not used. The folder may be deleted at any time.
  *
  * @module
@@ -12,6 +12,7 @@ import type { Algorithm, StageDefinition } from "../algorithms/algorithm.ts";
 import type { HyperparameterValues } from "../algorithms/hyperparameters.ts";
 import type { Json } from "./directory.ts";
 import { shareFile, writeAtomic } from "./files.ts";
+import type { MetricsRow } from "./metrics.ts";
 
 /** What the bits of a trained stage follow from besides its seed and hyperparameters. */
 export interface CacheContext {
@@ -45,6 +46,10 @@ export interface CacheEntry {
   readonly checkpoint: string;
   /** Directory of the run that trained it. */
   readonly run: string;
+  /** Task whose environment it was evaluated in. */
+  readonly task: string;
+  /** The stage's rows in that run's metrics file. */
+  readonly metrics: readonly MetricsRow[];
 }
 
 /** SHA-256 of a file's bytes, in hexadecimal digits. */
@@ -99,35 +104,34 @@ export class StageCache {
       return null;
     };
     if (present.length === 1) return damage(`it was written only in part (${present[0]})`);
-    let entry: { sha256: unknown; run: unknown };
+    let entry: Partial<Omit<CacheEntry, "checkpoint"> & { sha256: string }>;
     try {
       entry = JSON.parse(Deno.readTextFileSync(description));
     } catch (error) {
       return damage(`${description} cannot be read (${(error as Error).message})`);
     }
-    if (typeof entry?.sha256 !== "string" || typeof entry.run !== "string") {
-      return damage(`${description} lacks the checkpoint's hash or its run`);
+    const { sha256, run, task, metrics } = entry ?? {};
+    if (sha256 === undefined || run === undefined || task === undefined || metrics === undefined) {
+      return damage(`${description} lacks the checkpoint's hash, its run, task or metrics`);
     }
-    if (fileHash(checkpoint) !== entry.sha256) {
+    if (fileHash(checkpoint) !== sha256) {
       return damage(`${checkpoint} is not the file that was written (its hash differs)`);
     }
-    return { checkpoint, run: entry.run };
+    return { checkpoint, run, task, metrics };
   }
 
   /**
    * Adds the checkpoint of a finished stage, in place of what the key had. Where the folder cannot be
    * written to, it says so and goes on: the run itself has its checkpoint.
-   *
-   * @param run Directory of the run that trained it.
    */
-  async store(key: string, checkpoint: string, run: string): Promise<void> {
+  async store(key: string, { checkpoint, ...origin }: CacheEntry): Promise<void> {
     const files = this.#files(key);
     try {
       Deno.mkdirSync(this.#folder, { recursive: true });
       // Without its description the entry is not whole while the checkpoint is being replaced.
       if (isFile(files.description)) Deno.removeSync(files.description);
       await shareFile(checkpoint, files.checkpoint);
-      const description = { run, sha256: fileHash(files.checkpoint) };
+      const description = { ...origin, sha256: fileHash(files.checkpoint) };
       await writeAtomic(files.description, JSON.stringify(description) + "\n");
     } catch (error) {
       const reason = (error as Error).message;

@@ -5,8 +5,15 @@
  */
 import type { Algorithm, StageDefinition } from "../algorithms/algorithm.ts";
 import { shareFile } from "./files.ts";
+import { type MetricsRow, sameReplica } from "./metrics.ts";
 import type { Replica } from "./replicas.ts";
-import { type CacheContext, fileHash, type StageCache, stageKey } from "./stage_cache.ts";
+import {
+  type CacheContext,
+  type CacheEntry,
+  fileHash,
+  type StageCache,
+  stageKey,
+} from "./stage_cache.ts";
 
 /** The cache as one run sees it. */
 export interface RunCache {
@@ -31,22 +38,22 @@ export interface ReusableStage {
  * already, the stage was begun and goes on.
  *
  * @param announce Takes a line for each replica that need not be trained.
- * @returns The run that each was trained in.
+ * @returns The entry that each was taken from.
  */
 export async function takeCached(
   cache: RunCache,
   reusable: ReusableStage,
   replicas: readonly Replica[],
   announce: (line: string) => void,
-): Promise<Map<Replica, string>> {
-  const taken = new Map<Replica, string>();
+): Promise<Map<Replica, CacheEntry>> {
+  const taken = new Map<Replica, CacheEntry>();
   for (const replica of replicas) {
     const own = replica.directory.checkpoint(reusable.stage.name);
     if (isFile(own)) continue;
     const entry = cache.entries.find(keyOf(cache.context, reusable, replica));
     if (entry === null) continue;
     await shareFile(entry.checkpoint, own);
-    taken.set(replica, entry.run);
+    taken.set(replica, entry);
     const who = replica.variant === null ? `seed ${replica.seed}` : replica.directory.path;
     announce(
       `${reusable.stage.name}: ${who} is not trained again; taken from the cache (trained in ${entry.run})`,
@@ -58,17 +65,24 @@ export async function takeCached(
 /**
  * Keeps a finished stage for later runs.
  *
- * @param run Directory of the run that trained it.
+ * @param origin Directory and task of the run that trained it.
+ * @param rows The rows of that run's metrics file.
  */
 export async function keepStage(
   cache: RunCache,
   reusable: ReusableStage,
   replicas: readonly Replica[],
-  run: string,
+  origin: Pick<CacheEntry, "run" | "task">,
+  rows: readonly MetricsRow[],
 ): Promise<void> {
+  const { name } = reusable.stage;
+  const own = rows.filter((row) => row.stage === name);
   for (const replica of replicas) {
-    const key = keyOf(cache.context, reusable, replica);
-    await cache.entries.store(key, replica.directory.checkpoint(reusable.stage.name), run);
+    await cache.entries.store(keyOf(cache.context, reusable, replica), {
+      ...origin,
+      checkpoint: replica.directory.checkpoint(name),
+      metrics: own.filter((row) => sameReplica(row, replica)),
+    });
   }
 }
 

@@ -11,35 +11,42 @@ import type { ReplayBuffer } from "../data/replay_buffer.ts";
 import type { Program } from "../gpu/program.ts";
 import type { Network, StageDefinition } from "../algorithms/algorithm.ts";
 import type { HyperparameterValues } from "../algorithms/hyperparameters.ts";
-import { encodeCheckpoints, loadNetworks, readCheckpoint, writePolicy } from "./checkpoint.ts";
+import {
+  type Checkpoint,
+  encodeCheckpoints,
+  loadNetworks,
+  readCheckpoint,
+  writePolicy,
+} from "./checkpoint.ts";
+import { EvaluationQueue, type Evaluator } from "./evaluation_queue.ts";
 import { shareFile } from "./files.ts";
 import { recoverGeneration, writeGeneration } from "./generation.ts";
 import type { Interrupt } from "./interrupt.ts";
 import { runSteps, type StepMetrics } from "./loop.ts";
-import { MetricsFile } from "./metrics.ts";
+import { MetricsFile, type MetricsRow, readMetrics, sameReplica } from "./metrics.ts";
 import { MetricsLog } from "./metrics_log.ts";
 import { profileStage } from "./profile.ts";
 import { Progress, type ProgressOutput } from "./progress.ts";
 import { type Replica, type ReplicaAxes, replicasOf, stageOf } from "./replicas.ts";
+import type { CacheEntry } from "./stage_cache.ts";
 import { keepStage, type RunCache, takeCached } from "./stage_reuse.ts";
 
 /** Time between two checkpoints of a stage under way, in milliseconds. */
 const checkpointMilliseconds = 5 * 60 * 1000;
 
-/** Looks at a stage's policies while it is trained. */
-export interface Observer {
-  /** Steps between two looks. */
-  readonly every: number;
-  /**
-   * Looks at a stage that has an actor. Returns what to add to the metrics, one number for each of `replicas`, whose checkpoints it is
-   * given. It must not wait for the GPU.
-   */
-  look(
-    stage: string,
-    step: number,
-    checkpoints: readonly Uint8Array[],
-    replicas: readonly Replica[],
-  ): Promise<Readonly<Record<string, readonly number[]>>>;
+/** Name of the checkpoint metadata that hold what has been summed up since the last row of metrics. */
+const unlogged = "unlogged_metrics";
+
+/** What every policy file says of its run, under these names. */
+export interface Provenance {
+  /** Task whose hyperparameters and environment the run uses. */
+  readonly task: string;
+  /** Name of the algorithm. */
+  readonly algorithm: string;
+  /** SHA-256 of the data, in hexadecimal digits. */
+  readonly data_sha256: string;
+  /** Version of the program. */
+  readonly version: string;
 }
 
 /** What is trained, from what, and where it goes. */
@@ -55,6 +62,8 @@ export interface TrainingRun extends ReplicaAxes {
   readonly stages: readonly string[];
   /** Where finished stages are looked for and kept; null trains everything. */
   readonly cache: RunCache | null;
+  /** What the policy files say of the run. */
+  readonly provenance: Provenance;
   /** Whether the directory holds a run that is continued. */
   readonly resume: boolean;
   /** Says when the person wants to stop. */
@@ -65,8 +74,8 @@ export interface TrainingRun extends ReplicaAxes {
   readonly announce: (line: string) => void;
   /** Whether the kernels of each stage that is trained are timed. */
   readonly profile?: boolean;
-  /** Looks at the policies; absent where nobody does. */
-  readonly observer?: Observer;
+  /** Evaluates the policies; absent where nobody does. */
+  readonly evaluator?: Evaluator;
 }
 
 /** What became of a stage. */
@@ -77,22 +86,26 @@ export interface StageResult {
   readonly step: number;
   /** Steps of the whole stage. */
   readonly steps: number;
-  /** Means over the last logged steps, one number for each replica that was trained. */
-  readonly losses: StepMetrics;
   /** Dispatches of one step; null where nothing was left to train. */
   readonly dispatches: number | null;
   /** Steps made by this process. */
   readonly made: number;
   /** Seconds that they took. */
   readonly seconds: number;
+  /** Whether its last policies were evaluated, or nobody wanted that; false where a signal came first. */
+  readonly evaluated: boolean;
   /** What the stage cache had: directories of the replicas, and of the runs that trained them. */
   readonly cached: readonly { readonly directory: string; readonly run: string }[];
 }
 
-/** Trains the stages in order; ends early, after a checkpoint, where the person interrupts. */
+/**
+ * Trains the stages in order; ends early, after a checkpoint, where the person interrupts. Stages that
+ * were not begun then have no result.
+ */
 export async function trainStages(run: TrainingRun): Promise<StageResult[]> {
   const results: StageResult[] = [];
   for (const name of run.stages) {
+    if (run.interrupt.requested) break;
     const result = await trainOne(run, stageOf(run.algorithm, name));
     results.push(result);
     if (result.step < result.steps) break;
@@ -101,7 +114,7 @@ export async function trainStages(run: TrainingRun): Promise<StageResult[]> {
 }
 
 async function trainOne(run: TrainingRun, definition: StageDefinition): Promise<StageResult> {
-  const { name, evaluated } = definition;
+  const { name } = definition;
   const total = stepsOf(run, definition);
   const replicas = replicasOf(run, definition);
   for (const { directory } of replicas) {
@@ -124,35 +137,82 @@ async function trainOne(run: TrainingRun, definition: StageDefinition): Promise<
   };
   const cached = cache && reusable
     ? await takeCached(cache, reusable, left, run.announce)
-    : new Map<Replica, string>();
+    : new Map<Replica, CacheEntry>();
   const pending = left.filter((replica) => !cached.has(replica));
+  const present = underWay(run, name, pending.map(checkpoint));
+  const start = present?.[0]?.step ?? 0;
+  using metrics = openMetrics(run, definition, start, replicas, pending, cached);
 
-  const trained = await trainReplicas(run, definition, replicas, pending);
+  const trained = await trainReplicas(run, definition, pending, present, metrics);
   const result = {
     ...trained,
     stage: name,
     steps: total,
-    cached: [...cached].map(([{ directory }, from]) => ({ directory: directory.path, run: from })),
+    cached: [...cached].map(([replica, entry]) => ({
+      directory: replica.directory.path,
+      run: entry.run,
+    })),
   };
   const [actor] = run.algorithm.actors;
   if (actor?.prefix !== undefined && actor.needs.includes(name)) {
-    for (const { directory } of replicas.filter((each) => isFile(checkpoint(each)))) {
-      const bytes = Deno.readFileSync(directory.checkpoint(name));
-      await writePolicy(directory.policy, bytes, actor.prefix);
+    for (const replica of replicas.filter((each) => isFile(checkpoint(each)))) {
+      const bytes = Deno.readFileSync(checkpoint(replica));
+      const { seed, variant } = replica;
+      await writePolicy(replica.directory.policy, bytes, actor.prefix, {
+        ...run.provenance,
+        seed: String(seed),
+        ...(variant !== null && { variant }),
+      });
     }
   }
-  if (result.step < total) return result;
-  if (cache && reusable) await keepStage(cache, reusable, pending, run.directory.path);
-  // What this process trained throughout has been looked at.
-  if (pending.length < replicas.length && run.observer && evaluated !== undefined) {
-    const files = replicas.map((replica) => Deno.readFileSync(checkpoint(replica)));
-    const metrics = await run.observer.look(name, total, files, replicas);
-    if (cached.size > 0) {
-      using file = openMetrics(run, name, total);
-      file.append({ stage: name, step: total, metrics });
-    }
+  if (result.step < total || !result.evaluated) return result;
+  const evaluated = await evaluateFinished(run, definition, total, replicas, metrics);
+  if (cache && reusable && pending.length > 0) {
+    const origin = { run: run.directory.path, task: run.provenance.task };
+    await keepStage(cache, reusable, pending, origin, readMetrics(run.directory.metrics));
   }
-  return result;
+  return { ...result, evaluated };
+}
+
+/**
+ * Evaluates the actor of a finished stage, of the replicas that were not evaluated at its last step.
+ *
+ * @param step The stage's steps.
+ * @returns Whether all are evaluated; false where a signal stopped it.
+ */
+async function evaluateFinished(
+  run: TrainingRun,
+  { name, evaluated }: StageDefinition,
+  step: number,
+  replicas: readonly Replica[],
+  metrics: MetricsFile,
+): Promise<boolean> {
+  if (!run.evaluator || evaluated === undefined) return true;
+  const rows = readMetrics(run.directory.metrics);
+  const missing = replicas.filter((replica) => !isEvaluated(rows, name, step, replica));
+  if (missing.length === 0) return true;
+  const progress = new Progress(name, step, run.progress, step);
+  const queue = new EvaluationQueue(
+    run.evaluator,
+    name,
+    metrics,
+    (done, planned) => progress.evaluated(done, planned),
+  );
+  queue.add(step, missing);
+  const whole = await queue.finish();
+  progress.finish();
+  return whole;
+}
+
+function isEvaluated(
+  rows: readonly MetricsRow[],
+  stage: string,
+  step: number,
+  replica: Replica,
+): boolean {
+  return rows.some((row) =>
+    row.stage === stage && row.step === step && row.episodes !== null && sameReplica(row, replica)
+  );
 }
 
 /** WGSL of the kernels that train a stage; the same however many seeds there are. */
@@ -172,26 +232,26 @@ function memoryText(name: string, program: Program, buffer: ReplayBuffer): strin
     `${mebibytes(program.bytes)} allocated; data set ${mebibytes(buffer.bytes)}`;
 }
 
-/** Trains `pending`, some or all of the replicas of a stage, from where their checkpoints are. */
+/**
+ * Trains `pending`, some or all of the replicas of a stage.
+ *
+ * @param present Their checkpoints, where they were trained before.
+ */
 async function trainReplicas(
   run: TrainingRun,
   definition: StageDefinition,
-  replicas: readonly Replica[],
   pending: readonly Replica[],
-): Promise<Pick<StageResult, "step" | "losses" | "dispatches" | "made" | "seconds">> {
+  present: readonly Checkpoint[] | null,
+  metrics: MetricsFile,
+): Promise<Pick<StageResult, "step" | "dispatches" | "made" | "seconds" | "evaluated">> {
   const { engine, hyperparameters: h } = run;
   const { name, evaluated } = definition;
   const total = stepsOf(run, definition);
   if (pending.length === 0) {
-    return { step: total, losses: {}, dispatches: null, made: 0, seconds: 0 };
+    return { step: total, dispatches: null, made: 0, seconds: 0, evaluated: true };
   }
   const own = pending.map(({ directory }) => directory.checkpoint(name));
-  const present = underWay(run, name, own);
   const start = present?.[0]?.step ?? 0;
-  const places = pending.length < replicas.length
-    ? pending.map((replica) => replicas.indexOf(replica))
-    : undefined;
-  const of = places && { replicas: places };
 
   const graph = new Graph({ seeds: pending.map(({ seed }) => seed) });
   const { networks } = await definition.describe(
@@ -201,10 +261,25 @@ async function trainReplicas(
     pending.map(({ hyperparameters }) => hyperparameters),
   );
   const program = await engine.compile(graph);
-  using metrics = openMetrics(run, name, start);
   const progress = new Progress(name, total, run.progress, start);
-  const log = new MetricsLog(metrics, name, total, places);
-  const looks: Promise<void>[] = [];
+  const log = new MetricsLog(metrics, name, total, pending);
+  log.restore(present?.map(({ file }) => file.metadata[unlogged]) ?? []);
+  const evaluations = run.evaluator && evaluated !== undefined
+    ? new EvaluationQueue(
+      run.evaluator,
+      name,
+      metrics,
+      (done, planned) => progress.evaluated(done, planned),
+    )
+    : null;
+  if (present && evaluations) {
+    const rows = readMetrics(run.directory.metrics);
+    evaluations.resume(
+      start,
+      pending,
+      (replica, waited) => isEvaluated(rows, name, waited, replica),
+    );
+  }
   let step = start;
   try {
     pending.forEach((replica, place) => {
@@ -226,14 +301,18 @@ async function trainReplicas(
       run.announce(`\n${text}\n${files.map((file) => `profile  ${file}`).join("\n")}\n`);
     }
     const began = performance.now();
-    const save = async (): Promise<Uint8Array[]> => {
-      const encoded = await encodeCheckpoints(program, name, networks, pending.length, step);
+    const every = evaluations === null ? Infinity : run.evaluator!.every;
+    const save = async (): Promise<void> => {
+      const more = (replica: number): Record<string, string> => {
+        const partial = log.partial(replica);
+        return partial === null ? {} : { [unlogged]: partial };
+      };
+      const encoded = await encodeCheckpoints(program, name, networks, pending.length, step, more);
       metrics.flush();
+      if (step % every === 0 && step < total) await evaluations?.addWaiting(step, pending, encoded);
       const files = new Map(encoded.map((bytes, place) => [own[place]!, bytes]));
       await writeGeneration(run.directory, name, step, files);
-      return encoded;
     };
-    const every = run.observer?.every ?? Infinity;
     while (step < total && !run.interrupt.requested) {
       const due = performance.now() + checkpointMilliseconds;
       const end = Math.min(total, (Math.floor(step / every) + 1) * every);
@@ -247,39 +326,64 @@ async function trainReplicas(
         },
         shouldStop: () => run.interrupt.requested || performance.now() > due,
       });
-      const encoded = await save();
+      await save();
       progress.skipTime();
-      // The last look at a stage of which a part is trained goes over all of it, afterwards.
-      const look = step % every === 0 && step < total || step === total && !places;
-      if (run.observer && evaluated !== undefined && look) {
-        const seen = step;
-        looks.push(
-          run.observer.look(name, seen, encoded, pending).then((values) =>
-            metrics.append({ stage: name, step: seen, metrics: values, ...of })
-          ),
-        );
-      }
     }
     const seconds = (performance.now() - began) / 1000;
+    const whole = await evaluations?.finish() ?? true;
     progress.finish();
-    await Promise.all(looks);
     const dispatches = program.dispatchesPerStep;
-    return { step, losses: log.latest, dispatches, made: step - start, seconds };
+    return { step, dispatches, made: step - start, seconds, evaluated: whole };
   } finally {
-    await Promise.allSettled(looks);
+    await Promise.allSettled([evaluations?.finish()]);
     program.destroy();
   }
 }
 
-/** The metrics file of the run, without what lies beyond `step` of a stage. */
-function openMetrics({ directory }: TrainingRun, stage: string, step: number): MetricsFile {
-  return isFile(directory.metrics)
-    ? MetricsFile.resume(directory.metrics, stage, step)
+/**
+ * The metrics file of the run as a stage begins or goes on: where there are replicas to train, without
+ * what those had after `step` and without later stages; and with the rows of replicas from the cache.
+ */
+function openMetrics(
+  run: TrainingRun,
+  definition: StageDefinition,
+  step: number,
+  replicas: readonly Replica[],
+  pending: readonly Replica[],
+  cached: ReadonlyMap<Replica, CacheEntry>,
+): MetricsFile {
+  const { directory, stages, evaluator, provenance } = run;
+  const stage = definition.name;
+  const keep = (row: MetricsRow) => {
+    if (row.stage !== stage) {
+      return pending.length === 0 || stages.indexOf(row.stage) < stages.indexOf(stage);
+    }
+    const replica = replicas.find((each) => sameReplica(each, row));
+    return replica !== undefined && !cached.has(replica) &&
+      (!pending.includes(replica) || row.step <= step);
+  };
+  const file = isFile(directory.metrics)
+    ? MetricsFile.resume(directory.metrics, keep)
     : MetricsFile.create(directory.metrics);
+  // Of evaluations come those along that this run would have made too; it makes the last one itself.
+  const total = stepsOf(run, definition);
+  for (const { task, metrics } of cached.values()) {
+    for (const row of metrics) {
+      const fits = row.episodes === null ||
+        task === provenance.task && row.episodes.length === evaluator?.episodes &&
+          row.step % evaluator.every === 0 && row.step < total;
+      if (fits) file.copy(row);
+    }
+  }
+  return file;
 }
 
 /** Checkpoints to go on from; null where the stage begins. */
-function underWay(run: TrainingRun, stage: string, paths: readonly string[]) {
+function underWay(
+  run: TrainingRun,
+  stage: string,
+  paths: readonly string[],
+): readonly Checkpoint[] | null {
   const files = run.resume ? paths.filter(isFile) : [];
   if (files.length === 0) return null;
   const checkpoints = files.map(readCheckpoint);

@@ -4,7 +4,7 @@ import { referenceReturn } from "../../lib/envs/scores.ts";
 import { episodeSeed, evaluationSeeds, maxEpisodes, maxEpisodeSeed } from "../../lib/envs/seeds.ts";
 
 const episodes = (...returns: number[]) =>
-  returns.map((value, i) => ({ seed: i, return: value, length: 10 * i }));
+  returns.map((value, i) => ({ seed: i, return: value, length: 10 * i, reachedGoal: i % 2 === 0 }));
 
 Deno.test("summarize() gives mean, standard deviation, D4RL's score and the paper's", () => {
   const found = summarize(

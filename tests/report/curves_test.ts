@@ -2,15 +2,17 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { curvesOf, curvesPicture } from "../../lib/report/curves.ts";
 import type { MetricsRow } from "../../lib/runs/metrics.ts";
 
-const row = (stage: string, step: number, metrics: MetricsRow["metrics"]) => ({
-  stage,
-  step,
-  metrics,
-});
+const row = (
+  stage: string,
+  step: number,
+  metrics: MetricsRow["metrics"],
+  seed = 0,
+  variant: string | null = null,
+): MetricsRow => ({ time: "", stage, step, seed, variant, metrics, episodes: null });
 
 Deno.test("curvesOf() makes a curve of every stage's metric, in their order", () => {
   const rows = [
-    row("critic", 10, { q_loss: 1, v_loss: [2] }),
+    row("critic", 10, { q_loss: 1, v_loss: 2 }),
     row("critic", 20, { q_loss: 0.5 }),
     row("policy", 5, { q_loss: 7 }),
   ];
@@ -21,8 +23,14 @@ Deno.test("curvesOf() makes a curve of every stage's metric, in their order", ()
   ]);
 });
 
-Deno.test("curvesOf() puts seeds side by side, from one run's replicas or from several runs", () => {
-  const together = [[row("critic", 1, { loss: [1, 2] }), row("critic", 2, { loss: [3, 4] })]];
+Deno.test("curvesOf() puts seeds side by side, of one run or of several runs", () => {
+  const together = [[
+    row("critic", 1, { loss: 1 }, 4),
+    row("critic", 1, { loss: 2 }, 9),
+    // In a run that went on after it stopped, the seeds' rows come in any order.
+    row("critic", 2, { loss: 4 }, 9),
+    row("critic", 2, { loss: 3 }, 4),
+  ]];
   const apart = [
     [row("critic", 1, { loss: 1 }), row("critic", 2, { loss: 3 })],
     [row("critic", 1, { loss: 2 }), row("critic", 2, { loss: 4 }), row("critic", 3, { loss: 9 })],
@@ -80,23 +88,19 @@ Deno.test("curvesPicture() draws constant curves, single points and none at all"
   }
 });
 
-Deno.test("curvesOf() gives each variant of a sweep its curve, in the policy stage alone", () => {
+Deno.test("curvesOf() gives each variant of a sweep its curve", () => {
   const rows = [
-    row("critic", 1, { loss: [1, 2] }),
-    row("policy", 1, { loss: [10, 11, 20, 21] }), // seed by seed, of each its two variants
+    row("critic", 1, { loss: 1 }, 0),
+    row("critic", 1, { loss: 2 }, 1),
+    row("policy", 1, { loss: 10 }, 0, "a"),
+    row("policy", 1, { loss: 11 }, 0, "b"),
+    row("policy", 1, { loss: 20 }, 1, "a"),
+    row("policy", 1, { loss: 21 }, 1, "b"),
   ];
-  assertEquals(curvesOf([rows], ["a", "b"]), [
+  assertEquals(curvesOf([rows]), [
     { name: "critic: loss", steps: [1], values: [[1, 2]] },
     { name: "policy: loss", variant: "a", steps: [1], values: [[10, 20]] },
     { name: "policy: loss", variant: "b", steps: [1], values: [[11, 21]] },
-  ]);
-});
-
-Deno.test("curvesOf() knows which variants a part of the replicas are", () => {
-  const rows = [{ ...row("policy", 1, { loss: [11, 20] }), replicas: [1, 2] }];
-  assertEquals(curvesOf([rows], ["a", "b"]), [
-    { name: "policy: loss", variant: "b", steps: [1], values: [[11]] },
-    { name: "policy: loss", variant: "a", steps: [1], values: [[20]] },
   ]);
 });
 

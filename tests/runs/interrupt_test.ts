@@ -8,12 +8,13 @@ const program = `
   import { watchInterrupt } from ${
   JSON.stringify(new URL("../../lib/runs/interrupt.ts", import.meta.url).href)
 };
-  using interrupt = watchInterrupt();
+  using interrupt = watchInterrupt("stopping after writing a checkpoint");
   console.log("ready");
   while (!interrupt.requested) await new Promise((resolve) => setTimeout(resolve, 1));
   console.log("stopping");
   if (Deno.args[0] === "stubborn") await new Promise((resolve) => setTimeout(resolve, 60_000));
-  console.log("checkpoint written");
+  console.log("checkpoint written, aborted", interrupt.signal.aborted);
+  Deno.exit(interrupt.exitCode);
 `;
 
 /** Runs the program and sends `signal` at each of the lines it says it is ready for. */
@@ -46,15 +47,15 @@ async function interrupted(signal: Deno.Signal, stubborn: boolean) {
 
 const ignore = !granted("run") || !granted("read") || Deno.build.os === "windows";
 
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
+for (const [signal, expected] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 143]] as const) {
   Deno.test({
-    name: `watchInterrupt() lets the loop write its checkpoint on the first ${signal}`,
+    name: `watchInterrupt() lets the loop write its checkpoint on ${signal}, then exit ${expected}`,
     ignore,
     fn: async () => {
       const { out, errors, code } = await interrupted(signal, false);
-      assertEquals(out, "ready\nstopping\ncheckpoint written\n");
+      assertEquals(out, "ready\nstopping\ncheckpoint written, aborted true\n");
       assertStringIncludes(errors, "stopping after writing a checkpoint; press again to stop");
-      assertEquals(code, 0);
+      assertEquals(code, expected);
     },
   });
 }
@@ -76,7 +77,7 @@ Deno.test({
     const exits: number[] = [];
     const messages: string[] = [];
     let time = 0;
-    using interrupt = watchInterrupt({
+    using interrupt = watchInterrupt("stopping", {
       announce: (message) => messages.push(message),
       exit: (code) => exits.push(code),
       now: () => time,
@@ -99,7 +100,7 @@ Deno.test({
     await send(1299);
     assertEquals(exits, []);
     await send(1300);
-    assertEquals(exits, [130]);
+    assertEquals(exits, [143]);
     assertEquals(messages.length, 1);
   },
 });

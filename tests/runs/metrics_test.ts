@@ -15,15 +15,19 @@ function inFolder(body: (path: string) => void) {
   }
 }
 
-const row = (stage: string, step: number, loss = step / 4): MetricsRow => ({
+const row = (stage: string, step: number, loss = step / 4, seed = 0): MetricsRow => ({
+  time: "2026-01-02T03:04:05.678Z",
   stage,
   step,
+  seed,
+  variant: null,
   metrics: { loss },
+  episodes: null,
 });
 
 function write(path: string, rows: readonly MetricsRow[]) {
   using file = MetricsFile.create(path);
-  for (const each of rows) file.append(each);
+  for (const each of rows) file.copy(each);
   file.flush();
 }
 
@@ -42,29 +46,40 @@ Deno.test("assertFinite() names stage, step and metric", () => {
 });
 
 Deno.test({
-  name: "MetricsFile appends rows that readMetrics() gives back, replicas included",
+  name: "MetricsFile appends rows that readMetrics() gives back, every field in each",
   ignore,
   fn: () =>
     inFolder((path) => {
-      const rows = [row("critic", 100), { stage: "policy", step: 5, metrics: { loss: [1, 0.1] } }];
+      const episode = { seed: 1e10, return: 3, length: 5, score: null, reached_goal: true };
+      const rows: MetricsRow[] = [row("critic", 100), {
+        ...row("policy", 5),
+        variant: "beta-0.1",
+        metrics: { mean_return: 3 },
+        episodes: [episode],
+      }];
       write(path, rows);
       assertEquals(readMetrics(path), rows);
       assertEquals(
         Deno.readTextFileSync(path).split("\n")[0],
-        '{"stage":"critic","step":100,"loss":25}',
+        '{"time":"2026-01-02T03:04:05.678Z","stage":"critic","step":100,"seed":0,' +
+          '"variant":null,"metrics":{"loss":25},"episodes":null}',
       );
     }),
 });
 
 Deno.test({
-  name: "MetricsFile.append() refuses NaN and writes nothing of the row",
+  name: "MetricsFile.append() writes the present time, and refuses NaN",
   ignore,
   fn: () =>
     inFolder((path) => {
       using file = MetricsFile.create(path);
+      const before = new Date().toISOString();
       file.append(row("critic", 1));
       assertThrows(() => file.append(row("critic", 2, NaN)), UserError, "step 2: loss is NaN");
-      assertEquals(readMetrics(path), [row("critic", 1)]);
+      const [{ time, ...rest }, ...others] = readMetrics(path) as [MetricsRow];
+      const { time: _, ...expected } = row("critic", 1);
+      assertEquals([rest, ...others], [expected]);
+      assertEquals(before <= time && time <= new Date().toISOString(), true, time);
     }),
 });
 
@@ -80,21 +95,19 @@ Deno.test({
 });
 
 Deno.test({
-  name: "MetricsFile.resume() cuts off what lies beyond the resumed step and goes on from there",
+  name: "MetricsFile.resume() leaves out the rows that do not count any more",
   ignore,
   fn: () =>
     inFolder((path) => {
-      const rows = [row("critic", 100), row("critic", 200), row("behavior", 50)];
-      write(path, [...rows, row("behavior", 100), row("policy", 1)]);
+      const [early, late] = [row("critic", 100), row("critic", 200)];
+      const other = row("critic", 200, 1, 7);
+      write(path, [early, late, other]);
       {
-        using file = MetricsFile.resume(path, "behavior", 50);
-        file.append(row("behavior", 60));
+        using file = MetricsFile.resume(path, ({ seed, step }) => seed === 7 || step <= 100);
+        file.copy(row("critic", 150));
       }
-      assertEquals(readMetrics(path), [...rows, row("behavior", 60)]);
-      MetricsFile.resume(path, "behavior", 0)[Symbol.dispose]();
-      assertEquals(readMetrics(path), rows.slice(0, 2));
-      MetricsFile.resume(path, "policy", 0)[Symbol.dispose]();
-      assertEquals(readMetrics(path), rows.slice(0, 2));
+      assertEquals(readMetrics(path), [early, other, row("critic", 150)]);
+      assertEquals([...Deno.readDirSync(join(path, ".."))].length, 1, "a temporary file is left");
     }),
 });
 
@@ -105,9 +118,10 @@ Deno.test({
     inFolder((path) => {
       write(path, [row("critic", 1)]);
       Deno.writeTextFileSync(path, '{"stage":"critic","st', { append: true });
+      assertEquals(readMetrics(path), [row("critic", 1)]);
       {
-        using file = MetricsFile.resume(path, "critic", 10);
-        file.append(row("critic", 11));
+        using file = MetricsFile.resume(path);
+        file.copy(row("critic", 11));
       }
       assertEquals(readMetrics(path), [row("critic", 1), row("critic", 11)]);
     }),
@@ -119,7 +133,7 @@ Deno.test({
   fn: () =>
     inFolder((path) => {
       Deno.writeTextFileSync(path, '{"stage":"critic"}\n');
-      const error = assertThrows(() => MetricsFile.resume(path, "critic", 10), UserError);
+      const error = assertThrows(() => MetricsFile.resume(path), UserError);
       assertStringIncludes(error.message, 'found {"stage":"critic"}');
       assertEquals(Deno.readTextFileSync(path), '{"stage":"critic"}\n');
     }),

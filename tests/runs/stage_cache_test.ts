@@ -63,6 +63,21 @@ Deno.test("stageKey() stays the same whatever other stages do, and in whatever o
   );
 });
 
+/** What goes with the checkpoint. */
+const first = {
+  run: "runs/first",
+  task: "maze2d-umaze-v1",
+  metrics: [{
+    time: "2026-01-02T03:04:05.678Z",
+    stage: "critic",
+    step: 1,
+    seed: 0,
+    variant: null,
+    metrics: { loss: 0.1 },
+    episodes: null,
+  }],
+};
+
 /** Keeps a file of four bytes under "key" and lets `body` look. */
 function cacheTest(
   name: string,
@@ -82,7 +97,7 @@ function cacheTest(
         const checkpoint = join(root, "critic.safetensors");
         Deno.writeFileSync(checkpoint, new Uint8Array([1, 2, 3, 4]));
         assertEquals(cache.find("key"), null);
-        await cache.store("key", checkpoint, "runs/first");
+        await cache.store("key", { checkpoint, ...first });
         assertEquals(messages, []);
         await body({ cache, folder, checkpoint, messages });
       } finally {
@@ -92,10 +107,10 @@ function cacheTest(
   });
 }
 
-cacheTest("StageCache.find() gives what was stored, and the run it is from", ({ cache }) => {
-  const entry = cache.find("key")!;
-  assertEquals(entry.run, "runs/first");
-  assertEquals(Deno.readFileSync(entry.checkpoint), new Uint8Array([1, 2, 3, 4]));
+cacheTest("StageCache.find() gives what was stored, its run, task and metrics", ({ cache }) => {
+  const { checkpoint, ...entry } = cache.find("key")!;
+  assertEquals(entry, first);
+  assertEquals(Deno.readFileSync(checkpoint), new Uint8Array([1, 2, 3, 4]));
   assertEquals(cache.find("other"), null);
 });
 
@@ -135,7 +150,7 @@ for (
       assertEquals(messages.length, 1);
       assertStringIncludes(messages[0]!, message);
       Deno.writeFileSync(`${checkpoint}.new`, new Uint8Array([7]));
-      await cache.store("key", `${checkpoint}.new`, "runs/second");
+      await cache.store("key", { ...first, checkpoint: `${checkpoint}.new`, run: "runs/second" });
       assertEquals(cache.find("key")!.run, "runs/second");
     },
   );
@@ -144,7 +159,7 @@ for (
 cacheTest("StageCache.store() says where it cannot write, and goes on", async ({ checkpoint }) => {
   const messages: string[] = [];
   const cache = new StageCache(join(checkpoint, "sub"), (message) => messages.push(message));
-  await cache.store("key", checkpoint, "runs/first");
+  await cache.store("key", { checkpoint, ...first });
   assertEquals(messages.length, 1);
   assertStringIncludes(messages[0]!, "not kept");
 });

@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
+import { readMetrics } from "../../lib/runs/metrics.ts";
+import { decode } from "../../lib/runs/safetensors.ts";
 import type { CacheContext } from "../../lib/runs/stage_cache.ts";
 import type { TrainingRun } from "../../lib/runs/training_run.ts";
 import {
@@ -92,9 +94,10 @@ sweepTest(
       assertEquals(checkpoint(own, "behavior"), checkpoint(alone, "behavior"));
     }
     const policies = seeds.flatMap((seed) =>
-      variants.map(({ name }) =>
-        Deno.readFileSync(join(root, "sweep", `seed-${seed}-${name}`, "policy.safetensors")).join()
-      )
+      variants.map(({ name }) => {
+        const path = join(root, "sweep", `seed-${seed}-${name}`, "policy.safetensors");
+        return decode(Deno.readFileSync(path), path).tensors.get("net.0.weight")!.data.join();
+      })
     );
     assertEquals(new Set(policies).size, 24, "two variants gave the same policy");
 
@@ -158,12 +161,15 @@ sweepTest(
     const looks: [string, number, number[]][] = [];
     const second = await train("second", {
       seeds: [3, 7],
-      observer: {
+      evaluator: {
         every: Infinity,
-        look: (stage, step, checkpoints, replicas) => {
+        episodes: 1,
+        evaluate: (stage, step, checkpoints, replicas) => {
           assertEquals(checkpoints.length, replicas.length);
           looks.push([stage, step, replicas.map(({ seed }) => seed)]);
-          return Promise.resolve({ eval_return: replicas.map(({ seed }) => seed) });
+          return Promise.resolve(
+            replicas.map(({ seed }) => ({ metrics: { mean_return: seed }, episodes: [] })),
+          );
         },
       },
     });
@@ -172,12 +178,19 @@ sweepTest(
     assertStringIncludes(lines[0]!, `critic: seed 3 is not trained again`);
     assertStringIncludes(lines[0]!, join(root, "first"));
     assertEquals(looks, [["critic", 10, [3, 7]], ["policy", 40, [3, 7]]]);
-    const rows = Deno.readTextFileSync(join(root, "second", "metrics.jsonl")).trim().split("\n")
-      .map((line) => JSON.parse(line));
-    assert(
-      rows.filter(({ loss }) => loss !== undefined).every(({ replicas }) => replicas[0] === 1),
+    // The curves of what was taken come along.
+    const rows = (run: string) => readMetrics(join(root, run, "metrics.jsonl"));
+    assertEquals(
+      rows("second").filter(({ seed, episodes }) => seed === 3 && episodes === null),
+      rows("first"),
     );
-    assertEquals(rows.at(-1), { stage: "policy", step: 40, eval_return: [3, 7] });
+    assertEquals(
+      rows("second").filter(({ episodes }) => episodes !== null)
+        .map(({ stage, step, seed, metrics }) => [stage, step, seed, metrics]),
+      ([["critic", 10], ["policy", 40]] as const).flatMap(([stage, step]) =>
+        [3, 7].map((seed) => [stage, step, seed, { mean_return: seed }])
+      ),
+    );
     await train("both", { seeds: [3, 7], cache: null });
     for (const seed of [3, 7]) {
       for (const stage of stageNames) {

@@ -66,6 +66,7 @@ export function runIn(
     directory: new RunDirectory(directory),
     variants: [],
     cache: null,
+    provenance: { task: "maze2d-umaze-v1", algorithm: "srpo", data_sha256: "00ff", version: "0" },
     resume: false,
     interrupt: { requested: false },
     progress: { terminal: false, columns: () => 100, write: () => {}, now: () => 0 },

@@ -1,7 +1,10 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { UserError } from "../../lib/errors.ts";
+import type { Evaluator } from "../../lib/runs/evaluation_queue.ts";
+import { type MetricsRow, readMetrics } from "../../lib/runs/metrics.ts";
+import { hyperparametersFor } from "../../lib/algorithms/srpo/hyperparameters.ts";
 import { decode } from "../../lib/runs/safetensors.ts";
-import { runIn, setUp, stageNames, steps } from "./tiny_run.ts";
+import { runIn, setUp, stageNames, steps, tiny } from "./tiny_run.ts";
 
 const granted = ["read", "write"].every((name) =>
   Deno.permissions.querySync({ name: name as "read" }).state === "granted"
@@ -45,6 +48,7 @@ Deno.test({
         }
         const policy = (run: string) => Deno.readFileSync(`${root}/${run}/policy.safetensors`);
         assertEquals(policy(stage), policy("whole"));
+        assertEquals(timelessRows(directory), timelessRows(`${root}/whole`));
       }
     } finally {
       machine.buffer.destroy();
@@ -146,6 +150,109 @@ Deno.test({
         UserError,
         "critic stage, step 1: loss_q is Infinity",
       );
+    } finally {
+      machine.buffer.destroy();
+      machine.engine.close();
+      Deno.removeSync(root, { recursive: true });
+    }
+  },
+});
+
+/** An evaluator that returns a number of its policy's weights. */
+function weighing(every: number): Evaluator {
+  return {
+    every,
+    episodes: 1,
+    evaluate: (_stage, _step, checkpoints) =>
+      Promise.resolve(checkpoints.map((bytes) => {
+        const weights = decode(bytes, "").tensors.get("policy.net.0.weight")!.data;
+        return { metrics: { mean_return: Number(weights[0]) }, episodes: [] };
+      })),
+  };
+}
+
+/** The rows of a run's metrics file in the order of stage, step and kind, without their times. */
+function timelessRows(run: string): Omit<MetricsRow, "time">[] {
+  const key = ({ stage, step, episodes }: Omit<MetricsRow, "time">) =>
+    `${stage} ${String(step).padStart(6)} ${episodes === null ? 0 : 1}`;
+  return readMetrics(`${run}/metrics.jsonl`).map(({ time: _, ...row }) => row)
+    .sort((a, b) => key(a) < key(b) ? -1 : 1);
+}
+
+Deno.test({
+  name: "trainStages() writes the same metrics whether or not a run was interrupted",
+  ignore: !granted,
+  fn: async () => {
+    const { trainStages } = await import("../../lib/runs/training_run.ts");
+    const root = Deno.makeTempDirSync();
+    const machine = await setUp();
+    // More steps than a stage has intervals, so that rows are means over two steps.
+    const hyperparameters = hyperparametersFor("maze2d", "quick", { ...tiny, criticSteps: 2101 });
+    const more = { hyperparameters, stages: ["critic"] as const, evaluator: weighing(700) };
+    try {
+      await trainStages(runIn(`${root}/whole`, machine, more));
+      const whole = timelessRows(`${root}/whole`);
+      assertEquals(whole.filter(({ episodes }) => episodes !== null).map(({ step }) => step), [
+        700,
+        1400,
+        2100,
+        2101,
+      ]);
+      assertEquals(whole.filter(({ episodes }) => episodes === null).length, 1051);
+
+      let requested = false;
+      const interrupt = {
+        get requested() {
+          return requested;
+        },
+      };
+      const first = weighing(700);
+      const stopped = await trainStages(runIn(`${root}/stopped`, machine, {
+        ...more,
+        interrupt,
+        evaluator: {
+          ...first,
+          // A signal stops the second evaluation.
+          evaluate: (stage, step, ...rest) => {
+            if (step < 1400) return first.evaluate(stage, step, ...rest);
+            requested = true;
+            return Promise.resolve(null);
+          },
+        },
+      }));
+      assertEquals(stopped.map(({ evaluated }) => evaluated), [false]);
+      assert(stopped[0]!.step >= 1400 && stopped[0]!.step < 2101, `step ${stopped[0]!.step}`);
+      await trainStages(runIn(`${root}/stopped`, machine, { ...more, resume: true }));
+      assertEquals(timelessRows(`${root}/stopped`), whole);
+      assertEquals([...Deno.readDirSync(`${root}/stopped/checkpoints`)].map(({ name }) => name), [
+        "critic.safetensors",
+      ]);
+    } finally {
+      machine.buffer.destroy();
+      machine.engine.close();
+      Deno.removeSync(root, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
+  name: "trainStages() says in a policy's metadata what trained it on what",
+  ignore: !granted,
+  fn: async () => {
+    const { trainStages } = await import("../../lib/runs/training_run.ts");
+    const root = Deno.makeTempDirSync();
+    const machine = await setUp();
+    try {
+      await trainStages(runIn(`${root}/run`, machine));
+      const path = `${root}/run/policy.safetensors`;
+      assertEquals(decode(Deno.readFileSync(path), path).metadata, {
+        format: "pt",
+        task: "maze2d-umaze-v1",
+        algorithm: "srpo",
+        data_sha256: "00ff",
+        version: "0",
+        seed: "3",
+      });
     } finally {
       machine.buffer.destroy();
       machine.engine.close();

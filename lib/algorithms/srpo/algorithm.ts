@@ -67,6 +67,7 @@ export const srpo: Algorithm<Hyperparameters> = {
       groups: ["data", "critic"],
       steps: "criticSteps",
       batchSize: "criticBatchSize",
+      shapedBy: ["criticWidth", "criticLayers"],
       shown: ["loss_v", "loss_q", "loss_awr"],
       evaluated: "awr",
       async describe(graph, buffer, h) {
@@ -82,6 +83,7 @@ export const srpo: Algorithm<Hyperparameters> = {
       groups: ["behavior"],
       steps: "behaviorSteps",
       batchSize: "behaviorBatchSize",
+      shapedBy: ["behaviorWidth", "behaviorBlocks", "fourierFrequencies", "embeddingWidth"],
       shown: ["loss"],
       async describe(graph, buffer, h) {
         const { behaviorStage } = await import("./training.ts");

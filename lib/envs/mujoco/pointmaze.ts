@@ -1,12 +1,10 @@
+import { maze2dGoalRadius } from "../goal.ts";
 import { type Maze, mazes, type Point } from "../mazes.ts";
 import type { Geom, Robot } from "./robot.ts";
 import type { Task } from "./task.ts";
 
 /** Speed limit on each axis, applied before each step. */
 const SPEED_LIMIT = 5;
-
-/** Distance from the target within which the sparse reward is paid. */
-const TARGET_RADIUS = 0.5;
 
 /** World coordinates of the body at `qpos` zero, on both axes. */
 const BODY_OFFSET = 1.2;
@@ -67,7 +65,7 @@ export function mazeReward(maze: Maze, dense: boolean): MazeReward {
   const distance = ([x, y]: Point) => Math.hypot(x - targetX, y - targetY);
   return dense
     ? (position) => Math.exp(-distance(position))
-    : (position) => distance(position) <= TARGET_RADIUS ? 1 : 0;
+    : (position) => distance(position) <= maze2dGoalRadius ? 1 : 0;
 }
 
 /** D4RL's maze2d: no end but the step limit, the target always the same; observed is `qpos`, `qvel`. */

@@ -1,0 +1,46 @@
+/**
+ * The version of the graphics driver, which WebGPU does not tell.
+ *
+ * @module
+ */
+import type { AdapterDescription } from "./device.ts";
+
+/** Longest driver file that is searched for its version. */
+const longestFile = 256 * 2 ** 20;
+
+/**
+ * The version of the driver that this process computes with, for example `Mesa 22.3.6`: NVIDIA's stands
+ * in the name of its library, Mesa's within its libraries. Known on Linux alone, and with permission to
+ * read; else null.
+ */
+export function driverVersion({ software }: Pick<AdapterDescription, "software">): string | null {
+  if (Deno.build.os !== "linux") return null;
+  try {
+    const loaded = libraries(Deno.readTextFileSync("/proc/self/maps"));
+    const nvidia = loaded.map((path) => /libGLX_nvidia\.so\.(\d+[\d.]+)$/.exec(path)?.[1])
+      .find((version) => version !== undefined);
+    if (nvidia !== undefined && !software) return `NVIDIA ${nvidia}`;
+    // The loader opens the drivers of every card; all of Mesa's are of one version.
+    const mesa = loaded.find((path) => /\/libvulkan_(lvp|intel|radeon|nouveau)\.so/.test(path));
+    return mesa === undefined ? null : mesaVersion(mesa);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable || error instanceof Deno.errors.NotFound) {
+      return null;
+    }
+    throw error;
+  }
+}
+
+/** Files of a process's memory map. */
+function libraries(maps: string): string[] {
+  return [
+    ...new Set(maps.split("\n").flatMap((line) => /\s(\/.*\.so[\d.]*)$/.exec(line)?.[1] ?? [])),
+  ];
+}
+
+function mesaVersion(path: string): string | null {
+  if (Deno.statSync(path).size > longestFile) return null;
+  const text = new TextDecoder("latin1").decode(Deno.readFileSync(path));
+  const version = /Mesa (\d+\.\d+\.\d+(?:-[\w.]+)?)/.exec(text)?.[1];
+  return version === undefined ? null : `Mesa ${version}`;
+}

@@ -1,0 +1,151 @@
+/**
+ * The final tables of a run.
+ *
+ * @module
+ */
+import type { EvaluationRow, Results, StageOutcome } from "../runs/results.ts";
+import { bootstrapResamples } from "./statistics.ts";
+import { formatTable } from "./table.ts";
+
+/** The stages, and where there are evaluations, how good the policies are. */
+export function resultTables(results: Results): string {
+  return [
+    stageTable(results),
+    ...(results.evaluations.length > 0 ? [evaluationTables(results)] : []),
+    ...(Object.keys(results.action_latency_ms).length > 0 ? [latencyLine(results)] : []),
+  ].join("\n\n");
+}
+
+/** The last evaluation of each seed and variant in a stage. */
+export function lastEvaluations(
+  evaluations: readonly EvaluationRow[],
+  stage: string,
+): EvaluationRow[] {
+  const rows = evaluations.filter((row) => row.stage === stage);
+  return [...new Map(rows.map((row) => [`${row.seed} ${row.variant}`, row])).values()];
+}
+
+function stageTable({ stages }: Results): string {
+  return formatTable(
+    ["stage", "steps", "steps/s", "dispatches", "losses"],
+    Object.entries(stages).map(([stage, outcome]) => [
+      stage,
+      outcome.step.toLocaleString("en-US"),
+      outcome.made > 0 ? (outcome.made / outcome.seconds).toPrecision(3) : "–",
+      outcome.dispatches ?? "–",
+      [
+        ...lossesText(outcome),
+        ...(outcome.cached.length > 0 ? [`${outcome.cached.length} from the cache`] : []),
+      ].join("  "),
+    ]),
+  );
+}
+
+/** Means over the seeds and variants. */
+function lossesText({ losses }: StageOutcome): string[] {
+  return Object.keys(losses[0]?.metrics ?? {}).map((name) => {
+    const values = losses.map(({ metrics }) => metrics[name]!);
+    return `${name} ${(values.reduce((a, b) => a + b, 0) / values.length).toPrecision(4)}`;
+  });
+}
+
+function evaluationTables(results: Results): string {
+  const { evaluations } = results;
+  const several = evaluations.some(({ seed, variant }) =>
+    seed !== evaluations[0]!.seed || variant !== null
+  );
+  return [
+    ...(several ? [statisticsTable(results)] : []),
+    policyTable(results),
+    scaleText(results),
+  ].join("\n\n");
+}
+
+function statisticsTable({ actors, statistics, seeds }: Results): string {
+  const quantity = statistics[0]!.quantity === "score" ? "D4RL score" : "return";
+  const table = formatTable(
+    ["actor", "of each seed", `${quantity}, mean ± std`, "interquartile mean", "95 % interval"],
+    statistics.map(({ stage, variant, values, mean, std, interquartile_mean, interval }) => [
+      named(actors, stage, variant),
+      values.map((value) => value.toFixed(1)).join(" "),
+      `${mean.toFixed(1)} ± ${std.toFixed(1)}`,
+      interquartile_mean.toFixed(1),
+      interval === null ? "–" : interval.map((value) => value.toFixed(1)).join(" to "),
+    ]),
+  );
+  return `${table}\n± is the standard deviation over the seeds ${
+    seeds.join(", ")
+  }; the interval is ` +
+    `a bootstrap of\nthe interquartile mean with ${bootstrapResamples} resamples.`;
+}
+
+/** Random actions, the data, and each policy: its last evaluation, and its best where that differs. */
+function policyTable({ actors, evaluations, references }: Results): string {
+  const goal = evaluations.some(({ reached_goal }) => reached_goal !== null);
+  const blank = goal ? ["–"] : [];
+  const lines: string[][] = [];
+  const { random_return, data_return, data_score } = references;
+  if (random_return !== null) {
+    lines.push(["random (D4RL's figure)", "", random_return.toFixed(1), "0.0", ...blank]);
+  }
+  if (data_return !== null) {
+    const score = data_score === null ? "–" : data_score.toFixed(1);
+    lines.push(["data", "", data_return.toFixed(1), score, ...blank]);
+  }
+  for (const { stage } of actors) {
+    for (const last of lastEvaluations(evaluations, stage)) {
+      const rows = evaluations.filter((row) =>
+        row.stage === stage && row.seed === last.seed && row.variant === last.variant
+      );
+      const best = rows.reduce((a, b) => b.mean_return > a.mean_return ? b : a);
+      for (
+        const [row, which] of best === last
+          ? [[last, ""]] as const
+          : [[last, ", last"], [best, ", best"]] as const
+      ) {
+        lines.push([
+          `${named(actors, stage, row.variant)}${which} (step ${row.step.toLocaleString("en-US")})`,
+          String(row.seed),
+          `${row.mean_return.toFixed(1)} ± ${row.std_return.toFixed(1)}`,
+          row.score === null ? "–" : row.score.toFixed(1),
+          ...(goal ? [`${row.reached_goal} of ${row.episodes.length}`] : []),
+        ]);
+      }
+    }
+  }
+  const table = formatTable(
+    ["actor", "seed", "return", "D4RL score", ...(goal ? ["reached the goal"] : [])],
+    lines,
+  );
+  const counts = [...new Set(evaluations.map(({ episodes }) => episodes.length))];
+  return `${table}\n± is the standard deviation over the ${counts.join(" or ")} episodes of an ` +
+    `evaluation.${goal ? "\nAn episode reaches the goal by coming to it from outside." : ""}`;
+}
+
+/** What the scores 0 and 100 are, and the paper's. */
+function scaleText({ references }: Results): string {
+  const { random_return, expert_return, paper_score, counts_success } = references;
+  const scale = random_return === null || expert_return === null
+    ? "The task has no D4RL score, since D4RL gives no returns to measure by."
+    : counts_success
+    ? "D4RL score: the episodes that succeed, in per cent."
+    : `D4RL score: 0 is the return of random actions (${
+      random_return.toFixed(1)
+    }), 100 that of an ` +
+      `expert (${expert_return.toFixed(1)}).`;
+  return paper_score === null
+    ? scale
+    : `${scale}\nThe paper's SRPO: ${paper_score.mean} ± ${paper_score.std} over its seeds.`;
+}
+
+function latencyLine({ action_latency_ms }: Results): string {
+  const times = Object.entries(action_latency_ms).map(([way, ms]) =>
+    `${way} ${ms.toPrecision(3)} ms`
+  );
+  return `one action, on the processor: ${times.join(", ")}`;
+}
+
+function named(actors: Results["actors"], stage: string, variant: string | null): string {
+  const { title } = actors.find((actor) => actor.stage === stage)!;
+  return variant === null ? title : `${title} ${variant}`;
+}

@@ -1,0 +1,54 @@
+/**
+ * `train.log`: what a run said, each line with its time, in its folder. A resumed run goes on writing
+ * to the same file.
+ *
+ * @module
+ */
+import type { ProgressOutput } from "./progress.ts";
+import { UserError } from "../errors.ts";
+
+/** Shortest time between two progress lines in the log, in milliseconds. */
+const progressMilliseconds = 60_000;
+
+/** The log of a run. */
+export class RunLog {
+  readonly #path: string;
+
+  /** A log at `path`, which need not exist yet. */
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /**
+   * Appends text, a time before each of its lines.
+   *
+   * @throws {UserError} The file cannot be written.
+   */
+  write(text: string): void {
+    const time = new Date().toISOString();
+    const lines = text.split("\n").filter((line) => line.trim() !== "")
+      .map((line) => `${time}  ${line}\n`);
+    try {
+      Deno.writeTextFileSync(this.#path, lines.join(""), { append: true });
+    } catch (error) {
+      throw new UserError(`cannot write ${this.#path}: ${(error as Error).message}`);
+    }
+  }
+
+  /** An output for progress that also goes to the log, once a minute. */
+  progress(output: ProgressOutput): ProgressOutput {
+    let last = -Infinity;
+    return {
+      terminal: output.terminal,
+      columns: () => output.columns(),
+      now: () => output.now(),
+      write: (text) => {
+        output.write(text);
+        const now = output.now();
+        if (now - last < progressMilliseconds || text.trim() === "") return;
+        last = now;
+        this.write(text.replaceAll("\r\x1b[K", ""));
+      },
+    };
+  }
+}

@@ -117,7 +117,7 @@ async function trainOne(run: TrainingRun, definition: StageDefinition): Promise<
   const { name } = definition;
   const total = stepsOf(run, definition);
   const replicas = replicasOf(run, definition);
-  for (const { directory } of replicas) {
+  for (const { directory } of [run, ...replicas]) {
     Deno.mkdirSync(dirname(directory.checkpoint(name)), { recursive: true });
   }
   await shareEarlier(run, definition, replicas);

@@ -3,7 +3,21 @@ import { assert, assertEquals } from "@std/assert";
 import { Engine } from "../../lib/autodiff/engine.ts";
 import { linear } from "../../lib/autodiff/ops/linear.ts";
 import { advantageWeightedLoss, expectileLoss } from "../../lib/autodiff/ops/losses.ts";
-import { entrywise } from "../../lib/autodiff/ops/entrywise.ts";
+import { argmax } from "../../lib/autodiff/ops/argmax.ts";
+import { sumColumns } from "../../lib/autodiff/ops/broadcast.ts";
+import {
+  divide,
+  entrywise,
+  entrywiseFunctions,
+  type EntrywiseName,
+  log,
+  multiply,
+  scale,
+  subtract,
+} from "../../lib/autodiff/ops/entrywise.ts";
+import { logSumExp } from "../../lib/autodiff/ops/log_sum_exp.ts";
+import { minimumOverHeads } from "../../lib/autodiff/ops/minimum_over_heads.ts";
+import { softmax } from "../../lib/autodiff/ops/softmax.ts";
 import { Session } from "../../lib/checks/session.ts";
 import { matmulVariants, targetOf } from "../../lib/gpu/target.ts";
 
@@ -76,20 +90,83 @@ Deno.test("linear()'s gradient leaves alone what lies behind the weight", async 
   });
 });
 
-Deno.test("entrywise() of a NaN is NaN for every activation", async () => {
+Deno.test("entrywise() of a NaN is NaN, whichever operand it is, for every function", async () => {
   using engine = await Engine.open();
   const session = new Session(engine);
-  for (const activation of ["relu", "tanh", "mish", "softplus"] as const) {
+  const constants: Record<string, number[]> = { scale: [2], shift: [2], clip: [-1, 1] };
+  for (const name of Object.keys(entrywiseFunctions) as EntrywiseName[]) {
     const { results } = await session.compute({
       seeds: [0],
-      inputs: { x: { rows: 1, columns: 3 } },
-      values: { x: Float32Array.of(NaN, 1, -1) },
+      inputs: { a: { rows: 1, columns: 3 }, b: { rows: 1, columns: 3 } },
+      values: { a: Float32Array.of(NaN, 1, 1), b: Float32Array.of(2, NaN, 2) },
       wanted: [],
       upstream,
-      record: (graph, { x }) => ({ results: { y: entrywise(graph, activation, [x]) } }),
+      record: (graph, { a, b }) => ({
+        results: entrywiseFunctions[name].gradients.length > 1
+          ? { y: entrywise(graph, name, [a, b]) }
+          : {
+            a: entrywise(graph, name, [a], constants[name]),
+            b: entrywise(graph, name, [b], constants[name]),
+          },
+      }),
     });
-    const found = [...results.get("y")!].map(Number.isNaN);
-    assertEquals(found, [true, false, false], activation);
+    const found = Object.fromEntries(
+      [...results].map(([key, values]) => [key, [...values].map(Number.isNaN)]),
+    );
+    assertEquals(
+      found,
+      results.has("y")
+        ? { y: [true, true, false] }
+        : { a: [true, false, false], b: [false, true, false] },
+      name,
+    );
+  }
+});
+
+Deno.test("chains are zero in the padding where what they consist of is infinite or NaN there", async () => {
+  using engine = await Engine.open();
+  // log 0 − 1 / 0, times 0: the padding of the result must not spoil the sum over the columns.
+  const { results, spilled } = await new Session(engine).compute({
+    seeds: [0],
+    inputs: { x: { rows: 2, columns: 5 } },
+    values: { x: new Float32Array(10).fill(1) },
+    wanted: [],
+    upstream,
+    record: (graph, { x }) => {
+      const infinite = subtract(graph, log(graph, x), divide(graph, x, x));
+      const y = multiply(graph, infinite, x);
+      return { results: { y, sum: sumColumns(graph, scale(graph, y, 2)) } };
+    },
+  });
+  assertEquals(spilled, []);
+  assertEquals([...results.get("sum")!], [-10, -10]);
+});
+
+Deno.test("minimumOverHeads(), softmax(), logSumExp() and argmax() find a NaN", async () => {
+  using engine = await Engine.open();
+  for (const place of [0, 5, 8]) {
+    const x = Float32Array.from({ length: 18 }, (_, i) => i % 4);
+    x[place] = NaN;
+    const { results } = await new Session(engine).compute({
+      seeds: [0],
+      inputs: { x: { rows: 1, columns: 9, heads: 2 } },
+      values: { x },
+      wanted: [],
+      upstream,
+      record: (graph, { x }) => ({
+        results: {
+          minimum: minimumOverHeads(graph, x, 2),
+          softmax: softmax(graph, x),
+          logSumExp: logSumExp(graph, x),
+          argmax: argmax(graph, x),
+        },
+      }),
+    });
+    const nans = (name: string) => [...results.get(name)!].map(Number.isNaN);
+    assertEquals(nans("minimum"), Array.from({ length: 9 }, (_, i) => i === place));
+    assertEquals(nans("softmax"), Array.from({ length: 18 }, (_, i) => i < 9));
+    assertEquals(nans("logSumExp"), [true, false]);
+    assertEquals(results.get("argmax")![0], place);
   }
 });
 

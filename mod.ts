@@ -26,6 +26,7 @@ export * from "./lib/autodiff/tensor.ts";
 export { type StepMetrics, TrainingStep } from "./lib/autodiff/training_step.ts";
 
 // Operations.
+export { argmax } from "./lib/autodiff/ops/argmax.ts";
 export {
   broadcast,
   type BroadcastShape,
@@ -38,7 +39,7 @@ export {
   sumRows,
 } from "./lib/autodiff/ops/broadcast.ts";
 export { concatenate } from "./lib/autodiff/ops/concatenate.ts";
-export * from "./lib/autodiff/ops/diffusion.ts";
+export { type Draw, drawNormal, drawUniform } from "./lib/autodiff/ops/draw.ts";
 export { type Dropout, dropout, type Keep } from "./lib/autodiff/ops/dropout.ts";
 export {
   abs,
@@ -46,8 +47,6 @@ export {
   add,
   clip,
   divide,
-  entrywise,
-  type EntrywiseName,
   exp,
   gelu,
   log,
@@ -65,10 +64,42 @@ export {
   subtract,
   tanh,
 } from "./lib/autodiff/ops/entrywise.ts";
-export * from "./lib/autodiff/ops/layer_norm.ts";
-export * from "./lib/autodiff/ops/linear.ts";
-export * from "./lib/autodiff/ops/losses.ts";
-export * from "./lib/autodiff/ops/minibatch.ts";
+export { fourierFeatures, type Times } from "./lib/autodiff/ops/fourier_features.ts";
+export { gatherRows } from "./lib/autodiff/ops/gather_rows.ts";
+export { layerNorm, type LayerNormParameters } from "./lib/autodiff/ops/layer_norm.ts";
+export { linear, type LinearParameters } from "./lib/autodiff/ops/linear.ts";
+export { logSumExp } from "./lib/autodiff/ops/log_sum_exp.ts";
+export {
+  type BatchOrder,
+  minibatch,
+  type RecordField,
+  type Records,
+} from "./lib/autodiff/ops/minibatch.ts";
+export { minimumOverHeads } from "./lib/autodiff/ops/minimum_over_heads.ts";
+export { type Noise, noising } from "./lib/autodiff/ops/noising.ts";
+export { globalNorm } from "./lib/autodiff/ops/norm.ts";
+export { lossOf, report } from "./lib/autodiff/ops/report.ts";
+export { reshape } from "./lib/autodiff/ops/reshape.ts";
+export { slice } from "./lib/autodiff/ops/slice.ts";
+export { softmax } from "./lib/autodiff/ops/softmax.ts";
+export { diffusionLoss, meanSquaredError } from "./lib/autodiff/ops/squared_error.ts";
+
+// Losses.
+export {
+  advantageWeightedLoss,
+  type AdvantageWeights,
+} from "./lib/algorithms/losses/advantage_weighted.ts";
+export { expectileLoss } from "./lib/algorithms/losses/expectile.ts";
+export {
+  temporalDifferenceLoss,
+  type Transition,
+} from "./lib/algorithms/losses/temporal_difference.ts";
+export {
+  type ScoreRegularization,
+  scoreRegularizedLoss,
+  type ScoreTerms,
+  type Weighting,
+} from "./lib/algorithms/srpo/score_regularized_loss.ts";
 
 // Networks and optimizers.
 export * from "./lib/nn/initialisation.ts";

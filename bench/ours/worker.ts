@@ -11,7 +11,7 @@ import { gradients } from "../../lib/autodiff/gradients.ts";
 import { Graph } from "../../lib/autodiff/graph.ts";
 import { writeInput } from "../../lib/autodiff/compile.ts";
 import { linear } from "../../lib/autodiff/ops/linear.ts";
-import { meanSquaredError } from "../../lib/autodiff/ops/losses.ts";
+import { meanSquaredError } from "../../lib/autodiff/ops/squared_error.ts";
 import { ParameterSet, type ParameterValues } from "../../lib/autodiff/parameters.ts";
 import type { Tensor } from "../../lib/autodiff/tensor.ts";
 import { maxChunk, type Program } from "../../lib/gpu/program.ts";

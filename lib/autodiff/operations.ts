@@ -6,10 +6,8 @@
  * @module
  */
 
-declare const registered: unique symbol;
-
-/** Name of a registered operation. */
-export type OperationName = string & { readonly [registered]: true };
+/** Name of a registered operation; the mark exists for the compiler alone. */
+export type OperationName = string & { readonly registered: true };
 
 const names = new Set<OperationName>();
 

@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { fourierFeatures, noising } from "../autodiff/ops/diffusion.ts";
+import { fourierFeatures } from "../autodiff/ops/fourier_features.ts";
+import { noising } from "../autodiff/ops/noising.ts";
 import {
   type Draw,
   drawNormal,
@@ -13,7 +14,7 @@ import {
   uniformReference,
 } from "../autodiff/ops/draw.ts";
 import { dropout } from "../autodiff/ops/dropout.ts";
-import { minibatch, type RecordField } from "../autodiff/ops/minibatch.ts";
+import { minibatch, minibatchReference, type RecordField } from "../autodiff/ops/minibatch.ts";
 import { ParameterSet } from "../autodiff/parameters.ts";
 import { normal, randomWords, uniform } from "../autodiff/random.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -160,34 +161,6 @@ const droppedEntries: Check = {
   ),
 };
 
-/** Entry `index` of the keyed permutation of `count` numbers that the minibatch kernel walks. */
-export function permuted(
-  seed: number,
-  stream: number,
-  epoch: number,
-  count: number,
-  index: number,
-): number {
-  const key = randomWords(seed, stream, epoch, 0);
-  const bits = Math.max(1, Math.ceil(Math.log2(count) / 2));
-  const mask = 2 ** bits - 1;
-  const scramble = (word: number) => {
-    let x = word;
-    x = Math.imul(x ^ (x >>> 16), 0x7feb352d);
-    x = Math.imul(x ^ (x >>> 15), 0x846ca68b);
-    return (x ^ (x >>> 16)) >>> 0;
-  };
-  let x = index;
-  do {
-    let [left, right] = [x >>> bits, x & mask];
-    for (const word of key) {
-      [left, right] = [right, left ^ (scramble((right ^ word) >>> 0) & mask)];
-    }
-    x = ((left << bits) | right) >>> 0;
-  } while (x >= count);
-  return x;
-}
-
 /** Records [row, row + 0.25, row + 0.5] and [−row], in as many pages as asked. */
 function recordsOf(gpu: Gpu, rows: number, pageCount: number) {
   const pageRows = Math.ceil(rows / pageCount);
@@ -253,7 +226,7 @@ async function measureMinibatch(
     replicas * rows,
     1,
     seedsOf(replicas).flatMap((seed) =>
-      Array.from({ length: rows }, (_, i) => permuted(seed, stream, 0, 256, i))
+      Array.from({ length: rows }, (_, i) => minibatchReference(seed, stream, 0, 256, i))
     ),
   );
   const state = (shift: number) =>

@@ -3,34 +3,12 @@
  *
  * @module
  */
-import { fourierFeatures, noising } from "../autodiff/ops/diffusion.ts";
+import { fourierFeatures, fourierFeaturesReference } from "../autodiff/ops/fourier_features.ts";
+import { noising, noisingReference, scheduleReference } from "../autodiff/ops/noising.ts";
 import { type Check, compared } from "./check.ts";
-import { beside, map, mapRows, type Matrix } from "../autodiff/matrix.ts";
+import { map } from "../autodiff/matrix.ts";
 
 const sizes = [[1, 1], [7, 13], [33, 257]] as const;
-
-/** α_t and σ_t of the variance-preserving schedule, β from 0.1 to 20. */
-export function scheduleAt(t: number): { alpha: number; sigma: number } {
-  const logAlpha = (-t * t * (20 - 0.1)) / 4 - (t * 0.1) / 2;
-  return { alpha: Math.exp(logAlpha), sigma: Math.sqrt(-Math.expm1(2 * logAlpha)) };
-}
-
-/** α_t x + σ_t z with a time for each row. */
-export function noised(x: Matrix, t: Matrix, z: Matrix): Matrix {
-  return mapRows(x, (row, r) => {
-    const { alpha, sigma } = scheduleAt(t.values[r]!);
-    return Array.from(row, (value, i) => alpha * value + sigma * z.values[r * x.columns + i]!);
-  });
-}
-
-/** Sines, then cosines, of 2π t W. */
-export function fourier(t: Matrix, frequencies: Matrix): Matrix {
-  const phases = mapRows(
-    t,
-    ([time]) => Array.from(frequencies.values, (w) => 2 * Math.PI * time! * w),
-  );
-  return beside(map(phases, Math.sin), map(phases, Math.cos));
-}
 
 /** A normal number to a diffusion time between 0.001 and 0.999, most often near the ends. */
 export function timeFrom(z: number): number {
@@ -54,7 +32,7 @@ const noise: Check = {
           results: { xt: noising(graph, x, t, { given: z }).xt },
           objective: "xt",
         }),
-        reference: ({ x, t, z }) => ({ xt: [noised(x[0], t[0], z[0])] }),
+        reference: ({ x, t, z }) => ({ xt: [noisingReference(x[0], t[0], z[0])] }),
       })
     )
   ),
@@ -80,8 +58,8 @@ const schedule: Check = {
         },
       }),
       reference: ({ t }) => ({
-        alpha: [map(t[0], (time) => scheduleAt(time).alpha)],
-        sigma: [map(t[0], (time) => scheduleAt(time).sigma)],
+        alpha: [map(t[0], (time) => scheduleReference(time).alpha)],
+        sigma: [map(t[0], (time) => scheduleReference(time).sigma)],
       }),
     })
   ),
@@ -103,7 +81,9 @@ const features: Check = {
         record: (graph, { t, frequencies }) => ({
           results: { y: fourierFeatures(graph, { given: t }, frequencies).features },
         }),
-        reference: ({ t, frequencies }) => ({ y: [fourier(t[0], frequencies[0])] }),
+        reference: ({ t, frequencies }) => ({
+          y: [fourierFeaturesReference(t[0], frequencies[0])],
+        }),
       })
     )
   ),

@@ -5,29 +5,16 @@
  * @module
  */
 import { dropout } from "../autodiff/ops/dropout.ts";
-import { layerNorm } from "../autodiff/ops/layer_norm.ts";
+import { layerNorm, layerNormReference } from "../autodiff/ops/layer_norm.ts";
 import { linear } from "../autodiff/ops/linear.ts";
 import { type Case, type Check, compared, drawn, relativeError, seedsOf } from "./check.ts";
 import { keepMask } from "./elementwise.ts";
-import { affine, mapRows, type Matrix, zip } from "../autodiff/matrix.ts";
+import { affine, zip } from "../autodiff/matrix.ts";
 
 const limit = 1e-5;
 const sizes = [[1, 1], [7, 13], [33, 257]] as const;
 const each = (make: (rows: number, columns: number, replicas: number) => Case): Case[] =>
   sizes.flatMap(([rows, columns]) => [1, 3].map((replicas) => make(rows, columns, replicas)));
-
-/** Rows of mean 0 and variance 1, times the gain, plus the shift. */
-export function normalised(x: Matrix, gain: Matrix, shift: Matrix): Matrix {
-  return mapRows(x, (row) => {
-    const mean = row.reduce((a, b) => a + b, 0) / row.length;
-    const variance = row.reduce((total, value) => total + (value - mean) ** 2, 0) / row.length;
-    return Array.from(
-      row,
-      (value, i) =>
-        ((value - mean) / Math.sqrt(variance + 1e-5)) * gain.values[i]! + shift.values[i]!,
-    );
-  });
-}
 
 const vector = (columns: number, heads = 1) => ({
   rows: 1,
@@ -54,7 +41,7 @@ const plain: Check = {
         objective: "y",
       }),
       reference: ({ x, gain, shift }) => ({
-        y: x.map((member, head) => normalised(member, gain[head]!, shift[head]!)),
+        y: x.map((member, head) => layerNormReference(member, gain[head]!, shift[head]!)),
       }),
     })
   ),
@@ -78,7 +65,9 @@ const afterDropout: Check = {
         objective: "y",
       }),
       reference: ({ x, mask, gain, shift }) => ({
-        y: [normalised(zip(x[0], mask[0], (a, keep) => (a * keep) / 0.9), gain[0], shift[0])],
+        y: [
+          layerNormReference(zip(x[0], mask[0], (a, keep) => (a * keep) / 0.9), gain[0], shift[0]),
+        ],
       }),
     })
   ),
@@ -115,7 +104,7 @@ const block: Check = {
         reference: ({ x, gain, shift, weight, bias }) => ({
           y: [
             zip(
-              affine(normalised(x[0], gain[0], shift[0]), weight[0], bias[0]),
+              affine(layerNormReference(x[0], gain[0], shift[0]), weight[0], bias[0]),
               x[0],
               (a, b) => a + b,
             ),

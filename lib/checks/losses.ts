@@ -5,32 +5,32 @@
  */
 import {
   advantageWeightedLoss,
-  diffusionLoss,
-  expectileLoss,
-  meanSquaredError,
+  advantageWeightedLossReference,
+} from "../algorithms/losses/advantage_weighted.ts";
+import { expectileLoss, expectileLossReference } from "../algorithms/losses/expectile.ts";
+import {
+  temporalDifferenceLoss,
+  temporalDifferenceLossReference,
+} from "../algorithms/losses/temporal_difference.ts";
+import {
+  scoreDirectionReference,
   type ScoreRegularization,
   scoreRegularizedLoss,
-  temporalDifferenceLoss,
-} from "../autodiff/ops/losses.ts";
+} from "../algorithms/srpo/score_regularized_loss.ts";
+import {
+  diffusionLoss,
+  diffusionLossReference,
+  meanSquaredError,
+} from "../autodiff/ops/squared_error.ts";
 import { type Case, type Check, compared } from "./check.ts";
-import { scheduleAt, timeFrom } from "./diffusion.ts";
-import { map, mapRows, type Matrix, mean, scalar, smallest, sum, zip } from "../autodiff/matrix.ts";
+import { timeFrom } from "./diffusion.ts";
+import { type Matrix, mean, scalar, smallest, sum, zip } from "../autodiff/matrix.ts";
 
 const limit = 5e-6;
 const rowCounts = [1, 13, 257] as const;
 const sizes = [[1, 1], [7, 13], [33, 257]] as const;
 const each = (make: (rows: number, columns: number, replicas: number) => Case): Case[] =>
   sizes.flatMap(([rows, columns]) => [1, 3].map((replicas) => make(rows, columns, replicas)));
-
-/** Mean of |τ − 1(u < 0)| u². */
-export function expectile(u: Matrix, tau: number): number {
-  return mean(map(u, (value) => (value < 0 ? 1 - tau : tau) * value * value));
-}
-
-/** Mean over rows of the sum over columns of (x − y)². */
-export function squaredDistance(x: Matrix, y: Matrix): number {
-  return sum(zip(x, y, (a, b) => (a - b) ** 2)) / x.rows;
-}
 
 const difference = (a: Matrix, b: Matrix) => zip(a, b, (x, y) => x - y);
 
@@ -46,7 +46,7 @@ const meanSquared: Check = {
         results: {},
         objective: meanSquaredError(graph, "loss", x, y),
       }),
-      reference: ({ x, y }) => ({ loss: [scalar(squaredDistance(x[0], y[0]) / columns)] }),
+      reference: ({ x, y }) => ({ loss: [scalar(diffusionLossReference(x[0], y[0]) / columns)] }),
     })
   ),
 };
@@ -60,7 +60,7 @@ const diffusion: Check = {
       replicas,
       inputs: { x: { rows, columns, wanted: true }, z: { rows, columns } },
       record: (graph, { x, z }) => ({ results: {}, objective: diffusionLoss(graph, "loss", x, z) }),
-      reference: ({ x, z }) => ({ loss: [scalar(squaredDistance(x[0], z[0]))] }),
+      reference: ({ x, z }) => ({ loss: [scalar(diffusionLossReference(x[0], z[0]))] }),
     })
   ),
 };
@@ -82,7 +82,7 @@ const valueLoss: Check = {
             objective: expectileLoss(graph, "loss", q, v, 0.7),
           }),
           reference: ({ q, v }) => ({
-            loss: [scalar(expectile(difference(smallest(q), v[0]), 0.7))],
+            loss: [scalar(expectileLossReference(difference(smallest(q), v[0]), 0.7))],
             q_mean: [scalar(mean(smallest(q)))],
           }),
         })
@@ -116,15 +116,11 @@ const temporalDifference: Check = {
               0.99,
             ),
           }),
-          reference: ({ q, reward, terminal, nextValue }) => {
-            const target = map(
-              reward[0],
-              (r, i) => r + 0.99 * (1 - terminal[0].values[i]!) * nextValue[0].values[i]!,
-            );
-            const losses = q.map((head) => squaredDistance(head, target));
+          reference: ({ q, reward: [reward], terminal: [terminal], nextValue: [nextValue] }) => {
+            const transition = { reward, terminal, nextValue };
             return {
-              loss: [scalar(losses.reduce((a, b) => a + b, 0) / q.length)],
-              v_mean: [scalar(mean(nextValue[0]))],
+              loss: [scalar(temporalDifferenceLossReference(q, transition, 0.99))],
+              v_mean: [scalar(mean(nextValue))],
             };
           },
         })
@@ -158,7 +154,9 @@ const advantageWeighted: Check = {
           }),
           reference: ({ policy, action, q, v }) => ({
             loss: [
-              scalar(advantageWeightedDistance(policy[0], action[0], smallest(q), v[0], 3, 100)),
+              scalar(
+                advantageWeightedLossReference(policy[0], action[0], smallest(q), v[0], 3, 100),
+              ),
             ],
           }),
         })
@@ -166,52 +164,6 @@ const advantageWeighted: Check = {
     )
   ),
 };
-
-/** Mean over rows of min(exp(temperature (Q − V)), limit) |π − a|². */
-export function advantageWeightedDistance(
-  policy: Matrix,
-  action: Matrix,
-  q: Matrix,
-  v: Matrix,
-  temperature: number,
-  limit: number,
-): number {
-  const squares = mapRows(
-    difference(policy, action),
-    (row) => [row.reduce((total, d) => total + d * d, 0)],
-  );
-  return mean(
-    map(
-      squares,
-      (square, r) =>
-        Math.min(Math.exp(temperature * (q.values[r]! - v.values[r]!)), limit) * square,
-    ),
-  );
-}
-
-/** ω(t) (ε̂ − ε) − β ∇Q, row by row: the direction the action is moved against. */
-export function scoreDirection(
-  { noiseHat, z, t, qGradient }: Record<"noiseHat" | "z" | "t" | "qGradient", Matrix>,
-  { beta, weighting, subtractBaseline, normalizeQ }: ScoreRegularization,
-): Matrix {
-  return mapRows(noiseHat, (row, r) => {
-    const { alpha, sigma } = scheduleAt(t.values[r]!);
-    const omega = { sigma2: sigma * sigma, constant: 1, alpha_over_sigma: alpha / sigma }[
-      weighting
-    ];
-    const start = r * noiseHat.columns;
-    const gradient = qGradient.values.subarray(start, start + row.length);
-    const rootMeanSquare = Math.sqrt(
-      gradient.reduce((total, g) => total + g * g, 0) / gradient.length,
-    );
-    return Array.from(
-      row,
-      (noise, i) =>
-        omega * (noise - (subtractBaseline ? z.values[start + i]! : 0)) -
-        (beta * gradient[i]!) / (normalizeQ ? rootMeanSquare : 1),
-    );
-  });
-}
 
 const regularizations: readonly ScoreRegularization[] =
   (["sigma2", "constant", "alpha_over_sigma"] as const)
@@ -246,7 +198,7 @@ const scoreRegularized: Check = {
           objective: scoreRegularizedLoss(graph, "loss", action, terms, () => regularization),
         }),
         reference: ({ action, noiseHat, z, t, qGradient, q }) => {
-          const direction = scoreDirection(
+          const direction = scoreDirectionReference(
             { noiseHat: noiseHat[0], z: z[0], t: t[0], qGradient: qGradient[0] },
             regularization,
           );

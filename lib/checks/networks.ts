@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { fourier } from "./diffusion.ts";
-import { normalised } from "./layer_norm.ts";
+import { fourierFeaturesReference } from "../autodiff/ops/fourier_features.ts";
+import { layerNormReference } from "../autodiff/ops/layer_norm.ts";
 import { affine, beside, map, type Matrix, mish, relu, zip } from "../autodiff/matrix.ts";
 
 /** Parameters of one network by name, vectors as one row. */
@@ -37,7 +37,7 @@ export function noiseModel(
   { action, state, t }: Record<"action" | "state" | "t", Matrix>,
   keep?: (block: number) => Matrix,
 ): Matrix {
-  const features = fourier(t, frequencies);
+  const features = fourierFeaturesReference(t, frequencies);
   const embedding = layer(
     network,
     "cond_model.2",
@@ -47,7 +47,7 @@ export function noiseModel(
   for (let block = 0; network.has(`main.blocks.${block}.fc1.weight`); block++) {
     const name = `main.blocks.${block}`;
     const dropped = keep ? zip(h, keep(block), (value, factor) => value * factor) : h;
-    const normal = normalised(
+    const normal = layerNormReference(
       dropped,
       network.get(`${name}.layer_norm.weight`)!,
       network.get(`${name}.layer_norm.bias`)!,

@@ -3,10 +3,9 @@
  *
  * @module
  */
-import { matrix } from "../autodiff/matrix.ts";
 import { argmax, argmaxReference } from "../autodiff/ops/argmax.ts";
 import { gatherRows, gatherRowsReference } from "../autodiff/ops/gather_rows.ts";
-import { reshape } from "../autodiff/ops/reshape.ts";
+import { reshape, reshapeReference } from "../autodiff/ops/reshape.ts";
 import { slice, sliceReference } from "../autodiff/ops/slice.ts";
 import { type Check, compared } from "./check.ts";
 
@@ -43,7 +42,7 @@ const reshaped: Check = {
         replicas,
         inputs: { x: { rows: rows!, columns: columns!, wanted: true } },
         record: (graph, { x }) => ({ results: { y: reshape(graph, x, to!) }, objective: "y" }),
-        reference: ({ x: [x] }) => ({ y: [matrix((rows! * columns!) / to!, to!, x.values)] }),
+        reference: ({ x: [x] }) => ({ y: [reshapeReference(x, to!)] }),
       })
     )
   ),
@@ -92,7 +91,7 @@ const best: Check = {
           };
         },
         reference: ({ candidates: [candidates], score: [score] }) => {
-          const index = argmaxReference(matrix(states!, k!, score.values));
+          const index = argmaxReference(reshapeReference(score, k!));
           return { index: [index], y: [gatherRowsReference(candidates, index, k!)] };
         },
       })

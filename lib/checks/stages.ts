@@ -9,9 +9,13 @@ import { critic } from "../algorithms/srpo/critic.ts";
 import { type Hyperparameters, hyperparametersFor } from "../algorithms/srpo/hyperparameters.ts";
 import { policy, regularizationOf } from "../algorithms/srpo/policy.ts";
 import type { Case, Check } from "./check.ts";
-import { noised, timeFrom } from "./diffusion.ts";
+import { timeFrom } from "./diffusion.ts";
 import { keepMask } from "./elementwise.ts";
-import { advantageWeightedDistance, expectile, scoreDirection, squaredDistance } from "./losses.ts";
+import { advantageWeightedLossReference } from "../algorithms/losses/advantage_weighted.ts";
+import { expectileLossReference } from "../algorithms/losses/expectile.ts";
+import { scoreDirectionReference } from "../algorithms/srpo/score_regularized_loss.ts";
+import { noisingReference } from "../autodiff/ops/noising.ts";
+import { diffusionLossReference } from "../autodiff/ops/squared_error.ts";
 import {
   beside,
   map,
@@ -92,7 +96,7 @@ const valueLoss = criticCheck("critic: V", V, "loss_v", ({ before }, { s, a }) =
   const q = smallest(heads(before, TARGET, beside(a, s)));
   return (moved) => {
     const v = perceptron(one(moved, V), s);
-    return expectile(zip(q, v, (x, y) => x - y), h.expectile);
+    return expectileLossReference(zip(q, v, (x, y) => x - y), h.expectile);
   };
 });
 
@@ -101,7 +105,7 @@ const qLoss = criticCheck("critic: Q", Q, "loss_q", ({ before }, { s, a, r, d, n
   const target = map(r, (reward, i) => reward + h.discount * (1 - d.values[i]!) * v.values[i]!);
   return (moved) => {
     const [q1, q2] = heads(moved, Q, beside(a, s));
-    return (squaredDistance(q1!, target) + squaredDistance(q2!, target)) / 2;
+    return (diffusionLossReference(q1!, target) + diffusionLossReference(q2!, target)) / 2;
   };
 });
 
@@ -115,7 +119,7 @@ const policyRegression = criticCheck(
     const v = perceptron(one(after, V), s);
     return (moved) => {
       const pi = tanhPolicy(one(moved, PI), s);
-      return advantageWeightedDistance(pi, a, q, v, h.awrTemperature, h.awrClip);
+      return advantageWeightedLossReference(pi, a, q, v, h.awrTemperature, h.awrClip);
     };
   },
 );
@@ -149,10 +153,10 @@ function behaviorCase(replicas: number, rate: number): Case {
       const found = noiseModel(
         one(moved, 0),
         one(moved, 1).get("embed.0.W")!,
-        { action: noised(a, t, z), state: s, t },
+        { action: noisingReference(a, t, z), state: s, t },
         (block) => map([mask0, mask1][block]!, (keep) => rate > 0 ? keep / (1 - rate) : 1),
       );
-      return squaredDistance(found, z);
+      return diffusionLossReference(found, z);
     },
   });
 }
@@ -201,11 +205,11 @@ function policyCase(replicas: number, overrides: Partial<Hyperparameters>): Case
     loss: ({ before }, { s, t, z }) => {
       // Eq. 15 multiplies the action's gradient by ∂π/∂θ and holds all else fixed.
       const fixed = tanhPolicy(one(before, 0), s);
-      const direction = scoreDirection({
+      const direction = scoreDirectionReference({
         noiseHat: noiseModel(
           one(before, 2),
           one(before, 3).get("embed.0.W")!,
-          { action: noised(fixed, t, z), state: s, t },
+          { action: noisingReference(fixed, t, z), state: s, t },
         ),
         z,
         t,

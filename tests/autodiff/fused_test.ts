@@ -10,7 +10,8 @@ import {
   meanRows,
   sumColumns,
 } from "../../lib/autodiff/ops/broadcast.ts";
-import { fourierFeatures, noising } from "../../lib/autodiff/ops/diffusion.ts";
+import { fourierFeatures } from "../../lib/autodiff/ops/fourier_features.ts";
+import { noising } from "../../lib/autodiff/ops/noising.ts";
 import { drawNormal, drawUniform } from "../../lib/autodiff/ops/draw.ts";
 import { dropout } from "../../lib/autodiff/ops/dropout.ts";
 import {
@@ -30,14 +31,11 @@ import {
 } from "../../lib/autodiff/ops/entrywise.ts";
 import { layerNorm } from "../../lib/autodiff/ops/layer_norm.ts";
 import { linear } from "../../lib/autodiff/ops/linear.ts";
-import {
-  advantageWeightedLoss,
-  diffusionLoss,
-  expectileLoss,
-  meanSquaredError,
-  scoreRegularizedLoss,
-  temporalDifferenceLoss,
-} from "../../lib/autodiff/ops/losses.ts";
+import { advantageWeightedLoss } from "../../lib/algorithms/losses/advantage_weighted.ts";
+import { expectileLoss } from "../../lib/algorithms/losses/expectile.ts";
+import { temporalDifferenceLoss } from "../../lib/algorithms/losses/temporal_difference.ts";
+import { scoreRegularizedLoss } from "../../lib/algorithms/srpo/score_regularized_loss.ts";
+import { diffusionLoss, meanSquaredError } from "../../lib/autodiff/ops/squared_error.ts";
 import { minimumOverHeads } from "../../lib/autodiff/ops/minimum_over_heads.ts";
 import { globalNorm } from "../../lib/autodiff/ops/norm.ts";
 import { lossOf, report } from "../../lib/autodiff/ops/report.ts";

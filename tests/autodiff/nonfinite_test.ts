@@ -2,7 +2,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { Engine } from "../../lib/autodiff/engine.ts";
 import { linear } from "../../lib/autodiff/ops/linear.ts";
-import { advantageWeightedLoss, expectileLoss } from "../../lib/autodiff/ops/losses.ts";
+import { advantageWeightedLoss } from "../../lib/algorithms/losses/advantage_weighted.ts";
+import { expectileLoss } from "../../lib/algorithms/losses/expectile.ts";
 import { argmax } from "../../lib/autodiff/ops/argmax.ts";
 import { sumColumns } from "../../lib/autodiff/ops/broadcast.ts";
 import {

@@ -7,17 +7,15 @@ import bytes from "../fixtures/pytorch/ops.safetensors" with { type: "bytes" };
 import { Engine } from "../../lib/autodiff/engine.ts";
 import { Graph } from "../../lib/autodiff/graph.ts";
 import { concatenate } from "../../lib/autodiff/ops/concatenate.ts";
-import { fourierFeatures, noising } from "../../lib/autodiff/ops/diffusion.ts";
+import { fourierFeatures } from "../../lib/autodiff/ops/fourier_features.ts";
+import { noising } from "../../lib/autodiff/ops/noising.ts";
 import { dropout } from "../../lib/autodiff/ops/dropout.ts";
 import { layerNorm } from "../../lib/autodiff/ops/layer_norm.ts";
 import { linear } from "../../lib/autodiff/ops/linear.ts";
-import {
-  advantageWeightedLoss,
-  diffusionLoss,
-  expectileLoss,
-  meanSquaredError,
-  scoreRegularizedLoss,
-} from "../../lib/autodiff/ops/losses.ts";
+import { advantageWeightedLoss } from "../../lib/algorithms/losses/advantage_weighted.ts";
+import { expectileLoss } from "../../lib/algorithms/losses/expectile.ts";
+import { scoreRegularizedLoss } from "../../lib/algorithms/srpo/score_regularized_loss.ts";
+import { diffusionLoss, meanSquaredError } from "../../lib/autodiff/ops/squared_error.ts";
 import { entrywise } from "../../lib/autodiff/ops/entrywise.ts";
 import { ParameterSet } from "../../lib/autodiff/parameters.ts";
 import { Tensor } from "../../lib/autodiff/tensor.ts";

@@ -3,7 +3,7 @@ import { writeInput } from "../../lib/autodiff/compile.ts";
 import { Engine } from "../../lib/autodiff/engine.ts";
 import { Graph } from "../../lib/autodiff/graph.ts";
 import { linear } from "../../lib/autodiff/ops/linear.ts";
-import { meanSquaredError } from "../../lib/autodiff/ops/losses.ts";
+import { meanSquaredError } from "../../lib/autodiff/ops/squared_error.ts";
 import { ParameterSet } from "../../lib/autodiff/parameters.ts";
 import { Gpu } from "../../lib/gpu/device.ts";
 import { maxChunk } from "../../lib/gpu/program.ts";

@@ -10,7 +10,7 @@ import { Engine } from "../../lib/autodiff/engine.ts";
 import { gradients } from "../../lib/autodiff/gradients.ts";
 import { Graph } from "../../lib/autodiff/graph.ts";
 import { add } from "../../lib/autodiff/ops/entrywise.ts";
-import { meanSquaredError } from "../../lib/autodiff/ops/losses.ts";
+import { meanSquaredError } from "../../lib/autodiff/ops/squared_error.ts";
 import { ParameterSet } from "../../lib/autodiff/parameters.ts";
 import { uniform } from "../../lib/autodiff/random.ts";
 import { writeInput } from "../../lib/autodiff/compile.ts";

@@ -4,7 +4,7 @@ import { Engine } from "../../lib/autodiff/engine.ts";
 import { writeInput } from "../../lib/autodiff/compile.ts";
 import { Graph } from "../../lib/autodiff/graph.ts";
 import { linear } from "../../lib/autodiff/ops/linear.ts";
-import { meanSquaredError } from "../../lib/autodiff/ops/losses.ts";
+import { meanSquaredError } from "../../lib/autodiff/ops/squared_error.ts";
 import { ParameterSet } from "../../lib/autodiff/parameters.ts";
 import { TrainingStep } from "../../lib/autodiff/training_step.ts";
 import { constant, minimize } from "../../lib/optim/adam.ts";

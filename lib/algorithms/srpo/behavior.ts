@@ -5,9 +5,10 @@
  * @module
  */
 import type { Graph } from "../../autodiff/graph.ts";
-import { fourierFeatures, type Noise, noising, type Times } from "../../autodiff/ops/diffusion.ts";
+import { fourierFeatures, type Times } from "../../autodiff/ops/fourier_features.ts";
+import { type Noise, noising } from "../../autodiff/ops/noising.ts";
 import type { Dropout } from "../../autodiff/ops/dropout.ts";
-import { diffusionLoss } from "../../autodiff/ops/losses.ts";
+import { diffusionLoss } from "../../autodiff/ops/squared_error.ts";
 import { ParameterSet } from "../../autodiff/parameters.ts";
 import type { Tensor } from "../../autodiff/tensor.ts";
 import {

@@ -6,11 +6,9 @@
  */
 import type { Graph } from "../../autodiff/graph.ts";
 import { concatenate } from "../../autodiff/ops/concatenate.ts";
-import {
-  advantageWeightedLoss,
-  expectileLoss,
-  temporalDifferenceLoss,
-} from "../../autodiff/ops/losses.ts";
+import { advantageWeightedLoss } from "../losses/advantage_weighted.ts";
+import { expectileLoss } from "../losses/expectile.ts";
+import { temporalDifferenceLoss } from "../losses/temporal_difference.ts";
 import { ParameterSet } from "../../autodiff/parameters.ts";
 import type { Tensor } from "../../autodiff/tensor.ts";
 import { numbered } from "../../nn/initialisation.ts";

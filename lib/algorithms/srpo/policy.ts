@@ -7,8 +7,9 @@
 import { gradients } from "../../autodiff/gradients.ts";
 import type { Graph } from "../../autodiff/graph.ts";
 import { concatenate } from "../../autodiff/ops/concatenate.ts";
-import { fourierFeatures, type Noise, noising, type Times } from "../../autodiff/ops/diffusion.ts";
-import { type ScoreRegularization, scoreRegularizedLoss } from "../../autodiff/ops/losses.ts";
+import { fourierFeatures, type Times } from "../../autodiff/ops/fourier_features.ts";
+import { type Noise, noising } from "../../autodiff/ops/noising.ts";
+import { type ScoreRegularization, scoreRegularizedLoss } from "./score_regularized_loss.ts";
 import { ParameterSet } from "../../autodiff/parameters.ts";
 import type { Tensor } from "../../autodiff/tensor.ts";
 import { behaviorModel, behaviorShapes, frequencyShapes } from "../../nn/behavior_model.ts";

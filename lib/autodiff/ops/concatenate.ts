@@ -8,6 +8,8 @@ import { registerOperation } from "../operations.ts";
 import { gapsIn, type Storage, Tensor } from "../tensor.ts";
 import { copy } from "./copy.ts";
 
+export { beside as concatenateReference } from "../matrix.ts";
+
 const concatenateName = registerOperation("concatenate");
 
 /**

@@ -7,6 +7,7 @@ import dropoutSource from "../../../shaders/dropout.wgsl" with { type: "text" };
 import randomSource from "../../../shaders/random.wgsl" with { type: "text" };
 import stepSource from "../../../shaders/step.wgsl" with { type: "text" };
 import type { Graph } from "../graph.ts";
+import { type Matrix, zip } from "../matrix.ts";
 import { registerOperation } from "../operations.ts";
 import { Tensor } from "../tensor.ts";
 import { elementwiseJobs, requireNoGaps, shapeOf } from "./elementwise.ts";
@@ -67,4 +68,9 @@ export function keepFields(
     seed: graph.seed(job, jobs),
     stream: keep.stream,
   };
+}
+
+/** x with the entries that a mask keeps scaled by 1 / (1 − rate), in double precision. */
+export function dropoutReference(x: Matrix, mask: Matrix, rate: number): Matrix {
+  return zip(x, mask, (value, keep) => (value * keep) / (1 - rate));
 }

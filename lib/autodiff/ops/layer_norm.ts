@@ -9,6 +9,7 @@ import randomSource from "../../../shaders/random.wgsl" with { type: "text" };
 import stepSource from "../../../shaders/step.wgsl" with { type: "text" };
 import type { Job, KernelSpec } from "../../gpu/kernel.ts";
 import type { Graph, Operation } from "../graph.ts";
+import { mapRows, type Matrix } from "../matrix.ts";
 import { registerOperation } from "../operations.ts";
 import { Tensor } from "../tensor.ts";
 import { type Dropout, keepFields } from "./dropout.ts";
@@ -78,6 +79,19 @@ export function layerNorm(
     },
   });
   return y;
+}
+
+/** Rows of mean 0 and variance 1, times the gain, plus the shift, in double precision. */
+export function layerNormReference(x: Matrix, gain: Matrix, shift: Matrix): Matrix {
+  return mapRows(x, (row) => {
+    const mean = row.reduce((a, b) => a + b, 0) / row.length;
+    const variance = row.reduce((total, value) => total + (value - mean) ** 2, 0) / row.length;
+    return Array.from(
+      row,
+      (value, i) =>
+        ((value - mean) / Math.sqrt(variance + 1e-5)) * gain.values[i]! + shift.values[i]!,
+    );
+  });
 }
 
 interface GradientTensors {

@@ -18,6 +18,8 @@ import { registerOperation } from "../operations.ts";
 import { Tensor } from "../tensor.ts";
 import { type Activation, applyDerivative } from "./entrywise.ts";
 
+export { affine as linearReference } from "../matrix.ts";
+
 const linearName = registerOperation("linear");
 const inputGradientName = registerOperation("linear input gradient");
 const parameterGradientName = registerOperation("linear parameter gradient");

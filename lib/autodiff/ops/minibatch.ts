@@ -8,6 +8,7 @@ import randomSource from "../../../shaders/random.wgsl" with { type: "text" };
 import stepSource from "../../../shaders/step.wgsl" with { type: "text" };
 import type { Graph } from "../graph.ts";
 import { registerOperation } from "../operations.ts";
+import { randomWords } from "../random.ts";
 import { Tensor } from "../tensor.ts";
 import { elementwiseJobs } from "./elementwise.ts";
 
@@ -92,4 +93,32 @@ export function minibatch(
       })),
   });
   return y;
+}
+
+/** The transition of row `index` of an epoch: an entry of the keyed permutation that the kernel walks. */
+export function minibatchReference(
+  seed: number,
+  stream: number,
+  epoch: number,
+  count: number,
+  index: number,
+): number {
+  const key = randomWords(seed, stream, epoch, 0);
+  const bits = Math.max(1, Math.ceil(Math.log2(count) / 2));
+  const mask = 2 ** bits - 1;
+  const scramble = (word: number) => {
+    let x = word;
+    x = Math.imul(x ^ (x >>> 16), 0x7feb352d);
+    x = Math.imul(x ^ (x >>> 15), 0x846ca68b);
+    return (x ^ (x >>> 16)) >>> 0;
+  };
+  let x = index;
+  do {
+    let [left, right] = [x >>> bits, x & mask];
+    for (const word of key) {
+      [left, right] = [right, left ^ (scramble((right ^ word) >>> 0) & mask)];
+    }
+    x = ((left << bits) | right) >>> 0;
+  } while (x >= count);
+  return x;
 }

@@ -5,6 +5,7 @@
  */
 import source from "../../../shaders/rearrange.wgsl" with { type: "text" };
 import type { Graph } from "../graph.ts";
+import { type Matrix, matrix } from "../matrix.ts";
 import { registerOperation } from "../operations.ts";
 import { Tensor } from "../tensor.ts";
 import { elementwiseJobs, requireActivation, requireNoGaps } from "./elementwise.ts";
@@ -39,4 +40,9 @@ export function reshape(graph: Graph, x: Tensor, columns: number): Tensor {
     gradient: (upstream) => [reshape(graph, upstream, x.columns)],
   });
   return y;
+}
+
+/** The same entries in rows of `columns`, in double precision. */
+export function reshapeReference(x: Matrix, columns: number): Matrix {
+  return matrix(x.values.length / columns, columns, x.values);
 }

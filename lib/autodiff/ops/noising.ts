@@ -1,21 +1,20 @@
 /**
- * The forward diffusion: times, noising, and the features a network sees of a time.
+ * The forward diffusion of a tensor.
  *
  * @module
  */
-import fourierSource from "../../../shaders/fourier.wgsl" with { type: "text" };
 import noisingSource from "../../../shaders/noising.wgsl" with { type: "text" };
 import randomSource from "../../../shaders/random.wgsl" with { type: "text" };
 import scheduleSource from "../../../shaders/schedule.wgsl" with { type: "text" };
 import stepSource from "../../../shaders/step.wgsl" with { type: "text" };
 import type { Graph } from "../graph.ts";
+import { mapRows, type Matrix } from "../matrix.ts";
 import { registerOperation } from "../operations.ts";
 import { Tensor } from "../tensor.ts";
 import { elementwiseJobs, requireNoGaps, shapeOf, workgroup } from "./elementwise.ts";
 
-const noisingName = registerOperation("noising");
-const noisingGradientName = registerOperation("noising gradient");
-const fourierName = registerOperation("fourier features");
+const operation = registerOperation("noising");
+const gradientOperation = registerOperation("noising gradient");
 
 /** Where noise comes from: drawn anew each step from a stream, or given, `[R, rows, columns]`. */
 export type Noise = { readonly stream: number } | { readonly given: Tensor };
@@ -37,7 +36,7 @@ export function noising(
   const draw = "stream" in noise;
   const z = draw ? new Tensor(shapeOf(x)) : noise.given;
   graph.record({
-    name: noisingName,
+    name: operation,
     inputs: [x],
     reads: draw ? [x, t] : [x, t, z],
     writes: draw ? [xt, z] : [xt],
@@ -58,7 +57,7 @@ export function noising(
     gradient: (upstream) => {
       const dx = new Tensor(shapeOf(x));
       graph.record({
-        name: noisingGradientName,
+        name: gradientOperation,
         inputs: [],
         reads: [upstream, t],
         writes: [dx],
@@ -91,55 +90,19 @@ function rowJobs(out: Tensor, fields: (job: number) => Record<string, number>) {
   }));
 }
 
-/** Where times come from: drawn anew each step from a stream, or given, `[R, rows, 1]`. */
-export type Times =
-  | {
-    readonly stream: number;
-    readonly rows: number;
-    /** Bounds between which a replica's are uniform; with low = high all are that number. */
-    readonly range: (replica: number) => readonly [low: number, high: number];
-  }
-  | { readonly given: Tensor };
-
 /**
- * Gaussian Fourier features of times: sin 2πtW, then cos 2πtW, for n frequencies W `[R', 1, n]`. Not
- * differentiated: neither t nor W is trained.
- *
- * @returns The times t, `[R, rows, 1]`, and their features, `[R, rows, 2n]`.
+ * α_t and σ_t of the variance-preserving schedule, β from 0.1 to 20, in double
+ * precision.
  */
-export function fourierFeatures(
-  graph: Graph,
-  times: Times,
-  frequencies: Tensor,
-): { t: Tensor; features: Tensor } {
-  const draw = "stream" in times;
-  const t = draw
-    ? new Tensor({ replicas: graph.replicas, rows: times.rows, columns: 1 })
-    : times.given;
-  const replicas = Math.max(t.replicas, frequencies.replicas);
-  const features = new Tensor({ replicas, rows: t.rows, columns: 2 * frequencies.columns });
-  graph.record({
-    name: fourierName,
-    inputs: [],
-    reads: draw ? [frequencies] : [t, frequencies],
-    writes: draw ? [features, t] : [features],
-    kernel: () => ({
-      name: "fourier features",
-      source: randomSource + stepSource + fourierSource,
-      directives: draw ? ["DRAW"] : [],
-    }),
-    jobs: () =>
-      elementwiseJobs(features, (job) => ({
-        frequencies: frequencies.columns,
-        w: frequencies.at(job, replicas),
-        t: t.columnAt(job, replicas),
-        ...(draw && {
-          low: times.range(job)[0],
-          high: times.range(job)[1],
-          seed: graph.seed(job, replicas),
-          stream: times.stream,
-        }),
-      })),
+export function scheduleReference(t: number): { alpha: number; sigma: number } {
+  const logAlpha = (-t * t * (20 - 0.1)) / 4 - (t * 0.1) / 2;
+  return { alpha: Math.exp(logAlpha), sigma: Math.sqrt(-Math.expm1(2 * logAlpha)) };
+}
+
+/** α_t x + σ_t z with a time for each row, in double precision. */
+export function noisingReference(x: Matrix, t: Matrix, z: Matrix): Matrix {
+  return mapRows(x, (row, r) => {
+    const { alpha, sigma } = scheduleReference(t.values[r]!);
+    return Array.from(row, (value, i) => alpha * value + sigma * z.values[r * x.columns + i]!);
   });
-  return { t, features };
 }

@@ -1,0 +1,84 @@
+/**
+ * Advantage-weighted regression of a deterministic policy.
+ *
+ * @module
+ */
+import awrSource from "../../../shaders/awr_loss.wgsl" with { type: "text" };
+import nanSource from "../../../shaders/nan.wgsl" with { type: "text" };
+import reduceSource from "../../../shaders/reduce.wgsl" with { type: "text" };
+import stepSource from "../../../shaders/step.wgsl" with { type: "text" };
+import type { Graph, Loss } from "../../autodiff/graph.ts";
+import { map, mapRows, type Matrix, mean, zip } from "../../autodiff/matrix.ts";
+import { registerOperation } from "../../autodiff/operations.ts";
+import { shapeOf } from "../../autodiff/ops/elementwise.ts";
+import { headFields, recordLoss, rowFields } from "../../autodiff/ops/loss.ts";
+import { Tensor } from "../../autodiff/tensor.ts";
+
+const operation = registerOperation("awr loss");
+
+/** Advantage weights: w = min(exp(temperature · A), limit). */
+export interface AdvantageWeights {
+  /** Factor of the advantage in the exponent. */
+  readonly temperature: number;
+  /** Largest weight. */
+  readonly limit: number;
+}
+
+/**
+ * Advantage-weighted regression of a policy `[R, rows, actions]` towards the data's actions, with
+ * A = min over heads of q `[H·R, rows, 1]` − v `[R, rows, 1]`. Differentiable by the policy.
+ */
+export function advantageWeightedLoss(
+  graph: Graph,
+  name: string,
+  policy: Tensor,
+  action: Tensor,
+  { q, v }: { q: Tensor; v: Tensor },
+  { temperature, limit }: AdvantageWeights,
+): Loss {
+  const gradient = new Tensor(shapeOf(policy));
+  const { replicas } = policy;
+  const metric = graph.metric(name, replicas);
+  recordLoss(
+    graph,
+    replicas,
+    { name: operation, source: stepSource + reduceSource + nanSource + awrSource },
+    { reads: [policy, action, q, v], writes: [gradient], policy },
+    (job) => ({
+      rows: policy.rows,
+      width: policy.width / 4,
+      heads: q.replicas / v.replicas,
+      temperature,
+      limit,
+      ...headFields("q", q, job, replicas),
+      v: v.columnAt(job, replicas),
+      ...rowFields("policy", policy, job, replicas),
+      ...rowFields("action", action, job, replicas),
+      ...rowFields("gradient", gradient, job, replicas),
+      metric: metric.index + job,
+    }),
+  );
+  return { metric, gradients: new Map([[policy, gradient]]) };
+}
+
+/** Mean over rows of min(exp(temperature (Q − V)), limit) |π − a|² in double precision. */
+export function advantageWeightedLossReference(
+  policy: Matrix,
+  action: Matrix,
+  q: Matrix,
+  v: Matrix,
+  temperature: number,
+  limit: number,
+): number {
+  const squares = mapRows(
+    zip(policy, action, (a, b) => a - b),
+    (row) => [row.reduce((total, d) => total + d * d, 0)],
+  );
+  return mean(
+    map(
+      squares,
+      (square, r) =>
+        Math.min(Math.exp(temperature * (q.values[r]! - v.values[r]!)), limit) * square,
+    ),
+  );
+}

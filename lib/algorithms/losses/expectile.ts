@@ -1,0 +1,49 @@
+/**
+ * Expectile regression, as implicit Q-learning fits V (Eq. 11).
+ *
+ * @module
+ */
+import expectileSource from "../../../shaders/expectile_loss.wgsl" with { type: "text" };
+import nanSource from "../../../shaders/nan.wgsl" with { type: "text" };
+import reduceSource from "../../../shaders/reduce.wgsl" with { type: "text" };
+import stepSource from "../../../shaders/step.wgsl" with { type: "text" };
+import type { Graph, Loss } from "../../autodiff/graph.ts";
+import { map, type Matrix, mean } from "../../autodiff/matrix.ts";
+import { registerOperation } from "../../autodiff/operations.ts";
+import { shapeOf } from "../../autodiff/ops/elementwise.ts";
+import { headFields, recordLoss } from "../../autodiff/ops/loss.ts";
+import { Tensor } from "../../autodiff/tensor.ts";
+
+const operation = registerOperation("expectile loss");
+
+/**
+ * Expectile regression (Eq. 11) of v `[R, rows, 1]` towards the smallest head of q `[H·R, rows, 1]`.
+ * Also reports `q_mean`, the mean of that smallest head. Differentiable by v.
+ */
+export function expectileLoss(graph: Graph, name: string, q: Tensor, v: Tensor, tau: number): Loss {
+  const gradient = new Tensor(shapeOf(v));
+  const metric = graph.metric(name, v.replicas);
+  const qMetric = graph.metric("q_mean", v.replicas);
+  recordLoss(
+    graph,
+    v.replicas,
+    { name: operation, source: stepSource + reduceSource + nanSource + expectileSource },
+    { reads: [q, v], writes: [gradient] },
+    (job) => ({
+      rows: v.rows,
+      heads: q.replicas / v.replicas,
+      tau,
+      ...headFields("q", q, job, v.replicas),
+      v: v.columnAt(job, v.replicas),
+      gradient: gradient.at(job, v.replicas),
+      metric: metric.index + job,
+      q_metric: qMetric.index + job,
+    }),
+  );
+  return { metric, gradients: new Map([[v, gradient]]) };
+}
+
+/** Mean of |τ − 1(u < 0)| u² in double precision, u being min Q − V. */
+export function expectileLossReference(u: Matrix, tau: number): number {
+  return mean(map(u, (value) => (value < 0 ? 1 - tau : tau) * value * value));
+}

@@ -1,0 +1,76 @@
+/**
+ * Temporal differences, as implicit Q-learning fits Q (Eq. 12).
+ *
+ * @module
+ */
+import reduceSource from "../../../shaders/reduce.wgsl" with { type: "text" };
+import stepSource from "../../../shaders/step.wgsl" with { type: "text" };
+import tdSource from "../../../shaders/td_loss.wgsl" with { type: "text" };
+import type { Graph, Loss } from "../../autodiff/graph.ts";
+import { map, type Matrix } from "../../autodiff/matrix.ts";
+import { registerOperation } from "../../autodiff/operations.ts";
+import { shapeOf } from "../../autodiff/ops/elementwise.ts";
+import { headFields, recordLoss } from "../../autodiff/ops/loss.ts";
+import { diffusionLossReference } from "../../autodiff/ops/squared_error.ts";
+import { Tensor } from "../../autodiff/tensor.ts";
+
+const operation = registerOperation("td loss");
+
+/** What a temporal difference needs, each `[R, rows, 1]`. */
+export interface Transition {
+  /** r */
+  readonly reward: Tensor;
+  /** 1 where the episode ended in a terminal state. */
+  readonly terminal: Tensor;
+  /** V(s'). */
+  readonly nextValue: Tensor;
+}
+
+/**
+ * Temporal difference loss (Eq. 12) of every head of q `[H·R, rows, 1]` towards r + γ (1 − d) V(s'),
+ * the mean over heads and rows. Also reports `v_mean`, the mean of V(s'). Differentiable by q.
+ */
+export function temporalDifferenceLoss(
+  graph: Graph,
+  name: string,
+  q: Tensor,
+  { reward, terminal, nextValue }: Transition,
+  gamma: number,
+): Loss {
+  const gradient = new Tensor(shapeOf(q));
+  const replicas = reward.replicas;
+  const metric = graph.metric(name, replicas);
+  const vMetric = graph.metric("v_mean", replicas);
+  recordLoss(
+    graph,
+    replicas,
+    { name: operation, source: stepSource + reduceSource + tdSource },
+    { reads: [q, reward, terminal, nextValue], writes: [gradient] },
+    (job) => ({
+      rows: q.rows,
+      heads: q.replicas / replicas,
+      gamma,
+      ...headFields("q", q, job, replicas),
+      reward: reward.columnAt(job, replicas),
+      terminal: terminal.columnAt(job, replicas),
+      next_v: nextValue.columnAt(job, replicas),
+      ...headFields("gradient", gradient, job, replicas),
+      metric: metric.index + job,
+      v_metric: vMetric.index + job,
+    }),
+  );
+  return { metric, gradients: new Map([[q, gradient]]) };
+}
+
+/** The mean over heads and rows of (Q − r − γ (1 − d) V')², in double precision. */
+export function temporalDifferenceLossReference(
+  q: readonly Matrix[],
+  { reward, terminal, nextValue }: Readonly<Record<keyof Transition, Matrix>>,
+  gamma: number,
+): number {
+  const target = map(
+    reward,
+    (r, i) => r + gamma * (1 - terminal.values[i]!) * nextValue.values[i]!,
+  );
+  return q.reduce((total, head) => total + diffusionLossReference(head, target), 0) / q.length;
+}

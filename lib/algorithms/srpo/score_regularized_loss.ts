@@ -1,0 +1,121 @@
+/**
+ * The score-regularized objective (Eq. 15).
+ *
+ * @module
+ */
+import reduceSource from "../../../shaders/reduce.wgsl" with { type: "text" };
+import scheduleSource from "../../../shaders/schedule.wgsl" with { type: "text" };
+import srpoSource from "../../../shaders/srpo_loss.wgsl" with { type: "text" };
+import stepSource from "../../../shaders/step.wgsl" with { type: "text" };
+import type { Graph, Loss } from "../../autodiff/graph.ts";
+import { mapRows, type Matrix } from "../../autodiff/matrix.ts";
+import { registerOperation } from "../../autodiff/operations.ts";
+import { shapeOf } from "../../autodiff/ops/elementwise.ts";
+import { headFields, recordLoss, rowFields } from "../../autodiff/ops/loss.ts";
+import { scheduleReference } from "../../autodiff/ops/noising.ts";
+import { Tensor } from "../../autodiff/tensor.ts";
+
+const operation = registerOperation("srpo loss");
+
+/** ω(t), the weight of the behavior score at a diffusion time. */
+export type Weighting = "sigma2" | "constant" | "alpha_over_sigma";
+
+const weightings: readonly Weighting[] = ["sigma2", "constant", "alpha_over_sigma"];
+
+/** How a replica's policy is regularised. */
+export interface ScoreRegularization {
+  /** Temperature β: larger is greedier. */
+  readonly beta: number;
+  /** ω(t). */
+  readonly weighting: Weighting;
+  /** Whether the noise ε is subtracted from its prediction (Eq. 15). */
+  readonly subtractBaseline: boolean;
+  /** Whether ∇Q is divided by its root mean square (β_norm, Appendix C). */
+  readonly normalizeQ: boolean;
+}
+
+/** What the score-regularized loss is computed from, all constants to the gradient. */
+export interface ScoreTerms {
+  /** ε̂(a_t | s, t), `[R, rows, actions]`. */
+  readonly noiseHat: Tensor;
+  /** ε, `[R, rows, actions]`. */
+  readonly z: Tensor;
+  /** t, `[R, rows, 1]`. */
+  readonly t: Tensor;
+  /** ∇_a Q, `[R, rows, actions]`. */
+  readonly qGradient: Tensor;
+  /** Q of every head, `[H·R, rows, 1]`, for the metric `q_mean` (the mean over heads). */
+  readonly q: Tensor;
+}
+
+/**
+ * The score-regularized objective (Eq. 15), differentiable by the action `[R, rows, actions]`; see
+ * `shaders/srpo_loss.wgsl`. Its sign is a loss's: it is minimised.
+ */
+export function scoreRegularizedLoss(
+  graph: Graph,
+  name: string,
+  action: Tensor,
+  { noiseHat, z, t, qGradient, q }: ScoreTerms,
+  regularization: (replica: number) => ScoreRegularization,
+): Loss {
+  const gradient = new Tensor(shapeOf(action));
+  const { replicas } = action;
+  const metric = graph.metric(name, replicas);
+  const qMetric = graph.metric("q_mean", replicas);
+  recordLoss(
+    graph,
+    replicas,
+    { name: operation, source: stepSource + reduceSource + scheduleSource + srpoSource },
+    { reads: [action, noiseHat, z, t, qGradient, q], writes: [gradient], policy: action },
+    (job) => {
+      const { beta, weighting, subtractBaseline, normalizeQ } = regularization(job);
+      return {
+        rows: action.rows,
+        columns: action.columns,
+        heads: q.replicas / replicas,
+        beta,
+        weighting: weightings.indexOf(weighting),
+        baseline: subtractBaseline ? 1 : 0,
+        normalize: normalizeQ ? 1 : 0,
+        ...rowFields("action", action, job, replicas),
+        ...rowFields("noise_hat", noiseHat, job, replicas),
+        ...rowFields("z", z, job, replicas),
+        ...rowFields("q_gradient", qGradient, job, replicas),
+        t: t.columnAt(job, replicas),
+        ...headFields("q", q, job, replicas),
+        ...rowFields("gradient", gradient, job, replicas),
+        metric: metric.index + job,
+        q_metric: qMetric.index + job,
+      };
+    },
+  );
+  return { metric, gradients: new Map([[action, gradient]]) };
+}
+
+/**
+ * ω(t) (ε̂ − ε) − β ∇Q, row by row, in double precision: the
+ * direction that the action is moved against.
+ */
+export function scoreDirectionReference(
+  { noiseHat, z, t, qGradient }: Record<"noiseHat" | "z" | "t" | "qGradient", Matrix>,
+  { beta, weighting, subtractBaseline, normalizeQ }: ScoreRegularization,
+): Matrix {
+  return mapRows(noiseHat, (row, r) => {
+    const { alpha, sigma } = scheduleReference(t.values[r]!);
+    const omega = { sigma2: sigma * sigma, constant: 1, alpha_over_sigma: alpha / sigma }[
+      weighting
+    ];
+    const start = r * noiseHat.columns;
+    const gradient = qGradient.values.subarray(start, start + row.length);
+    const rootMeanSquare = Math.sqrt(
+      gradient.reduce((total, g) => total + g * g, 0) / gradient.length,
+    );
+    return Array.from(
+      row,
+      (noise, i) =>
+        omega * (noise - (subtractBaseline ? z.values[start + i]! : 0)) -
+        (beta * gradient[i]!) / (normalizeQ ? rootMeanSquare : 1),
+    );
+  });
+}

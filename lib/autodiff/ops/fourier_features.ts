@@ -1,0 +1,77 @@
+/**
+ * The features that a network sees of a diffusion time.
+ *
+ * @module
+ */
+import fourierSource from "../../../shaders/fourier.wgsl" with { type: "text" };
+import randomSource from "../../../shaders/random.wgsl" with { type: "text" };
+import stepSource from "../../../shaders/step.wgsl" with { type: "text" };
+import type { Graph } from "../graph.ts";
+import { beside, map, mapRows, type Matrix } from "../matrix.ts";
+import { registerOperation } from "../operations.ts";
+import { Tensor } from "../tensor.ts";
+import { elementwiseJobs } from "./elementwise.ts";
+
+const operation = registerOperation("fourier features");
+
+/** Where times come from: drawn anew each step from a stream, or given, `[R, rows, 1]`. */
+export type Times =
+  | {
+    readonly stream: number;
+    readonly rows: number;
+    /** Bounds between which a replica's are uniform; with low = high all are that number. */
+    readonly range: (replica: number) => readonly [low: number, high: number];
+  }
+  | { readonly given: Tensor };
+
+/**
+ * Gaussian Fourier features of times: sin 2πtW, then cos 2πtW, for n frequencies W `[R', 1, n]`. Not
+ * differentiated: neither t nor W is trained.
+ *
+ * @returns The times t, `[R, rows, 1]`, and their features, `[R, rows, 2n]`.
+ */
+export function fourierFeatures(
+  graph: Graph,
+  times: Times,
+  frequencies: Tensor,
+): { t: Tensor; features: Tensor } {
+  const draw = "stream" in times;
+  const t = draw
+    ? new Tensor({ replicas: graph.replicas, rows: times.rows, columns: 1 })
+    : times.given;
+  const replicas = Math.max(t.replicas, frequencies.replicas);
+  const features = new Tensor({ replicas, rows: t.rows, columns: 2 * frequencies.columns });
+  graph.record({
+    name: operation,
+    inputs: [],
+    reads: draw ? [frequencies] : [t, frequencies],
+    writes: draw ? [features, t] : [features],
+    kernel: () => ({
+      name: "fourier features",
+      source: randomSource + stepSource + fourierSource,
+      directives: draw ? ["DRAW"] : [],
+    }),
+    jobs: () =>
+      elementwiseJobs(features, (job) => ({
+        frequencies: frequencies.columns,
+        w: frequencies.at(job, replicas),
+        t: t.columnAt(job, replicas),
+        ...(draw && {
+          low: times.range(job)[0],
+          high: times.range(job)[1],
+          seed: graph.seed(job, replicas),
+          stream: times.stream,
+        }),
+      })),
+  });
+  return { t, features };
+}
+
+/** Sines, then cosines, of 2π t W, in double precision. */
+export function fourierFeaturesReference(t: Matrix, frequencies: Matrix): Matrix {
+  const phases = mapRows(
+    t,
+    ([time]) => Array.from(frequencies.values, (w) => 2 * Math.PI * time! * w),
+  );
+  return beside(map(phases, Math.sin), map(phases, Math.cos));
+}

@@ -107,6 +107,29 @@ export * from "./lib/nn/mlp.ts";
 export * from "./lib/optim/adam.ts";
 export * from "./lib/optim/average.ts";
 
+// Algorithms as values, and the data that they are trained on.
+export * from "./lib/algorithms/algorithm.ts";
+export * as hyperparameters from "./lib/algorithms/hyperparameters.ts";
+export {
+  type Hyperparameter,
+  type HyperparameterRules,
+  HyperparameterTable,
+  type HyperparameterValue,
+  type HyperparameterValues,
+  type Preset,
+  type TaskTraits,
+  type ValueKind,
+} from "./lib/algorithms/hyperparameters.ts";
+export { algorithms, defaultAlgorithm, findAlgorithm } from "./lib/algorithms/registry.ts";
+export type { Family, Task } from "./lib/data/catalog.ts";
+export type { OfflineDataset, Source } from "./lib/data/offline_dataset.ts";
+export * from "./lib/data/replay_buffer.ts";
+export type { RewardRule } from "./lib/data/rewards.ts";
+export { Mlp } from "./lib/nn/host/mlp.ts";
+export type { ObservationNormalization } from "./lib/nn/host/normalization.ts";
+export { type Draws, networkPolicy, type Policy } from "./lib/nn/host/policy.ts";
+export type { NamedTensors } from "./lib/nn/host/tensors.ts";
+
 // The GPU beneath.
 export { type AdapterDescription, Gpu } from "./lib/gpu/device.ts";
 export * from "./lib/gpu/kernel.ts";

@@ -39,7 +39,7 @@ export interface Hyperparameter<T> {
 }
 
 /** What hyperparameters are chosen for: a task, or no known task of a family. */
-export type Target = Pick<Task, "family" | "beta"> & { readonly name: string | null };
+export type TaskTraits = Pick<Task, "family" | "beta"> & { readonly name: string | null };
 
 /** What holds between the values of a table. */
 export interface HyperparameterRules<H> {
@@ -48,7 +48,7 @@ export interface HyperparameterRules<H> {
    *
    * @throws {UserError} Where nothing is published.
    */
-  published?(task: Target): Partial<H>;
+  published?(task: TaskTraits): Partial<H>;
   /**
    * Looks at values that fit their rows.
    *
@@ -106,7 +106,7 @@ export class HyperparameterTable<H extends HyperparameterValues = Hyperparameter
    * or nothing is published for the task where the preset takes the published value.
    */
   valuesFor(
-    target: Target | Family,
+    target: TaskTraits | Family,
     preset: Preset,
     overrides: { readonly [K in keyof H]?: H[K] | undefined } = {},
   ): H {

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { closestMatch } from "leven";
 import { UserError } from "../errors.ts";
 import type { Algorithm } from "./algorithm.ts";
 import { srpo } from "./srpo/algorithm.ts";
@@ -20,7 +19,7 @@ export const defaultAlgorithm: Algorithm = srpo;
  * The algorithm called `name`.
  *
  * @param known Where it is looked for.
- * @throws {UserError} There is none of this name; the nearest is named.
+ * @throws {UserError} There is none of this name.
  */
 export function findAlgorithm(
   name: string = defaultAlgorithm.name,
@@ -28,10 +27,8 @@ export function findAlgorithm(
 ): Algorithm {
   const found = known.get(name);
   if (found !== undefined) return found;
-  const names = [...known.keys()];
   throw new UserError(
-    `unknown algorithm "${name}"; there are ${names.join(", ")}, the nearest is ` +
-      closestMatch(name, names),
+    `unknown algorithm "${name}"; expected one of ${[...known.keys()].join(", ")}`,
   );
 }
 

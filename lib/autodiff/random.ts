@@ -5,21 +5,6 @@
  * @module
  */
 
-/** Streams of random numbers; every consumer has its own, so none depends on another's existence. */
-export const streams = {
-  initialisation: 1,
-  fourier: 2,
-  criticBatch: 16,
-  behaviorBatch: 17,
-  behaviorTime: 18,
-  behaviorNoise: 19,
-  policyBatch: 20,
-  policyTime: 21,
-  policyNoise: 22,
-  /** And one for each further residual block. */
-  dropout: 32,
-} as const;
-
 function rotate(x: number, by: number): number {
   return ((x << by) | (x >>> (32 - by))) >>> 0;
 }

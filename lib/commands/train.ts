@@ -22,6 +22,7 @@ import {
   RunDirectory,
 } from "../runs/directory.ts";
 import { writeAtomic } from "../runs/files.ts";
+import { setAsideMetrics } from "../runs/former_metrics.ts";
 import { type Interrupt, watchInterrupt } from "../runs/interrupt.ts";
 import { RunLog } from "../runs/log.ts";
 import { readMetrics } from "../runs/metrics.ts";
@@ -135,10 +136,14 @@ async function trainIn(
   const driver = driverVersion(adapter);
   await writeConfigs(axes, plan, data, sha256, { ...adapter, driverVersion: driver });
   if (!plan.resumed) await takeGiven(axes, plan);
+  const aside = plan.resumed ? setAsideMetrics(directory.metrics) : null;
   const products = choiceText(engine.choice) +
     (memory.problem ? `; not kept: ${memory.problem}` : "");
   const named = adapterText(adapter) + (driver === null ? "" : `, ${driver}`);
   say(announcement(plan, data, `${named}; matrix products: ${products}`, directory));
+  if (aside !== null) {
+    say(`note     version 0.2 began this run; its metrics until now are in ${aside}`);
+  }
   const buffer = new ReplayBuffer(
     engine.gpu,
     data,

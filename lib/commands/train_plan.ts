@@ -262,7 +262,9 @@ async function planFromFlags(
   const base = from === undefined ? null : new RunDirectory(from).readConfig();
   if (base !== null && findAlgorithm(base.algorithm) !== algorithm) {
     throw new UserError(
-      `${from} is a run of ${base.algorithm}; its stages do not serve --algorithm ${algorithm.name}`,
+      `${from} is a run of ${
+        base.algorithm ?? defaultAlgorithm.name
+      }; its stages do not serve --algorithm ${algorithm.name}`,
     );
   }
   const preset: Preset = flags.preset ?? (what === undefined ? "quick" : "paper");

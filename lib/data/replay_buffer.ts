@@ -38,8 +38,11 @@ export type BufferedData = Pick<
 
 /** A data set on the GPU. */
 export class ReplayBuffer {
+  /** Where the rows lie on the GPU. */
   readonly records: Records;
+  /** Entries of an observation. */
   readonly observationSize: number;
+  /** Entries of an action. */
   readonly actionSize: number;
 
   /**
@@ -137,10 +140,14 @@ export class ReplayBuffer {
 
 /** Fields of a minibatch, each `[R, rows, ·]`. */
 export interface Minibatch {
+  /** s */
   readonly state: () => Tensor;
+  /** a */
   readonly action: () => Tensor;
+  /** r */
   readonly reward: () => Tensor;
   /** 1 where the step led to a terminal state. */
   readonly terminal: () => Tensor;
+  /** s' */
   readonly nextState: () => Tensor;
 }

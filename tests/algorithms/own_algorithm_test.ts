@@ -2,6 +2,8 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { join } from "node:path";
 import type { HyperparameterValues } from "../../lib/algorithms/hyperparameters.ts";
+import { evaluatorOf } from "../../lib/commands/train_evaluation.ts";
+import { findTask } from "../../lib/data/catalog.ts";
 import { Engine } from "../../lib/autodiff/engine.ts";
 import { ReplayBuffer } from "../../lib/data/replay_buffer.ts";
 import { evaluateHere } from "../../lib/envs/evaluate_here.ts";
@@ -144,8 +146,10 @@ ownTest(
     assertEquals(tensors("sweep/seed-7-blur-0.5", "control"), tensors("alone", "control"));
     assertNotEquals(tensors("sweep/seed-7-blur-0.05", "control"), tensors("alone", "control"));
     assertNotEquals(tensors("sweep/seed-3-blur-0.5", "control"), tensors("alone", "control"));
-    const policy = (folder: string) =>
-      Deno.readFileSync(new RunDirectory(join(root, folder)).policy);
+    const policy = (folder: string) => {
+      const path = new RunDirectory(join(root, folder)).policy;
+      return decode(Deno.readFileSync(path), path).tensors;
+    };
     assertEquals(policy("sweep/seed-7-blur-0.5"), policy("alone"));
   },
 );
@@ -163,6 +167,28 @@ ownTest(
     assertEquals(tensors("second", "control"), tensors("first", "control"));
     const blurred = { ...h, blur: 0.3 };
     assertEquals(made(await train("third", { cache, hyperparameters: blurred })), [0, 31]);
+  },
+);
+
+ownTest(
+  "evaluatorOf() plays an algorithm of one's own while it is trained",
+  async ({ root, train, tensors }) => {
+    const task = findTask("maze2d-umaze-v1");
+    const { signal } = new AbortController();
+    const evaluator = evaluatorOf(imitation, task, { every: 16, episodes: 1 }, { signal })!;
+    await train("run", { evaluator, seeds: [3, 7] });
+    const rows = readMetrics(join(root, "run", "metrics.jsonl"))
+      .filter(({ episodes }) => episodes !== null);
+    assertEquals(rows.map(({ stage, step, seed }) => [stage, step, seed]), [
+      ["control", 16, 3],
+      ["control", 16, 7],
+      ["control", 31, 3],
+      ["control", 31, 7],
+    ]);
+    const control = { control: { source: "run", tensors: tensors("run/seed-7", "control") } };
+    const policy = imitation.actors[0]!.act(control, {});
+    const [episode] = await evaluateHere(policy, task.name, evaluationSeeds(0, 1));
+    assertEquals(rows.at(-1)!.metrics["mean_return"], episode!.return);
   },
 );
 

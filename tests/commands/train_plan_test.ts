@@ -1,7 +1,10 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Plan } from "../../lib/commands/train_plan.ts";
+import { parseFlags } from "../../lib/commands/flags.ts";
+import { helpText } from "../../lib/commands/help.ts";
+import type { Plan, TrainFlags } from "../../lib/commands/train_plan.ts";
+import { imitation } from "../algorithms/own_algorithm.ts";
 import { UserError } from "../../lib/errors.ts";
 import { RunDirectory } from "../../lib/runs/directory.ts";
 import { encode } from "../../lib/runs/safetensors.ts";
@@ -59,6 +62,52 @@ function planTest(name: string, body: (folder: string) => Promise<void>) {
   });
 }
 
+Deno.test("trainCommand() has the stages, hyperparameters and sweeps of the algorithm alone", async () => {
+  const { trainCommand } = await import("../../lib/commands/train_plan.ts");
+  const help = helpText(trainCommand(imitation)).replaceAll(/\s+/g, " ");
+  for (
+    const text of [
+      "Trains value and actor on a data set (Imitation: a test of this project)",
+      "--stage values|control ",
+      "--values FILE Checkpoint of the value for --stage control",
+      "--blurs X,X,… An actor for each blur",
+      "Hyperparameters: control stage: --control-steps N Steps [this test] (default: 31)",
+    ]
+  ) assertStringIncludes(help, text);
+  for (const text of ["--betas", "--critic", "--control FILE"]) assert(!help.includes(text), text);
+});
+
+planTest(
+  "makePlan() plans an algorithm of one's own, with its checkpoints and sweeps",
+  async (folder) => {
+    const { makePlan, trainCommand } = await import("../../lib/commands/train_plan.ts");
+    const planOf = async (...args: string[]) => {
+      const parsed = parseFlags(trainCommand(imitation), args);
+      if (parsed === "help") throw new Error("help");
+      return await makePlan(imitation, parsed.positionals[0], parsed.flags as TrainFlags, args);
+    };
+    const file = join(folder, "values.safetensors");
+    Deno.writeFileSync(file, encode(new Map()));
+    const own = ["--stage", "control", "--values", file];
+    const { stages, given, variants } = await planOf(...own, "--blurs", "0.1,0.2");
+    assertEquals(stages, ["control"]);
+    assertEquals(given["values"]!(7), file);
+    assertEquals(variants.map(({ name }) => name), ["blur-0.1", "blur-0.2"]);
+    assertEquals((await planOf()).stages, ["values", "control"]);
+    for (
+      const [args, message] of [
+        [
+          "--stage control",
+          "--stage control needs the value: --from DIR, or --values FILE; --values",
+        ],
+        ["--blurs 0.1 --blur 0.1", "--blurs and --blur are both given"],
+        ["--blurs 0.1 --stage values", "--blurs is about the control stage"],
+        [`--stage control --from ${await writeRun(folder)}`, "is a run of srpo"],
+      ] as const
+    ) await assertRejects(() => planOf(...args.split(" ")), UserError, message, args);
+  },
+);
+
 planTest("makePlan() multiplies the lists of a sweep", async () => {
   const { variants, hyperparameters, seeds } = await plan(
     ...["--betas", "0.5,1", "--weightings", "constant,fixed_time", "--baselines", "false"],
@@ -114,7 +163,7 @@ planTest("makePlan() refuses flags and runs that do not fit", async (folder) => 
       ],
       ["--stage policy", "--critic is missing"],
       ["--critic a", "--critic goes with --stage policy"],
-      ["--algorithm srpp", 'unknown algorithm "srpp"; there are srpo'],
+      ["--algorithm srpp", 'unknown algorithm "srpp"; expected one of srpo'],
       ["--stage policy --critic none --behavior none", "cannot read checkpoint none"],
       ["--resume x --betas 1", "leave out --betas"],
     ] as const

@@ -59,6 +59,78 @@ Deno.test({
 });
 
 Deno.test({
+  name: "trainStages() goes on to the same bits after a kill between the files of two seeds",
+  ignore: !granted,
+  fn: async () => {
+    const { trainStages } = await import("../../lib/runs/training_run.ts");
+    const root = Deno.makeTempDirSync();
+    const machine = await setUp();
+    const shared = { seeds: [3, 7], stages: ["critic"] };
+    const file = (run: string, seed: number) =>
+      Deno.readFileSync(`${root}/${run}/seed-${seed}/checkpoints/critic.safetensors`);
+    const { rename, renameSync } = Deno;
+    try {
+      await trainStages(runIn(`${root}/whole`, machine, shared));
+      // Before the second seed's file is written, and before it takes its place.
+      for (const moment of ["write", "place"] as const) {
+        let requested = false;
+        await trainStages(runIn(`${root}/${moment}`, machine, {
+          ...shared,
+          interrupt: {
+            get requested() {
+              return requested;
+            },
+          },
+          progress: {
+            terminal: true,
+            columns: () => 200,
+            now: () => performance.now() * 1e6,
+            write: (text) => requested ||= /critic +[3-9]\//.test(text),
+          },
+        }));
+        const begun = [3, 7].map((seed) => file(moment, seed));
+        const killed = (path: string | URL) => {
+          if (/seed-7.*critic(-40)?\.safetensors$/.test(String(path))) throw new Error("killed");
+        };
+        if (moment === "write") {
+          Deno.rename = async (from, to) => {
+            killed(to);
+            await rename(from, to);
+          };
+        } else {
+          Deno.renameSync = (from, to) => {
+            killed(to);
+            renameSync(from, to);
+          };
+        }
+        const again = () =>
+          trainStages(runIn(`${root}/${moment}`, machine, { ...shared, resume: true }));
+        await assertRejects(again, Error, "killed");
+        Object.assign(Deno, { rename, renameSync });
+        assertEquals(file(moment, 7), begun[1], "the file of the generation before");
+        assertEquals(
+          file(moment, 3),
+          moment === "write" ? begun[0] : file("whole", 3),
+          "the other file",
+        );
+        const [result] = await again();
+        // A generation that was complete counts.
+        assertEquals(result!.made > 0, moment === "write");
+        assertEquals(
+          [3, 7].map((seed) => file(moment, seed)),
+          [3, 7].map((seed) => file("whole", seed)),
+        );
+      }
+    } finally {
+      Object.assign(Deno, { rename, renameSync });
+      machine.buffer.destroy();
+      machine.engine.close();
+      Deno.removeSync(root, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
   name: "trainStages() trains several seeds in one run to the bits each gets alone",
   ignore: !granted,
   fn: async () => {

@@ -20,7 +20,7 @@ import {
   number,
   type Preset,
   row,
-  type Target,
+  type TaskTraits,
   type ValuesOf,
 } from "../hyperparameters.ts";
 
@@ -288,7 +288,7 @@ export type Hyperparameters = ValuesOf<typeof hyperparameterTable>;
  * @throws {UserError} An override is not a value of its hyperparameter, or no β is known.
  */
 export function hyperparametersFor(
-  target: Target | Family,
+  target: TaskTraits | Family,
   preset: Preset,
   overrides: { readonly [K in keyof Hyperparameters]?: Hyperparameters[K] | undefined } = {},
 ): Hyperparameters {

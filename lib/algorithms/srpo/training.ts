@@ -5,13 +5,25 @@
  * @module
  */
 import type { Graph } from "../../autodiff/graph.ts";
-import { streams } from "../../autodiff/random.ts";
 import type { ReplayBuffer } from "../../data/replay_buffer.ts";
 import type { Stage } from "../algorithm.ts";
 import { behavior } from "./behavior.ts";
 import { critic } from "./critic.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
 import { policy, regularizationOf } from "./policy.ts";
+
+/** Streams of random numbers; every consumer has its own, so none depends on another's existence. */
+const streams = {
+  criticBatch: 16,
+  behaviorBatch: 17,
+  behaviorTime: 18,
+  behaviorNoise: 19,
+  policyBatch: 20,
+  policyTime: 21,
+  policyNoise: 22,
+  /** And one for each further residual block. */
+  dropout: 32,
+};
 
 /** A step of the critic stage. */
 export function criticStage(graph: Graph, buffer: ReplayBuffer, h: Hyperparameters): Stage {

@@ -12,6 +12,8 @@ export class ObservationNormalization {
   readonly #scale: Float64Array;
 
   /**
+   * Takes the statistics.
+   *
    * @param mean One entry for each of an observation's.
    * @param variance As many; not negative.
    */

@@ -5,6 +5,7 @@
  */
 import { sample } from "../diffusion/sampler.ts";
 import { UserError } from "../errors.ts";
+import { flopsOfBehaviorModel, flopsOfCandidates, flopsOfMlp } from "../nn/flops.ts";
 import type { TwinQ } from "../nn/host/mlp.ts";
 import type { NoiseModel } from "../nn/host/noise_model.ts";
 import type { Policy } from "../nn/host/policy.ts";
@@ -25,12 +26,7 @@ export function candidatePolicy(
   steps: number,
 ): Policy {
   const { stateSize, actionSize } = model;
-  if (q.stateSize !== stateSize || q.actionSize !== actionSize) {
-    throw new UserError(
-      `the behavior model is of ${stateSize} state and ${actionSize} action entries, Q of ` +
-        `${q.stateSize} and ${q.actionSize}; they must come from one run`,
-    );
-  }
+  requireSameSizes(model, q);
   const states = new Float32Array(candidates * stateSize);
   const draws = new Float32Array(candidates * actionSize);
   const values = new Float32Array(candidates);
@@ -43,6 +39,7 @@ export function candidatePolicy(
   return {
     observationSize: stateSize,
     actionSize,
+    flops: candidateFlops(model, q, candidates, steps),
     act(observations, random) {
       const rows = observations.length / stateSize;
       if (actions.length !== rows * actionSize) actions = new Float64Array(rows * actionSize);
@@ -60,4 +57,35 @@ export function candidatePolicy(
       return actions;
     },
   };
+}
+
+/**
+ * Refuses a model and Q that are not of one task.
+ *
+ * @throws {UserError} They are of different states or actions.
+ */
+export function requireSameSizes(model: NoiseModel, q: TwinQ): void {
+  const { stateSize, actionSize } = model;
+  if (q.stateSize !== stateSize || q.actionSize !== actionSize) {
+    throw new UserError(
+      `the behavior model is of ${stateSize} state and ${actionSize} action entries, Q of ` +
+        `${q.stateSize} and ${q.actionSize}; they must come from one run`,
+    );
+  }
+}
+
+/** FLOPs of one action. */
+export function candidateFlops(
+  model: NoiseModel,
+  q: TwinQ,
+  candidates: number,
+  steps: number,
+): number {
+  return flopsOfCandidates({
+    model: flopsOfBehaviorModel(model.shape),
+    q: flopsOfMlp(q.sizes),
+    heads: 2,
+    candidates,
+    steps,
+  });
 }

@@ -16,6 +16,7 @@ import { lossChecks } from "./losses.ts";
 import { reductionChecks } from "./reductions.ts";
 import { rowChecks } from "./rows.ts";
 import { optimizerChecks } from "./optimizer.ts";
+import { samplingChecks } from "./sampling.ts";
 import type { Session } from "./session.ts";
 import { stageChecks } from "./stages.ts";
 
@@ -28,6 +29,7 @@ export const checks: readonly Check[] = [
   ...rowChecks,
   ...layerNormChecks,
   ...diffusionChecks,
+  ...samplingChecks,
   ...lossChecks,
   ...countedChecks,
   ...optimizerChecks,

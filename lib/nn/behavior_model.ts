@@ -68,16 +68,31 @@ export function behaviorModel(
   { action, state, features }: BehaviorInput,
   dropout?: (block: number) => Dropout,
 ): Tensor {
-  const layer = (name: string): LinearParameters => ({
-    weight: trained.get(`${name}.weight`),
-    bias: trained.get(`${name}.bias`),
-  });
-  const embedding = linear(
+  const embedding = timeEmbedding(graph, trained, features);
+  return noisePrediction(graph, trained, { action, state, embedding }, dropout);
+}
+
+/** Embeds Fourier features of times `[R, rows, 2 frequencies]`: `[R, rows, embedding]`. */
+export function timeEmbedding(graph: Graph, trained: ParameterSet, features: Tensor): Tensor {
+  const hidden = linear(graph, features, layerOf(trained, "cond_model.0"), "mish");
+  return linear(graph, hidden, layerOf(trained, "cond_model.2"));
+}
+
+/**
+ * The same prediction with the time embedded already, `[R, rows, embedding]`: one time for all rows is
+ * embedded once and broadcast.
+ */
+export function noisePrediction(
+  graph: Graph,
+  trained: ParameterSet,
+  { action, state, embedding }: Omit<BehaviorInput, "features"> & { readonly embedding: Tensor },
+  dropout?: (block: number) => Dropout,
+): Tensor {
+  let h = linear(
     graph,
-    linear(graph, features, layer("cond_model.0"), "mish"),
-    layer("cond_model.2"),
+    concatenate(graph, [action, state, embedding]),
+    layerOf(trained, "main.fc"),
   );
-  let h = linear(graph, concatenate(graph, [action, state, embedding]), layer("main.fc"));
   const blocks = trained.shapes.filter(({ name }) => name.endsWith("fc1.weight")).length;
   for (let i = 0; i < blocks; i++) {
     const block = `main.blocks.${i}`;
@@ -88,11 +103,15 @@ export function behaviorModel(
     const branch = layerNorm(graph, h, norm, dropout?.(i));
     h = linear(
       graph,
-      linear(graph, branch, layer(`${block}.fc1`), "mish"),
-      layer(`${block}.fc2`),
+      linear(graph, branch, layerOf(trained, `${block}.fc1`), "mish"),
+      layerOf(trained, `${block}.fc2`),
       i < blocks - 1 ? "none" : "mish",
       h,
     );
   }
-  return linear(graph, h, layer("main.out_fc"));
+  return linear(graph, h, layerOf(trained, "main.out_fc"));
+}
+
+function layerOf(trained: ParameterSet, name: string): LinearParameters {
+  return { weight: trained.get(`${name}.weight`), bias: trained.get(`${name}.bias`) };
 }

@@ -164,6 +164,11 @@ export class TwinQ {
     this.actionSize = actionSize;
   }
 
+  /** Entries of the input and of each layer's output, the same in both. */
+  get sizes(): number[] {
+    return this.#first.sizes;
+  }
+
   /**
    * The smaller of both values.
    *

@@ -4,6 +4,7 @@
  * @module
  */
 import { UserError } from "../../errors.ts";
+import type { BehaviorShape } from "../behavior_model.ts";
 import { Linear } from "./linear.ts";
 import { type NamedTensors, tensor } from "./tensors.ts";
 
@@ -94,6 +95,31 @@ export class NoiseModel {
     }
   }
 
+  /** The network's shape. */
+  get shape(): BehaviorShape {
+    return {
+      actionSize: this.actionSize,
+      observationSize: this.stateSize,
+      width: this.#enter.outputs,
+      blocks: this.#blocks.length,
+      frequencies: this.#frequencies.length,
+      embedding: this.#condition[1].outputs,
+    };
+  }
+
+  /**
+   * The features of times that the network embeds.
+   *
+   * @param times `[rows]`.
+   * @returns `[rows, 2 frequencies]`: sin, then cos of 2π t W.
+   */
+  features(times: Float32Array): Float32Array {
+    const half = this.#frequencies.length;
+    const features = new Float32Array(times.length * 2 * half);
+    this.#feature(times, features);
+    return features;
+  }
+
   /**
    * The noise in noised actions. Nothing is allocated unless there are more rows than ever before.
    *
@@ -137,19 +163,23 @@ export class NoiseModel {
   }
 
   #embed(times: Float32Array, space: Workspace): void {
+    this.#feature(times, space.features);
+    const [first, second] = this.#condition;
+    first.forward(space.features, times.length, space.hiddenCondition);
+    mish(space.hiddenCondition, times.length * first.outputs);
+    second.forward(space.hiddenCondition, times.length, space.condition);
+  }
+
+  #feature(times: Float32Array, features: Float32Array): void {
     const frequencies = this.#frequencies;
     const half = frequencies.length;
     for (let row = 0; row < times.length; row++) {
       for (let i = 0; i < half; i++) {
         const phase = 2 * Math.PI * times[row]! * frequencies[i]!;
-        space.features[row * 2 * half + i] = Math.sin(phase);
-        space.features[row * 2 * half + half + i] = Math.cos(phase);
+        features[row * 2 * half + i] = Math.sin(phase);
+        features[row * 2 * half + half + i] = Math.cos(phase);
       }
     }
-    const [first, second] = this.#condition;
-    first.forward(space.features, times.length, space.hiddenCondition);
-    mish(space.hiddenCondition, times.length * first.outputs);
-    second.forward(space.hiddenCondition, times.length, space.condition);
   }
 
   #spaceFor(rows: number): Workspace {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { flopsOfMlp } from "../flops.ts";
 import type { Mlp } from "./mlp.ts";
 import type { ObservationNormalization } from "./normalization.ts";
 
@@ -14,12 +15,18 @@ export interface Draws {
   normal(): number;
 }
 
-/** Something that chooses actions. */
-export interface Policy {
+/** What is known of everything that chooses actions. */
+export interface PolicyFacts {
   /** Entries of the observations that it takes. */
   readonly observationSize: number;
   /** Entries of the actions that it gives. */
   readonly actionSize: number;
+  /** Additions and multiplications of the matrix products behind one action; absent without networks. */
+  readonly flops?: number;
+}
+
+/** Something that chooses actions on the processor. */
+export interface Policy extends PolicyFacts {
   /**
    * Actions for `rows` observations, one of each of as many episodes.
    *
@@ -28,6 +35,16 @@ export interface Policy {
    * @returns `[rows, actionSize]`; the next call overwrites it.
    */
   act(observations: Float64Array, random: readonly Draws[]): Float64Array;
+}
+
+/** Something that chooses actions elsewhere, on a GPU for example: the same, after a while. */
+export interface RemotePolicy extends PolicyFacts {
+  /**
+   * As {@linkcode Policy.act}. Calls may not overlap.
+   *
+   * @returns `[rows, actionSize]`; the next call may overwrite it.
+   */
+  act(observations: Float64Array, random: readonly Draws[]): Promise<Float64Array>;
 }
 
 /**
@@ -45,6 +62,7 @@ export function networkPolicy(
   return {
     observationSize: inputs,
     actionSize: outputs,
+    flops: flopsOfMlp(network.sizes),
     act(observations) {
       const rows = observations.length / inputs;
       if (actions.length !== rows * outputs) {

@@ -1,0 +1,131 @@
+/**
+ * The choice among samples of a diffusion model on a graph: what {@linkcode candidatePolicy} does on the
+ * processor.
+ *
+ * @module
+ */
+import { ParameterSet, type ParameterShape, type ParameterValues } from "../autodiff/parameters.ts";
+import { ParameterStore } from "../autodiff/parameter_store.ts";
+import type { Graph } from "../autodiff/graph.ts";
+import { argmax } from "../autodiff/ops/argmax.ts";
+import { broadcast } from "../autodiff/ops/broadcast.ts";
+import { concatenate } from "../autodiff/ops/concatenate.ts";
+import { clip } from "../autodiff/ops/entrywise.ts";
+import { gatherRows } from "../autodiff/ops/gather_rows.ts";
+import { minimumOverHeads } from "../autodiff/ops/minimum_over_heads.ts";
+import { reshape } from "../autodiff/ops/reshape.ts";
+import type { Tensor } from "../autodiff/tensor.ts";
+import { recordSolver } from "../diffusion/graph_sampler.ts";
+import { behaviorShapes, noisePrediction, timeEmbedding } from "../nn/behavior_model.ts";
+import type { TwinQ } from "../nn/host/mlp.ts";
+import type { NoiseModel } from "../nn/host/noise_model.ts";
+import { type NamedTensors, tensor } from "../nn/host/tensors.ts";
+import { mlp, mlpShapes } from "../nn/mlp.ts";
+import { candidateFlops, requireSameSizes } from "./candidate_policy.ts";
+import type { GraphActor } from "./graph_policy.ts";
+
+/** Most steps of the sampler in one program: their dispatches are listed one by one. */
+export const mostSteps = 64;
+
+/** Rows times steps of a submission: 64 MiB of a behavior model's inputs, and as much again. */
+const mostPredictions = 2 ** 17;
+
+/** A network on the processor, and the tensors that it was made of. */
+export interface Loaded<Network> {
+  readonly network: Network;
+  readonly from: NamedTensors;
+  /** What precedes the names of its tensors. */
+  readonly name: string;
+}
+
+/**
+ * The best of K values each: rows of `x`, K of them one after another for each row of the result.
+ *
+ * @param x `[R, K rows, columns]`.
+ * @param values `[R, K rows, 1]`; the first of equal ones counts.
+ * @returns `[R, rows, columns]`.
+ */
+export function bestOf(graph: Graph, x: Tensor, values: Tensor, count: number): Tensor {
+  return gatherRows(graph, x, argmax(graph, reshape(graph, values, count)), count);
+}
+
+/**
+ * The actor that draws candidates from a behavior model and takes the one with the highest Q.
+ *
+ * @param candidates Candidates for each observation.
+ * @param steps Steps of the diffusion sampler, at most {@linkcode mostSteps}.
+ * @throws {UserError} The model and Q are of different states or actions.
+ */
+export function candidateActor(
+  model: Loaded<NoiseModel>,
+  q: Loaded<TwinQ>,
+  candidates: number,
+  steps: number,
+): GraphActor {
+  if (steps > mostSteps) {
+    throw new RangeError(`candidateActor: ${steps} steps, at most ${mostSteps}`);
+  }
+  requireSameSizes(model.network, q.network);
+  const { stateSize, actionSize, shape } = model.network;
+  const store = new ParameterStore(1);
+  const modelShapes = behaviorShapes(shape);
+  const trained = new ParameterSet(store, modelShapes, 1);
+  const qShapes = mlpShapes({
+    inputs: [actionSize, stateSize],
+    hidden: q.network.sizes.slice(1, -1),
+    outputs: 1,
+  });
+  const twins = new ParameterSet(store, qShapes, 2);
+
+  return {
+    observationSize: stateSize,
+    actionSize,
+    flops: candidateFlops(model.network, q.network, candidates, steps),
+    draws: candidates * actionSize,
+    mostRows: Math.max(1, Math.floor(mostPredictions / (candidates * steps))),
+    store,
+    networks: [
+      { parameters: trained, values: [valuesOf(model.from, model.name, modelShapes)] },
+      {
+        parameters: twins,
+        values: ["q1", "q2"].map((twin) => valuesOf(q.from, `${q.name}.${twin}`, qShapes)),
+      },
+    ],
+    describe(graph, observations, draws) {
+      const rows = observations.rows * candidates;
+      const inputs: [Tensor, Float32Array][] = [];
+      const states = () =>
+        broadcast(graph, observations, { replicas: 1, rows, columns: stateSize });
+      const predict = (x: Tensor, t: number) => {
+        // In double precision: the phases of the features reach hundreds of turns.
+        const values = model.network.features(new Float32Array([t]));
+        const features = graph.input(1, values.length);
+        inputs.push([features, values]);
+        const embedded = timeEmbedding(graph, trained, features);
+        return noisePrediction(graph, trained, {
+          action: x,
+          state: states(),
+          embedding: broadcast(graph, embedded, { replicas: 1, rows, columns: embedded.columns }),
+        });
+      };
+      const samples = recordSolver(graph, reshape(graph, draws, actionSize), predict, steps);
+      const kept = clip(graph, samples, -1, 1);
+      const values = mlp(graph, twins, concatenate(graph, [kept, states()]));
+      const actions = bestOf(graph, kept, minimumOverHeads(graph, values, 2), candidates);
+      return { actions, inputs };
+    },
+  };
+}
+
+/** The values of a network's parameters among named tensors. */
+function valuesOf(
+  from: NamedTensors,
+  name: string,
+  shapes: readonly ParameterShape[],
+): ParameterValues {
+  return new Map(shapes.map(({ name: parameter, rows, segments, vector }) => {
+    const columns = segments.reduce((total, width) => total + width, 0);
+    const shape = vector ? [columns] : [rows, columns];
+    return [parameter, tensor(from, `${name}.${parameter}`, shape).data];
+  }));
+}

@@ -1,0 +1,143 @@
+/**
+ * Policies on the GPU: a whole action, candidates and choice included, is one program, which acts for a
+ * batch of observations in one submission.
+ *
+ * @module
+ */
+import { readTensor, writeInput } from "../autodiff/compile.ts";
+import type { Engine } from "../autodiff/engine.ts";
+import { Graph } from "../autodiff/graph.ts";
+import type { ParameterSet, ParameterValues } from "../autodiff/parameters.ts";
+import type { ParameterStore } from "../autodiff/parameter_store.ts";
+import type { Tensor } from "../autodiff/tensor.ts";
+import type { Program } from "../gpu/program.ts";
+import type { Draws, PolicyFacts, RemotePolicy } from "../nn/host/policy.ts";
+
+/** A policy that can be described on a graph. */
+export interface GraphActor extends PolicyFacts {
+  /**
+   * Standard normal numbers that an action is computed from, in the order in which the same policy on
+   * the processor draws them.
+   */
+  readonly draws: number;
+  /** Observations that one submission may act for: what its memory follows from. */
+  readonly mostRows: number;
+  /** Where its networks lie, for one replica. */
+  readonly store: ParameterStore;
+  /** Its networks with the values of each of their replicas. */
+  readonly networks: readonly {
+    readonly parameters: ParameterSet;
+    readonly values: readonly ParameterValues[];
+  }[];
+  /**
+   * Describes the policy.
+   *
+   * @param observations `[1, rows, observationSize]`.
+   * @param draws `[1, rows, draws]`.
+   * @returns Actions `[1, rows, actionSize]`, and what inputs of the policy's own are filled with.
+   */
+  describe(graph: Graph, observations: Tensor, draws: Tensor): {
+    readonly actions: Tensor;
+    readonly inputs: readonly (readonly [Tensor, Float32Array])[];
+  };
+}
+
+/** A program for so many observations at most. */
+interface Compiled {
+  readonly program: Program;
+  readonly rows: number;
+  readonly observations: Tensor;
+  readonly draws: Tensor;
+  readonly actions: Tensor;
+}
+
+/** A policy on the GPU. It chooses the actions that it would choose on the processor, to 1e-5. */
+export class GraphPolicy implements RemotePolicy {
+  readonly observationSize: number;
+  readonly actionSize: number;
+  readonly flops?: number;
+  readonly #engine: Engine;
+  readonly #actor: GraphActor;
+  readonly #programs = new Map<number, Promise<Compiled>>();
+
+  /** The policy of an actor; programs are compiled when they are first needed. */
+  constructor(engine: Engine, actor: GraphActor) {
+    this.#engine = engine;
+    this.#actor = actor;
+    this.observationSize = actor.observationSize;
+    this.actionSize = actor.actionSize;
+    if (actor.flops !== undefined) this.flops = actor.flops;
+  }
+
+  /** As {@linkcode RemotePolicy.act}. */
+  async act(observations: Float64Array, random: readonly Draws[]): Promise<Float64Array> {
+    const { observationSize, actionSize, mostRows } = this.#actor;
+    const rows = observations.length / observationSize;
+    const actions = new Float64Array(rows * actionSize);
+    for (let first = 0; first < rows; first += mostRows) {
+      const count = Math.min(mostRows, rows - first);
+      const part = observations.subarray(
+        first * observationSize,
+        (first + count) * observationSize,
+      );
+      const found = await this.#actTogether(part, random.slice(first, first + count));
+      actions.set(found, first * actionSize);
+    }
+    return actions;
+  }
+
+  async #actTogether(
+    observations: Float64Array,
+    random: readonly Draws[],
+  ): Promise<Float32Array> {
+    const count = random.length;
+    // Episodes end one by one: a program for every number of them would be compiled too often.
+    const rows = Math.min(this.#actor.mostRows, 2 ** Math.ceil(Math.log2(count)));
+    const compiled = await this.#compiled(rows);
+    const { program } = compiled;
+    const { draws } = this.#actor;
+    const numbers = new Float32Array(rows * draws);
+    random.forEach((stream, row) => {
+      for (let i = 0; i < draws; i++) numbers[row * draws + i] = stream.normal();
+    });
+    const seen = new Float32Array(rows * this.observationSize);
+    seen.set(observations);
+    writeInput(program, compiled.observations, seen);
+    writeInput(program, compiled.draws, numbers);
+    const [, actions] = await Promise.all([
+      program.submit(0, 1),
+      readTensor(program, compiled.actions),
+    ]);
+    return actions.subarray(0, count * this.actionSize);
+  }
+
+  #compiled(rows: number): Promise<Compiled> {
+    const known = this.#programs.get(rows) ?? this.#compile(rows);
+    this.#programs.set(rows, known);
+    return known;
+  }
+
+  async #compile(rows: number): Promise<Compiled> {
+    const { store, networks, draws, describe } = this.#actor;
+    const graph = new Graph({ seeds: [0], store });
+    const observations = graph.input(rows, this.observationSize);
+    const drawn = graph.input(rows, draws);
+    const { actions, inputs } = describe(graph, observations, drawn);
+    const written = store.allocated;
+    const program = await this.#engine.compile(graph, [actions]);
+    if (!written) {
+      for (const { parameters, values } of networks) {
+        values.forEach((each, replica) => parameters.write(store, replica, each));
+      }
+    }
+    for (const [tensor, values] of inputs) writeInput(program, tensor, values);
+    return { program, rows, observations, draws: drawn, actions };
+  }
+
+  /** Frees the memory of the programs and of the networks. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const compiled of this.#programs.values()) (await compiled).program.destroy();
+    this.#programs.clear();
+    this.#actor.store.destroy();
+  }
+}

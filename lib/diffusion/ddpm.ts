@@ -1,0 +1,103 @@
+/**
+ * Ancestral sampling from a diffusion model of discrete times (DDPM: Ho et al., 2020, arXiv 2006.11239,
+ * Algorithm 2), as Diffusion-QL and the published IDQL do it in a handful of steps.
+ *
+ * @module
+ */
+import type { NoisePrediction } from "./sampler.ts";
+
+/** Bounds of β(t) that the variance-preserving schedule of discrete times is made with. */
+const betaBounds = { low: 0.1, high: 10 } as const;
+
+/**
+ * β_1 … β_T of the variance-preserving SDE in T steps, with β(t) linear from 0.1 to 10 (Xiao et al.,
+ * 2022, arXiv 2112.07804, as Wang et al., 2023, arXiv 2208.06193, use it).
+ *
+ * @param count T, 1 or more.
+ */
+export function variancePreservingBetas(count: number): number[] {
+  const { low, high } = betaBounds;
+  return Array.from({ length: count }, (_, i) => {
+    const twiceMiddle = (2 * i + 1) / count;
+    return -Math.expm1(-(low + (high - low) * twiceMiddle / 2) / count);
+  });
+}
+
+/** One step of ancestral sampling, from time t + 1 to time t. */
+export interface AncestralStep {
+  /** t, counted from 0: what the network is told. */
+  readonly t: number;
+  /** Weight of x in the predicted sample â. */
+  readonly cleanOfX: number;
+  /** Weight of the predicted noise in â. */
+  readonly cleanOfNoise: number;
+  /** Weight of â in the mean. */
+  readonly meanOfClean: number;
+  /** Weight of x in the mean. */
+  readonly meanOfX: number;
+  /** Standard deviation of the noise that is added; 0 in the last step. */
+  readonly deviation: number;
+}
+
+/**
+ * The steps of ancestral sampling, the last time first.
+ *
+ * @param betas β_1 … β_T.
+ * @param variance Of the noise that is added: that of the posterior (Diffusion-QL), or β itself (IDQL).
+ */
+export function ancestralSteps(
+  betas: readonly number[],
+  variance: "posterior" | "beta",
+): AncestralStep[] {
+  let before = 1;
+  return betas.map((beta, t) => {
+    const product = before * (1 - beta);
+    const rest = 1 - product;
+    const step = {
+      t,
+      cleanOfX: 1 / Math.sqrt(product),
+      cleanOfNoise: -Math.sqrt(rest / product),
+      meanOfClean: Math.sqrt(before) * beta / rest,
+      meanOfX: Math.sqrt(1 - beta) * (1 - before) / rest,
+      deviation: t === 0 ? 0 : Math.sqrt(variance === "beta" ? beta : beta * (1 - before) / rest),
+    };
+    before = product;
+    return step;
+  }).reverse();
+}
+
+/**
+ * What is kept within [−1, 1], the range of actions: the predicted sample of each step (Diffusion-QL), or
+ * the result of each step (IDQL).
+ */
+export type Clipping = "prediction" | "result";
+
+/**
+ * Turns noise into samples, in place.
+ *
+ * @param x `[rows, size]`: draws from N(0, I); in the end the samples.
+ * @param predict The noise prediction, called for each step with its `t`.
+ * @param normal A draw from N(0, 1), called for each entry in every step that adds noise.
+ */
+export function sampleAncestral(
+  x: Float32Array,
+  predict: NoisePrediction,
+  steps: readonly AncestralStep[],
+  clipping: Clipping,
+  normal: () => number,
+): void {
+  for (const step of steps) {
+    const noise = predict(x, step.t);
+    for (let i = 0; i < x.length; i++) {
+      const clean = step.cleanOfX * x[i]! + step.cleanOfNoise * noise[i]!;
+      const kept = clipping === "prediction" ? clipped(clean) : clean;
+      const mean = step.meanOfClean * kept + step.meanOfX * x[i]!;
+      const result = step.deviation === 0 ? mean : mean + step.deviation * normal();
+      x[i] = clipping === "result" ? clipped(result) : result;
+    }
+  }
+}
+
+function clipped(value: number): number {
+  return Math.max(-1, Math.min(1, value));
+}

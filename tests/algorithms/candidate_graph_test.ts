@@ -1,0 +1,145 @@
+/** Choosing among samples of a diffusion model, on the GPU beside the processor. Needs no permission. */
+import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
+import { candidateActor, mostSteps } from "../../lib/algorithms/candidate_graph.ts";
+import { candidatePolicy } from "../../lib/algorithms/candidate_policy.ts";
+import { GraphPolicy } from "../../lib/algorithms/graph_policy.ts";
+import { Engine } from "../../lib/autodiff/engine.ts";
+import { Graph } from "../../lib/autodiff/graph.ts";
+import { RandomStream } from "../../lib/envs/random.ts";
+import { UserError } from "../../lib/errors.ts";
+import { TwinQ } from "../../lib/nn/host/mlp.ts";
+import { NoiseModel } from "../../lib/nn/host/noise_model.ts";
+import { mlpTensors, noiseModelTensors } from "../nn/host/networks.ts";
+
+const [stateSize, actionSize] = [11, 3];
+
+/**
+ * A behavior model that predicts about the noised action itself, as where the data are near 0, so that
+ * samples lie within [−1, 1] and still differ: mish(8 x) − mish(−8 x) is about 8 x.
+ */
+function behaviorTensors() {
+  const width = 20;
+  const tensors = noiseModelTensors("diffusion", stateSize, actionSize, width);
+  const values = (name: string) => tensors.get(`diffusion.main.${name}`)!.data as Float32Array;
+  const [enter, leave] = [values("fc.weight"), values("out_fc.weight")];
+  const inputs = enter.length / width;
+  for (let i = 0; i < leave.length; i++) leave[i]! *= 0.05;
+  for (let i = 0; i < actionSize; i++) {
+    for (const [unit, sign] of [[2 * i, 1], [2 * i + 1, -1]] as const) {
+      // What carries the action through the residual stream: nothing else is added to it.
+      for (const layer of ["fc", "blocks.0.fc2"]) {
+        const weight = values(`${layer}.weight`);
+        const size = weight.length / width;
+        weight.fill(0, unit * size, (unit + 1) * size);
+        values(`${layer}.bias`)[unit] = 0;
+      }
+      enter[unit * inputs + i] = 8 * sign;
+      for (let j = 0; j < actionSize; j++) leave[j * width + unit] = j === i ? sign / 8 : 0;
+    }
+  }
+  return tensors;
+}
+
+/** The same networks on the processor and as what an actor is described with. */
+function networks() {
+  const behavior = {
+    source: "behavior",
+    tensors: behaviorTensors(),
+  };
+  const inputs = actionSize + stateSize;
+  const critic = {
+    source: "critic",
+    tensors: new Map([
+      ...mlpTensors("q.q1", inputs, 17, 9, 1),
+      ...mlpTensors("q.q2", inputs, 17, 9, 1),
+    ]),
+  };
+  const model = new NoiseModel(behavior, "diffusion");
+  const q = new TwinQ(critic, "q", actionSize);
+  return {
+    model,
+    q,
+    loaded: [
+      { network: model, from: behavior, name: "diffusion" },
+      { network: q, from: critic, name: "q" },
+    ] as const,
+  };
+}
+
+function observationsOf(rows: number): Float64Array {
+  return Float64Array.from({ length: rows * stateSize }, (_, i) => 2 * Math.sin(i * i));
+}
+
+const streams = (rows: number) => Array.from({ length: rows }, (_, row) => new RandomStream(row));
+
+Deno.test("GraphPolicy: a batch of candidates is sampled, scored and chosen as on the processor, to 1e-5", async () => {
+  using engine = await Engine.open();
+  const { model, q, loaded } = networks();
+  // 15 steps end with one of second order, 9 with one of first; one step has none before it.
+  for (const [candidates, steps, rows] of [[7, 15, 5], [3, 9, 3], [5, 1, 1]] as const) {
+    const host = candidatePolicy(model, q, candidates, steps);
+    const actor = candidateActor(...loaded, candidates, steps);
+    await using onGpu = new GraphPolicy(engine, actor);
+    assertEquals(onGpu.flops, host.flops);
+    const observations = observationsOf(rows);
+    const [ours, theirs] = [streams(rows), streams(rows)];
+    // Twice, so that the streams go on from where the first action left them.
+    for (let time = 0; time < 2; time++) {
+      const found = await onGpu.act(observations, ours);
+      const expected = host.act(observations, theirs);
+      assertEquals(found.length, rows * actionSize);
+      const worst = found.reduce((most, a, i) => Math.max(most, Math.abs(a - expected[i]!)), 0);
+      assert(worst <= 1e-5, `${candidates} candidates, ${steps} steps: off by ${worst}`);
+      const inside = found.filter((a) => Math.abs(a) < 1).length;
+      assert(steps === 1 || 2 * inside >= found.length, `clipped: ${found}`);
+      if (rows > 1) assertNotEquals([...found.slice(0, 3)], [...found.slice(3, 6)]);
+    }
+  }
+});
+
+Deno.test("GraphPolicy: more observations than fit into a submission are acted for in several", async () => {
+  using engine = await Engine.open();
+  const { loaded } = networks();
+  const actor = candidateActor(...loaded, 4, 2);
+  const act = async (mostRows: number) => {
+    await using policy = new GraphPolicy(engine, {
+      ...candidateActor(...loaded, 4, 2),
+      mostRows,
+    });
+    return [...await policy.act(observationsOf(5), streams(5))];
+  };
+  assert(actor.mostRows >= 5);
+  assertEquals(await act(2), await act(8));
+});
+
+Deno.test("candidateActor: a step takes six dispatches with one block, however many candidates there are", async () => {
+  using engine = await Engine.open();
+  const { loaded } = networks();
+  const dispatches = async (candidates: number, steps: number) => {
+    const actor = candidateActor(...loaded, candidates, steps);
+    const graph = new Graph({ seeds: [0], store: actor.store });
+    const observations = graph.input(3, stateSize);
+    const draws = graph.input(3, candidates * actionSize);
+    const program = await engine.compile(graph, [
+      actor.describe(graph, observations, draws).actions,
+    ]);
+    const count = program.dispatchesPerStep;
+    program.destroy();
+    actor.store.destroy();
+    return count;
+  };
+  // Embedding the times of all steps, repeating states and times, clipping, scoring and choosing: 11.
+  assertEquals(await dispatches(4, 3), 11 + 3 * 6);
+  assertEquals(await dispatches(40, 4), 11 + 4 * 6);
+});
+
+Deno.test("candidateActor() refuses a behavior model and a Q of different sizes, and too many steps", () => {
+  const { loaded: [model, q] } = networks();
+  const wrong = { ...q, network: new TwinQ(q.from, q.name, actionSize + 1) };
+  assertThrows(
+    () => candidateActor(model, wrong, 4, 4),
+    UserError,
+    "the behavior model is of 11 state and 3 action entries, Q of 10 and 4",
+  );
+  assertThrows(() => candidateActor(model, q, 4, mostSteps + 1), RangeError, "at most 64");
+});

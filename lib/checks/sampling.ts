@@ -16,7 +16,7 @@ import {
 } from "../diffusion/graph_sampler.ts";
 import { sampleTimes, solverSteps } from "../diffusion/sampler.ts";
 import { type Case, type Check, compared } from "./check.ts";
-import { scheduleAt } from "./diffusion.ts";
+import { scheduleReference } from "../autodiff/ops/noising.ts";
 
 const sizes = [[1, 1], [7, 13], [33, 257]] as const;
 const each = (make: (rows: number, columns: number, replicas: number) => Case): Case[] =>
@@ -24,7 +24,7 @@ const each = (make: (rows: number, columns: number, replicas: number) => Case): 
 
 /** (x − σ_t ε) / α_t. */
 function predictedSample(x: Matrix, noise: Matrix, t: number): Matrix {
-  const { alpha, sigma } = scheduleAt(t);
+  const { alpha, sigma } = scheduleReference(t);
   return zip(x, noise, (value, epsilon) => (value - sigma * epsilon) / alpha);
 }
 
@@ -33,7 +33,7 @@ function predictedSample(x: Matrix, noise: Matrix, t: number): Matrix {
  * The steps are of one length in λ, so r is 1.
  */
 function solved(x: Matrix, now: Matrix, before: Matrix | null, t: number, next: number): Matrix {
-  const [from, to] = [scheduleAt(t), scheduleAt(next)];
+  const [from, to] = [scheduleReference(t), scheduleReference(next)];
   const h = Math.log(to.alpha / to.sigma) - Math.log(from.alpha / from.sigma);
   const d = before === null ? now : zip(now, before, (a, b) => 1.5 * a - 0.5 * b);
   return zip(

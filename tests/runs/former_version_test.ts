@@ -48,13 +48,21 @@ Deno.test({
         assertEquals(code, 0, new TextDecoder().decode(stderr));
         return new TextDecoder().decode(stdout);
       };
-      assertMatch(await train(), /version 0\.2 began this run; its metrics .*metrics-0\.2\.jsonl/);
+      assertMatch(
+        await train(),
+        /the metrics of version 0\.2 are in .*metrics\.version-0\.2\.jsonl/,
+      );
       assertEquals(
-        Deno.readTextFileSync(join(run.path, "metrics-0.2.jsonl")),
+        Deno.readTextFileSync(join(run.path, "metrics.version-0.2.jsonl")),
         Deno.readTextFileSync(join(former, "metrics.jsonl")),
       );
       const rows = readMetrics(run.metrics);
-      assertEquals([rows[0]!.stage, rows[0]!.step, rows.at(-1)!.step], ["policy", 9, 400]);
+      // The rows of the former file, then those of the stage that was left.
+      assertEquals([rows[0]!.stage, rows.at(-1)!.stage, rows.at(-1)!.step], [
+        "critic",
+        "policy",
+        400,
+      ]);
       // Finished, it is left as it is.
       assertMatch(await train(), /is finished already/);
       assertEquals(readMetrics(run.metrics), rows);

@@ -1,12 +1,12 @@
 /**
- * Parameter shapes of layers and their initial values, both as PyTorch's defaults.
+ * Parameter shapes of layers and their initial values, both matching PyTorch's defaults.
  *
  * @module
  */
 import type { ParameterShape, ParameterValues } from "../autodiff/parameters.ts";
 import { normal, streams, uniform } from "../autodiff/random.ts";
 
-/** Weight and bias of a linear layer; its input may be a concatenation (`inputs`). */
+/** Returns weight and bias of a linear layer. Its input may be a concatenation of `inputs`. */
 export function linearShapes(
   name: string,
   inputs: readonly number[],
@@ -18,7 +18,7 @@ export function linearShapes(
   ];
 }
 
-/** Gain (`weight`) and shift (`bias`) of a layer normalisation. */
+/** Returns gain (`weight`) and shift (`bias`) of a layer normalisation. */
 export function layerNormShapes(name: string, columns: number): ParameterShape[] {
   return [
     { name: `${name}.weight`, rows: 1, segments: [columns], vector: true },
@@ -27,9 +27,10 @@ export function layerNormShapes(name: string, columns: number): ParameterShape[]
 }
 
 /**
- * Initial values of one network: linear layers uniform in ±1/√(inputs), layer normalisations 1 and 0.
+ * Returns the initial values of a network. Linear layers are uniform in ±1/√(inputs); layer
+ * normalisations start with gain 1 and shift 0.
  *
- * @param network A number for the network, so that networks of one seed differ.
+ * @param network Index of the network, so that networks with the same seed differ.
  */
 export function initialise(
   shapes: readonly ParameterShape[],

@@ -149,5 +149,5 @@ setupTest("installs Mesa's Vulkan drivers where Deno finds no adapter, and check
   assertStringIncludes(out, "apt-get -qq update\n");
   assertStringIncludes(out, "install --yes --no-install-recommends mesa-vulkan-drivers libvulkan1");
   assertEquals(code, 1);
-  assertStringIncludes(out, "are installed, yet Vulkan gives no adapter");
+  assertStringIncludes(out, "are installed, but Vulkan finds no adapter");
 });

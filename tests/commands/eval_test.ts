@@ -27,9 +27,7 @@ async function printed(...args: string[]): Promise<string[]> {
 
 type Stage = "critic" | "behavior" | "policy";
 
-/**
- * A run on `task` with the checkpoints of some stages; observations of 4 and actions of 2 entries.
- */
+/** A run on `task` with the checkpoints of some stages; observations of 4 and actions of 2 entries. */
 async function writeRun(
   folder: string,
   task: string,
@@ -308,8 +306,7 @@ Deno.test({
       ]);
       await refusesActor("unknown actor metadata squash", [], { squash: "no" });
       await refusesActor("tensor net.0.bias holds NaN at [0]", [["net.0.bias", vector(3, NaN)]]);
-      // Of a checkpoint of this program only the policy is needed, and of others nothing is left
-      // out.
+      // Of a checkpoint of this program only the policy is needed, and of others nothing is left out.
       const q = mlpTensors("q0.q1", 6, 8, 1);
       const policy = mlpTensors("policy.net", 11, 3);
       Deno.writeFileSync(broken, encode(new Map([...q, ...policy])));

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Makes this machine ready: Deno, and a Vulkan adapter for its WebGPU. Run it as often as you like:
-# what already works is left alone, and nothing is printed when nothing is missing.
+# Installs Deno and a Vulkan driver for its WebGPU. It can be run repeatedly: it changes only what is
+# missing, and prints nothing if nothing is.
 set -eu
 
-deno_pinned=2.9.6 # installed where Deno is absent or too old
-deno_minimum=2.8.0 # the oldest Deno that the program's tests pass on
+deno_pinned=2.9.6 # installed if Deno is missing or too old
+deno_minimum=2.8.0 # the oldest Deno that passes the tests
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 fail() {
@@ -24,21 +24,21 @@ as_root() {
   fi
 }
 
-# Runs apt-get without questions; only what goes wrong is printed.
+# Runs apt-get non-interactively and prints only errors.
 apt() {
   as_root env DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes apt-get -qq "$@" >/dev/null
 }
 
-# Installs Debian packages; $1 says what for.
+# Installs Debian packages. $1 is the purpose, for the message.
 apt_install() {
   purpose=$1
   shift
   say "installing $* ($purpose)"
-  apt update || say "the package lists could not be renewed; going on with those at hand"
+  apt update || say "the package lists could not be updated; continuing with the existing ones"
   apt install --yes --no-install-recommends "$@"
 }
 
-# Succeeds where the Deno on PATH is $deno_minimum or newer.
+# Succeeds if the Deno on PATH is $deno_minimum or newer.
 deno_is_recent() {
   have deno || return 1
   version=$(deno --version 2>/dev/null | sed -n '1s/^deno \([0-9.]*\).*/\1/p')
@@ -47,8 +47,8 @@ deno_is_recent() {
     awk '{ exit !($1 * 1000000 + $2 * 1000 + $3 >= $4 * 1000000 + $5 * 1000 + $6) }'
 }
 
-# Prints the first npm prefix whose bin folder is on PATH, so that the shell which called this
-# script finds what is installed there; prefixes this user may write to come before those of root.
+# Prints the first npm prefix whose bin folder is on PATH, so that the calling shell finds what is
+# installed there. Prefixes that the current user can write to come before those that need root.
 npm_prefix_on_path() {
   for owner in user root; do
     for prefix in "$(npm prefix --global 2>/dev/null)" /usr/local "${HOME:-/root}/.local"; do
@@ -86,29 +86,29 @@ install_deno() {
       "deno@$deno_pinned" >/dev/null
   fi
   hash -r
-  deno_is_recent || fail "Deno $deno_pinned is now in $prefix/bin, but PATH leads to" \
+  deno_is_recent || fail "Deno $deno_pinned is now in $prefix/bin, but PATH finds" \
     "$(command -v deno || echo none) first: remove or update that one (deno upgrade)"
 }
 
-# Asks Deno itself, as the program will, whether Vulkan gives an adapter: drivers listed by the
-# loader need not work (no such card, no device file in a container), so listing them proves nothing.
+# Asks Deno for a Vulkan adapter, as the program does. Listing drivers is not enough: a listed driver
+# may not work (no such card, or no device file in a container).
 has_vulkan_adapter() {
   NO_COLOR=1 DENO_WEBGPU_BACKEND=vulkan deno eval --quiet \
     'Deno.exit(await navigator.gpu?.requestAdapter() ? 0 : 1)' >/dev/null 2>&1
 }
 
 install_vulkan() {
-  have apt-get || fail "no Vulkan adapter was found: install your card's Vulkan driver, or Mesa's" \
+  have apt-get || fail "no Vulkan adapter found: install your card's Vulkan driver, or Mesa's" \
     "software driver (Fedora: mesa-vulkan-drivers vulkan-loader; Arch: vulkan-swrast" \
     "vulkan-icd-loader; Alpine: mesa-vulkan-swrast vulkan-loader)"
-  apt_install "Mesa's Vulkan drivers, the software one included" mesa-vulkan-drivers libvulkan1
-  has_vulkan_adapter || fail "Mesa's Vulkan drivers are installed, yet Vulkan gives no adapter;" \
-    "'vulkaninfo --summary' (Debian package vulkan-tools) says what the driver reports"
+  apt_install "Mesa's Vulkan drivers, including the software driver" mesa-vulkan-drivers libvulkan1
+  has_vulkan_adapter || fail "Mesa's Vulkan drivers are installed, but Vulkan finds no adapter;" \
+    "'vulkaninfo --summary' (Debian package vulkan-tools) shows what the driver reports"
 }
 
 deno_is_recent || install_deno
 
-# Deno's WebGPU runs on Metal on macOS and on Direct3D 12 on Windows, which are part of the system.
+# On macOS and Windows, Deno's WebGPU uses Metal and Direct3D 12, which are part of the system.
 if [ "$(uname -s)" = Linux ]; then
   has_vulkan_adapter || install_vulkan
 fi

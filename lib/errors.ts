@@ -1,16 +1,16 @@
 /**
- * A mistake of the person at the keyboard, or a condition of their machine: the command line prints
- * its message alone, without a stack trace, and exits with `exitCode`.
+ * An error caused by the user's input or machine. The command line prints only its message, without
+ * a stack trace, and exits with `exitCode`.
  *
- * The message says what was expected, what was found, where, and what to do.
+ * The message states what was expected, what was found, where, and what to do.
  */
 export class UserError extends Error {
-  /** Name of the class, as errors have it. */
+  /** Name of the error class. */
   override readonly name = "UserError";
-  /** Process exit code of the command line for this error. */
+  /** Exit code of the command line for this error. */
   readonly exitCode: number;
 
-  /** An error with a message for a person. */
+  /** Creates an error with a message for the user. */
   constructor(message: string, exitCode = 1) {
     super(message);
     this.exitCode = exitCode;

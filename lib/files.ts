@@ -1,6 +1,6 @@
 /**
- * Files that are whole or not there: what is written goes to a temporary name in the same folder,
- * which takes the file's name when everything is in it.
+ * Atomic file writes: data is written to a temporary file in the same folder, which is renamed once
+ * it is complete.
  *
  * @module
  */
@@ -8,11 +8,11 @@ import { dirname, join } from "node:path";
 import { UserError } from "./errors.ts";
 
 /**
- * Lets `write` fill a temporary file beside `path` and renames it to `path`; when `write` throws,
- * the temporary file is removed and what stood at `path` stays as it was.
+ * Lets `write` fill a temporary file next to `path` and renames it to `path`. If `write` throws,
+ * the temporary file is removed and an existing file at `path` is unchanged.
  *
- * @param write Creates and closes the file whose name it is given.
- * @throws UserError when the folder does not exist or may not be written to, or the disk is full.
+ * @param write Creates, fills and closes the file with the given name.
+ * @throws {UserError} The folder does not exist or is not writable, or the disk is full.
  */
 export async function replaceFile(
   path: string,
@@ -29,9 +29,9 @@ export async function replaceFile(
 }
 
 /**
- * Proves that a file can be written at `path`, before the work whose result it is to hold.
+ * Checks that a file can be written at `path`, before the work that produces its content.
  *
- * @throws UserError when the folder does not exist or may not be written to, or `path` is a folder.
+ * @throws {UserError} The folder does not exist or is not writable, or `path` is a folder.
  */
 export async function checkWritable(path: string): Promise<void> {
   try {
@@ -48,14 +48,14 @@ export async function checkWritable(path: string): Promise<void> {
 }
 
 /**
- * Proves like {@linkcode checkWritable} that a file can be written at `path`, and that none is there.
+ * Checks like {@linkcode checkWritable} that a file can be written at `path`, and that none exists.
  *
- * @throws UserError also when there is a file at `path`, naming `flag` as the way to replace it.
+ * @throws {UserError} Also when a file exists at `path`; the message names `flag` to replace it.
  */
 export async function checkNew(path: string, flag: string): Promise<void> {
   await checkWritable(path);
   if (await statIfAny(path) !== null) {
-    throw new UserError(`${path}: exists already; ${flag} replaces it, or choose another name`);
+    throw new UserError(`${path}: already exists; ${flag} replaces it, or choose another name`);
   }
 }
 
@@ -76,7 +76,7 @@ function explained(path: string, error: unknown): unknown {
     return new UserError(`${path}: cannot be written: ${error.message}`);
   }
   if (error instanceof Error && "code" in error && error.code === "ENOSPC") {
-    return new UserError(`${path}: cannot be written: no space is left on the disk`);
+    return new UserError(`${path}: cannot be written: no space left on the disk`);
   }
   return error;
 }

@@ -1,4 +1,4 @@
 import manifest from "../deno.json" with { type: "json" };
 
-/** Version of this program, as `--version` prints it and a run's `config.json` records it. */
+/** Program version, printed by `--version` and recorded in a run's `config.json`. */
 export const version: string = manifest.version;

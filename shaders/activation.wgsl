@@ -1,11 +1,11 @@
-// Activations and their derivatives, stable over the whole range of f32. Follows nan.wgsl.
+// Activations and their derivatives, stable over the whole range of f32. Requires nan.wgsl.
 
 fn relu(x: vec4f) -> vec4f {
   return max_or_nan(x, vec4f(0.0));
 }
 
 fn tanh_stable(x: vec4f) -> vec4f {
-  // Beyond 10 the result is 1 to the last bit; some drivers overflow there.
+  // Beyond 10 the result rounds to 1, and some drivers overflow.
   return select(tanh(clamp(x, vec4f(-10.0), vec4f(10.0))), x, is_nan(x));
 }
 
@@ -23,13 +23,13 @@ fn mish_derivative(x: vec4f) -> vec4f {
   return select(n * d + x * 4.0 * e * (1.0 + e) * d * d, vec4f(1.0), x > vec4f(20.0));
 }
 
-// log(1 + u) for 0 <= u <= 1 without the loss of 1 + u.
+// log(1 + u) for 0 <= u <= 1, without the rounding error of 1 + u.
 fn log_one_plus(u: vec4f) -> vec4f {
   let series = u * (1.0 - u * (0.5 - u * (1.0 / 3.0 - u * (0.25 - u * 0.2))));
   return select(log(1.0 + u), series, u < vec4f(0.03));
 }
 
-// As in PyTorch, x itself above 20.
+// Returns x above 20, as PyTorch does.
 fn softplus(x: vec4f) -> vec4f {
   return select(max(x, vec4f(0.0)) + log_one_plus(exp(-abs(x))), x, x > vec4f(20.0));
 }

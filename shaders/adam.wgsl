@@ -1,4 +1,4 @@
-// A step of an optimizer over a whole family of networks.
+// One Adam or AdamW step for a family of networks.
 
 //#if !CLIP
 override WORKGROUP = 64u;

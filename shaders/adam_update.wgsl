@@ -1,6 +1,7 @@
-// Adam (with decay: AdamW) for vec4 `i` of a family of networks whose gradient is `g`, and where the
-// family has target networks the exponential moving average of the parameters it just moved. The host
-// computes the step's scalars in double precision. Kernels that use it declare its fields in their Job.
+// Adam (AdamW with weight decay) for vec4 `i` of a family of networks with gradient `g`. If the
+// family has target networks, it also updates their exponential moving average. The host computes
+// the step's scalars in double precision. A kernel that includes this file declares the fields used
+// in its Job.
 fn update(job: Job, i: u32, g: vec4f) {
   let mean = job.beta1 * parameters[job.mean + i] + job.one_minus_beta1 * g;
   let square = job.beta2 * parameters[job.square + i] + job.one_minus_beta2 * g * g;

@@ -1,6 +1,6 @@
-// Advantage-weighted regression: A = min Q - V, w = min(exp(temperature A), 100),
-// loss = mean over rows of w |pi - a|^2, and its gradient by pi; with TANH_DERIVATIVE by what pi is the
-// tanh of.
+// Advantage-weighted regression: A = min Q - V, w = min(exp(temperature A), 100), loss = mean over
+// rows of w |pi - a|^2, and its gradient with respect to pi. With TANH_DERIVATIVE, the gradient is
+// with respect to the argument of pi = tanh(...).
 
 struct Job {
   rows: u32,

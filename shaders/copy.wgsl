@@ -1,4 +1,4 @@
-// Copy of a matrix to another place, where its rows may lie at another distance.
+// Copies a matrix; source and destination may have different row strides.
 
 override WORKGROUP = 64u;
 

@@ -1,5 +1,5 @@
-// Dropout: out = x keep / (1 - p). The mask is drawn (DRAW) or given. The gradient is the same map
-// of the upstream gradient.
+// Dropout: out = x keep / (1 - p). The mask is drawn (DRAW) or given. The backward pass applies the
+// same kernel to the upstream gradient.
 
 override WORKGROUP = 64u;
 

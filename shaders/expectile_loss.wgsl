@@ -1,5 +1,5 @@
 // Expectile regression of V towards the smaller of the target Q-heads (Eq. 11):
-// u = min Q - V, loss = mean |tau - 1(u < 0)| u^2, and its gradient by V.
+// u = min Q - V, loss = mean |tau - 1(u < 0)| u^2, and its gradient with respect to V.
 
 struct Job {
   rows: u32,

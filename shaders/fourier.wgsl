@@ -1,5 +1,5 @@
-// Gaussian Fourier features of the diffusion time: sines, then cosines, of 2 pi t W. With DRAW the
-// times are drawn, uniform in [low, high), and stored, otherwise they are given.
+// Gaussian Fourier features of the diffusion time: the sines, then the cosines, of 2 pi t W. With
+// DRAW, the times are drawn uniformly from [low, high) and stored; otherwise they are given.
 
 override WORKGROUP = 64u;
 
@@ -29,7 +29,7 @@ fn feature(job: Job, entry: u32, t: f32) -> f32 {
     return 0.0;
   }
   let i = entry % job.frequencies;
-  // The phase reaches hundreds of turns: drop the whole ones before the multiplication by 2 pi.
+  // The phase reaches hundreds of turns. Whole turns are removed before the multiplication by 2 pi.
   let turns = t * parameters[job.w + i / 4u][i % 4u];
   let phase = 6.283185307179586 * (turns - round(turns));
   return select(cos(phase), sin(phase), entry < job.frequencies);

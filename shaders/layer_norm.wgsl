@@ -1,7 +1,7 @@
-// Layer normalisation of dropped-out rows, y = gain * xhat + shift with xhat = (x' - mean) / deviation
-// and x' = x keep / (1 - p); with GRADIENT the gradient by x. Dropout comes first, as in the behavior
-// model's residual blocks; its mask is drawn (DRAW), given (MASK) or absent. Eight invocations share
-// a row.
+// Layer normalisation after dropout: y = gain * xhat + shift with xhat = (x' - mean) / deviation
+// and x' = x keep / (1 - p). With GRADIENT, the gradient with respect to x. Dropout comes first, as
+// in the behavior model's residual blocks; its mask is drawn (DRAW), given (MASK) or absent. Eight
+// invocations share a row.
 
 override WORKGROUP = 64u;
 const lanes_of_row = 8u;
@@ -37,7 +37,7 @@ struct Job {
 //#endif
   normalized: u32,
   normalized_stride: u32,
-  deviation: u32, // one vec4 a row: 1 / deviation, 0, 0, 0
+  deviation: u32, // one vec4 per row: 1 / deviation, 0, 0, 0
   out: u32,
   out_stride: u32,
 }
@@ -73,7 +73,7 @@ fn keep_scale(job: Job, row: u32, column: u32) -> vec4f {
 //#endif
 }
 
-// 1 in real columns, 0 in the padding.
+// 1 in columns of the matrix, 0 in the padding.
 fn inside(job: Job, column: u32) -> vec4f {
   let entry = column * 4u + vec4u(0u, 1u, 2u, 3u);
   return select(vec4f(0.0), vec4f(1.0), entry < vec4u(job.columns));

@@ -1,5 +1,6 @@
-// Gradients of layer normalisation's gain and shift: sums over the rows of dy * xhat and of dy. A
-// workgroup takes four vec4s of columns; 16 invocations share a column and meet in a tree.
+// Gradients of layer normalisation's gain and shift: sums over the rows of dy * xhat and dy. A
+// workgroup handles four vec4 columns; 16 invocations share a column and reduce in a fixed tree
+// order.
 
 const COLUMNS = 4u;
 const SHARES = 16u;

@@ -1,9 +1,11 @@
-// One field of a minibatch, gathered from the data set. Row b of step k is entry k B + b of the
-// epoch's permutation of the transitions, so that each is visited once per epoch; the tail that does
-// not fill a batch is dropped. The permutation is a keyed Feistel network over the next power of four,
-// walked until it lands inside the data set.
+// Gathers one field of a minibatch from the data set. Row b of step k of an epoch is entry k B + b
+// of the epoch's permutation of the transitions, so each transition is visited at most once per
+// epoch. The remainder that does not fill a batch is dropped. The permutation is a keyed Feistel
+// network over the next power of four; it is iterated until the result is inside the data set
+// (cycle walking).
 //
-// The data set lies in pages of whole records (one binding each): [state | action | reward terminal].
+// The data set is stored in pages of whole records, one binding each: [state | action | reward
+// terminal].
 
 override WORKGROUP = 64u;
 
@@ -16,8 +18,8 @@ struct Job {
   page_rows: u32,
   record_width: u32, // in vec4s
   field: u32, // first vec4 of the field in a record
-  component: u32, // 4: whole vec4s; otherwise this entry alone
-  next: u32, // 1: the following row's record
+  component: u32, // 4: whole vec4s; otherwise only this entry
+  next: u32, // 1: gather from the next row's record
   seed: u32,
   stream: u32,
   out: u32,

@@ -1,4 +1,4 @@
-// The exponential moving average of a whole family of networks. The host computes the rate.
+// Exponential moving average of the parameters of a family of networks. The host computes the rate.
 
 override WORKGROUP = 64u;
 

@@ -1,5 +1,6 @@
-// What min, max and clamp leave open: with a NaN they may give the other number, and training would go
-// on with it. These give the NaN. It is told by its bits, since compilers fold v != v to false.
+// Minimum and maximum that propagate NaN. WGSL's min, max and clamp may return the other operand,
+// which would hide a diverged training run. NaN is detected by its bits, because compilers fold v
+// != v to false.
 
 fn is_nan(v: vec4f) -> vec4<bool> {
   return (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u);

@@ -1,6 +1,6 @@
-// Forward diffusion (Eq. 4): out = alpha(t) x + sigma(t) z, one invocation to a row. With DRAW the
-// noise z is drawn and stored, otherwise it is given. With GRADIENT: out = alpha(t) x, x being the
-// upstream gradient.
+// Forward diffusion (Eq. 4): out = alpha(t) x + sigma(t) z, one invocation per row. With DRAW, the
+// noise z is drawn and stored; otherwise it is given. With GRADIENT, out = alpha(t) x, where x is
+// the upstream gradient.
 
 override WORKGROUP = 64u;
 

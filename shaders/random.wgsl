@@ -1,6 +1,6 @@
-// Counted random numbers: each is a function of (seed, stream, step, index), computed by the
+// Counter-based random numbers: each is a function of (seed, stream, step, index), computed by the
 // Threefry-2x32 generator with 20 rounds (Salmon et al., "Parallel random numbers: as easy as 1, 2,
-// 3", 2011). lib/autodiff/random.ts is the same function on the host.
+// 3", 2011). lib/autodiff/random.ts implements the same generator on the CPU.
 
 fn mix_words(x: vec2u, rotation: u32) -> vec2u {
   let sum = x.x + x.y;
@@ -18,7 +18,7 @@ fn threefry(key: vec2u, counter: vec2u) -> vec2u {
   return x;
 }
 
-// Four random words: entries 4 index … 4 index + 3 of a stream at a step.
+// Returns four random words: entries 4 index to 4 index + 3 of a stream at step `number`.
 fn random_words(seed: u32, stream: u32, number: u32, index: u32) -> vec4u {
   let key = vec2u(seed, stream);
   return vec4u(
@@ -27,12 +27,12 @@ fn random_words(seed: u32, stream: u32, number: u32, index: u32) -> vec4u {
   );
 }
 
-// Uniform in [0, 1): multiples of 2^-24.
+// Uniform in [0, 1), in multiples of 2^-24.
 fn uniform_from(words: vec4u) -> vec4f {
   return vec4f(words >> vec4u(8u)) * 0x1p-24;
 }
 
-// -log(u) of the uniform number (word + 1/2) / 2^32, exact near u = 1 where log alone is not.
+// -log(u) of the uniform number u = (word + 1/2) / 2^32. A series keeps it accurate near u = 1.
 fn exponential_from(words: vec2u) -> vec2f {
   let u = (vec2f(words) + 0.5) * 0x1p-32;
   let v = (vec2f(~words) + 0.5) * 0x1p-32; // 1 - u without its rounding
@@ -40,14 +40,14 @@ fn exponential_from(words: vec2u) -> vec2f {
   return select(-log(u), series, v < vec2f(0.03));
 }
 
-// Standard normal numbers by Box and Muller's transform.
+// Standard normal numbers by the Box-Muller transform.
 fn normal_from(words: vec4u) -> vec4f {
   let radius = sqrt(2.0 * exponential_from(words.xy));
   let angle = 6.283185307179586 * vec2f(words.zw >> vec2u(8u)) * 0x1p-24;
   return vec4f(radius * cos(angle), radius * sin(angle));
 }
 
-// 1 where an entry is kept, 0 where it is dropped: words up to the highest one keep.
+// 1 where an entry is kept (its word is at most `highest`), 0 where it is dropped.
 fn keep_from(words: vec4u, highest: u32) -> vec4f {
   return select(vec4f(0.0), vec4f(1.0), words <= vec4u(highest));
 }

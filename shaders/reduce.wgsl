@@ -1,4 +1,4 @@
-// A sum over the invocations of a workgroup as a tree: the same order every time, the same bits.
+// Sums over the invocations of a workgroup in a fixed tree order, so the result is deterministic.
 
 override WORKGROUP = 256u;
 

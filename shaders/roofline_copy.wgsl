@@ -1,4 +1,4 @@
-// As many bytes as an adapter can move: each invocation copies one vec4.
+// Measures the peak memory bandwidth: each invocation copies one vec4.
 
 struct Job {
   count: u32, // vec4s

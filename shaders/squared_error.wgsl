@@ -1,5 +1,5 @@
-// loss = scale * sum of (x - target)^2 over all entries, and its gradient by x. With scale 1 / (rows
-// columns) the mean squared error, with 1 / rows the diffusion loss (Eq. 13).
+// loss = scale * sum of (x - goal)^2 over all entries, and its gradient with respect to x. With
+// scale 1 / (rows columns) it is the mean squared error, with 1 / rows the diffusion loss (Eq. 13).
 
 struct Job {
   rows: u32,

@@ -1,9 +1,9 @@
-// SRPO's policy gradient (Eq. 15), scaled by beta as the official code does:
+// SRPO's policy gradient (Eq. 15), scaled by beta as in the official code:
 //   d loss / d a = [ omega(t) (epsilon_hat - baseline z) - beta dQ/da ] / rows
-// and the surrogate whose gradient it is, loss = mean over rows of a . [...]. With `normalize`, dQ/da
-// is divided by its root mean square over the action's entries (beta_norm, Appendix C). Beta, omega,
-// the baseline and the normalisation belong to a job: replicas may differ in them. With TANH_DERIVATIVE
-// the gradient is by what the action is the tanh of.
+// and its surrogate loss, the mean over rows of a . [...]. With `normalize`, dQ/da is divided by
+// its root mean square over the action's entries (beta_norm, Appendix C). Beta, omega, the baseline
+// and the normalisation are set per job, so replicas may differ in them. With TANH_DERIVATIVE, the
+// gradient is with respect to the argument of a = tanh(...).
 
 struct Job {
   rows: u32,
@@ -56,7 +56,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         let g = activations[job.q_gradient + row * job.q_gradient_stride + c];
         squares += dot(g, g);
       }
-      // Where Q is flat there is no direction to normalise; the official code divides 0 by 0.
+      // A zero gradient has no direction to normalise; the official code divides 0 by 0 here.
       let rms = sqrt(squares / f32(job.columns));
       beta = select(0.0, job.beta / rms, rms > 0.0);
     }

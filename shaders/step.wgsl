@@ -1,5 +1,5 @@
-// The step being computed: its number, its row in the metrics ring, and the scalars the host computed
-// for it in double precision (learning rates, bias corrections).
+// The current step: its number, its row in the metrics ring buffer, and scalars that the host
+// computed in double precision (learning rates, bias corrections).
 
 struct Step {
   number: u32,

@@ -1,5 +1,5 @@
-// Temporal difference loss of every Q-head (Eq. 12): y = r + gamma (1 - d) V(s'),
-// loss = mean over heads and rows of (Q - y)^2, and its gradient by Q.
+// Temporal difference loss of all Q-heads (Eq. 12): y = r + gamma (1 - d) V(s'),
+// loss = mean over heads and rows of (Q - y)^2, and its gradient with respect to Q.
 
 struct Job {
   rows: u32,

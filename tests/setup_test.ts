@@ -134,14 +134,14 @@ setupTest("says so where an older Deno comes first on the PATH", (machine) => {
   const { code, out } = machine.has("deno", fakeDeno("2.7.14")).has("npm", fakeNpm("/nowhere"))
     .setup();
   assertEquals(code, 1);
-  assertStringIncludes(out, `PATH leads to ${join(machine.bin, "deno")} first`);
+  assertStringIncludes(out, `PATH finds ${join(machine.bin, "deno")} first`);
 });
 
 setupTest("installs Mesa's Vulkan drivers where Deno finds no adapter, and checks", (machine) => {
   machine.has("deno", fakeDeno("2.9.6", false));
   const without = machine.setup();
   assertEquals(without.code, 1);
-  assertStringIncludes(without.out, "no Vulkan adapter was found: install");
+  assertStringIncludes(without.out, "no Vulkan adapter found: install");
 
   machine.has("env", 'while case "$1" in *=*) true;; *) false;; esac; do shift; done; "$@"');
   machine.has("sudo", '"$@"').has("apt-get", 'echo "apt-get $*" >&2');
@@ -149,5 +149,5 @@ setupTest("installs Mesa's Vulkan drivers where Deno finds no adapter, and check
   assertStringIncludes(out, "apt-get -qq update\n");
   assertStringIncludes(out, "install --yes --no-install-recommends mesa-vulkan-drivers libvulkan1");
   assertEquals(code, 1);
-  assertStringIncludes(out, "are installed, yet Vulkan gives no adapter");
+  assertStringIncludes(out, "are installed, but Vulkan finds no adapter");
 });

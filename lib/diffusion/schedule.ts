@@ -1,7 +1,7 @@
 /**
- * The noise schedule on the host: the variance-preserving SDE with β(t) linear from 0.1 to 20 (Song et
- * al., 2021, arXiv 2011.13456), as the paper and its official code use it. A noised action is
- * x_t = α_t a + σ_t ε with α_t² + σ_t² = 1.
+ * The noise schedule on the CPU: the variance-preserving SDE with β(t) linear from 0.1 to 20 (Song
+ * et al., 2021, arXiv 2011.13456), as in the paper and its official code. A noised action is x_t =
+ * α_t a + σ_t ε with α_t² + σ_t² = 1.
  *
  * @module
  */
@@ -12,24 +12,24 @@ function logAlpha(t: number): number {
   return -(t * t) * (betaMax - betaMin) / 4 - t * betaMin / 2;
 }
 
-/** α_t: how much of the action is left at time t. */
+/** Returns α_t, the factor of the clean action at time t. */
 export function alpha(t: number): number {
   return Math.exp(logAlpha(t));
 }
 
-/** σ_t: the standard deviation of the noise at time t. */
+/** Returns σ_t, the standard deviation of the noise at time t. */
 export function sigma(t: number): number {
   return Math.sqrt(-Math.expm1(2 * logAlpha(t)));
 }
 
-/** λ_t = ln(α_t / σ_t), half the logarithm of the signal-to-noise ratio; it falls as t grows. */
+/** Returns λ_t = ln(α_t / σ_t), half the log signal-to-noise ratio. It decreases with t. */
 export function logRatio(t: number): number {
   return logAlpha(t) - Math.log(sigma(t));
 }
 
-/** The time whose {@linkcode logRatio} is `lambda` (Lu et al., 2022, arXiv 2206.00927, D.4). */
+/** Inverse of {@linkcode logRatio}: returns t with λ_t = `lambda` (arXiv 2206.00927, D.4). */
 export function timeOfLogRatio(lambda: number): number {
-  // Twice −ln α_t, since α_t² = 1 / (1 + exp(−2 λ)).
+  // decay = −2 ln α_t, because α_t² = 1 / (1 + exp(−2 λ)).
   const decay = Math.log1p(Math.exp(-2 * lambda));
   return 2 * decay / (Math.sqrt(betaMin ** 2 + 2 * (betaMax - betaMin) * decay) + betaMin);
 }

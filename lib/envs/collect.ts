@@ -1,5 +1,5 @@
 /**
- * Plays a policy and keeps every step, as D4RL's data sets were made.
+ * Plays a policy and records every step, the way D4RL's data sets were collected.
  *
  * @module
  */
@@ -10,19 +10,21 @@ import { RandomStream } from "./random.ts";
 import { checkSizes } from "./rollout.ts";
 import { episodeSeed, policySeed } from "./seeds.ts";
 
-/** How the policy's actions are disturbed, so that data cover more than its own path. */
+/**
+ * Exploration noise added to the policy's actions, so that the data cover more than its own path.
+ */
 export interface Disturbance {
-  /** Standard deviation of the normal noise that is added to each entry. */
+  /** Standard deviation of the normal noise added to each action entry. */
   readonly noise: number;
-  /** Probability that an action is drawn uniformly from the whole range instead. */
+  /** Probability of replacing an action by a uniform draw from the whole action range. */
   readonly epsilon: number;
 }
 
-/** N steps, row-major, one episode after the other. */
+/** N recorded steps, row-major, episode by episode. */
 export interface CollectedSteps {
-  /** `[N, observationSize]`: before the step. */
+  /** `[N, observationSize]`: observations before the step. */
   readonly observations: Float32Array;
-  /** `[N, actionSize]`; the simulator got exactly these. */
+  /** `[N, actionSize]`: exactly the actions passed to the simulator. */
   readonly actions: Float32Array;
   /** `[N]`. */
   readonly rewards: Float32Array;
@@ -30,9 +32,9 @@ export interface CollectedSteps {
   readonly terminals: Uint8Array;
   /** `[N]`, 1 where the step limit ended the episode. */
   readonly timeouts: Uint8Array;
-  /** `[N, observationSize]`: after the step. */
+  /** `[N, observationSize]`: observations after the step. */
   readonly nextObservations: Float32Array;
-  /** The simulator's state before the step, in full precision; null where the environment has none. */
+  /** Simulator state before the step, in float64; null if the environment exposes none. */
   readonly state: {
     /** `[N, positions]`. */
     readonly qpos: Float64Array;
@@ -42,9 +44,9 @@ export interface CollectedSteps {
 }
 
 /**
- * The policy that draws each entry of an action uniformly from its range, whatever it observes.
+ * Returns a policy that ignores observations and draws each action entry uniformly from its range.
  *
- * @throws {UserError} An entry's range has no lower or no upper bound.
+ * @throws {UserError} An action entry has no finite lower or upper bound.
  */
 export function randomPolicy(spec: EnvironmentSpec): Policy {
   const { id, observationSize, actionSize, actionLow, actionHigh } = spec;
@@ -52,7 +54,9 @@ export function randomPolicy(spec: EnvironmentSpec): Policy {
   if (unbounded >= 0) {
     throw new UserError(
       `${id}: entry ${unbounded} of the action ranges from ${actionLow[unbounded]} to ` +
-        `${actionHigh[unbounded]}; random actions need finite bounds, so give a policy of your own`,
+        `${
+          actionHigh[unbounded]
+        }; random actions need finite bounds, so pass a policy file instead`,
     );
   }
   return {
@@ -66,12 +70,12 @@ export function randomPolicy(spec: EnvironmentSpec): Policy {
 }
 
 /**
- * Plays episode after episode in the first of `environment`'s environments until there are `steps`
- * steps; the last episode may be cut.
+ * Plays episodes in environment 0 of the batch until `steps` steps are recorded. The last episode
+ * may be cut short.
  *
- * @param seed The same seed gives the same steps, bit for bit.
- * @param progress Told the number of steps made, after each.
- * @throws {UserError} The policy's sizes are not the environment's, or a simulation breaks down.
+ * @param seed The same seed gives bit-identical steps.
+ * @param progress Called after each step with the number of steps so far.
+ * @throws {UserError} The policy's sizes do not match the environment's, or a simulation diverges.
  */
 export async function collectSteps(
   environment: EnvironmentBatch,
@@ -116,7 +120,7 @@ export async function collectSteps(
     for (let i = 0; i < actionSize; i++) {
       const [low, high] = [actionLow[i]!, actionHigh[i]!];
       const drawn = explores ? random.uniform(low, high) : action[i]! + noise * random.normal();
-      // As float32 stores it, so that the simulator gets what the data say.
+      // Rounded to float32 as stored, so that the simulator gets exactly the recorded action.
       action[i] = Math.fround(Math.max(low, Math.min(high, drawn)));
     }
     const step = await environment.step(action, [0]);

@@ -1,32 +1,32 @@
 /**
- * What every environment is to the rest of the program, whether MuJoCo's WebAssembly build runs it in
- * this process or a server answers over the bridge: a batch of environments of one kind, stepped in
- * lockstep, without auto-reset (a finished environment waits, so short episodes do not bias a mean).
+ * The environment interface, implemented by MuJoCo's WebAssembly build in this process and by the
+ * bridge client. It is a batch of environments of one kind, stepped in lockstep. There is no
+ * auto-reset: a finished environment waits, so that short episodes do not bias a mean.
  *
  * @module
  */
 
-/** One kind of environment: its spaces, its step limit and the returns its score is measured by. */
+/** Describes an environment: its spaces, its step limit and its reference returns. */
 export interface EnvironmentSpec {
   /** Environment id, for example `hopper`, `maze2d-umaze-v1` or `Hopper-v4`. */
   readonly id: string;
-  /** Entries of one observation. */
+  /** Number of entries in one observation. */
   readonly observationSize: number;
-  /** Entries of one action. */
+  /** Number of entries in one action. */
   readonly actionSize: number;
-  /** Lower bounds of the actions, one entry per action dimension; -Infinity where there is none. */
+  /** Lower bound of each action entry; -Infinity if unbounded. */
   readonly actionLow: readonly number[];
-  /** Upper bounds of the actions, likewise. */
+  /** Upper bound of each action entry; Infinity if unbounded. */
   readonly actionHigh: readonly number[];
-  /** Steps after which an episode is truncated; null when there is no limit. */
+  /** Number of steps after which an episode is truncated; null if there is no limit. */
   readonly maxEpisodeSteps: number | null;
-  /** Returns of D4RL's random and expert policies (scores 0 and 100); null where there are none. */
+  /** Returns of D4RL's random and expert policies (scores 0 and 100); null if none are known. */
   readonly referenceReturn: { readonly min: number; readonly max: number } | null;
-  /** Versions of what computes it, for example `{ mujoco: "3.14.0", profile: "mjpy" }`. */
+  /** Versions of the simulator, for example `{ mujoco: "3.14.0", profile: "mjpy" }`. */
   readonly versions: Readonly<Record<string, string>>;
 }
 
-/** What one step of a batch of N environments gives. */
+/** Result of one step of a batch of N environments. */
 export interface BatchStep {
   /** `[N, observationSize]`, row-major. */
   readonly observations: Float64Array;
@@ -40,27 +40,28 @@ export interface BatchStep {
 
 /** N environments of one kind. */
 export interface EnvironmentBatch {
-  /** Their kind. */
+  /** Description shared by all environments of the batch. */
   readonly spec: EnvironmentSpec;
-  /** N. */
+  /** Number of environments, N. */
   readonly count: number;
 
   /**
-   * Starts a new episode in each environment of `indices` (all when absent).
+   * Starts a new episode in each environment of `indices` (defaults to all).
    *
-   * @param seeds One seed per reset environment: the same seed gives the same episode, bit for bit.
+   * @param seeds One seed per reset environment. The same seed gives a bit-identical episode.
    * @returns Observations `[indices.length, observationSize]`.
    */
   reset(seeds: readonly number[], indices?: readonly number[]): Promise<Float64Array>;
 
   /**
-   * Starts a new episode in each environment of `indices` (all when absent) from a given simulator
-   * state, as `reset` does from a drawn one: the step count begins at zero. Whatever else a reset
-   * draws (a goal, say) is not specified.
+   * Starts a new episode in each environment of `indices` (defaults to all) from a given simulator
+   * state instead of a random one. The step count restarts at zero. Anything else that a reset
+   * draws (for example a goal) is unspecified.
    *
-   * @param qpos `[indices.length, positions]`, row-major, with the sizes that `state` gives.
+   * @param qpos `[indices.length, positions]`, row-major, with the sizes returned by `state`.
    * @param qvel `[indices.length, velocities]`, row-major.
-   * @returns Observations `[indices.length, observationSize]`; null where the environment has no state.
+   * @returns Observations `[indices.length, observationSize]`; null if the environment has no
+   * state.
    */
   resetTo(
     qpos: Float64Array,
@@ -69,19 +70,19 @@ export interface EnvironmentBatch {
   ): Promise<Float64Array | null>;
 
   /**
-   * Steps the environments of `indices` (all when absent) once. A finished environment waits for its
-   * next reset: stepping it before that is refused.
+   * Steps the environments of `indices` (defaults to all) once. A finished environment rejects
+   * steps until its next reset.
    *
    * @param actions `[indices.length, actionSize]`, row-major, finite.
    */
   step(actions: Float64Array, indices?: readonly number[]): Promise<BatchStep>;
 
   /**
-   * Simulator states `qpos` then `qvel` of the environments of `indices` (all when absent), row-major,
-   * for recording; null where the environment has none. Known from the start, before any reset.
+   * Returns the simulator state (`qpos` and `qvel`, row-major) of the environments of `indices`
+   * (defaults to all), or null if the environment exposes none. Available before the first reset.
    */
   state(indices?: readonly number[]): Promise<{ qpos: Float64Array; qvel: Float64Array } | null>;
 
-  /** Gives back what the environments hold; they are of no use afterwards. */
+  /** Releases the environments' resources. The batch cannot be used afterwards. */
   close(): Promise<void>;
 }

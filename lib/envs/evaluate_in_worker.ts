@@ -1,5 +1,5 @@
 /**
- * Evaluates a policy in a thread of its own, so that training goes on meanwhile.
+ * Evaluates a policy in a worker thread while training continues.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import { UserError } from "../errors.ts";
 import type { NamedTensors } from "../nn/host/tensors.ts";
 import type { Episode } from "./rollout.ts";
 
-/** What is to be evaluated. */
+/** The policy, task and seeds to evaluate. */
 export interface EvaluationRequest {
   /** Name of a registered algorithm. */
   readonly algorithm: string;
@@ -19,7 +19,7 @@ export interface EvaluationRequest {
   readonly options: Readonly<Record<string, number>>;
   /** A built-in environment's id, for example `hopper-medium-v2`. */
   readonly task: string;
-  /** One for each episode; {@linkcode evaluationSeeds} gives them. */
+  /** One seed per episode, from {@linkcode evaluationSeeds}. */
   readonly seeds: readonly number[];
 }
 
@@ -37,9 +37,9 @@ export interface EvaluationOptions {
 }
 
 /**
- * Plays one episode for each seed in a new worker, which ends with them. The tensors are copied.
+ * Plays one episode per seed in a new worker and terminates it afterwards. The tensors are copied.
  *
- * @returns The episodes in the order of the seeds.
+ * @returns The episodes in seed order.
  * @throws {UserError} The task is unknown or the policy does not fit it.
  * @throws The signal's reason, where it stopped the evaluation.
  */
@@ -59,7 +59,7 @@ export async function evaluateInWorker(
   };
   worker.onerror = (event) => {
     event.preventDefault();
-    reject(new Error(`the evaluation's worker failed: ${event.message}`));
+    reject(new Error(`the evaluation worker failed: ${event.message}`));
   };
   const stop = () => reject(signal!.reason);
   signal?.addEventListener("abort", stop);

@@ -1,5 +1,5 @@
 /**
- * What episodes say of a policy: returns, lengths and D4RL's score.
+ * Evaluation statistics of a policy: returns, episode lengths and D4RL's normalized score.
  *
  * @module
  */
@@ -8,23 +8,23 @@ import { distributionOf } from "../data/summary.ts";
 import type { Episode } from "./rollout.ts";
 import { countsSuccess, normalizedScore, type ReferenceReturn } from "./scores.ts";
 
-/** Mean and standard deviation (of the values as they are, not of a sample). */
+/** Mean and population standard deviation. */
 export interface Spread {
   /** Mean. */
   readonly mean: number;
-  /** Standard deviation. */
+  /** Population standard deviation (divides by n). */
   readonly std: number;
 }
 
-/** The figures of an evaluation. */
+/** Result of an evaluation. */
 export interface Evaluation {
-  /** The episodes, in the order of their seeds. */
+  /** The episodes, in seed order. */
   readonly episodes: readonly Episode[];
-  /** Returns. */
+  /** Episode returns. */
   readonly return: Spread;
-  /** Steps. */
+  /** Episode lengths in steps. */
   readonly length: Spread;
-  /** D4RL's score, of antmaze the success rate in per cent; null where there are no references. */
+  /** D4RL's score (for antmaze the success rate in percent); null without reference returns. */
   readonly score: Spread | null;
   /** Episodes that came to their maze's goal from outside; null where there is no goal. */
   readonly reachedGoal: number | null;
@@ -32,7 +32,7 @@ export interface Evaluation {
   readonly paperScore: Spread | null;
 }
 
-/** D4RL's score of one episode; null where there are no reference returns. */
+/** Returns D4RL's score of one episode, or null without reference returns. */
 export function episodeScore(
   task: string,
   { return: value }: Episode,
@@ -43,10 +43,10 @@ export function episodeScore(
 }
 
 /**
- * The figures of at least one episode.
+ * Summarizes one or more episodes.
  *
- * @param task D4RL's name of the task, or another environment's id.
- * @param reference Returns with scores 0 and 100.
+ * @param task A D4RL task name or another environment id.
+ * @param reference Returns that correspond to scores 0 and 100.
  */
 export function summarize(
   task: string,

@@ -1,5 +1,5 @@
 /**
- * The worker behind `evaluateInWorker`: answers the one message that it is sent.
+ * Worker script of `evaluateInWorker`. It answers a single message.
  *
  * @module
  */
@@ -16,9 +16,9 @@ async function answer(request: EvaluationRequest): Promise<EvaluationAnswer> {
     const end = () => scope.postMessage({ ended: true });
     return { episodes: await evaluateHere(policy, request.task, request.seeds, { end }) };
   } catch (error) {
-    const forPerson = error instanceof UserError;
-    const message = forPerson ? error.message : String((error as Error).stack ?? error);
-    return { error: { message, forPerson } };
+    const isUserError = error instanceof UserError;
+    const message = isUserError ? error.message : String((error as Error).stack ?? error);
+    return { error: { message, isUserError } };
   }
 }
 

@@ -1,10 +1,10 @@
 import type { Profile } from "./mujoco/mjcf.ts";
 
-/** What an environment id stands for. */
+/** The task and physics behind an environment id. */
 export interface EnvironmentId {
-  /** The task simulated, for example `hopper`, `antmaze-medium` or `maze2d-umaze-dense`. */
+  /** Simulated task, for example `hopper`, `antmaze-medium` or `maze2d-umaze-dense`. */
   readonly task: string;
-  /** The physics its published results were computed with. */
+  /** Physics that the published results for this id were computed with. */
   readonly profile: Profile;
 }
 
@@ -38,7 +38,7 @@ function* everyId(): Generator<[string, EnvironmentId]> {
 }
 
 /**
- * Every built-in environment by its id: robots (`hopper`), gym's ids (`Hopper-v4`) and D4RL's task
- * names (`hopper-medium-v2`, `maze2d-umaze-dense-v1`, `antmaze-medium-play-v2`).
+ * All built-in environments by id: robots (`hopper`), gym ids (`Hopper-v4`) and D4RL task names
+ * (`hopper-medium-v2`, `maze2d-umaze-dense-v1`, `antmaze-medium-play-v2`).
  */
 export const environments: ReadonlyMap<string, EnvironmentId> = new Map(everyId());

@@ -1,14 +1,14 @@
 import type { Policy } from "../nn/host/policy.ts";
 import { RandomStream } from "./random.ts";
 
-/** Milliseconds of calls before the measurement, in which the code is compiled, and of it. */
+/** Durations in milliseconds: the warm-up, in which the code is compiled, and the measurement. */
 const spans = { warmUp: 50, measured: 100 };
 
-/** Calls that are measured at least. */
-const fewestCalls = 5;
+/** Smallest number of measured calls. */
+const minCalls = 5;
 
 /**
- * The time of one action: the median over many calls with one observation.
+ * Measures the time to compute one action: the median over repeated calls with one observation.
  *
  * @returns Milliseconds.
  */
@@ -27,6 +27,6 @@ export function actionLatency(policy: Policy): number {
   do call(); while (performance.now() < warm);
   const end = performance.now() + spans.measured;
   const times: number[] = [];
-  while (times.length < fewestCalls || performance.now() < end) times.push(call());
+  while (times.length < minCalls || performance.now() < end) times.push(call());
   return times.sort((a, b) => a - b)[Math.floor(times.length / 2)]!;
 }

@@ -2,23 +2,23 @@
  * The mazes of D4RL's maze2d and antmaze tasks: layouts, coordinates and shortest paths, without
  * physics. The source is D4RL's `pointmaze/maze_model.py` and `locomotion/maze_env.py`.
  *
- * All coordinates are those of the observations: the first two entries of `qpos`.
+ * All coordinates are observation coordinates, that is, the first two entries of `qpos`.
  *
  * @module
  */
 
-/** A cell of a maze's grid, counted from the upper left corner. */
+/** A cell of a maze grid. Row 0, column 0 is the upper left corner. */
 export interface Cell {
-  /** From 0, downwards. */
+  /** Row, counted downwards from 0. */
   readonly row: number;
-  /** From 0, to the right. */
+  /** Column, counted to the right from 0. */
   readonly column: number;
 }
 
-/** A point `[x, y]` in the coordinates of the observations. */
+/** A point `[x, y]` in observation coordinates. */
 export type Point = readonly [x: number, y: number];
 
-// "#" is a wall, "." free, "G" the goal, "S" where the ant starts.
+// "#" is a wall, "." a free cell, "G" the goal, "S" the ant's start.
 const MAZE2D = {
   "umaze": [
     "#####",
@@ -88,27 +88,27 @@ const ANTMAZE = {
   ],
 };
 
-/** One maze: a grid of walls and free cells, laid into the plane. */
+/** A maze: a grid of walls and free cells, placed in the plane. */
 export class Maze {
-  /** For example `maze2d-umaze` or `antmaze-large`. */
+  /** Name, for example `maze2d-umaze` or `antmaze-large`. */
   readonly name: string;
-  /** Number of rows, walls included. */
+  /** Number of rows, including walls. */
   readonly rows: number;
-  /** Number of columns, walls included. */
+  /** Number of columns, including walls. */
   readonly columns: number;
-  /** Side of a cell, and of a wall's square. */
+  /** Side length of a cell and of a wall block. */
   readonly cellSize: number;
-  /** The cell the goal lies in. */
+  /** The cell that contains the goal. */
   readonly goal: Cell;
   readonly #grid: readonly string[];
   readonly #point: (cell: Cell) => Point;
   readonly #offset: number;
 
   /**
-   * Lays a grid of `#` (wall), `.` (free), `G` (goal) and `S` (start) into the plane.
+   * Places a grid of `#` (wall), `.` (free), `G` (goal) and `S` (start) in the plane.
    *
-   * @param point Where a cell's resting point lies, see {@link Maze.point}.
-   * @param offset From a cell's resting point to its centre, on both axes.
+   * @param point Maps a cell to its reference point, see {@link Maze.point}.
+   * @param offset Offset from a cell's reference point to its centre, on both axes.
    */
   constructor(
     name: string,
@@ -127,12 +127,12 @@ export class Maze {
     this.#offset = offset;
   }
 
-  /** Whether a cell is a wall; what lies outside the grid is. */
+  /** Returns whether a cell is a wall. Cells outside the grid count as walls. */
   isWall({ row, column }: Cell): boolean {
     return (this.#grid[row]?.[column] ?? "#") === "#";
   }
 
-  /** All cells, row by row. */
+  /** Returns all cells, row by row. */
   cells(): Cell[] {
     return Array.from(
       { length: this.rows * this.columns },
@@ -140,26 +140,29 @@ export class Maze {
     );
   }
 
-  /** The cells that are not walls, the goal's among them, row by row. */
+  /** Returns the cells that are not walls, including the goal cell, row by row. */
   freeCells(): Cell[] {
     return this.cells().filter((cell) => !this.isWall(cell));
   }
 
   /**
-   * Where in a cell episodes start, waypoints and goals lie. In maze2d it is the point `[row, column]`,
-   * which is 0.2 off the cell's centre on both axes; in antmaze it is the centre.
+   * Returns the cell's reference point, which places starts, waypoints and goals. In maze2d it is
+   * the point `[row, column]`, which is 0.2 off the cell's centre on both axes. In antmaze it is
+   * the centre.
    */
   point(cell: Cell): Point {
     return this.#point(cell);
   }
 
-  /** The centre of a cell's square, and of the wall that fills it. */
+  /** Returns the centre of a cell's square. A wall block has the same centre. */
   center(cell: Cell): Point {
     const [x, y] = this.#point(cell);
     return [x + this.#offset, y + this.#offset];
   }
 
-  /** The free cell whose square the point lies in (the nearest one, for a point inside a wall). */
+  /**
+   * Returns the free cell that contains the point, or the nearest one for a point inside a wall.
+   */
   cellAt([x, y]: Point): Cell {
     const distance = (cell: Cell) => {
       const [centerX, centerY] = this.center(cell);
@@ -171,13 +174,14 @@ export class Maze {
   }
 
   /**
-   * A shortest path through free cells, up, down, left and right, both ends included.
+   * Returns a shortest path of up, down, left and right moves through free cells. It includes both
+   * ends.
    *
-   * @throws {RangeError} No path joins the two cells.
+   * @throws {RangeError} No path connects the two cells.
    */
   shortestPath(from: Cell, to: Cell): Cell[] {
     const key = (cell: Cell) => cell.row * this.columns + cell.column;
-    // Breadth first from the end, so that following the steps back gives the path from its start.
+    // Breadth-first search from the end, so that following `next` from the start gives the path.
     const next = new Map<number, Cell>([[key(to), to]]);
     for (const queue = [to]; queue.length > 0;) {
       const { row, column } = queue.shift()!;
@@ -213,12 +217,15 @@ function cellOf(grid: readonly string[], mark: string): Cell {
   return { row, column: grid[row]?.indexOf(mark) ?? -1 };
 }
 
-/** In maze2d x runs down the rows and y along the columns, one cell one unit. */
+/** In maze2d, x increases with the row and y with the column; a cell is one unit wide. */
 function maze2d(size: string, grid: readonly string[]): Maze {
   return new Maze(`maze2d-${size}`, grid, 1, ({ row, column }) => [row, column], -0.2);
 }
 
-/** In antmaze x runs along the columns and y down the rows, four units a cell, from the start cell. */
+/**
+ * In antmaze, x increases with the column and y with the row; a cell is four units wide and the
+ * start cell is the origin.
+ */
 function antmaze(size: string, grid: readonly string[]): Maze {
   const start = cellOf(grid, "S");
   const point = ({ row, column }: Cell): Point => [
@@ -228,7 +235,7 @@ function antmaze(size: string, grid: readonly string[]): Maze {
   return new Maze(`antmaze-${size}`, grid, 4, point, 0);
 }
 
-/** Every maze by its name: `maze2d-` open, umaze, medium, large, `antmaze-` umaze, medium, large. */
+/** All mazes by name: `maze2d-{open,umaze,medium,large}` and `antmaze-{umaze,medium,large}`. */
 export const mazes: ReadonlyMap<string, Maze> = new Map(
   [
     ...Object.entries(MAZE2D).map(([size, grid]) => maze2d(size, grid)),

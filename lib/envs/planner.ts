@@ -6,36 +6,36 @@ import { mazeReward, pointmazes } from "./mujoco/pointmaze.ts";
 import { compile, mujoco, Simulation } from "./mujoco/simulation.ts";
 import { RandomStream } from "./random.ts";
 
-/** Rows of D4RL's maze2d data: N transitions, each the start of the next one. */
+/** Rows of D4RL's maze2d data: N consecutive transitions of one trajectory. */
 export interface PlannerRows {
   /** `[N, 4]`: position, velocity. */
   readonly observations: Float32Array;
-  /** `[N, 2]`, each entry from −1 to 1; the simulator got exactly these. */
+  /** `[N, 2]`, each entry in [−1, 1]: exactly the actions passed to the simulator. */
   readonly actions: Float32Array;
-  /** `[N]`: the reward of the row's position for the maze's fixed target. */
+  /** `[N]`: reward at the row's position for the maze's fixed target. */
   readonly rewards: Float32Array;
   /** `[N]`, all zero: maze2d has no terminal state. */
   readonly terminals: Uint8Array;
-  /** `[N]`, 1 where the planner reached its goal or gave it up: the next row has a new goal. */
+  /** `[N]`, 1 where the planner reached its goal or gave up; the next row has a new goal. */
   readonly timeouts: Uint8Array;
-  /** `[N, 2]`: position before the step, in full precision. */
+  /** `[N, 2]`: position before the step, in float64. */
   readonly qpos: Float64Array;
-  /** `[N, 2]`: velocity before the step, in full precision. */
+  /** `[N, 2]`: velocity before the step, in float64. */
   readonly qvel: Float64Array;
-  /** `[N, 2]`: the goal the planner was on its way to. */
+  /** `[N, 2]`: the planner's current goal. */
   readonly goals: Float32Array;
 }
 
-/** A waypoint or goal counts as reached within this distance, after a move shorter than it. */
+/** A waypoint or goal counts as reached within this distance, if the last move was also shorter. */
 const REACHED = 0.1;
 
 /** Force per unit of distance to the waypoint, and per unit of speed against it. */
 const PROPORTIONAL_GAIN = 10;
 
-/** Every waypoint but the last is moved by up to this, towards the origin, on each axis. */
+/** Every waypoint except the goal is shifted towards the origin by up to this much per axis. */
 const WAYPOINT_NOISE = 0.2;
 
-/** Way through the maze to one goal, with the waypoint now steered for. */
+/** A route through the maze to one goal, with the current waypoint. */
 class Route {
   readonly goal: Point;
   readonly #waypoints: Point[];
@@ -49,12 +49,12 @@ class Route {
     });
   }
 
-  /** Where to steer for: the next waypoint, and the goal after the last one. */
+  /** The current waypoint; after the last one, the goal. */
   get waypoint(): Point {
     return this.#waypoints[0] ?? this.goal;
   }
 
-  /** Goes on to the next waypoint where this one is reached; the goal stays the last. */
+  /** Advances to the next waypoint if the current one is reached. The goal remains the last. */
   pass(position: Point): void {
     if (isNear(position, this.waypoint)) this.#waypoints.shift();
   }
@@ -63,15 +63,15 @@ class Route {
 const isNear = (a: Point, b: Point): boolean => Math.hypot(a[0] - b[0], a[1] - b[1]) < REACHED;
 
 /**
- * Collects data in a maze2d task as D4RL did: a ball steered from waypoint to waypoint along shortest
- * paths to one random free cell after another, without ever being put back; rewards are those of the
- * task's fixed target, whatever the planner's goal was. The source is D4RL's
+ * Collects data in a maze2d task as D4RL did. A controller steers the ball from waypoint to
+ * waypoint along shortest paths to one random free cell after another, without resets. Rewards are
+ * for the task's fixed target, not the planner's goal. The source is D4RL's
  * `pointmaze/waypoint_controller.py`.
  *
  * @param id A maze2d task, for example `maze2d-umaze-v1`.
  * @param rows Number of rows.
- * @param seed The same seed gives the same rows, bit for bit.
- * @throws {UserError} The id is no maze2d task, or the number of rows is not a positive whole number.
+ * @param seed The same seed gives bit-identical rows.
+ * @throws {UserError} The id is not a maze2d task, or the number of rows is not a positive integer.
  */
 export async function collectMaze2d(id: string, rows: number, seed: number): Promise<PlannerRows> {
   const taskName = environments.get(id)?.task ?? "";
@@ -82,7 +82,7 @@ export async function collectMaze2d(id: string, rows: number, seed: number): Pro
     throw new UserError(`the planner needs a maze2d task (${known.join(", ")}), got "${id}"`);
   }
   if (!Number.isInteger(rows) || rows < 1) {
-    throw new UserError(`the planner needs a number of rows of 1 or more, got ${rows}`);
+    throw new UserError(`the planner needs 1 or more rows, got ${rows}`);
   }
   const module = await mujoco();
   const model = compile(module, mjcf(task.robot, "mjpy", task.memory));
@@ -146,7 +146,7 @@ export async function collectMaze2d(id: string, rows: number, seed: number): Pro
   return data;
 }
 
-/** The controller on one axis: towards the waypoint and against the velocity, as float32 stores it. */
+/** Proportional-derivative controller for one axis, clipped to [−1, 1] and rounded to float32. */
 function command(distance: number, velocity: number): number {
   const force = PROPORTIONAL_GAIN * distance - velocity;
   return Math.fround(Math.max(-1, Math.min(1, force)));

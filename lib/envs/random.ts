@@ -1,8 +1,8 @@
 import { UserError } from "../errors.ts";
 
 /**
- * A seeded stream of random numbers for starting states and goals: xoshiro128++ (Blackman and Vigna,
- * 2021), its state filled by SplitMix32 from the seed. The same seed gives the same bits everywhere.
+ * A seeded random number generator for environments and policies: xoshiro128++ (Blackman and Vigna,
+ * 2021), seeded through SplitMix32. The same seed gives the same bits on every machine.
  */
 export class RandomStream {
   #a: number;
@@ -12,16 +12,16 @@ export class RandomStream {
   #spareNormal: number | undefined;
 
   /**
-   * Starts the stream that belongs to a seed.
+   * Creates the stream of a seed.
    *
-   * @param seed A whole number from 0 to 2^53 − 1.
-   * @throws {UserError} The seed is something else.
+   * @param seed An integer from 0 to 2^53 − 1.
+   * @throws {UserError} The seed is out of range or not an integer.
    */
   constructor(seed: number) {
     if (!Number.isSafeInteger(seed) || seed < 0) {
       throw new UserError(`a seed must be a whole number from 0 to 2^53 - 1, got ${seed}`);
     }
-    // Low and high word enter one after the other, so that all 53 bits count.
+    // The low and high words are mixed in one after the other, so that all 53 bits matter.
     let counter = splitMix(seed >>> 0) ^ Math.floor(seed / 2 ** 32);
     const next = () => splitMix(counter = (counter + 0x9e3779b9) | 0);
     [this.#a, this.#b, this.#c, this.#d] = [next(), next(), next(), next()];
@@ -39,13 +39,13 @@ export class RandomStream {
     return result;
   }
 
-  /** A number from the uniform distribution on [low, high), 53 random bits. */
+  /** Draws from the uniform distribution on [low, high), with 53 random bits. */
   uniform(low: number, high: number): number {
     const bits = (this.#word() >>> 5) * 2 ** 26 + (this.#word() >>> 6);
     return low + (high - low) * (bits / 2 ** 53);
   }
 
-  /** A number from the standard normal distribution (Box-Muller). */
+  /** Draws from the standard normal distribution (Box-Muller). */
   normal(): number {
     if (this.#spareNormal !== undefined) {
       const spare = this.#spareNormal;
@@ -58,7 +58,7 @@ export class RandomStream {
     return radius * Math.cos(angle);
   }
 
-  /** One of `choices`, each as likely as any other. */
+  /** Returns one of `choices`, uniformly at random. */
   choice<T>(choices: readonly T[]): T {
     const chosen = choices[Math.floor(this.uniform(0, choices.length))];
     if (chosen === undefined) throw new RangeError("RandomStream.choice: nothing to choose from");

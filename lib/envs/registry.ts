@@ -12,16 +12,16 @@ import { referenceReturn } from "./scores.ts";
 
 const tasks: ReadonlyMap<string, Task> = new Map([...locomotion, ...antmazes, ...pointmazes]);
 
-/** Every id that {@link makeEnvironment} knows. */
+/** Returns all ids accepted by {@link makeEnvironment}. */
 export function environmentIds(): string[] {
   return [...environments.keys()];
 }
 
 /**
- * Makes `count` built-in environments of one kind, simulated in this process.
+ * Creates a batch of `count` built-in environments, simulated in this process.
  *
  * @param id A robot (`hopper`), a gym id (`Hopper-v4`) or a D4RL task (`hopper-medium-v2`).
- * @param options.profile Physics to use instead of the one the id's published results were made with.
+ * @param options.profile Physics; defaults to that of the published results for this id.
  * @throws {UserError} The id is unknown.
  */
 export async function makeEnvironment(

@@ -1,5 +1,6 @@
 /**
- * Plays episodes: a batch of environments in lockstep, one action of the policy for all of them.
+ * Plays episodes in a batch of environments in lockstep, with one policy call per step for all of
+ * them.
  *
  * @module
  */
@@ -17,23 +18,23 @@ export interface Episode {
   readonly seed: number;
   /** Sum of the rewards. */
   readonly return: number;
-  /** Steps. */
+  /** Number of steps. */
   readonly length: number;
   /** Whether it came to its maze's goal from outside; null where there is no goal. */
   readonly reachedGoal: boolean | null;
 }
 
-/** Watches episodes go by; each is named by its place among the seeds. */
+/** Callbacks during a rollout. An episode is identified by the index of its seed. */
 export interface RolloutObserver {
-  /** An episode starts, for the second time where the server of the first was lost. */
+  /** Called when an episode starts. It starts again if its server was lost. */
   begin?(episode: number): void;
-  /** The simulators' positions of `episodes` at their start and after each step, one row for each. */
+  /** Called at the start and after each step with `qpos` of the playing episodes, one row each. */
   positions?(episodes: readonly number[], qpos: Float64Array): void;
-  /** An episode has ended. */
+  /** Called when an episode has ended. */
   end?(episode: number, result: Episode): void;
 }
 
-/** An episode under way in one of the environments. */
+/** An episode running in one of the environments. */
 interface Run {
   readonly environment: number;
   readonly episode: number;
@@ -45,12 +46,12 @@ interface Run {
 }
 
 /**
- * Plays one episode for each seed, as many at a time as there are environments: where one ends, the next
- * begins. An episode is the same bits whichever others are played beside it.
+ * Plays one episode per seed. Each environment starts the next episode when its current one ends.
+ * An episode's bits do not depend on which others are played at the same time.
  *
- * @returns The episodes in the order of the seeds.
- * @throws {UserError} The policy's sizes are not the environment's, the observer wants positions that
- * the environment does not have, or the environment fails.
+ * @returns The episodes in seed order.
+ * @throws {UserError} The policy's sizes do not match the environment's, the observer asks for
+ * positions that the environment does not expose, or the environment fails.
  */
 export async function rollout(
   environment: EnvironmentBatch,
@@ -65,7 +66,7 @@ export async function rollout(
   let runs: Run[] = [];
   let next = 0;
 
-  /** Starts the next episodes in the given environments, as long as there are seeds. */
+  /** Starts the next episodes in the given environments, as long as seeds remain. */
   const start = async (free: readonly number[]): Promise<Run[]> => {
     const first = next;
     const chosen = free.slice(0, seeds.length - first);
@@ -120,30 +121,30 @@ export async function rollout(
   return episodes;
 }
 
-/** Environments, and how to give back what holds them. */
+/** A batch of environments and a way to release it. */
 export interface Connection {
   /** The environments. */
   readonly environment: EnvironmentBatch;
-  /** Ends the environments and whatever serves them. */
+  /** Closes the environments and the server, if any. */
   close(): Promise<void>;
 }
 
-/** How {@linkcode rolloutWithRetries} goes about a lost server. */
+/** How {@linkcode rolloutWithRetries} handles a lost server. */
 export interface Retries {
-  /** Makes environments anew; called for the first attempt and for each retry. */
+  /** Creates environments; called for the first attempt and for each retry. */
   connect(): Promise<Connection>;
-  /** How many times at most it connects again. */
+  /** Largest number of reconnections. */
   readonly retries: number;
-  /** Tells the person of a fault that a retry follows. */
+  /** Reports a fault to the user before a retry. */
   announce(fault: BridgeError, episodesLeft: number): void;
 }
 
 /**
- * Plays episodes as {@linkcode rollout} does. Where the server is lost meanwhile, those that had not
- * ended are played again on a new one, as many times as `retries` says.
+ * Plays episodes like {@linkcode rollout}. If the server is lost, unfinished episodes are played
+ * again on a new one, up to `retries` times.
  *
- * @returns The episodes in the order of the seeds.
- * @throws {BridgeError} The server was lost, and no retry is left.
+ * @returns The episodes in seed order.
+ * @throws {BridgeError} The server was lost and no retry is left.
  */
 export async function rolloutWithRetries(
   { connect, retries, announce }: Retries,
@@ -177,7 +178,7 @@ export async function rolloutWithRetries(
   }
 }
 
-/** Whether an error is that of a server that went away or does not answer any more. */
+/** Returns whether an error means that the server exited or no longer answers. */
 export function isServerLost(error: unknown): error is BridgeError {
   return error instanceof BridgeError && (error.fault === "lost" || error.fault === "timeout");
 }
@@ -191,23 +192,23 @@ async function observePositions(
   const state = await environment.state(runs.map(({ environment }) => environment));
   if (state === null) {
     throw new UserError(
-      `${environment.spec.id} does not tell its simulator's state, so its positions cannot be kept`,
+      `${environment.spec.id} does not expose its simulator state, so positions cannot be recorded`,
     );
   }
   observer.positions(runs.map(({ episode }) => episode), state.qpos);
 }
 
 /**
- * Checks that a policy is one for an environment.
+ * Checks that the sizes of a policy match those of an environment.
  *
- * @throws {UserError} It takes other observations or gives other actions, by their number of entries.
+ * @throws {UserError} The number of observation or action entries differs.
  */
 export function checkSizes(environment: EnvironmentBatch, policy: Policy): void {
   const { id, observationSize, actionSize } = environment.spec;
   if (policy.observationSize === observationSize && policy.actionSize === actionSize) return;
   throw new UserError(
-    `the policy takes observations of ${policy.observationSize} entries and gives actions of ` +
-      `${policy.actionSize}, ${id} has observations of ${observationSize} and actions of ` +
-      `${actionSize}; name the task that the policy was trained for`,
+    `the policy takes ${policy.observationSize} observation entries and returns ` +
+      `${policy.actionSize} action entries, but ${id} has ${observationSize} and ${actionSize}; ` +
+      "give the task that the policy was trained for",
   );
 }

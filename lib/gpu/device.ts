@@ -1,25 +1,25 @@
 /**
- * The GPU: one adapter, one device with every limit the adapter grants, and the two ways it can fail
- * at any time (an uncaptured error, a lost device) turned into an error the next await throws.
+ * The GPU: one adapter and one device with the limits that the adapter grants. Uncaptured errors
+ * and a lost device can occur at any time; they are recorded and thrown by the next check.
  *
  * @module
  */
 import { UserError } from "../errors.ts";
 import { keepThreadsApart } from "./software_threads.ts";
 
-/** What computes a run; printed by every run and recorded in its configuration. */
+/** The adapter of a run, printed by every run and recorded in its configuration. */
 export interface AdapterDescription {
   /** Name of the adapter, for example `llvmpipe (LLVM 15.0.6, 256 bits)`. */
   readonly name: string;
-  /** Vendor and driver as the adapter tells them. */
+  /** Vendor and driver as reported by the adapter. */
   readonly driver: string;
-  /** Whether a processor plays the GPU. */
+  /** Whether the adapter is a software GPU that runs on the CPU. */
   readonly software: boolean;
-  /** Whether subgroup shuffles were asked for and granted. */
+  /** Whether subgroup operations were requested and granted. */
   readonly subgroups: boolean;
 }
 
-/** An adapter as a command shows it to people. */
+/** Formats an adapter for the user. */
 export function adapterText({ name, driver, software }: AdapterDescription): string {
   return `${name}${software ? ", a software GPU" : ""} (driver ${driver})`;
 }
@@ -31,9 +31,9 @@ const installHint = "Install a Vulkan driver: `sh setup.sh` does it on Debian an
 export class Gpu {
   /** The WebGPU device. */
   readonly device: GPUDevice;
-  /** What computes. */
+  /** Description of the adapter. */
   readonly adapter: AdapterDescription;
-  /** The limits that were granted. */
+  /** The granted limits. */
   readonly limits: GPUSupportedLimits;
   #failure: Error | null = null;
   #closed = false;
@@ -42,7 +42,7 @@ export class Gpu {
     this.device = device;
     this.adapter = adapter;
     this.limits = device.limits;
-    // Without a listener a broken shader prints nothing and the process exits 0.
+    // Without a listener, an invalid shader prints nothing and the process exits with 0.
     device.addEventListener("uncapturederror", (event) => {
       event.preventDefault();
       this.#failure ??= new Error(
@@ -59,10 +59,10 @@ export class Gpu {
   }
 
   /**
-   * Opens the adapter WebGPU prefers (`DENO_WEBGPU_BACKEND` chooses the API).
+   * Opens the adapter that WebGPU prefers (`DENO_WEBGPU_BACKEND` selects the API).
    *
-   * @throws {UserError} When there is no adapter, or only the GL fallback, which computes in a
-   * lower precision and is never taken silently.
+   * @throws {UserError} There is no adapter, or only the OpenGL fallback, which computes in lower
+   * precision and is never used silently.
    */
   static async open(): Promise<Gpu> {
     prepareEnvironment();
@@ -97,17 +97,17 @@ export class Gpu {
     });
   }
 
-  /** Throws what the GPU reported since the device was opened, if anything. */
+  /** Throws the first error that the GPU has reported since the device was opened, if any. */
   check(): void {
     if (this.#failure) throw this.#failure;
   }
 
-  /** A storage buffer, zero-filled. Sizes are in bytes and rounded up to whole vec4s. */
+  /** Creates a zero-filled storage buffer. `size` is in bytes and rounded up to whole vec4s. */
   buffer(label: string, size: number, usage = 0): GPUBuffer {
     if (size > this.limits.maxStorageBufferBindingSize || size > this.limits.maxBufferSize) {
       const limit = Math.min(this.limits.maxStorageBufferBindingSize, this.limits.maxBufferSize);
       throw new UserError(
-        `${label} needs ${mebibytes(size)} of GPU memory in one buffer, and ${this.adapter.name} ` +
+        `${label} needs ${mebibytes(size)} of GPU memory in one buffer, but ${this.adapter.name} ` +
           `binds at most ${mebibytes(limit)}. Use a smaller batch or narrower networks.`,
       );
     }
@@ -118,7 +118,7 @@ export class Gpu {
     });
   }
 
-  /** Reads `size` bytes of `source` back. Waits for the queue: never call it per step. */
+  /** Reads back `size` bytes of `source`. It waits for the queue, so do not call it every step. */
   async read(source: GPUBuffer, offset: number, size: number): Promise<ArrayBuffer> {
     const staging = this.device.createBuffer({
       size,
@@ -134,14 +134,14 @@ export class Gpu {
     return bytes;
   }
 
-  /** Writes floats into a buffer, `offset` floats from its start. */
+  /** Writes floats to a buffer, starting at float `offset`. */
   writeFloats(target: GPUBuffer, offset: number, values: Float32Array): void {
-    // A part of a concatenation may have no columns; Deno crashes on an empty write.
+    // A part of a concatenation may have no columns, and Deno crashes on an empty write.
     if (values.length === 0) return;
     this.device.queue.writeBuffer(target, offset * 4, values as Float32Array<ArrayBuffer>);
   }
 
-  /** Reads `length` floats of a buffer. Waits for the queue. */
+  /** Reads back `length` floats of a buffer, starting at float `offset`. It waits for the queue. */
   async readFloats(source: GPUBuffer, offset: number, length: number): Promise<Float32Array> {
     if (length === 0) return new Float32Array();
     return new Float32Array(await this.read(source, offset * 4, length * 4));
@@ -150,27 +150,27 @@ export class Gpu {
   /**
    * Waits for the queue and maps the first `size` bytes of a staging buffer.
    *
-   * @throws What the GPU reported, where the buffer cannot be mapped because of it.
+   * @throws {Error} The mapping failed. If the GPU reported an error, that error is thrown.
    */
   async map(staging: GPUBuffer, size: number): Promise<void> {
     try {
       await staging.mapAsync(GPUMapMode.READ, 0, size);
     } catch (error) {
-      // The mapping's own message says nothing; what went wrong is reported an event later.
+      // The mapping's own message is uninformative. The actual error is reported one event later.
       await new Promise((resolve) => setTimeout(resolve));
       this.check();
       throw error;
     }
   }
 
-  /** Gives the device back. */
+  /** Destroys the device. */
   close(): void {
     this.#closed = true;
     this.device.destroy();
   }
 }
 
-/** Vendors by the numbers that Deno gives in place of their names (PCI's, and Khronos' for Mesa). */
+/** Vendor names by the ids that Deno reports (PCI ids; for Mesa, Khronos's vendor id). */
 const vendors: Readonly<Record<string, string>> = {
   "4098": "AMD",
   "4203": "Apple",
@@ -198,7 +198,7 @@ const wantedLimits = new Set([
   "maxUniformBufferBindingSize",
 ]);
 
-/** Subgroups are not listed among the adapter's features but may be granted when asked for. */
+/** Requests subgroups too: the adapter does not list the feature but may grant it. */
 async function requestDevice(
   adapter: GPUAdapter,
   requiredLimits: Record<string, number>,
@@ -219,12 +219,15 @@ async function requestDevice(
   }
 }
 
-/** Features that every adapter but OpenGL's has at least one of; nothing tells the API by name. */
+/**
+ * Every adapter except OpenGL's has at least one of these features. WebGPU does not report the
+ * underlying API by name.
+ */
 const glSigns = ["shader-f16", "bgra8unorm-storage", "rg11b10ufloat-renderable"];
 
 /**
- * Sets what the drivers read from the environment, in Deno and where that is allowed: no OpenGL, and
- * any directory in place of XDG_RUNTIME_DIR, about whose absence Mesa prints a warning.
+ * Sets defaults for environment variables that the drivers read, in Deno and if permitted. They
+ * exclude OpenGL, and set XDG_RUNTIME_DIR, because Mesa prints a warning if it is missing.
  */
 function prepareEnvironment(): void {
   if (!("Deno" in globalThis)) return;
@@ -235,7 +238,7 @@ function prepareEnvironment(): void {
   }
 }
 
-/** Bytes as a person reads them. */
+/** Formats a number of bytes in MiB. */
 function mebibytes(bytes: number): string {
   return `${(bytes / 2 ** 20).toFixed(0)} MiB`;
 }

@@ -1,6 +1,6 @@
 /**
- * The roofline of an adapter: the most additions and multiplications a second that it does on numbers
- * in registers, and the most bytes a second that it moves, both measured.
+ * The measured roofline of an adapter: its peak rate of additions and multiplications in registers,
+ * and its peak memory bandwidth.
  *
  * @module
  */
@@ -10,25 +10,25 @@ import type { Gpu } from "./device.ts";
 import type { KernelCache } from "./kernel.ts";
 import { Program, type ProgramPlan } from "./program.ts";
 
-/** What bounds a kernel from above. */
+/** Upper bounds on the speed of a kernel. */
 export interface Roofline {
-  /** f32 additions and multiplications a second. */
+  /** f32 additions and multiplications per second. */
   readonly flops: number;
-  /** Bytes a second, read and written, in arrays larger than most caches. */
+  /** Bytes read and written per second, in arrays larger than most caches. */
   readonly bytes: number;
 }
 
 const lanes = 256;
-/** Additions and multiplications of one round of an invocation: twelve chains, eight times. */
+/** Additions and multiplications per round and invocation: 8 fma on each of 12 f32 chains. */
 const roundFlops = 2 * 12 * 8;
 const workgroups = 1024;
-/** Bytes that are read, and as many written. */
+/** Bytes read by the copy; it writes the same number. */
 const copied = 64 * 2 ** 20;
 
 /**
- * Measures the roofline; takes some tens of milliseconds, on a software GPU some hundred.
+ * Measures the roofline. It takes tens of milliseconds, or hundreds on a software GPU.
  *
- * @returns Null where the adapter has no timestamp queries.
+ * @returns The roofline, or null if the adapter has no timestamp queries.
  */
 export async function measureRoofline(gpu: Gpu, kernels: KernelCache): Promise<Roofline | null> {
   if (!gpu.device.features.has("timestamp-query")) return null;
@@ -55,7 +55,7 @@ export async function measureRoofline(gpu: Gpu, kernels: KernelCache): Promise<R
     });
     return { seconds, flops: (workgroups * lanes * rounds * roundFlops) / seconds };
   };
-  // The second time as many rounds as take some milliseconds, beside which launching is nothing.
+  // The second measurement takes about 5 ms, so that the launch overhead is negligible.
   const rounds = 8;
   const first = await arithmetic(rounds);
   const { flops } = first.seconds > 5e-3

@@ -1,21 +1,20 @@
 /**
- * Keeps the threads of a software GPU on processors of their own.
+ * Pins each thread of a software GPU to its own CPU.
  *
- * Mesa's software driver computes a dispatch on one thread for each processor. All are woken at once,
- * for a time too short for Linux to move a thread afterwards: where two have come to lie on one
- * processor they stay there, one waits for the other, and another processor idles, for seconds or for a
- * whole run.
+ * Mesa's software driver runs a dispatch on one thread per CPU. All threads wake at once and run
+ * too briefly for Linux to migrate them. Two threads that land on the same CPU therefore stay
+ * there, one waiting for the other while another CPU idles, for seconds or for a whole run.
  *
  * @module
  */
 
-/** Bytes of glibc's `cpu_set_t`. */
+/** Size of glibc's `cpu_set_t` in bytes. */
 const setBytes = 128;
 
 /**
- * Binds each thread that computes for Mesa's software driver in this process to a processor. Elsewhere
- * than in Deno on Linux with glibc, and without the permissions it takes (`-A`), nothing is done: the
- * same is computed, where the system puts the threads.
+ * Pins each compute thread of Mesa's software driver in this process to a CPU. It does nothing
+ * except in Deno on Linux with glibc and with the required permissions (`-A`). Pinning affects only
+ * the speed, not the results.
  */
 export function keepThreadsApart(): void {
   if (!("Deno" in globalThis) || Deno.build.os !== "linux") return;
@@ -48,9 +47,9 @@ export interface Task {
 }
 
 /**
- * Ids of the threads that compute, those of one device after another. For each device the driver starts
- * threads named `llvmpipe-0`, `llvmpipe-1`, …, which draw, and then as many that compute and inherit
- * the name `opener` of the thread that opened it.
+ * Returns the ids of the compute threads, device by device. For each device the driver starts
+ * rendering threads named `llvmpipe-0`, `llvmpipe-1`, …, and then the same number of compute
+ * threads. These inherit the name `opener` of the thread that opened the device.
  */
 export function computingThreads(tasks: readonly Task[], opener: string): number[] {
   const found: number[] = [];
@@ -66,7 +65,7 @@ export function computingThreads(tasks: readonly Task[], opener: string): number
   return found;
 }
 
-/** The threads of this process, and the name of the one that asks. */
+/** Returns the threads of this process and the name of the current one. */
 function tasks(): [Task[], string] {
   const nameOf = (path: string) => Deno.readTextFileSync(`/proc/${path}/comm`).trim();
   try {

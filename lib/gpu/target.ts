@@ -1,30 +1,33 @@
 /**
- * What kernels are rendered for: the choices that depend on the adapter and not on the mathematics.
+ * The target that kernels are rendered for: choices that depend on the adapter, not on the
+ * mathematics.
  *
  * @module
  */
 
 /**
- * How matrix products share what they load: by shuffles within a subgroup, not at all, or through
- * workgroup memory.
+ * How the invocations of a matrix product share loaded values: by subgroup shuffles, not at all, or
+ * through workgroup memory.
  */
 export const matmulVariants = ["subgroups", "registers", "tiled"] as const;
 
-/** A variant of the matrix product. */
+/** A matrix product variant. */
 export type MatmulVariant = typeof matmulVariants[number];
 
-/** The kernel variants of a run; recorded in its configuration, since they decide the last bits. */
+/**
+ * The kernel variants of a run, recorded in its configuration because they affect the last bits.
+ */
 export interface Target {
-  /** How matrix products share what they load. */
+  /** How matrix products share loaded values. */
   readonly matmul: MatmulVariant;
-  /** Invocations side by side along the columns of a matrix product. */
+  /** Number of invocations along the columns of a matrix product tile. */
   readonly matmulLanes: number;
 }
 
-/** The target with a variant of the matrix product. */
+/** Returns the target with the given matrix product variant. */
 export function targetOf(matmul: MatmulVariant): Target {
   return { matmul, matmulLanes: matmul === "tiled" ? 16 : 8 };
 }
 
-/** The kernel variants that every adapter computes. */
+/** The kernel variants that every adapter supports. */
 export const portableTarget: Target = targetOf("registers");

@@ -1,6 +1,6 @@
 /**
- * The noise prediction network ε̂(a_t | s, t) of the behavior model: a residual network over action,
- * state and an embedding of the time (Hansen-Estruch et al., 2023, with continuous time).
+ * The behavior model's noise prediction network ε̂(a_t | s, t): a residual network of the action,
+ * the state and an embedding of the time (Hansen-Estruch et al., 2023, with continuous time).
  *
  * @module
  */
@@ -13,20 +13,20 @@ import type { ParameterSet, ParameterShape } from "../autodiff/parameters.ts";
 import type { Tensor } from "../autodiff/tensor.ts";
 import { layerNormShapes, linearShapes } from "./initialisation.ts";
 
-/** The shape of the network. */
+/** Sizes of the network. */
 export interface BehaviorShape {
   readonly actionSize: number;
   readonly observationSize: number;
-  /** Units of the residual stream; its blocks widen to four times as many. */
+  /** Units of the residual stream. The hidden layer of a block has four times as many. */
   readonly width: number;
   readonly blocks: number;
-  /** Fourier frequencies of the time. */
+  /** Number of Fourier frequencies of the time. */
   readonly frequencies: number;
   /** Units of the time embedding. */
   readonly embedding: number;
 }
 
-/** Trained parameters, named as the official state dict names them below `diffusion.`. */
+/** Returns the trained parameters, named as in the official state dict below `diffusion.`. */
 export function behaviorShapes(shape: BehaviorShape): ParameterShape[] {
   const { actionSize, observationSize, width, blocks, frequencies, embedding } = shape;
   return [
@@ -42,12 +42,12 @@ export function behaviorShapes(shape: BehaviorShape): ParameterShape[] {
   ];
 }
 
-/** The Fourier frequencies W, never trained. */
+/** Returns the Fourier frequencies W, which are not trained. */
 export function frequencyShapes({ frequencies }: BehaviorShape): ParameterShape[] {
   return [{ name: "embed.0.W", rows: 1, segments: [frequencies], vector: true }];
 }
 
-/** What the network sees. */
+/** Inputs of the network. */
 export interface BehaviorInput {
   /** a_t, `[R, rows, actions]`. */
   readonly action: Tensor;
@@ -60,7 +60,7 @@ export interface BehaviorInput {
 /**
  * Predicts the noise in a_t, `[R, rows, actions]`.
  *
- * @param dropout Dropout of each residual branch while the model is trained; absent when it is frozen.
+ * @param dropout Dropout of each residual branch during training; absent when the model is frozen.
  */
 export function behaviorModel(
   graph: Graph,

@@ -1,5 +1,5 @@
 /**
- * Parameter shapes of layers and their initial values, both as PyTorch's defaults.
+ * Parameter shapes of layers and their initial values, both matching PyTorch's defaults.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { normal, uniform } from "../autodiff/random.ts";
 /** Streams of the random numbers that networks start from; those of training begin at 16. */
 const streams = { initialisation: 1, fourier: 2 };
 
-/** Weight and bias of a linear layer; its input may be a concatenation (`inputs`). */
+/** Returns weight and bias of a linear layer. Its input may be a concatenation of `inputs`. */
 export function linearShapes(
   name: string,
   inputs: readonly number[],
@@ -21,7 +21,7 @@ export function linearShapes(
   ];
 }
 
-/** Gain (`weight`) and shift (`bias`) of a layer normalisation. */
+/** Returns gain (`weight`) and shift (`bias`) of a layer normalisation. */
 export function layerNormShapes(name: string, columns: number): ParameterShape[] {
   return [
     { name: `${name}.weight`, rows: 1, segments: [columns], vector: true },
@@ -30,9 +30,10 @@ export function layerNormShapes(name: string, columns: number): ParameterShape[]
 }
 
 /**
- * Initial values of one network: linear layers uniform in ±1/√(inputs), layer normalisations 1 and 0.
+ * Returns the initial values of a network. Linear layers are uniform in ±1/√(inputs); layer
+ * normalisations start with gain 1 and shift 0.
  *
- * @param network A number for the network, so that networks of one seed differ.
+ * @param network Index of the network, so that networks with the same seed differ.
  */
 export function initialise(
   shapes: readonly ParameterShape[],

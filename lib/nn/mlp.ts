@@ -1,5 +1,5 @@
 /**
- * Multi-layer perceptrons with ReLU between the layers, as the critic and the policy are.
+ * Multi-layer perceptrons with ReLU hidden layers, used by the critic and the policy.
  *
  * @module
  */
@@ -9,17 +9,20 @@ import type { ParameterSet, ParameterShape } from "../autodiff/parameters.ts";
 import type { Tensor } from "../autodiff/tensor.ts";
 import { linearShapes } from "./initialisation.ts";
 
-/** The shape of a perceptron. */
+/** Sizes of a perceptron. */
 export interface MlpShape {
   /** Widths of the tensors that are concatenated to its input. */
   readonly inputs: readonly number[];
   /** Units of each hidden layer. */
   readonly hidden: readonly number[];
-  /** Entries of the result. */
+  /** Number of outputs. */
   readonly outputs: number;
 }
 
-/** Parameter names as PyTorch's `Sequential` gives them: activations count too, so 0, 2, 4, … */
+/**
+ * Returns the parameters, named as in PyTorch's `Sequential`, which also counts activations (0, 2,
+ * …).
+ */
 export function mlpShapes({ inputs, hidden, outputs }: MlpShape): ParameterShape[] {
   return [...hidden, outputs].flatMap((units, layer) =>
     linearShapes(String(2 * layer), layer === 0 ? inputs : [hidden[layer - 1]!], units)
@@ -29,7 +32,9 @@ export function mlpShapes({ inputs, hidden, outputs }: MlpShape): ParameterShape
 /**
  * Applies a perceptron to x `[R, rows, Σ inputs]`.
  *
- * @returns `[R', rows, outputs]`, after `output` (tanh for a policy).
+ * @param output Output activation (`tanh` for a policy).
+ * @returns `[R', rows, outputs]`, where R' is the larger number of replicas of x and the
+ * parameters.
  */
 export function mlp(
   graph: Graph,

@@ -1,5 +1,5 @@
 /**
- * What the panels of a picture share: a plane with axes, and colour scales with their bars.
+ * Shared parts of chart panels: axes, colour scales and colour bars.
  *
  * @module
  */
@@ -9,10 +9,10 @@ import { type ScaleContinuousNumeric, scaleLinear, scaleSqrt } from "d3-scale";
 import { interpolateViridis } from "d3-scale-chromatic";
 import { element, label, polyline } from "./svg.ts";
 
-/** From a quantity to pixels. */
+/** Maps a quantity to pixels. */
 export type Scale = ScaleContinuousNumeric<number, number>;
 
-/** Where a panel's plane lies in the picture, in pixels. */
+/** Position and size of a panel's plot area in the picture, in pixels. */
 export interface Box {
   /** Left edge. */
   readonly left: number;
@@ -28,17 +28,17 @@ const axisColor = "#888";
 
 /** One axis of a panel. */
 export interface Axis {
-  /** From the quantity to pixels. */
+  /** Maps the quantity to pixels. */
   readonly scale: Scale;
-  /** What the axis shows. */
+  /** Axis label. */
   readonly name: string;
-  /** About how many ticks it has. */
+  /** Approximate number of ticks. */
   readonly ticks: number;
-  /** How d3-format writes its ticks, where the scale's own way does not fit. */
+  /** d3-format specifier of the tick labels; defaults to the scale's own format. */
   readonly format?: string;
 }
 
-/** Frame, ticks and names of the axes of a panel, and its title above. */
+/** Draws a panel's frame, ticks, axis labels and title. */
 export function axes(box: Box, x: Axis, y: Axis, title: string): string {
   const bottom = box.top + box.height;
   const marks = [];
@@ -52,7 +52,7 @@ export function axes(box: Box, x: Axis, y: Axis, title: string): string {
   }
   const yFormat = y.scale.tickFormat(y.ticks, y.format);
   for (const tick of y.scale.ticks(y.ticks)) {
-    const text = yFormat(tick); // a logarithmic scale leaves most of its ticks without text
+    const text = yFormat(tick); // a logarithmic scale labels only some of its ticks
     if (text === "") continue;
     const at = y.scale(tick);
     marks.push(
@@ -82,13 +82,13 @@ export function axes(box: Box, x: Axis, y: Axis, title: string): string {
   );
 }
 
-/** Colour of series `index` of `count` in one panel: they follow each other along a colour map. */
+/** Returns the colour of series `index` of `count`, spaced evenly along a colour map. */
 export function seriesColor(index: number, count: number): string {
-  // The map's last tenth is too bright for lines on white.
+  // The last tenth of the map is too bright for lines on white.
   return interpolateViridis(count === 1 ? 0.4 : (0.9 * index) / (count - 1));
 }
 
-/** An entry of a legend: a dash in the series' colour, and its name. */
+/** Draws a legend entry: a dash in the series' colour and its name. */
 export function legendEntry(x: number, y: number, name: string, color: string): string {
   return element(
     "g",
@@ -98,17 +98,17 @@ export function legendEntry(x: number, y: number, name: string, color: string): 
   );
 }
 
-/** From a quantity to a colour. */
+/** Maps a quantity to a colour. */
 export interface ColorScale {
-  /** From a quantity to a place between 0 and 1 on the colour map. */
+  /** Maps a quantity to a position in [0, 1] on the colour map. */
   readonly place: Scale;
-  /** The colour at a place. */
+  /** Maps a position to a colour. */
   readonly map: (place: number) => string;
 }
 
 /**
- * A colour scale from `low` to `high`; `root` spends more colours on small quantities, as suits
- * counts. Where all quantities are equal, all have the middle colour.
+ * Creates a colour scale from `low` to `high`. `root` spacing gives small quantities more colours,
+ * which suits counts. If `low` equals `high`, the scale returns the middle colour.
  */
 export function colorScale(
   low: number,
@@ -121,7 +121,7 @@ export function colorScale(
   return { place: place.range([0, 1]), map };
 }
 
-/** The bar that says which colour is which quantity; its box lies right of a panel. */
+/** Draws the colour bar of a scale in `box`, which lies right of a panel. */
 export function colorBar(box: Box, { place, map }: ColorScale, name: string): string {
   const strips = 64;
   const height = box.height / strips;
@@ -130,7 +130,7 @@ export function colorBar(box: Box, { place, map }: ColorScale, name: string): st
       x: box.left,
       y: box.top + box.height - (i + 1) * height,
       width: box.width,
-      height: height + 0.5, // overlaps its neighbour, so that no seam shows
+      height: height + 0.5, // overlaps the next strip to avoid a visible seam
       fill: map((i + 0.5) / strips),
     }));
   const right = box.left + box.width;

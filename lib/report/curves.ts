@@ -1,6 +1,6 @@
 /**
- * Training curves: one small panel per metric, over the steps of its stage; in a sweep with a line for
- * each variant.
+ * Training curves: one small panel per metric over the steps of its stage. A sweep has one line per
+ * variant.
  *
  * @module
  */
@@ -14,28 +14,29 @@ import { element, label, picture, polyline } from "./svg.ts";
 export interface Curve {
   /** Stage and metric, for example `critic: q_loss`. */
   readonly name: string;
-  /** The variant it belongs to, in a sweep's policy stage. */
+  /** Variant, in the policy stage of a sweep. */
   readonly variant?: string;
-  /** Steps at which it was measured, rising. */
+  /** Steps of the measurements, in increasing order. */
   readonly steps: readonly number[];
-  /** At each of the steps, one number per seed. */
+  /** For each step, one value per seed. */
   readonly values: readonly (readonly number[])[];
 }
 
-/** Points along a curve that can be told apart in a panel; longer curves are averaged down to it. */
+/** Largest number of points drawn per curve; longer curves are averaged down to it. */
 const resolution = 300;
 /** Figures of evaluations that get a panel. */
 const drawnFigures: readonly string[] = ["mean_return", "score"];
 /** Panels side by side. */
 const perRow = 3;
-/** A quantity that stays positive and spans more than this factor gets a logarithmic axis. */
+/** A positive quantity that spans more than this factor gets a logarithmic axis. */
 const logarithmicSpan = 200;
 
 const plane = { width: 260, height: 150 };
 const cell = { width: plane.width + 90, height: plane.height + 90 };
 const lineColor = "#1f6fd0";
-/** Entries of the legend side by side, and the height of a row of them. */
+/** Legend entries per row. */
 const legendColumns = 3;
+/** Height of a legend row in pixels. */
 const legendHeight = 18;
 
 /**
@@ -75,14 +76,12 @@ export function curvesOf(runs: readonly (readonly MetricsRow[])[]): Curve[] {
 type Steps = Map<number, Map<string, number>>;
 
 /**
- * Draws curves as one SVG document: the mean over the seeds as a line, the smallest to the largest as
- * a band. Curves of one name share a panel.
+ * Draws curves as one SVG document. The line is the mean over the seeds; the band spans the
+ * smallest to the largest value. Curves with the same name share a panel.
  */
 export function curvesPicture(title: string, curves: readonly Curve[]): string {
   const seeds = Math.max(1, ...curves.map(({ values }) => values[0]?.length ?? 1));
-  const note = seeds === 1
-    ? "1 seed"
-    : `mean of ${seeds} seeds; the band goes from the smallest to the largest`;
+  const note = seeds === 1 ? "1 seed" : `mean of ${seeds} seeds; the band spans minimum to maximum`;
   const names = [...new Set(curves.map(({ name }) => name))];
   const variants = [
     ...new Set(curves.flatMap(({ variant }) => variant === undefined ? [] : [variant])),
@@ -131,7 +130,7 @@ function panel(
   const last = Math.max(...drawn.map(({ steps }) => steps.at(-1) ?? 1));
   const x = scaleLinear([0, last], [box.left, box.left + box.width]);
   const range = [box.top + box.height, box.top];
-  const flat = low === high ? Math.abs(low) || 1 : 0; // room around a curve that never moves
+  const flat = low === high ? Math.abs(low) || 1 : 0; // margin around a constant curve
   const y = low > 0 && high / low > logarithmicSpan
     ? { scale: scaleLog([low, high], range), name: "", ticks: 4, format: "~g" }
     : { scale: scaleLinear([low - flat, high + flat], range).nice(), name: "", ticks: 4 };
@@ -151,7 +150,7 @@ function panel(
         "stroke-width": 1.5,
         "stroke-linejoin": "round",
       }),
-      // A line through a single point would not be seen.
+      // A line through a single point would be invisible.
       ...(steps.length === 1
         ? [element("circle", {
           cx: x(steps[0]!),
@@ -166,7 +165,7 @@ function panel(
   return element("g", {}, ...lines, axes(box, { scale: x, name: "step", ticks: 4 }, y, name));
 }
 
-/** Replaces runs of neighbouring points by their mean, seed by seed, so that few enough are left. */
+/** Averages neighbouring points, per seed, so that at most `resolution` points remain. */
 function averagedDown({ steps, values }: Curve): Pick<Curve, "steps" | "values"> {
   const size = Math.ceil(steps.length / resolution);
   if (size <= 1) return { steps, values };

@@ -1,6 +1,6 @@
 /**
- * A maze in three panels: where the data lies, what the critic holds of each place, and what the
- * policy does there.
+ * A maze picture with three panels: the density of the data, the critic's value, and the policy's
+ * actions and episodes.
  *
  * @module
  */
@@ -12,15 +12,15 @@ import type { Maze } from "../envs/mazes.ts";
 import { axes, type Box, colorBar, colorScale, type Scale } from "./axes.ts";
 import { element, label, picture, polyline, px } from "./svg.ts";
 
-/** A quantity given at the points of {@linkcode mazePoints}. */
+/** A quantity sampled at the points of {@linkcode mazePoints}. */
 export interface MazeField {
-  /** Points per cell and axis, as given to {@linkcode mazePoints}. */
+  /** Points per cell and axis, as passed to {@linkcode mazePoints}. */
   readonly perCell: number;
-  /** One number per point (a value), or two (an action), row-major. */
+  /** One number per point (a value) or two (an action), row-major. */
   readonly at: ArrayLike<number>;
 }
 
-/** What {@linkcode mazePicture} draws. All positions are `[x, y]` as in the observations. */
+/** Input of {@linkcode mazePicture}. All positions are `[x, y]` in observation coordinates. */
 export interface MazePicture {
   /** The maze. */
   readonly maze: Maze;
@@ -28,22 +28,22 @@ export interface MazePicture {
   readonly title: string;
   /** Positions of the data set's rows, `[rows, 2]`. */
   readonly positions: ArrayLike<number>;
-  /** State value at rest, one per point. */
+  /** State value at zero velocity, one number per point. */
   readonly value: MazeField;
-  /** Mean action at rest, two per point, each in [−1, 1]. */
+  /** Action at zero velocity, two numbers per point, each in [−1, 1]. */
   readonly actions: MazeField;
-  /** Episodes of the policy, each a list of positions `[steps, 2]`. */
+  /** Episodes of the policy, each an array of positions `[steps, 2]`. */
   readonly trajectories: readonly ArrayLike<number>[];
 }
 
-/** Distance from the goal within which the sparse reward is paid (D4RL). */
+/** Distance from the goal within which the sparse reward is 1 (D4RL). */
 const goalRadius = 0.5;
-/** Bins per cell and axis for the density of the data: even, so that half a cell holds whole bins. */
+/** Density bins per cell and axis. An even number, so that half a cell holds whole bins. */
 const densityBins = 12;
-/** Longest side of a panel's plane, in pixels. */
+/** Longest side of a panel's plot area, in pixels. */
 const planeSize = 300;
 
-/** How much of the outer wall is drawn, in cells. */
+/** Width of the drawn part of the outer wall, in cells. */
 const outerWall = 0.3;
 
 const wallColor = "#b9bdc4";
@@ -51,8 +51,8 @@ const goalColor = "#e4003a";
 const pathColor = "#1f6fd0";
 
 /**
- * Points spread evenly over the free cells, `perCell`² to a cell, each the centre of an equal square:
- * `[n, 2]`, in the coordinates of the observations, cell by cell.
+ * Returns points `[n, 2]` in observation coordinates, cell by cell. They are the centres of a grid
+ * of `perCell` × `perCell` squares in each free cell.
  */
 export function mazePoints(maze: Maze, perCell: number): Float64Array {
   const side = maze.cellSize / perCell;
@@ -66,7 +66,7 @@ export function mazePoints(maze: Maze, perCell: number): Float64Array {
   return Float64Array.from(points.flat());
 }
 
-/** Draws the maze's three panels as one SVG document. */
+/** Draws the three panels of a maze as one SVG document. */
 export function mazePicture(drawn: MazePicture): string {
   const { maze } = drawn;
   const bounds = mazeBounds(maze);
@@ -74,7 +74,7 @@ export function mazePicture(drawn: MazePicture): string {
   const width = (bounds.right - bounds.left) * pixels;
   const height = (bounds.top - bounds.bottom) * pixels;
   const lefts = [60, 60 + width + 120, 60 + 2 * (width + 120)];
-  // Clamped scales cut the outer wall at the frame.
+  // Clamped scales cut off the outer wall at the frame.
   const planes = lefts.map((left): Plane => ({
     box: { left, top: 74, width, height },
     x: scaleLinear([bounds.left, bounds.right], [left, left + width]).clamp(true),
@@ -115,14 +115,14 @@ function policyTitle(episodes: number): string {
   return `Policy at rest, and ${episodes} episode${episodes === 1 ? "" : "s"}`;
 }
 
-/** The plane of one panel: its place in the picture and its scales. */
+/** Plot area of one panel: its position in the picture and its scales. */
 interface Plane {
   readonly box: Box;
   readonly x: Scale;
   readonly y: Scale;
 }
 
-/** Pixels of one unit. */
+/** Returns the number of pixels per unit. */
 function scalePixels(scale: Scale): number {
   const [low, high] = scale.domain() as [number, number];
   return (scale(high) - scale(low)) / (high - low);
@@ -139,11 +139,11 @@ function mazeBounds(maze: Maze) {
   };
 }
 
-/** Counts the rows of the data in each square of {@linkcode mazePoints}. */
+/** Counts the data rows in each square of {@linkcode mazePoints}. */
 function density(maze: Maze, positions: ArrayLike<number>): number[] {
   const side = maze.cellSize / densityBins;
   const [cornerX, cornerY] = maze.center({ row: 0, column: 0 });
-  // Counted from the middle of a corner cell, so that squares' borders fall on cells' borders.
+  // Counting from the centre of a corner cell aligns the borders of squares and cells.
   const key = (x: number, y: number) =>
     `${Math.floor((x - cornerX) / side)},${Math.floor((y - cornerY) / side)}`;
   const counts = new Map<string, number>();
@@ -158,12 +158,12 @@ function density(maze: Maze, positions: ArrayLike<number>): number[] {
   );
 }
 
-/** White for nothing to black for much, uniform to the eye. */
+/** A perceptually uniform colour map from white (few) to black (many). */
 function lightToDark(place: number): string {
   return interpolateMagma(1 - place);
 }
 
-/** A coloured square around each point; `color` gives null for one that stays white. */
+/** Draws a coloured square around each point. `color` returns null for squares left white. */
 function heat(
   { x, y }: Plane,
   maze: Maze,
@@ -181,7 +181,7 @@ function heat(
     squares.push(element("rect", {
       x: left,
       y: top,
-      // A little overlap, so that rounding leaves no seam between neighbours.
+      // Squares overlap slightly, so that rounding leaves no seams between them.
       width: x(points[2 * i]! + half) - left + 0.4,
       height: y(points[2 * i + 1]! - half) - top + 0.4,
       fill,
@@ -190,7 +190,9 @@ function heat(
   return element("g", { "shape-rendering": "crispEdges" }, ...squares);
 }
 
-/** One arrow per point; the longest possible action, (1, 1), just reaches the next point. */
+/**
+ * Draws one arrow per point. The longest possible action, (1, 1), almost spans the point spacing.
+ */
 function arrows({ x, y, box }: Plane, maze: Maze, { perCell, at }: MazeField): string {
   const points = mazePoints(maze, perCell);
   const unit = (0.92 * maze.cellSize * scalePixels(x)) / perCell / Math.SQRT2;
@@ -203,7 +205,7 @@ function arrows({ x, y, box }: Plane, maze: Maze, { perCell, at }: MazeField): s
     const tailY = y(points[2 * i + 1]!) - dy / 2;
     path += polyline([tailX, tailY, tailX + dx, tailY + dy]);
     if (length < 1) continue;
-    // The head's two strokes, a third of the arrow long and at 30° to it.
+    // The head: two strokes at 30° to the arrow, at most 1/2.5 of its length.
     const head = Math.min(length / 2.5, box.width / 60);
     const angle = Math.atan2(dy, dx);
     const barb = (turn: number) => [
@@ -222,7 +224,7 @@ function arrows({ x, y, box }: Plane, maze: Maze, { perCell, at }: MazeField): s
   });
 }
 
-/** An episode as a line from a dot where it starts. */
+/** Draws an episode as a line, with a dot at its start. */
 function trajectory({ x, y }: Plane, path: ArrayLike<number>): string {
   const pixels = Float64Array.from(
     path,
@@ -242,7 +244,7 @@ function trajectory({ x, y }: Plane, path: ArrayLike<number>): string {
   );
 }
 
-/** Walls, the goal and the axes of a panel, over what is drawn in it. */
+/** Draws the walls, the goal and the axes of a panel, on top of its content. */
 function frame({ box, x, y }: Plane, maze: Maze, title: string): string {
   const half = maze.cellSize / 2;
   let walls = "";

@@ -1,6 +1,6 @@
 /**
- * Where the time of a step goes: a table with a row for each kernel, and a trace that Chrome's
- * `about:tracing` and Perfetto show.
+ * Profile of a training step: a table with one row per kernel, and a trace file for Perfetto or
+ * Chrome's `about:tracing`.
  *
  * @module
  */
@@ -8,22 +8,22 @@ import type { DispatchTime } from "../gpu/program.ts";
 import type { Roofline } from "../gpu/roofline.ts";
 import { formatTable } from "./table.ts";
 
-/** A dispatch of a step, with its time where the adapter can tell it. */
+/** A dispatch of a step, with its time if the adapter supports timestamp queries. */
 export type ProfiledDispatch =
   & Omit<DispatchTime, "start" | "seconds">
   & Partial<Pick<DispatchTime, "start" | "seconds">>;
 
-/** A profile of one stage's step. */
+/** Profile of one step of a stage. */
 export interface Profile {
   /** Name of the stage. */
   readonly stage: string;
-  /** Its dispatches, in order. */
+  /** Dispatches of the step, in order. */
   readonly dispatches: readonly ProfiledDispatch[];
-  /** Null where times are not known. */
+  /** Measured roofline; null if times are unknown. */
   readonly roofline: Roofline | null;
 }
 
-/** One row of the table: all dispatches of one kernel with the same directives. */
+/** A table row: all dispatches of one kernel with the same directives. */
 interface KernelRow {
   readonly kernel: string;
   readonly operations: Set<string>;
@@ -31,7 +31,7 @@ interface KernelRow {
   seconds: number;
   flops: number;
   bytes: number;
-  /** Seconds it would take at the roofline. */
+  /** Seconds at the roofline: the lower bound of `seconds`. */
   least: number;
 }
 
@@ -49,10 +49,10 @@ const header = [
 ];
 
 /**
- * The table as text. Per kernel: its dispatches; their time and its share of all; what they have to
- * compute and to move, and how much of that in a second; and the share of the roofline, which is the
- * time that the arithmetic or the bytes (whichever takes longer) would take at the measured limits,
- * over the time it took.
+ * Formats the table. The columns per kernel are the number of dispatches, their time and share of
+ * the total, FLOPs and bytes with their rates, and the share of the roofline. That share is the
+ * ideal time divided by the measured time. The ideal time is the longer of arithmetic and memory
+ * traffic at the measured limits.
  */
 export function profileText(profile: Profile): string {
   const { stage, dispatches, roofline } = profile;
@@ -71,19 +71,17 @@ export function profileText(profile: Profile): string {
   const last = dispatches.at(-1);
   const notes = timed
     ? [
-      `one step: ${
-        microseconds(last!.start! + last!.seconds!)
-      } µs on the GPU with each dispatch in ` +
-      `a pass of its own, ${microseconds(total)} µs of it in kernels`,
+      `one step: ${microseconds(last!.start! + last!.seconds!)} µs on the GPU with one pass per ` +
+      `dispatch, ${microseconds(total)} µs of it in kernels`,
       `roofline: ${(roofline.flops / 1e9).toPrecision(4)} GFLOP/s of multiply-adds in registers, ` +
-      `${(roofline.bytes / 1e9).toPrecision(4)} GB/s of copying, both measured just now`,
+      `${(roofline.bytes / 1e9).toPrecision(4)} GB/s of copying, both measured in this run`,
     ]
-    : ["times are not known: the adapter has no timestamp queries"];
+    : ["times are unknown: the adapter has no timestamp queries"];
   return [
     `Kernels of one step of the ${stage} stage`,
     formatTable(header, [...rows, all].map((row) => line(row, total, timed)), Infinity),
     ...notes,
-    "FLOPs are those of matrix products; bytes are the sizes of the tensors read and written.",
+    "FLOPs count matrix products only; bytes are the sizes of the tensors read and written.",
   ].join("\n");
 }
 
@@ -104,7 +102,7 @@ function line(row: KernelRow, total: number, timed: boolean): (string | number)[
   ];
 }
 
-/** Rows by kernel, the longest first; where no times are known, in the order of the step. */
+/** Returns one row per kernel, longest time first, or in step order if times are unknown. */
 function kernelRows({ dispatches, roofline }: Profile): KernelRow[] {
   const rows = new Map<string, KernelRow>();
   for (const dispatch of dispatches) {
@@ -130,7 +128,7 @@ function kernelRows({ dispatches, roofline }: Profile): KernelRow[] {
   return [...rows.values()].sort((a, b) => b.seconds - a.seconds);
 }
 
-/** The step as a Chrome trace: one complete event for each dispatch, times in microseconds. */
+/** Returns the step as a Chrome trace: one complete event per dispatch, times in microseconds. */
 export function chromeTrace({ stage, dispatches }: Profile): string {
   return JSON.stringify({
     displayTimeUnit: "ms",

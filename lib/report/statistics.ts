@@ -1,38 +1,39 @@
 /**
- * Statistics over seeds: mean and deviation, and the interquartile mean with a bootstrap interval, as
- * Agarwal et al., "Deep Reinforcement Learning at the Edge of the Statistical Precipice" (2021),
- * recommend for few runs: less led by outliers than the mean, and less wasteful than the median.
+ * Statistics over seeds: mean, standard deviation, and the interquartile mean with a bootstrap
+ * confidence interval. Agarwal et al., "Deep Reinforcement Learning at the Edge of the Statistical
+ * Precipice" (2021), recommend the interquartile mean for few runs: it is less sensitive to
+ * outliers than the mean and more statistically efficient than the median.
  *
  * @module
  */
 import { distributionOf } from "../data/summary.ts";
 import { RandomStream } from "../envs/random.ts";
 
-/** Resamples of a bootstrap interval, as many as the authors' own library takes by default. */
+/** Number of bootstrap resamples, the default of the authors' own library. */
 export const bootstrapResamples = 2000;
 
-/** Share of the bootstrap distribution that an interval holds. */
+/** Confidence level of the bootstrap interval. */
 const confidence = 0.95;
 
-/** What the values of several seeds say. */
+/** Statistics of the values of several seeds. */
 export interface SeedStatistics {
-  /** One value for each seed. */
+  /** One value per seed. */
   readonly values: readonly number[];
   /** Mean. */
   readonly mean: number;
-  /** Standard deviation of the values as they are, not of a sample. */
+  /** Population standard deviation (divides by n). */
   readonly std: number;
-  /** Mean of the middle half, {@linkcode interquartileMean}. */
+  /** Mean of the middle half, see {@linkcode interquartileMean}. */
   readonly interquartileMean: number;
-  /** 95 % interval of the interquartile mean; null of a single seed. */
+  /** 95 % confidence interval of the interquartile mean; null for a single seed. */
   readonly interval: readonly [low: number, high: number] | null;
 }
 
-/** The statistics of at least one value. */
+/** Returns the statistics of one or more values. */
 export function statisticsOf(values: readonly number[]): SeedStatistics {
   const distribution = distributionOf(values);
   if (distribution === null) {
-    throw new Error("statisticsOf: at least one value is needed, got none");
+    throw new Error("statisticsOf: needs at least one value, got none");
   }
   const { mean, std } = distribution;
   return {
@@ -45,7 +46,7 @@ export function statisticsOf(values: readonly number[]): SeedStatistics {
 }
 
 /**
- * Mean of the middle half: a quarter of the values, rounded down to whole ones, is left out at either
+ * Returns the mean of the middle half. A quarter of the values, rounded down, is dropped at each
  * end.
  */
 export function interquartileMean(values: readonly number[]): number {
@@ -55,8 +56,9 @@ export function interquartileMean(values: readonly number[]): number {
 }
 
 /**
- * Percentile bootstrap interval (95 %) of a statistic: it is computed on resamples of the values, as
- * many with replacement as there are. The resamples are always the same ones for a number of values.
+ * Returns the 95 % percentile bootstrap interval of a statistic. Each resample draws
+ * `values.length` values with replacement. The random numbers are seeded, so the result is
+ * deterministic.
  */
 export function bootstrapInterval(
   values: readonly number[],

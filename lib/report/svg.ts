@@ -1,13 +1,13 @@
 /**
- * SVG as text: elements, numbers and the few shapes that the pictures share.
+ * SVG text: elements, numbers and shapes shared by the pictures.
  *
  * @module
  */
 
-/** Attributes of an element by name; numbers are rounded to a hundredth of a pixel. */
+/** Attributes of an element by name. Numbers are rounded to 0.01 pixels. */
 export type Attributes = Readonly<Record<string, string | number>>;
 
-/** An element with its attributes and children, which are SVG already. */
+/** Returns an element with attributes and children. The children are SVG text. */
 export function element(name: string, attributes: Attributes, ...children: string[]): string {
   const written = Object.entries(attributes)
     .map(([key, value]) => ` ${key}="${typeof value === "number" ? px(value) : escaped(value)}"`)
@@ -17,12 +17,12 @@ export function element(name: string, attributes: Attributes, ...children: strin
     : `<${name}${written}>${children.join("")}</${name}>`;
 }
 
-/** A length in pixels as SVG writes it, rounded to a hundredth. */
+/** Formats a length in pixels, rounded to 0.01. */
 export function px(value: number): string {
   return String(Math.round(value * 100) / 100 + 0);
 }
 
-/** Text at a point; `anchor` says which of its ends lies there. */
+/** Returns text at a point. `anchor` selects the part of the text at that point. */
 export function label(
   x: number,
   y: number,
@@ -33,7 +33,7 @@ export function label(
   return element("text", { x, y, "text-anchor": anchor, ...attributes }, escaped(content));
 }
 
-/** A path through points `[x0, y0, x1, y1, …]` in pixels, as the `d` of a `path`. */
+/** Returns the `d` attribute of a path through the points `[x0, y0, x1, y1, …]` in pixels. */
 export function polyline(points: ArrayLike<number>): string {
   let path = "";
   for (let i = 0; i + 1 < points.length; i += 2) {
@@ -42,7 +42,7 @@ export function polyline(points: ArrayLike<number>): string {
   return path;
 }
 
-/** A whole picture on white, with the font that every label in it has. */
+/** Returns an SVG document with a white background and the font of all labels. */
 export function picture(width: number, height: number, ...children: string[]): string {
   const whole = element(
     "svg",

@@ -12,7 +12,7 @@ import { axes, type Axis, type Box, legendEntry, seriesColor } from "./axes.ts";
 import type { SeedStatistics } from "./statistics.ts";
 import { element, label, picture, polyline } from "./svg.ts";
 
-/** One variant and what it reaches. */
+/** One variant and its results. */
 export interface SweepPoint extends Pick<SeedStatistics, "values" | "mean" | "std"> {
   /** Values of the hyperparameters that can be swept, by name. */
   readonly at: HyperparameterValues;
@@ -22,8 +22,8 @@ const plane = { left: 72, width: 460, height: 260 };
 const legendHeight = 18;
 
 /**
- * Draws a sweep as one SVG document: means over the seeds with ± one standard deviation, each seed as
- * a dot.
+ * Draws a sweep as one SVG document: the mean over the seeds ± one standard deviation, and one dot
+ * per seed.
  *
  * @param quantity What the values are, for the axis.
  * @param sweeps What can be swept.
@@ -56,7 +56,9 @@ export function sweepPicture(
     ? overNumbers(along, series.map(of), y, box)
     : inGroups(distinct(points.map(groupOf)), series.map(of), groupOf, y, box);
   const seeds = Math.max(...points.map(({ values }) => values.length));
-  const note = seeds === 1 ? "1 seed" : `mean of ${seeds} seeds ± standard deviation; a dot a seed`;
+  const note = seeds === 1
+    ? "1 seed"
+    : `mean of ${seeds} seeds ± standard deviation; one dot per seed`;
   return picture(
     plane.left + plane.width + 40,
     box.top + box.height + 60,
@@ -135,7 +137,7 @@ function inGroups(
 
 const tick = { "font-size": 11 };
 
-/** Mean ± standard deviation as a bar with a dot, and a small dot for each seed. */
+/** Draws the mean ± standard deviation as a bar with a dot, and a small dot per seed. */
 function spread(x: number, { values, mean, std }: SweepPoint, y: Axis, color: string): string {
   const whisker = polyline([x, y.scale(mean - std), x, y.scale(mean + std)]);
   return element(
@@ -149,7 +151,7 @@ function spread(x: number, { values, mean, std }: SweepPoint, y: Axis, color: st
   );
 }
 
-/** The axis of the values; it takes in what is `shown` besides, as bars need zero. */
+/** Returns the value axis. It also includes the values `shown`, because bars need zero. */
 function valueAxis(
   points: readonly SweepPoint[],
   name: string,
@@ -158,7 +160,7 @@ function valueAxis(
 ): Axis {
   const all = points.flatMap(({ values, mean, std }) => [...values, mean - std, mean + std]);
   const [low, high] = [Math.min(...shown, ...all), Math.max(...shown, ...all)];
-  const flat = low === high ? 1 : 0; // room around values that are all the same
+  const flat = low === high ? 1 : 0; // margin around values that are all equal
   const range = [box.top + box.height, box.top];
   return { scale: scaleLinear([low - flat, high + flat], range).nice(), name, ticks: 6 };
 }

@@ -1,15 +1,15 @@
 import { terminalColumns } from "../terminal.ts";
 
 /**
- * A table as plain text, as every command prints it: columns two spaces apart, a line under the
- * header, columns whose entries all begin with a digit or a sign set right, others left.
+ * Formats a plain-text table. Columns are two spaces apart and a line underlines the header.
+ * Columns whose entries all begin with a digit or a sign are right-aligned, others left-aligned.
  *
- * A table that is wider than `width` is printed in parts, one below the other, each with the first
- * column: nothing is cut off.
+ * A table wider than `width` is split into parts, printed one below the other. Each part repeats
+ * the first column, and nothing is cut off.
  *
  * @param rows One list per row, as long as the header.
- * @param width Columns that a line may have: the terminal's, and any number in a file or a pipe.
- * @returns Lines without a line break at the end.
+ * @param width Largest line width; defaults to the terminal's, unlimited in a file or pipe.
+ * @returns The lines, without a trailing line break.
  */
 export function formatTable(
   header: readonly string[],
@@ -21,7 +21,7 @@ export function formatTable(
     const entries = lines.slice(1).map((line) => line[column] ?? "");
     return {
       width: Math.max(...lines.map((line) => columnsOf(line[column] ?? ""))),
-      // A dash stands for what is not known, whatever the column holds.
+      // A dash marks an unknown value in any column.
       right: entries.some((entry) => entry !== "–") &&
         entries.every((entry) => /^([-+−]?[\d.]|–$)/.test(entry)),
     };
@@ -39,7 +39,7 @@ export function formatTable(
   ).join("\n\n");
 }
 
-/** The columns of each part of a table: the first, and as many others as fit beside it. */
+/** Returns the columns of each part of a table: the first, and as many others as fit. */
 function partsOf(widths: readonly number[], width: number): number[][] {
   const parts = [[0]];
   let taken = widths[0]!;
@@ -55,7 +55,7 @@ function partsOf(widths: readonly number[], width: number): number[][] {
   return parts;
 }
 
-/** Columns that a text takes on a terminal: one for each character a person sees. */
+/** Returns the terminal columns of a text: one per visible character (grapheme). */
 function columnsOf(text: string): number {
   return [...new Intl.Segmenter().segment(text)].length;
 }

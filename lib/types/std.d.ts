@@ -1,5 +1,5 @@
-// The npm copy of Deno's standard library is plain JavaScript. These are the signatures of the few
-// functions used here; with the JSR packages in deno.json's import map this file can go.
+// Types of the few functions used from the npm copy of Deno's standard library, which is plain
+// JavaScript. Delete this file when deno.json's import map uses the JSR packages.
 
 declare module "@std/assert" {
   export function assert(condition: unknown, message?: string): asserts condition;
@@ -42,7 +42,7 @@ declare module "@std/assert" {
 }
 
 declare module "@std/cli/parse-args" {
-  /** Positional arguments in `_`; of each flag in `collect` all values, in their order. */
+  /** Positional arguments are in `_`. Each flag in `collect` has a list of its values, in order. */
   export interface Args {
     _: string[];
     [flag: string]: unknown;

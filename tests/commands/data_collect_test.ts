@@ -211,7 +211,7 @@ Deno.test({
       await assertRejects(
         () => collect(...args, "--out", out),
         UserError,
-        `${out}: exists already; --overwrite replaces it`,
+        `${out}: already exists; --overwrite replaces it`,
       );
       for (const more of [[], ["--overwrite"]]) {
         await assertRejects(

@@ -131,7 +131,7 @@ Deno.test({
       const lines = await printed(file, "--episodes", "1", "--json");
       assertEquals(JSON.parse(lines.at(-1)!).task, "maze2d-open-v0");
       assert(
-        lines.includes("note: float64 weights are converted to float32: net.0.weight"),
+        lines.includes("note: float64 weights were converted to float32: net.0.weight"),
         lines.join("\n"),
       );
     }),
@@ -299,12 +299,12 @@ Deno.test({
         shape: [length],
         data: new Float32Array(length).fill(value),
       });
-      await refusesActor("log_std: no known meaning", [["log_std", vector(3)]]);
+      await refusesActor("log_std: unknown tensors for an actor", [["log_std", vector(3)]]);
       await refusesActor("observations are normalised by obs_rms.mean and obs_rms.var, so", [
         ["obs_rms.mean", vector(11)],
         ["obs_rms.var", vector(11)],
       ]);
-      await refusesActor("metadata squash: no known meaning", [], { squash: "no" });
+      await refusesActor("unknown actor metadata squash", [], { squash: "no" });
       await refusesActor("tensor net.0.bias holds NaN at [0]", [["net.0.bias", vector(3, NaN)]]);
       // Of a checkpoint of this program only the policy is needed, and of others nothing is left out.
       const q = mlpTensors("q0.q1", 6, 8, 1);
@@ -316,7 +316,7 @@ Deno.test({
         encode(new Map([...q, ...policy]), { format: "pt", stage: "critic", step: "7" }),
       );
       const lines = await printed(broken, "--task", "hopper", "--episodes", "1");
-      assert(lines.includes("network      11-3, tanh at the end"));
+      assert(lines.includes("network      11-3, tanh output"));
     }),
 });
 

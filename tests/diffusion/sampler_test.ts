@@ -10,14 +10,14 @@ function noise(entries: number): Float32Array {
 
 const [mean, deviation] = [0.7, 0.4];
 
-/** Standard deviation at time t of what was N(mean, deviation²) at time 0. */
+/** Standard deviation at time t of a variable that is N(mean, deviation²) at time 0. */
 const spread = (t: number) => Math.hypot(alpha(t) * deviation, sigma(t));
 
-/** E[ε | x_t] where the data are N(mean, deviation²). */
+/** E[ε | x_t] for data distributed as N(mean, deviation²). */
 const gaussian: NoisePrediction = (x, t) =>
   x.map((value) => sigma(t) * (value - alpha(t) * mean) / spread(t) ** 2);
 
-/** Largest distance of samples of the Gaussian from the exact solution of the ODE. */
+/** Largest error of samples of the Gaussian against the exact solution of the ODE. */
 function gaussianError(steps: number): number {
   const start = noise(200);
   const samples = start.slice();
@@ -29,17 +29,17 @@ function gaussianError(steps: number): number {
   }, 0);
 }
 
-Deno.test("sample() moves each draw to where the ODE's closed form for a Gaussian says", () => {
+Deno.test("sample(): matches the ODE's closed-form solution for a Gaussian", () => {
   assert(gaussianError(400) < 2e-4, `off by ${gaussianError(400)}`);
 });
 
-Deno.test("sample() is of second order: half the step, a quarter of the error", () => {
+Deno.test("sample(): halving the step quarters the error", () => {
   for (const steps of [25, 50]) {
     assertGreater(gaussianError(steps) / gaussianError(2 * steps), 3.5);
   }
 });
 
-Deno.test("sample() asks for one noise prediction a step, from the first time on", () => {
+Deno.test("sample(): predicts the noise once per step, starting at the first time", () => {
   const times: number[] = [];
   sample(noise(2), (x, t) => {
     times.push(t);
@@ -50,8 +50,8 @@ Deno.test("sample() asks for one noise prediction a step, from the first time on
   assertEquals(times.toSorted((a, b) => b - a), times);
 });
 
-Deno.test("sample() from the exact noise of the eight Gaussians is distributed like the data", () => {
-  // Eight Gaussians with σ = 0.5/√2 on a circle of radius 4/√2, the density of the 2-D experiments.
+Deno.test("sample(): samples of the eight Gaussians with exact noise are distributed like the data", () => {
+  // Eight Gaussians with σ = 0.5/√2 on a circle of radius 4/√2, as in the paper's 2-D experiments.
   const data = 0.5 / Math.SQRT2;
   const modes = Array.from({ length: 8 }, (_, k) => {
     const angle = k * Math.PI / 4;
@@ -85,8 +85,8 @@ Deno.test("sample() from the exact noise of the eight Gaussians is distributed l
     perMode[distances.indexOf(nearest)]!++;
     if (nearest < 2 * data) inside++;
   }
-  // Of the data 0.867 were counted inside two deviations of a mode (1 − e⁻² in theory); three
-  // standard errors of this many samples.
+  // 0.867 of the data lie within two standard deviations of a mode (1 − e⁻² in theory). The
+  // tolerance is three standard errors for this number of samples.
   assertAlmostEquals(inside / count, 0.867, 3 * Math.sqrt(0.867 * 0.133 / count));
   for (const samplesOfMode of perMode) {
     assertAlmostEquals(samplesOfMode / count, 1 / 8, 4 * Math.sqrt(7 / 64 / count));

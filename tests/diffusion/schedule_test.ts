@@ -3,7 +3,7 @@ import { alpha, logRatio, sigma, timeOfLogRatio } from "../../lib/diffusion/sche
 import { mayReadFixtures, Reference } from "../nn/host/fixtures.ts";
 
 Deno.test({
-  name: "alpha() and sigma() are those of the official code",
+  name: "alpha() and sigma(): match the official code to 1e-12",
   ignore: !mayReadFixtures,
   fn() {
     const reference = new Reference("ops");
@@ -15,7 +15,7 @@ Deno.test({
   },
 });
 
-Deno.test("timeOfLogRatio() is the inverse of logRatio(), which is ln(α/σ)", () => {
+Deno.test("timeOfLogRatio(): inverts logRatio(), which is ln(α/σ)", () => {
   for (const t of [1e-5, 1e-3, 0.02, 0.3, 0.98, 1]) {
     assertAlmostEquals(logRatio(t), Math.log(alpha(t) / sigma(t)), 1e-9);
     assertAlmostEquals(timeOfLogRatio(logRatio(t)), t, 1e-12);

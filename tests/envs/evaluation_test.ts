@@ -6,7 +6,7 @@ import { episodeSeed, evaluationSeeds, maxEpisodes, maxEpisodeSeed } from "../..
 const episodes = (...returns: number[]) =>
   returns.map((value, i) => ({ seed: i, return: value, length: 10 * i, reachedGoal: i % 2 === 0 }));
 
-Deno.test("summarize() gives mean, standard deviation, D4RL's score and the paper's", () => {
+Deno.test("summarize(): returns mean, standard deviation, D4RL's score and the paper's score", () => {
   const found = summarize(
     "hopper-medium-v2",
     episodes(-20.272305, 3234.3),
@@ -20,18 +20,18 @@ Deno.test("summarize() gives mean, standard deviation, D4RL's score and the pape
   assertEquals(found.paperScore, { mean: 95.5, std: 2 });
 });
 
-Deno.test("summarize() counts antmaze's successes, whatever they earned", () => {
+Deno.test("summarize(): scores antmaze by successful episodes, whatever their return", () => {
   const task = "antmaze-umaze-v2";
   const found = summarize(task, episodes(1, 0, 3, 1), referenceReturn(task));
   assertEquals(found.score!.mean, 75);
 });
 
-Deno.test("summarize() has no score where there are no reference returns", () => {
+Deno.test("summarize(): returns no score without reference returns", () => {
   const found = summarize("Pendulum-v1", episodes(-3), referenceReturn("Pendulum-v1"));
   assertEquals([found.score, found.paperScore], [null, null]);
 });
 
-Deno.test("episodeSeed() gives evaluation, collection and training seeds that never meet", () => {
+Deno.test("episodeSeed(): evaluation, collection and training seeds do not overlap", () => {
   const last = (purpose: "evaluation" | "collection") =>
     episodeSeed(purpose, maxEpisodeSeed, maxEpisodes - 1);
   const largestTrainingSeed = 2 ** 32 - 1;

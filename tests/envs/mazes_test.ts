@@ -4,7 +4,7 @@ import { type Cell, Maze, mazes } from "../../lib/envs/mazes.ts";
 const maze = (name: string) => mazes.get(name)!;
 const cell = (row: number, column: number): Cell => ({ row, column });
 
-Deno.test("mazes holds D4RL's seven, with their numbers of free cells", () => {
+Deno.test("mazes: contains D4RL's seven mazes with the right numbers of free cells", () => {
   const free = [...mazes.values()].map((
     { name, ...rest },
   ) => [name, maze(name).freeCells().length, rest.rows]);
@@ -19,18 +19,18 @@ Deno.test("mazes holds D4RL's seven, with their numbers of free cells", () => {
   ]);
 });
 
-Deno.test("Maze.goal is D4RL's target", () => {
+Deno.test("Maze.goal: is D4RL's target", () => {
   const goals = [...mazes.values()].map((one) => [...one.point(one.goal)]);
   assertEquals(goals, [[1, 1], [6, 6], [7, 9], [2, 3], [0, 8], [20, 20], [32, 24]]);
 });
 
-Deno.test("Maze.center lies 0.2 before a maze2d cell's point, and on an antmaze cell's", () => {
+Deno.test("Maze.center(): is 0.2 below the point of a maze2d cell, and equals that of an antmaze cell", () => {
   assertEquals(maze("maze2d-umaze").center(cell(2, 3)), [1.8, 2.8]);
   assertEquals(maze("antmaze-umaze").center(cell(2, 3)), [8, 4]);
   assertEquals(maze("antmaze-umaze").point(cell(1, 1)), [0, 0]);
 });
 
-Deno.test("Maze.isWall is true of walls and of all that lies outside", () => {
+Deno.test("Maze.isWall(): is true for walls and outside the grid", () => {
   const umaze = maze("maze2d-umaze");
   assertEquals(umaze.isWall(cell(1, 1)), false);
   assertEquals(umaze.isWall(cell(2, 1)), true);
@@ -38,7 +38,7 @@ Deno.test("Maze.isWall is true of walls and of all that lies outside", () => {
   assertEquals(umaze.isWall(cell(1, 5)), true);
 });
 
-Deno.test("Maze.cellAt finds each free cell from its point and centre, and none in a wall", () => {
+Deno.test("Maze.cellAt(): finds each free cell by its point and centre, and never returns a wall", () => {
   for (const one of mazes.values()) {
     for (const free of one.freeCells()) {
       assertEquals(one.cellAt(one.point(free)), free);
@@ -48,7 +48,7 @@ Deno.test("Maze.cellAt finds each free cell from its point and centre, and none 
   }
 });
 
-Deno.test("Maze.shortestPath leads through the umaze, both ends included", () => {
+Deno.test("Maze.shortestPath(): finds the path through umaze, including both ends", () => {
   const path = maze("maze2d-umaze").shortestPath(cell(3, 1), cell(1, 1));
   assertEquals(
     path,
@@ -57,12 +57,12 @@ Deno.test("Maze.shortestPath leads through the umaze, both ends included", () =>
   assertEquals(maze("maze2d-umaze").shortestPath(cell(1, 2), cell(1, 2)), [cell(1, 2)]);
 });
 
-Deno.test("Maze.shortestPath takes single steps through free cells, as many as Bellman's equation says", () => {
+Deno.test("Maze.shortestPath(): moves between adjacent free cells, with the length from value iteration", () => {
   for (const one of mazes.values()) {
     const free = one.freeCells();
     const key = ({ row, column }: Cell) => `${row},${column}`;
     for (const to of [free[0]!, one.goal]) {
-      // Distances by value iteration, a way of its own to the lengths.
+      // Distances by value iteration, an independent method.
       const distances = new Map(free.map((at) => [key(at), key(at) === key(to) ? 0 : Infinity]));
       for (let sweep = 0; sweep < free.length; sweep++) {
         for (const { row, column } of free) {
@@ -90,7 +90,7 @@ Deno.test("Maze.shortestPath takes single steps through free cells, as many as B
   }
 });
 
-Deno.test("Maze.shortestPath names the cells that no path joins", () => {
+Deno.test("Maze.shortestPath(): names the two cells if no path connects them", () => {
   const split = new Maze("split", ["G#.."], 1, ({ row, column }) => [row, column], 0);
   assertThrows(
     () => split.shortestPath(cell(0, 2), cell(0, 0)),

@@ -17,12 +17,12 @@ const share = (values: ArrayLike<number>, of: (value: number, row: number) => bo
   Array.from(values).filter(of).length / values.length;
 
 Deno.test({
-  name: "collectMaze2d() has the statistics of 100,000 rows made by another planner",
+  name: "collectMaze2d(): 100,000 rows match the statistics of an independent planner",
   ignore,
   async fn() {
     const rows = 100_000;
     const data = await collectMaze2d("maze2d-umaze-v1", rows, 1);
-    // Each figure may differ by three standard deviations of the difference of two such data sets; the
+    // Tolerances are three standard deviations of the difference of two such data sets. The
     // standard deviations over sixteen seeds are 0.0042, 20 and 0.0051.
     const tolerance = (deviation: number) => 3 * Math.SQRT2 * deviation;
     const rewarded = share(data.rewards, (reward) => reward === 1);
@@ -45,7 +45,7 @@ Deno.test({
       });
       assertLess(Math.abs(inside - expected), tolerance(0.0051));
     }
-    // Motors at their limit, 0.406 and 0.545 of that data set's rows.
+    // Share of rows with a motor at its limit: 0.406 and 0.545 in the independent data set.
     for (const [axis, expected] of [0.406, 0.545].entries()) {
       const actions = data.actions.filter((_, i) => i % 2 === axis);
       assertLess(Math.abs(share(actions, (action) => Math.abs(action) === 1) - expected), 0.02);
@@ -54,7 +54,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "collectMaze2d() gives rows whose steps the environment repeats bit for bit",
+  name: "collectMaze2d(): the environment reproduces each row's step bit for bit",
   ignore,
   async fn() {
     const rows = 300;
@@ -79,7 +79,8 @@ Deno.test({
 });
 
 Deno.test({
-  name: "collectMaze2d() ends a route within 0.1 of its goal, and goes on to a new one from there",
+  name:
+    "collectMaze2d(): ends a route within 0.1 of its goal and continues from there to a new one",
   ignore,
   async fn() {
     const data = await collectMaze2d("maze2d-umaze-v1", 20_000, 3);
@@ -107,10 +108,10 @@ Deno.test({
 });
 
 Deno.test({
-  name: "collectMaze2d() gives up a route at the step limit",
+  name: "collectMaze2d(): gives up a route at the step limit",
   ignore,
   async fn() {
-    // The open maze's limit of 150 steps is the one that long routes meet.
+    // Only the open maze's limit of 150 steps is short enough for routes to reach it.
     const data = await collectMaze2d("maze2d-open-v0", 30_000, 4);
     const ends = [...data.timeouts.entries()].filter(([, flag]) => flag === 1).map(([row]) => row);
     const lengths = ends.slice(1).map((end, i) => end - ends[i]!);
@@ -119,7 +120,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "collectMaze2d() pays exp(-distance to the fixed target) in a dense task",
+  name: "collectMaze2d(): rewards exp(-distance to the fixed target) in a dense task",
   ignore,
   async fn() {
     const data = await collectMaze2d("maze2d-umaze-dense-v1", 500, 5);
@@ -131,7 +132,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "collectMaze2d() gives the same rows for the same seed, others for another",
+  name: "collectMaze2d(): equal seeds give equal rows, different seeds different rows",
   ignore,
   async fn() {
     const first = await collectMaze2d("maze2d-umaze-v1", 1000, 6);
@@ -141,7 +142,7 @@ Deno.test({
   },
 });
 
-Deno.test("collectMaze2d() refuses other tasks and row counts", async () => {
+Deno.test("collectMaze2d(): rejects other tasks and a row count of 0", async () => {
   await assertRejects(
     () => collectMaze2d("hopper", 10, 0),
     UserError,

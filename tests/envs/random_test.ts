@@ -13,9 +13,9 @@ const draw = (seed: number, count: number) => {
   return Array.from({ length: count }, () => stream.uniform(0, 1));
 };
 
-Deno.test("RandomStream gives the same numbers for the same seed, others for another", () => {
+Deno.test("RandomStream: equal seeds give equal numbers, different seeds different numbers", () => {
   assertEquals(draw(7, 100), draw(7, 100));
-  // Neighbouring seeds, and seeds that differ in their high word alone.
+  // Neighbouring seeds, and seeds that differ only in their high word.
   const first = [0, 1, 2, 2 ** 32, 2 ** 33, Number.MAX_SAFE_INTEGER].map((seed) =>
     draw(seed, 1)[0]
   );
@@ -23,7 +23,7 @@ Deno.test("RandomStream gives the same numbers for the same seed, others for ano
   assertNotEquals(draw(0, 3), draw(1, 3));
 });
 
-Deno.test("RandomStream.uniform() has the distribution's mean, variance and bounds", () => {
+Deno.test("RandomStream.uniform(): has the mean, variance and bounds of the uniform distribution", () => {
   const stream = new RandomStream(1);
   const count = 100_000;
   const numbers = Array.from({ length: count }, () => stream.uniform(-1, 3));
@@ -35,7 +35,7 @@ Deno.test("RandomStream.uniform() has the distribution's mean, variance and boun
   assertAlmostEquals(variance, 4 / 3, 5 * 1.193 / Math.sqrt(count));
 });
 
-Deno.test("RandomStream.normal() has the distribution's mean, variance and fourth moment", () => {
+Deno.test("RandomStream.normal(): has the mean, variance and fourth moment of the normal distribution", () => {
   const stream = new RandomStream(2);
   const count = 100_000;
   const numbers = Array.from({ length: count }, () => stream.normal());
@@ -47,7 +47,7 @@ Deno.test("RandomStream.normal() has the distribution's mean, variance and fourt
   assertAlmostEquals(moment(4), 3, 5 * Math.sqrt(96 / count));
 });
 
-Deno.test("RandomStream.choice() takes each as often, and refuses an empty list", () => {
+Deno.test("RandomStream.choice(): is uniform, and rejects an empty list", () => {
   const stream = new RandomStream(3);
   const counts = [0, 0, 0, 0, 0, 0, 0];
   for (let i = 0; i < 70_000; i++) counts[stream.choice([0, 1, 2, 3, 4, 5, 6])]!++;
@@ -56,7 +56,7 @@ Deno.test("RandomStream.choice() takes each as often, and refuses an empty list"
   assertThrows(() => stream.choice([]), RangeError, "nothing to choose from");
 });
 
-Deno.test("RandomStream refuses seeds that are not whole numbers of 53 bits", () => {
+Deno.test("RandomStream: rejects seeds that are not integers of 53 bits", () => {
   for (const seed of [-1, 0.5, NaN, Infinity, 2 ** 53]) {
     assertThrows(() => new RandomStream(seed), UserError, `got ${seed}`);
   }

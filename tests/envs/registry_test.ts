@@ -12,7 +12,7 @@ async function specOf(id: string, options: { profile?: "mjpy" | "mj22" } = {}) {
 }
 
 Deno.test({
-  name: "makeEnvironment() makes every id it lists, named as asked, with a score to measure by",
+  name: "makeEnvironment(): creates every listed id, with its name and reference returns",
   ignore,
   async fn() {
     const ids = environmentIds();
@@ -28,7 +28,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "makeEnvironment() gives each task its sizes and step limit",
+  name: "makeEnvironment(): each task has its sizes and step limit",
   ignore,
   async fn() {
     const rows: [string, number, number, number][] = [
@@ -58,7 +58,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "makeEnvironment() takes the physics of the id's published results, or the one asked for",
+  name: "makeEnvironment(): uses the physics of the id's published results, or the requested one",
   ignore,
   async fn() {
     for (const id of ["hopper", "hopper-medium-v2", "Hopper-v2", "Hopper-v3"]) {
@@ -69,7 +69,7 @@ Deno.test({
   },
 });
 
-Deno.test("makeEnvironment() answers an unknown id with the nearest it knows", async () => {
+Deno.test("makeEnvironment(): rejects an unknown id, naming the nearest ones", async () => {
   await assertRejects(
     () => makeEnvironment("hoper-medium-v2", 1),
     UserError,
@@ -82,14 +82,14 @@ Deno.test("makeEnvironment() answers an unknown id with the nearest it knows", a
   );
 });
 
-Deno.test("makeEnvironment() refuses counts that are not whole numbers from 1", async () => {
+Deno.test("makeEnvironment(): rejects counts that are not positive integers", async () => {
   for (const count of [0, -1, 1.5, NaN]) {
     await assertRejects(() => makeEnvironment("hopper", count), UserError, `got ${count}`);
   }
 });
 
 Deno.test({
-  name: "makeEnvironment() makes every task of the data catalogue, with its step limit",
+  name: "makeEnvironment(): creates every task of the data catalogue, with its step limit",
   ignore,
   async fn() {
     for (const [name, { maxEpisodeSteps, referenceReturn }] of tasks) {

@@ -25,7 +25,7 @@ import { mayLaunch } from "./bridge/raw_client.ts";
 const mayRead = Deno.permissions.querySync({ name: "read" }).state === "granted";
 const seeds = evaluationSeeds(0, 7);
 
-/** A policy that falls soon, and draws random numbers of its episodes. */
+/** A policy that falls soon and uses the random streams of its episodes. */
 function restless(): Policy {
   const actions = (rows: number) => new Float64Array(3 * rows);
   return {
@@ -53,7 +53,7 @@ async function play(count: number): Promise<Episode[]> {
 }
 
 Deno.test({
-  name: "rollout() gives an episode the same bits, whichever others are played beside it",
+  name: "rollout(): an episode is bit-identical whichever others are played at the same time",
   ignore: !mayRead,
   async fn() {
     const alone = await play(1);
@@ -65,7 +65,8 @@ Deno.test({
 });
 
 Deno.test({
-  name: "rollout() tells of every episode: its begin, one position a step and one more, its end",
+  name:
+    "rollout(): reports each episode's begin, its initial position and one per step, and its end",
   ignore: !mayRead,
   async fn() {
     const { environment, close } = await hopper(3);
@@ -88,7 +89,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "rollout() refuses a policy of other sizes than the environment's",
+  name: "rollout(): rejects a policy whose sizes differ from the environment's",
   ignore: !mayRead,
   async fn() {
     const { environment, close } = await hopper(1);
@@ -98,14 +99,13 @@ Deno.test({
     await assertRejects(
       () => rollout(environment, policy, seeds),
       UserError,
-      "the policy takes observations of 17 entries and gives actions of 6, hopper has observations " +
-        "of 11 and actions of 3",
+      "the policy takes 17 observation entries and returns 6 action entries, but hopper has 11 and 3",
     );
     await close();
   },
 });
 
-/** Kills the server at the 10th action that it is asked for, as often as `times` says. */
+/** Kills the server at the 10th action of a connection, up to `times` times. */
 function killing(times: number) {
   const policy = restless();
   let server: Awaited<ReturnType<typeof launchServer>> | undefined;
@@ -129,7 +129,7 @@ function killing(times: number) {
 }
 
 Deno.test({
-  name: "rolloutWithRetries() plays the episodes of a killed server again, to the same bits",
+  name: "rolloutWithRetries(): repeats the episodes of a killed server bit for bit",
   ignore: !mayLaunch,
   async fn() {
     const { connect, policy } = killing(1);
@@ -142,7 +142,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "rolloutWithRetries() ends with one clear error when no retry is left",
+  name: "rolloutWithRetries(): throws one clear error when no retry is left",
   ignore: !mayLaunch,
   async fn() {
     const { connect, policy } = killing(2);
@@ -165,7 +165,7 @@ function srpo(source: string, tensors: NamedTensors["tensors"]) {
 }
 
 Deno.test({
-  name: "evaluateInWorker() gives a published policy its published return, as this thread does",
+  name: "evaluateInWorker(): a published policy earns its published return, as in this thread",
   ignore: !mayRead,
   async fn() {
     const source = projectFile("tests/fixtures/policies/tqc-hopper.safetensors");
@@ -187,7 +187,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "evaluateInWorker() refuses what it cannot evaluate with a message for a person",
+  name: "evaluateInWorker(): rejects unknown tasks and unsuitable policies with a UserError",
   ignore: !mayRead,
   async fn() {
     const policy = srpo("p.safetensors", mlpTensors("net", 11, 3));
@@ -199,7 +199,7 @@ Deno.test({
     await assertRejects(
       () => evaluateInWorker({ ...policy, task: "halfcheetah", seeds }),
       UserError,
-      "halfcheetah has observations of 17",
+      "but halfcheetah has 17 and 6",
     );
     await assertRejects(
       () => evaluateInWorker({ ...srpo("p.safetensors", new Map()), task: "hopper", seeds }),
@@ -209,7 +209,7 @@ Deno.test({
   },
 });
 
-Deno.test("candidatePolicy() takes the candidate with the highest Q, drawn from the row's own stream", () => {
+Deno.test("candidatePolicy(): takes the candidate with the highest Q, drawn from the row's own stream", () => {
   const from = (tensors: ReturnType<typeof mlpTensors>) => ({ source: "run", tensors });
   const model = new NoiseModel(from(noiseModelTensors("diffusion", 5, 2, 8)), "diffusion");
   const q = new TwinQ(
@@ -226,7 +226,7 @@ Deno.test("candidatePolicy() takes the candidate with the highest Q, drawn from 
     q.minimum(Float32Array.from(observation), Float32Array.from(action), 1, result);
     return result[0]!;
   };
-  // One candidate at a time from the same stream are the candidates of the choice among eight.
+  // Drawing one candidate at a time from the same stream gives the eight candidates.
   const random = new RandomStream(4);
   const single = candidatePolicy(model, q, 1, 8);
   const candidates = Array.from({ length: 8 }, () => [...single.act(observation, [random])]);
@@ -243,7 +243,7 @@ Deno.test("candidatePolicy() takes the candidate with the highest Q, drawn from 
   assertEquals([...both.subarray(0, 2)], act(8, 9));
 });
 
-Deno.test("candidatePolicy() refuses a behavior model and a Q of different sizes", () => {
+Deno.test("candidatePolicy(): rejects a behavior model and a Q of different sizes", () => {
   const model = new NoiseModel(
     { source: "run", tensors: noiseModelTensors("diffusion", 5, 2, 8) },
     "diffusion",
@@ -259,6 +259,7 @@ Deno.test("candidatePolicy() refuses a behavior model and a Q of different sizes
   }
   assertEquals(
     message,
-    "the behavior model is of 5 state and 2 action entries, Q of 6 and 2; they must come from one run",
+    "the behavior model takes 5 state and 2 action entries, but Q takes 6 and 2; " +
+      "use a behavior model and a critic from the same run",
   );
 });

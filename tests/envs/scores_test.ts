@@ -1,15 +1,15 @@
 import { assertAlmostEquals, assertEquals } from "@std/assert";
 import { countsSuccess, normalizedScore, referenceReturn } from "../../lib/envs/scores.ts";
 
-Deno.test("normalizedScore() is 0 at the random policy's return and 100 at the expert's", () => {
+Deno.test("normalizedScore(): is 0 at the random policy's return and 100 at the expert's", () => {
   const reference = referenceReturn("hopper-medium-v2")!;
   assertEquals(normalizedScore(-20.272305, reference), 0);
   assertEquals(normalizedScore(3234.3, reference), 100);
-  // A data set's mean return and score, as its own makers state them.
+  // A data set's mean return and score as published by its authors.
   assertAlmostEquals(normalizedScore(3747.9, reference), 115.8, 0.05);
 });
 
-Deno.test("referenceReturn() knows D4RL's returns of each family", () => {
+Deno.test("referenceReturn(): has D4RL's returns for each family", () => {
   const references = [
     "halfcheetah-medium-expert-v2",
     "walker2d-random-v2",
@@ -44,11 +44,11 @@ Deno.test("referenceReturn() knows D4RL's returns of each family", () => {
   ]);
 });
 
-Deno.test("referenceReturn() of an id that is not built in is null", () => {
+Deno.test("referenceReturn(): is null for an id that is not built in", () => {
   assertEquals(referenceReturn("door-human-v0"), null);
 });
 
-Deno.test("countsSuccess() is true of antmaze alone", () => {
+Deno.test("countsSuccess(): is true only for antmaze", () => {
   assertEquals(countsSuccess("antmaze-medium-play-v2"), true);
   assertEquals(countsSuccess("maze2d-large-v1"), false);
   assertEquals(countsSuccess("ant-medium-v2"), false);

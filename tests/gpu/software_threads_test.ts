@@ -1,15 +1,15 @@
-/** Threads of a software GPU: which they are, and that each has a processor of its own. */
+/** Tests the detection and pinning of a software GPU's threads. */
 import { assert, assertEquals } from "@std/assert";
 import { Gpu } from "../../lib/gpu/device.ts";
 import { computingThreads } from "../../lib/gpu/software_threads.ts";
 
-/** Numbers the names as a process started them. */
+/** Assigns ids to thread names in the order in which a process started them. */
 function tasksOf(names: string): { id: number; name: string }[] {
   return names.split(" ").map((name, i) => ({ id: 100 + i, name }));
 }
 
-Deno.test("computingThreads() finds the threads that compute, of every device", () => {
-  // As Mesa 22.3 and 25.0 start them on two processors: a device to ask, and one to compute with.
+Deno.test("computingThreads(): finds the compute threads of every device", () => {
+  // As started by Mesa 22.3 and 25.0 on two CPUs, for two devices.
   const tasks = tasksOf(
     "deno V8 tokio llvmpipe-0 llvmpipe-1 deno deno deno:disk$0 " +
       "deno llvmpipe-0 llvmpipe-1 deno deno deno:disk$0 deno",
@@ -17,25 +17,25 @@ Deno.test("computingThreads() finds the threads that compute, of every device", 
   assertEquals(computingThreads(tasks, "deno"), [105, 106, 111, 112]);
   assertEquals(computingThreads(tasks.toReversed(), "deno"), [105, 106, 111, 112]);
   assertEquals(computingThreads(tasksOf("deno llvmpipe-0 deno deno:disk$0 deno"), "deno"), [102]);
-  // Another thread may be started in between.
+  // Another thread may start in between.
   assertEquals(computingThreads(tasksOf("deno llvmpipe-0 llvmpipe-1 deno V8 deno"), "deno"), [
     103,
     105,
   ]);
 });
 
-Deno.test("computingThreads() finds none where another driver computes", () => {
+Deno.test("computingThreads(): finds none with another driver", () => {
   assertEquals(computingThreads(tasksOf("deno V8 tokio deno nvidia deno"), "deno"), []);
 });
 
-// Files of /proc take all permissions.
+// Reading files in /proc requires all permissions.
 const permitted = Deno.build.os === "linux" &&
   (["ffi", "read", "write", "env", "net", "run", "sys"] as const).every((name) =>
     Deno.permissions.querySync({ name }).state === "granted"
   );
 
 Deno.test({
-  name: "Gpu.open() binds the threads of Mesa's software driver to a processor each",
+  name: "Gpu.open(): pins each thread of Mesa's software driver to one CPU",
   ignore: !permitted,
   fn: async () => {
     const gpu = await Gpu.open();
@@ -53,7 +53,7 @@ Deno.test({
     assert(threads.length > 0);
     const processors = threads.map((id) => status(id, "Cpus_allowed_list"));
     assert(processors.every((list) => /^\d+$/.test(list)), processors.join(", "));
-    // Those of one device lie on different processors, as far as there are any.
+    // The threads of one device are on different CPUs, as far as there are enough.
     const numbers = tasks.flatMap(({ name }) => name.match(/^llvmpipe-(\d+)$/)?.[1] ?? []);
     const count = Math.max(...numbers.map(Number)) + 1;
     const { hardwareConcurrency } = navigator;
@@ -61,7 +61,7 @@ Deno.test({
       new Set(processors.slice(-count)).size,
       Math.min(count, hardwareConcurrency),
     );
-    // The program's own thread goes where the system puts it.
+    // The program's own thread is not pinned.
     assert(hardwareConcurrency === 1 || !/^\d+$/.test(status(Deno.pid, "Cpus_allowed_list")));
   },
 });

@@ -10,7 +10,7 @@ const row = (
   variant: string | null = null,
 ): MetricsRow => ({ time: "", stage, step, seed, variant, metrics, episodes: null });
 
-Deno.test("curvesOf() makes a curve of every stage's metric, in their order", () => {
+Deno.test("curvesOf(): returns one curve per stage and metric, in order", () => {
   const rows = [
     row("critic", 10, { q_loss: 1, v_loss: 2 }),
     row("critic", 20, { q_loss: 0.5 }),
@@ -40,13 +40,13 @@ Deno.test("curvesOf() puts seeds side by side, of one run or of several runs", (
   assertEquals(curvesOf(apart), expected);
 });
 
-/** The points of the first panel's line: the second path, after the band. */
+/** Returns the points of the first panel's line, which is the second path, after the band. */
 function line(svg: string): [x: number, y: number][] {
   const path = [...svg.matchAll(/<path d="([^"]*)"/g)][1]![1]!;
   return [...path.matchAll(/[ML](-?[\d.]+) (-?[\d.]+)/g)].map((m) => [Number(m[1]), Number(m[2])]);
 }
 
-Deno.test("curvesPicture() draws the mean over the seeds between the extremes", () => {
+Deno.test("curvesPicture(): draws the mean over the seeds", () => {
   const at = (values: number[]) =>
     curvesPicture("t", [{ name: "critic: loss", steps: [0, 10], values: [values, [0, 10, 2]] }]);
   const [first, last] = line(at([10, 0, 2]));
@@ -55,7 +55,7 @@ Deno.test("curvesPicture() draws the mean over the seeds between the extremes", 
   assertStringIncludes(at([10, 0, 2]), "mean of 3 seeds");
 });
 
-Deno.test("curvesPicture() averages long curves down and keeps their mean", () => {
+Deno.test("curvesPicture(): averages long curves down to at most 300 points", () => {
   const steps = Array.from({ length: 10_000 }, (_, i) => i);
   const values = steps.map((i) => [i % 2]);
   const svg = curvesPicture("t", [{ name: "critic: loss", steps, values }]);
@@ -64,7 +64,7 @@ Deno.test("curvesPicture() averages long curves down and keeps their mean", () =
   assert(svg.length < 30_000);
 });
 
-Deno.test("curvesPicture() takes a logarithmic axis for positive values over many decades", () => {
+Deno.test("curvesPicture(): uses a logarithmic axis for positive values over many decades", () => {
   const picture = (last: number) =>
     curvesPicture("t", [{ name: "l", steps: [0, 1, 2], values: [[100], [1], [last]] }]);
   const logarithmic = line(picture(0.01)).map(([, y]) => y);
@@ -74,7 +74,7 @@ Deno.test("curvesPicture() takes a logarithmic axis for positive values over man
   assert(linear[1]! > 92 + 120);
 });
 
-Deno.test("curvesPicture() draws constant curves, single points and none at all", () => {
+Deno.test("curvesPicture(): draws constant curves, single points and no curves", () => {
   for (
     const curves of [
       [],

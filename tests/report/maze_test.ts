@@ -4,14 +4,14 @@ import { mazePicture, mazePoints } from "../../lib/report/maze.ts";
 
 const umaze = mazes.get("maze2d-umaze")!;
 
-/** Attributes of every element of a kind in an SVG text, numbers as text. */
+/** Returns the attributes of all elements with a name in an SVG text, as strings. */
 function elements(svg: string, name: string): Record<string, string>[] {
   return [...svg.matchAll(new RegExp(`<${name}((?: [\\w:-]+="[^"]*")*)/?>`, "g"))].map((match) =>
     Object.fromEntries([...match[1]!.matchAll(/([\w:-]+)="([^"]*)"/g)].map(([, k, v]) => [k, v]))
   );
 }
 
-/** Every opened element of an SVG text is closed, in order. */
+/** Asserts that every opened element of an SVG text is closed, in order. */
 function assertBalanced(svg: string) {
   const open: string[] = [];
   for (const [, closing, name, empty] of svg.matchAll(/<(\/?)([a-z]+)[^>]*?(\/?)>/g)) {
@@ -33,9 +33,9 @@ function draw(overrides: Partial<Parameters<typeof mazePicture>[0]> = {}) {
   });
 }
 
-Deno.test("mazePoints() spreads points evenly over each free cell's square", () => {
+Deno.test("mazePoints(): spreads points evenly over each free cell", () => {
   assertEquals(mazePoints(umaze, 1).length, 14);
-  // The first free cell of umaze is row 1, column 1, whose square's centre is (0.8, 0.8).
+  // The first free cell of umaze is row 1, column 1, with centre (0.8, 0.8).
   const [x0, y0, x1, y1, x2, y2, x3, y3] = mazePoints(umaze, 2);
   for (
     const [found, expected] of [[x0, 0.55], [y0, 0.55], [x1, 0.55], [y1, 1.05]] as const
@@ -56,7 +56,7 @@ Deno.test("mazePoints() spreads points evenly over each free cell's square", () 
   }
 });
 
-Deno.test("mazePicture() is one balanced SVG with three titled panels and text escaped", () => {
+Deno.test("mazePicture(): returns one well-formed SVG with three titled panels and escaped text", () => {
   const svg = draw({ trajectories: [[3, 1, 3, 2], [3, 3, 2, 3]] });
   assertBalanced(svg);
   assertStringIncludes(svg, 'xmlns="http://www.w3.org/2000/svg"');
@@ -67,7 +67,7 @@ Deno.test("mazePicture() is one balanced SVG with three titled panels and text e
   assert(!/NaN|Infinity|undefined/.test(svg));
 });
 
-Deno.test("mazePicture() draws the density where the rows are, y upwards", () => {
+Deno.test("mazePicture(): draws the density at the positions of the rows, with y upwards", () => {
   const squares = (positions: number[]) => {
     const svg = draw({ positions });
     const group = svg.slice(svg.indexOf("crispEdges"));
@@ -84,7 +84,7 @@ Deno.test("mazePicture() draws the density where the rows are, y upwards", () =>
   assert(two[0]!.fill !== two[1]!.fill);
 });
 
-Deno.test("mazePicture() gives the largest value viridis yellow and the smallest its purple", () => {
+Deno.test("mazePicture(): draws the largest value in viridis yellow and the smallest in its purple", () => {
   const svg = draw({ value: { perCell: 1, at: [0, 1, 1, 1, 1, 1, 2] } });
   const value = svg.split("crispEdges")[2]!;
   const fills = elements(value.slice(0, value.indexOf("</g>")), "rect").map(({ fill }) => fill);
@@ -95,11 +95,11 @@ Deno.test("mazePicture() gives the largest value viridis yellow and the smallest
   ]);
 });
 
-Deno.test("mazePicture() draws a value that is the same everywhere", () => {
+Deno.test("mazePicture(): draws a constant value", () => {
   assert(!draw({ value: { perCell: 1, at: new Array(7).fill(3) } }).includes("NaN"));
 });
 
-Deno.test("mazePicture() points the arrows the way the actions go", () => {
+Deno.test("mazePicture(): arrows point in the direction of the actions", () => {
   const arrow = (action: [number, number]) => {
     const svg = draw({ actions: { perCell: 1, at: [...action, ...new Array(12).fill(0)] } });
     const path = elements(svg, "path").find((each) => each["stroke-linecap"] === "round")!.d!;
@@ -115,9 +115,10 @@ Deno.test("mazePicture() points the arrows the way the actions go", () => {
   assertAlmostEquals(halfX, rightX / 2, 0.011);
 });
 
-Deno.test("mazePicture() puts the goal at its resting point and draws antmazes too", () => {
+Deno.test("mazePicture(): draws the goal at its reference point, and draws antmazes", () => {
   const [goal] = elements(draw(), "circle");
-  // Goal at (1, 1); 3.6 units wide with the shown part of the outer wall, from x = 0.
+  // The goal is at (1, 1). With the drawn part of the outer wall, the maze is 3.6 units wide from x
+  // = 0.
   assertAlmostEquals(Number(goal!.cx), 60 + 300 / 3.6, 0.02);
   assertAlmostEquals(Number(goal!.cy), 74 + 300 - 300 / 3.6, 0.02);
   const maze = mazes.get("antmaze-large")!;

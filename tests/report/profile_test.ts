@@ -5,7 +5,7 @@ const product = { operations: ["linear"], flops: 4e6, bytes: 1e6 };
 const dispatch = { kernel: "matmul", directives: ["NT"], jobs: 3, workgroups: 12, work: product };
 const profile: Profile = {
   stage: "critic",
-  // Products bound by arithmetic, Adam by bytes.
+  // Products are compute-bound, Adam is memory-bound.
   roofline: { flops: 80e9, bytes: 10e9 },
   dispatches: [
     { ...dispatch, start: 0, seconds: 2e-4, work: { ...product, flops: 8e6 } },
@@ -21,7 +21,7 @@ const profile: Profile = {
   ],
 };
 
-Deno.test("profileText() sums the dispatches of a kernel and gives their share of the roofline", () => {
+Deno.test("profileText(): sums the dispatches of a kernel and computes their share of the roofline", () => {
   const text = profileText(profile);
   const row = (kernel: string) =>
     text.split("\n").find((line) => line.startsWith(kernel))!.split(/ {2,}/);
@@ -35,14 +35,14 @@ Deno.test("profileText() sums the dispatches of a kernel and gives their share o
   assertStringIncludes(text, "1100.0 µs on the GPU");
 });
 
-Deno.test("profileText() says so where times are not known", () => {
+Deno.test("profileText(): states that times are unknown without timestamp queries", () => {
   const bare = profile.dispatches.map(({ start: _, seconds: __, ...rest }) => rest);
   const text = profileText({ stage: "policy", roofline: null, dispatches: bare });
   assertStringIncludes(text, "no timestamp queries");
   assertMatch(text, /matmul NT +2 +– +– +16\.00 +2\.00 +– +– +– +linear/);
 });
 
-Deno.test("chromeTrace() has a complete event in microseconds for each dispatch", () => {
+Deno.test("chromeTrace(): has one complete event in microseconds per dispatch", () => {
   const { traceEvents } = JSON.parse(chromeTrace(profile));
   const events = traceEvents.filter(({ ph }: { ph: string }) => ph === "X");
   assertEquals(

@@ -4,15 +4,15 @@ import { bootstrapInterval, interquartileMean, statisticsOf } from "../../lib/re
 const mean = (values: readonly number[]) =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
 
-Deno.test("interquartileMean() leaves out a quarter at either end, rounded down", () => {
+Deno.test("interquartileMean(): drops a quarter at each end, rounded down", () => {
   assertEquals(interquartileMean([7]), 7);
-  assertEquals(interquartileMean([1, 2, 6]), 3); // three quarters of a value: none
-  assertEquals(interquartileMean([10, 3, 1, 2]), 2.5); // 2 and 3 are left
+  assertEquals(interquartileMean([1, 2, 6]), 3); // a quarter is 0.75 values, rounded down to 0
+  assertEquals(interquartileMean([10, 3, 1, 2]), 2.5); // 2 and 3 remain
   assertEquals(interquartileMean([500, 0, 40, 10, 30, 20]), 25); // 10, 20, 30, 40
   assertEquals(interquartileMean([8, 1, 2, 3, 4, 5, 6, -90]), 3.5); // 2, 3, 4, 5
 });
 
-Deno.test("statisticsOf() gives mean, deviation and interquartile mean of the seeds", () => {
+Deno.test("statisticsOf(): returns mean, standard deviation and interquartile mean of the seeds", () => {
   const found = statisticsOf([1, 2, 3, 10]);
   assertEquals(found.values, [1, 2, 3, 10]);
   assertEquals(found.mean, 4);
@@ -20,19 +20,19 @@ Deno.test("statisticsOf() gives mean, deviation and interquartile mean of the se
   assertEquals(found.interquartileMean, 2.5);
 });
 
-Deno.test("statisticsOf() has no interval for a single seed", () => {
+Deno.test("statisticsOf(): returns no interval for a single seed", () => {
   assertEquals(statisticsOf([42]).interval, null);
 });
 
-Deno.test("bootstrapInterval() finds the quantiles of the binomial distribution", () => {
-  // The mean of ten draws from five zeros and five ones is a Binomial(10, 1/2) over ten:
+Deno.test("bootstrapInterval(): matches the quantiles of the binomial distribution", () => {
+  // The mean of ten draws from five zeros and five ones is Binomial(10, 1/2) / 10:
   // P(X ≤ 1) = 11/1024 = 0.011, P(X ≤ 2) = 56/1024 = 0.055, so its 2.5 % quantile is 2.
   assertEquals(bootstrapInterval([0, 1, 0, 1, 0, 1, 0, 1, 0, 1], mean), [0.2, 0.8]);
-  // Of two values either one alone comes with probability 1/4.
+  // With two values, a resample contains only one of them with probability 1/4 each.
   assertEquals(bootstrapInterval([3, 5], mean), [3, 5]);
 });
 
-Deno.test("bootstrapInterval() is the same each time, and a point for equal values", () => {
+Deno.test("bootstrapInterval(): is deterministic, and a point for equal values", () => {
   const values = [57.1, 43.2, 61, 12.9, 55.5, 49.3];
   const once = bootstrapInterval(values, interquartileMean);
   assertEquals(bootstrapInterval(values, interquartileMean), once);

@@ -11,7 +11,7 @@ function point(values: number[], more: HyperparameterValues = {}): SweepPoint {
   };
 }
 
-/** Centers of the large dots, which stand for means. */
+/** Returns the centres of the large dots, which mark the means. */
 function means(svg: string): [x: number, y: number][] {
   return [...svg.matchAll(/<circle cx="([\d.]+)" cy="([\d.]+)" r="4"/g)]
     .map((match) => [Number(match[1]), Number(match[2])]);
@@ -29,11 +29,11 @@ Deno.test("sweepPicture() draws the score over β on a logarithmic axis", () => 
   for (const text of ["0.01", "0.1", "1", "β", "D4RL score", "mean of 2 seeds"]) {
     assertStringIncludes(svg, text);
   }
-  // The deviation of 40 and 60 is 10: a tenth of the plane either way.
+  // The standard deviation of 40 and 60 is 10, a tenth of the plot height.
   assertStringIncludes(svg, `L${b[0]} ${b[1] - 26}`);
 });
 
-Deno.test("sweepPicture() tells the series of a sweep over several lists apart", () => {
+Deno.test("sweepPicture(): names the series of a sweep over several hyperparameters", () => {
   const svg = sweepPicture(
     "t",
     "D4RL score",
@@ -63,7 +63,7 @@ Deno.test("sweepPicture() draws weightings as groups of bars from zero", () => {
   assertStringIncludes(baselines, "ε not subtracted");
 });
 
-Deno.test("sweepPicture() draws a single variant and equal values", () => {
+Deno.test("sweepPicture(): draws a single variant and equal values", () => {
   for (const points of [[point([0])], [point([3]), point([3], { beta: 0 })]]) {
     const svg = sweepPicture("t", "return", srpo.sweeps, points);
     assert(!/NaN|Infinity|undefined/.test(svg), svg);

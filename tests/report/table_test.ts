@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { formatTable } from "../../lib/report/table.ts";
 
-Deno.test("formatTable() sets numbers right, words left, and rules off the header", () => {
+Deno.test("formatTable(): right-aligns numbers, left-aligns words, and underlines the header", () => {
   assertEquals(
     formatTable(["policy", "score", "reached"], [
       ["random", "−1.2", "3/40"],
@@ -18,7 +18,7 @@ Deno.test("formatTable() sets numbers right, words left, and rules off the heade
   );
 });
 
-Deno.test("formatTable() leaves no spaces at line ends and counts what a person sees", () => {
+Deno.test("formatTable(): leaves no trailing spaces and counts visible characters", () => {
   assertEquals(
     formatTable(["a", "b"], [["e\u0301", "x"], ["long", ""]], Infinity),
     ["a     b", "────  ─", "e\u0301     x", "long"].join("\n"),
@@ -26,7 +26,7 @@ Deno.test("formatTable() leaves no spaces at line ends and counts what a person 
   assertEquals(formatTable(["a"], []), "a\n─");
 });
 
-Deno.test("formatTable() prints a table that is too wide in parts, each with the first column", () => {
+Deno.test("formatTable(): splits a table that is too wide into parts, each with the first column", () => {
   const header = ["policy", "seed", "return", "score"];
   const rows = [["random", 0, 23.9, 0], ["SRPO", 1, "61.7 ± 16.0", 27.4]];
   assertEquals(
@@ -44,7 +44,8 @@ Deno.test("formatTable() prints a table that is too wide in parts, each with the
     ].join("\n"),
   );
   assertEquals(formatTable(header, rows, 32), formatTable(header, rows, Infinity));
-  // Too narrow for two columns: each stands beside the first all the same, and nothing is lost.
+  // Too narrow for two columns: each part still has the first column and one other, and no text is
+  // lost.
   const narrow = formatTable(header, rows, 10);
   for (const text of [...header, ...rows.flat().map(String)]) assertStringIncludes(narrow, text);
 });

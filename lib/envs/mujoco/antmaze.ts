@@ -3,19 +3,19 @@ import type { Geom, Robot } from "./robot.ts";
 import { ant } from "./robots/ant.ts";
 import type { Task } from "./task.ts";
 
-/** Motor command of an action of 1: D4RL's ant has motors of ± 30 and gear 1. */
+/** Motor control for an action of 1: D4RL's ant has motors with range ±30 and gear 1. */
 const ACTION_SCALE = 30;
 
-/** Timesteps of one step. */
+/** MuJoCo timesteps per environment step. */
 const FRAME_SKIP = 5;
 
-/** Half the height of a wall. */
+/** Half the height of a wall, in metres. */
 const WALL_HALF_HEIGHT = 1;
 
-/** Distance from the goal, in metres, at which an episode is won. */
+/** Distance from the goal, in metres, within which an episode succeeds. */
 const GOAL_RADIUS = 0.5;
 
-/** D4RL's ant between the maze's walls: slower timesteps and softer contacts than gym's ant. */
+/** D4RL's ant and the maze walls. It has a longer timestep and softer contacts than gym's ant. */
 function antBetweenWalls(maze: Maze): Robot {
   const half = maze.cellSize / 2;
   const walls = maze.cells().filter((cell) => maze.isWall(cell)).map((cell): Geom => {
@@ -38,8 +38,9 @@ function antBetweenWalls(maze: Maze): Robot {
 }
 
 /**
- * D4RL's antmaze `-v2`: reward 1 and the end within 0.5 m of a goal drawn at every reset, else 0; an
- * ant on its back may go on. The observation, `qpos` then `qvel`, does not show the goal.
+ * D4RL's antmaze `-v2`. Each reset draws a goal. An episode ends with reward 1 within 0.5 m of it;
+ * all other rewards are 0. A fallen ant does not end the episode. The observation is `qpos` then
+ * `qvel` and does not contain the goal.
  */
 function antmaze(maze: Maze, maxEpisodeSteps: number): Task {
   return {
@@ -81,7 +82,7 @@ const STEPS: Record<string, number> = {
   "antmaze-large": 1000,
 };
 
-/** D4RL's antmaze tasks by the name of their maze, for example `antmaze-medium`. */
+/** D4RL's antmaze tasks by maze name, for example `antmaze-medium`. */
 export const antmazes: ReadonlyMap<string, Task> = new Map(
   Object.entries(STEPS).map(([name, steps]) => [name, antmaze(mazes.get(name)!, steps)]),
 );

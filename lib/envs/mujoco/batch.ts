@@ -11,14 +11,14 @@ interface Slot {
   readonly simulation: Simulation;
   /** The latest episode; null before the first reset. */
   episode: Episode | null;
-  /** It goes on: it has neither ended nor broken down. */
+  /** The episode has neither ended nor diverged. */
   running: boolean;
   steps: number;
 }
 
-/** N environments of one task, simulated by MuJoCo in this process, one model between them. */
+/** N environments of one task, simulated by MuJoCo in this process. They share one model. */
 export class MujocoBatch implements EnvironmentBatch {
-  /** What these environments are. */
+  /** Description shared by all environments of the batch. */
   readonly spec: EnvironmentSpec;
   readonly #task: Task;
   readonly #model: Model;
@@ -33,9 +33,9 @@ export class MujocoBatch implements EnvironmentBatch {
   }
 
   /**
-   * Makes `count` environments of a task; `close()` gives their memory back.
+   * Creates `count` environments of a task. Free their memory with `close()`.
    *
-   * @throws {UserError} The count is not a positive whole number, or memory does not suffice for it.
+   * @throws {UserError} The count is not a positive integer, or memory does not suffice.
    */
   static async create(
     task: Task,
@@ -45,7 +45,7 @@ export class MujocoBatch implements EnvironmentBatch {
     reference: ReferenceReturn | null,
   ): Promise<MujocoBatch> {
     if (!Number.isInteger(count) || count < 1) {
-      throw new UserError(`${id}: needs a whole number of environments of 1 or more, got ${count}`);
+      throw new UserError(`${id}: the number of environments must be 1 or more, got ${count}`);
     }
     const module = await mujoco();
     const model = compile(module, mjcf(task.robot, profile, task.memory));
@@ -59,8 +59,10 @@ export class MujocoBatch implements EnvironmentBatch {
       for (const { simulation } of slots) simulation.delete();
       model.delete();
       throw new UserError(
-        `${id}: MuJoCo's memory (2 GiB in all) holds ${slots.length} of the ${count} environments ` +
-          `asked for (${error instanceof Error ? error.message : error}); ask for fewer`,
+        `${id}: MuJoCo's memory (2 GiB in total) holds only ${slots.length} of the ${count} ` +
+          `requested environments (${
+            error instanceof Error ? error.message : error
+          }); request fewer`,
       );
     }
     const spec: EnvironmentSpec = {
@@ -125,11 +127,12 @@ export class MujocoBatch implements EnvironmentBatch {
   }
 
   /**
-   * Steps the environments of `indices` (all when absent) once.
+   * Steps the environments of `indices` (defaults to all) once.
    *
    * @param actions `[indices.length, actionSize]`, row-major, finite.
-   * @throws {UserError} An action is not finite, or an environment's episode is over (then nothing has
-   * moved); or a simulation broke down (then the others have moved, and that one needs a reset).
+   * @throws {UserError} An action is not finite or an environment's episode has ended (then no
+   * environment has moved); or a simulation diverged (then the others have moved and it needs a
+   * reset).
    */
   // deno-lint-ignore require-await
   async step(actions: Float64Array, indices?: readonly number[]): Promise<BatchStep> {
@@ -170,8 +173,8 @@ export class MujocoBatch implements EnvironmentBatch {
       truncated[i] = Number(!outcome.terminated && slot.steps >= maxEpisodeSteps);
       const ended = terminated[i] === 1 || truncated[i] === 1;
       slot.running = !ended;
-      // Reading MuJoCo's warnings costs a fifth of a step, so it is done when something shows, and
-      // once an episode, before anyone can take its return for good.
+      // Reading MuJoCo's warnings costs a fifth of a step. They are read when something looks wrong
+      // and at the end of each episode, before its return can be used.
       if (ended || slot.simulation.diverged || !Number.isFinite(outcome.reward)) {
         const warnings = slot.simulation.warnings();
         if (!Number.isFinite(outcome.reward)) warnings.push(`reward is ${outcome.reward}`);
@@ -207,7 +210,7 @@ export class MujocoBatch implements EnvironmentBatch {
     if (this.#closed) throw new UserError(`${this.spec.id}: these environments are closed`);
     if (indices === undefined) return this.#slots;
     if (new Set(indices).size !== indices.length) {
-      throw new UserError(`an environment is named twice in ${indices.join(", ")}`);
+      throw new UserError(`environment indices must be distinct, got ${indices.join(", ")}`);
     }
     return indices.map((index) => {
       const slot = this.#slots[index];
@@ -216,7 +219,7 @@ export class MujocoBatch implements EnvironmentBatch {
     });
   }
 
-  /** Lets the episodes of `slots` run from their present states, and observes them. */
+  /** Marks the episodes of `slots` as running and returns their first observations. */
   #start(slots: readonly Slot[]): Float64Array {
     const size = this.#task.observationSize;
     const observations = new Float64Array(slots.length * size);

@@ -8,32 +8,33 @@ import type { Simulation } from "./simulation.ts";
 import type { Task } from "./task.ts";
 
 /**
- * One of gym's running robots, as in its `-v2`, `-v3` and `-v4` environments: it is paid for its speed
- * along x and for staying upright, and pays for its controls.
+ * One of gym's locomotion robots, as in its `-v2`, `-v3` and `-v4` environments. The reward is the
+ * speed along x plus a healthy reward minus a control cost.
  */
 interface Runner {
   readonly robot: Robot;
-  /** Entries of `qpos` and of `qvel`. */
+  /** Number of entries in `qpos`. */
   readonly positions: number;
+  /** Number of entries in `qvel`. */
   readonly velocities: number;
-  /** MuJoCo timesteps of one environment step. */
+  /** MuJoCo timesteps per environment step. */
   readonly frameSkip: number;
-  /** Leading entries of `qpos` kept from the observation, so that it does not say where the robot is. */
+  /** Leading entries of `qpos` omitted from the observation: the robot's place on the ground. */
   readonly hiddenPositions: number;
-  /** Observed velocities are clipped to ± this. */
+  /** Observed velocities are clipped to ±`velocityClip`. */
   readonly velocityClip: number;
-  /** Zeros at the end of the observation: contact forces that mujoco-py 2 never computed. */
+  /** Zeros at the end of the observation, for contact forces that mujoco-py 2 never computed. */
   readonly zeros: number;
   /** Position along x, in metres. */
   x(simulation: Simulation): number;
-  /** Paid at every step, the last one included. */
+  /** Added to the reward of every step, including the last. */
   readonly healthyReward: number;
-  /** Cost of a unit of squared action. The action counts as given: only the motor clips it. */
+  /** Cost per unit of squared action, before the motor clips the action. */
   readonly controlCost: number;
   healthy(qpos: Float64Array, qvel: Float64Array): boolean;
   /** Half-width of the uniform noise on the initial positions. */
   readonly positionNoise: number;
-  /** Noise on one initial velocity. */
+  /** Draws the noise of one initial velocity. */
   velocityNoise(random: RandomStream): number;
 }
 
@@ -49,7 +50,7 @@ const largeNoise = {
 
 const rootPosition = (simulation: Simulation): number => simulation.qpos[0]!;
 
-/** World x of the first body after the world, as the last timestep left it (before its integration). */
+/** World x of the first body after the world. It lags `qpos` by one timestep's integration. */
 const torsoPosition = (simulation: Simulation): number => simulation.xpos[3]!;
 
 const hopperRunner: Runner = {
@@ -166,7 +167,9 @@ function runnerTask(runner: Runner): Task {
   };
 }
 
-/** gym's running robots by name; `ant-v4` is the ant without contact forces in its observation. */
+/**
+ * gym's locomotion robots by name. `ant-v4` is the ant without contact forces in its observation.
+ */
 export const locomotion: ReadonlyMap<string, Task> = new Map([
   ["hopper", runnerTask(hopperRunner)],
   ["walker2d", runnerTask(walker2dRunner)],

@@ -1,12 +1,12 @@
 import type { Body, Contact, Geom, Joint, Robot } from "./robot.ts";
 
 /**
- * Which MuJoCo's physics a model reproduces. Results published on different releases of MuJoCo differ
- * by two changes in how a model is compiled, and a model can be written so that today's release
- * computes what the old one did:
+ * The MuJoCo physics that a model reproduces. Two changes in how MuJoCo compiles a model separate
+ * results published on different releases. A model can be written so that the current release
+ * reproduces the older behavior:
  *
- * - `mjpy`: MuJoCo up to 2.1.0 – mujoco-py, so D4RL and gym's `-v2` and `-v3` environments.
- * - `mj22`: MuJoCo 2.1.1 to 3.4 – the `-v4` environments.
+ * - `mjpy`: MuJoCo up to 2.1.0 (mujoco-py), used by D4RL and gym's `-v2` and `-v3` environments.
+ * - `mj22`: MuJoCo 2.1.1 to 3.4, used by the `-v4` environments.
  */
 export type Profile = "mjpy" | "mj22";
 
@@ -35,8 +35,8 @@ const jointElement = (joint: Joint): string =>
   });
 
 /**
- * One geom. Since MuJoCo 3.5 the margins of two touching geoms add up, where before the larger one
- * counted; all geoms of a sheet share one margin, so half of it on each gives the old distance.
+ * Writes one geom. Since MuJoCo 3.5 the margins of two touching geoms add up; before, the larger
+ * one counted. All geoms of a robot share one margin, so half of it on each gives the old distance.
  */
 function geomElements(geom: Geom, contact: Contact, profile: Profile, touchedBy: string): string {
   const placed = {
@@ -61,8 +61,8 @@ function geomElements(geom: Geom, contact: Contact, profile: Profile, touchedBy:
 }
 
 /**
- * Up to MuJoCo 2.1.0 a capsule had the mass and inertia of a cylinder longer by half a radius at each
- * end. This cylinder carries them; it touches nothing.
+ * Up to MuJoCo 2.1.0 a capsule had the mass and inertia of a cylinder that is half a radius longer
+ * at each end. This cylinder carries them and takes part in no contacts.
  */
 function cylinderOfCapsule(
   capsule: Geom,
@@ -90,10 +90,10 @@ function bodyElement(body: Body, robot: Robot, profile: Profile): string {
 }
 
 /**
- * Writes a robot's MuJoCo model (MJCF) so that it has the physics of `profile`.
+ * Writes a robot's MuJoCo model (MJCF) with the physics of `profile`.
  *
- * @param memory MuJoCo's working memory of one simulation, for example `256K`. Its default takes
- * 13.6 MB a simulation, which fills WebAssembly's heap after 150 of them.
+ * @param memory MuJoCo's working memory per simulation, for example `256K`. The default takes 13.6
+ * MB, which fills the WebAssembly heap after 150 simulations.
  */
 export function mjcf(robot: Robot, profile: Profile, memory: string): string {
   const compiler = {

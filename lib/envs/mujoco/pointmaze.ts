@@ -3,7 +3,7 @@ import { type Maze, mazes, type Point } from "../mazes.ts";
 import type { Geom, Robot } from "./robot.ts";
 import type { Task } from "./task.ts";
 
-/** Speed limit on each axis, applied before each step. */
+/** Speed limit per axis, applied before each step. */
 const SPEED_LIMIT = 5;
 
 /** World coordinates of the body at `qpos` zero, on both axes. */
@@ -11,7 +11,7 @@ const BODY_OFFSET = 1.2;
 
 const clip = (value: number, limit: number): number => Math.max(-limit, Math.min(limit, value));
 
-/** A ball of 4.2 kg that two motors push about between the maze's walls. */
+/** A 4.2 kg ball, driven by two motors, and the maze walls. */
 function ballBetweenWalls(maze: Maze): Robot {
   const half = maze.cellSize / 2;
   const walls = maze.cells().filter((cell) => maze.isWall(cell)).map((cell): Geom => {
@@ -56,10 +56,13 @@ function ballBetweenWalls(maze: Maze): Robot {
   };
 }
 
-/** Reward of being at a point: 1 within 0.5 of the target (sparse), or exp(−distance) (dense). */
+/**
+ * Reward at a point: 1 within 0.5 of the target and 0 elsewhere (sparse), or exp(−distance)
+ * (dense).
+ */
 export type MazeReward = (position: Point) => number;
 
-/** The reward of D4RL's maze2d: `dense`, or sparse. */
+/** Returns the dense or sparse reward of D4RL's maze2d. */
 export function mazeReward(maze: Maze, dense: boolean): MazeReward {
   const [targetX, targetY] = maze.point(maze.goal);
   const distance = ([x, y]: Point) => Math.hypot(x - targetX, y - targetY);
@@ -68,7 +71,10 @@ export function mazeReward(maze: Maze, dense: boolean): MazeReward {
     : (position) => distance(position) <= maze2dGoalRadius ? 1 : 0;
 }
 
-/** D4RL's maze2d: no end but the step limit, the target always the same; observed is `qpos`, `qvel`. */
+/**
+ * D4RL's maze2d. The target is fixed and only the step limit ends an episode. The observation is
+ * `qpos` then `qvel`.
+ */
 function maze2d(maze: Maze, dense: boolean, maxEpisodeSteps: number): Task {
   const reward = mazeReward(maze, dense);
   const free = maze.freeCells();
@@ -110,7 +116,7 @@ const STEPS: Record<string, number> = {
   "maze2d-large": 800,
 };
 
-/** D4RL's maze2d tasks by the name of their maze, `-dense` after it for the dense reward. */
+/** D4RL's maze2d tasks by maze name, with the suffix `-dense` for the dense reward. */
 export const pointmazes: ReadonlyMap<string, Task> = new Map(
   Object.entries(STEPS).flatMap(([name, steps]) => {
     const maze = mazes.get(name)!;

@@ -1,8 +1,9 @@
 /**
- * The form of a robot's parameter sheet: what a MuJoCo model is written from.
+ * Types of a robot description, from which a MuJoCo model is written.
  *
- * Units are SI, angles radians, quaternions `[w, x, y, z]`, positions in the parent body's frame. What a
- * part leaves out is zero, the unit quaternion, or the sheet's common value.
+ * Units are SI, angles are in radians, quaternions are `[w, x, y, z]`, and positions are in the
+ * parent body's frame. Omitted values are zero, the identity quaternion, or the robot's shared
+ * value.
  *
  * @module
  */
@@ -13,37 +14,40 @@ export type Vector3 = readonly [number, number, number];
 /** A unit quaternion, scalar first. */
 export type Quaternion = readonly [number, number, number, number];
 
-/** How a geom meets another one: MuJoCo's contact parameters. */
+/** MuJoCo's contact parameters of a geom. */
 export interface Contact {
   /** Sliding, torsional and rolling friction. */
   readonly friction: Vector3;
-  /** Dimensions of the contact: 1 frictionless, 3 with sliding friction. */
+  /** MuJoCo's `condim`: 1 for frictionless contacts, 3 for sliding friction. */
   readonly dimensions: 1 | 3;
-  /** MuJoCo's `solimp`: the constraint's impedance over depth (its power and midpoint stay 2, 0.5). */
+  /** First three entries of MuJoCo's `solimp`; midpoint and power keep their defaults 0.5 and 2. */
   readonly impedance: Vector3;
-  /** Distance at which a contact becomes active: the larger of two geoms' margins, MuJoCo < 3.5. */
+  /**
+   * Distance at which a contact becomes active. Before MuJoCo 3.5, the larger of two geoms'
+   * margins.
+   */
   readonly margin: number;
 }
 
-/** A joint; a free joint has none of the optional numbers. */
+/** A joint. A free joint has only a name and a type. */
 export interface Joint {
-  /** What motors call it. */
+  /** Name, referenced by motors. */
   readonly name: string;
   /** Six degrees of freedom, a translation, or a rotation. */
   readonly type: "free" | "slide" | "hinge";
-  /** Where a hinge's axis passes through. */
+  /** A point on a hinge's axis. */
   readonly pos?: Vector3;
-  /** Direction of the translation, or of the rotation's axis. */
+  /** Direction of the translation or of the rotation axis. */
   readonly axis?: Vector3;
-  /** Lowest and highest position; absent on an unlimited joint. */
+  /** Lowest and highest position; absent for an unlimited joint. */
   readonly range?: readonly [number, number];
-  /** Position that `qpos` has in the model's initial pose. */
+  /** Value of `qpos` in the model's initial pose. */
   readonly reference?: number;
-  /** Spring towards zero: N/m, or N m/rad. */
+  /** Spring constant towards zero, in N/m or N m/rad. */
   readonly stiffness?: number;
-  /** Force against the velocity: N s/m, or N m s/rad. */
+  /** Damping constant, in N s/m or N m s/rad. */
   readonly damping?: number;
-  /** Inertia of the motor's rotor. */
+  /** Rotor inertia of the motor. */
   readonly armature?: number;
 }
 
@@ -51,70 +55,73 @@ export interface Joint {
 export interface Geom {
   /** Unique among the model's geoms. */
   readonly name: string;
-  /** Its form; all but the plane have mass. */
+  /** Shape; all but the plane have mass. */
   readonly type: "plane" | "sphere" | "capsule" | "box";
-  /** MuJoCo's sizes of the type: plane's half-sizes and grid, radius, radius and half-length, half-sizes. */
+  /**
+   * MuJoCo's `size`. Plane: half-sizes and grid spacing. Sphere: radius. Capsule: radius and
+   * half-length. Box: half-sizes.
+   */
   readonly size: readonly number[];
-  /** Its centre. */
+  /** Position of the centre. */
   readonly pos?: Vector3;
-  /** Its orientation: a capsule lies along its own z axis. */
+  /** Orientation. A capsule's axis is its local z axis. */
   readonly quat?: Quaternion;
-  /** Where the friction differs from the sheet's. */
+  /** Overrides the robot's contact friction. */
   readonly friction?: Vector3;
-  /** Where the contact's dimensions differ from the sheet's. */
+  /** Overrides the robot's contact dimensions. */
   readonly dimensions?: 1 | 3;
 }
 
-/** A rigid body and what hangs on it. */
+/** A rigid body and its children. */
 export interface Body {
   /** Unique among the model's bodies. */
   readonly name: string;
-  /** Where its frame lies in its parent's. */
+  /** Position of its frame in the parent's frame. */
   readonly pos: Vector3;
-  /** How it moves against its parent; not at all without a joint. */
+  /** Joints to the parent. Without one the body is fixed to its parent. */
   readonly joints: readonly Joint[];
-  /** What it is made of. */
+  /** The body's shapes. */
   readonly geoms: readonly Geom[];
-  /** The bodies that hang on it. */
+  /** Child bodies. */
   readonly children: readonly Body[];
 }
 
 /** A motor: torque or force on one joint. */
 export interface Motor {
-  /** The joint it drives. */
+  /** Name of the driven joint. */
   readonly joint: string;
-  /** Newton (metre) per unit of control. */
+  /** Force in N, or torque in N m, per unit of control. */
   readonly gear: number;
-  /** The control is clipped to ± this. */
+  /** The control is clipped to ±`limit`. */
   readonly limit: number;
 }
 
-/** A robot and the ground or walls it stands on. */
+/** A robot and the ground or walls around it. */
 export interface Robot {
-  /** The model's name. */
+  /** Name of the model. */
   readonly name: string;
-  /** Seconds. */
+  /** Timestep in seconds. */
   readonly timestep: number;
-  /** Runge-Kutta of fourth order, or semi-implicit Euler. */
+  /** Fourth-order Runge-Kutta, or semi-implicit Euler. */
   readonly integrator: "RK4" | "Euler";
-  /** Largest number of solver iterations; MuJoCo's 100 when absent. */
+  /** Largest number of solver iterations; defaults to MuJoCo's 100. */
   readonly solverIterations?: number;
-  /** m/s². */
+  /** Gravity in m/s². */
   readonly gravity: Vector3;
-  /** kg/m³. */
+  /** Density of the geoms in kg/m³. */
   readonly density: number;
-  /** Masses and inertias are rescaled to this total in kg; absent where they stay as they are. */
+  /** If present, masses and inertias are rescaled to this total mass in kg. */
   readonly totalMass?: number;
-  /** Contact parameters that all geoms share where they do not say otherwise. */
+  /** Contact parameters of all geoms that do not override them. */
   readonly contact: Contact;
-  /** The robot's geoms touch each other, not only the world. */
+  /** Whether the robot's geoms collide with each other as well as with the world. */
   readonly selfCollision: boolean;
   /** MuJoCo's `solimp` of the joint limits. */
   readonly limitImpedance: Vector3;
   /** Geoms of the world. */
   readonly world: readonly Geom[];
-  /** The body everything else hangs on. */
+  /** Root body. */
   readonly body: Body;
-  /** In the order of an action's entries. */
+  /** Motors, in the order of the action's entries. */
   readonly motors: readonly Motor[];
 }

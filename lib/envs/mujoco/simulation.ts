@@ -9,28 +9,28 @@ export type Model = ReturnType<Mujoco["MjModel"]["from_xml_string"]>;
 
 let loading: Promise<Mujoco> | undefined;
 
-/** MuJoCo's WebAssembly module, loaded once (0.2 s) for the whole process. */
+/** Loads MuJoCo's WebAssembly module, once per process (0.2 s). */
 export function mujoco(): Promise<Mujoco> {
   loading ??= loadMujoco();
   return loading;
 }
 
 /**
- * Compiles a model written as MJCF. Its memory is the caller's to free with `delete()`.
+ * Compiles an MJCF model. The caller frees its memory with `delete()`.
  *
- * @throws {Error} The MJCF is faulty, in MuJoCo's words.
+ * @throws {Error} The MJCF is invalid; the message is MuJoCo's.
  */
 export function compile(module: Mujoco, mjcf: string): Model {
   return module.MjModel.from_xml_string(mjcf);
 }
 
 /**
- * MuJoCo answers a diverged state by resetting the simulation without a word, so simulations start at
- * this time: an earlier one afterwards gives the reset away, for the price of reading one number.
+ * Start time of every simulation. MuJoCo silently resets a diverged simulation to time 0, so a time
+ * not after this one reveals the reset at the cost of reading one number.
  */
 const START_TIME = 1;
 
-/** One simulation of a model. Its memory lies in WebAssembly's heap until `delete()`. */
+/** One simulation of a model. Its memory stays in the WebAssembly heap until `delete()`. */
 export class Simulation {
   readonly #module: Mujoco;
   readonly #model: Model;
@@ -41,9 +41,9 @@ export class Simulation {
   #xpos = new Float64Array();
 
   /**
-   * A new simulation in the model's initial pose, at rest.
+   * Creates a simulation in the model's initial pose, at rest.
    *
-   * @throws {Error} WebAssembly's heap (2 GiB) is full.
+   * @throws {Error} The WebAssembly heap (2 GiB) is full.
    */
   constructor(module: Mujoco, model: Model) {
     this.#module = module;
@@ -52,9 +52,10 @@ export class Simulation {
   }
 
   /**
-   * Makes the views of the simulation's memory anew. When WebAssembly's heap grows – another
-   * simulation's birth suffices – every view is detached: its length becomes zero and what is written
-   * to it vanishes. A view costs 80 ns to make and 2 ns to use, so views are kept until that happens.
+   * Recreates the views of the simulation's memory. When the WebAssembly heap grows, for example
+   * because another simulation is created, every view is detached: its length becomes zero and
+   * writes to it are lost. Creating a view costs 80 ns and using it 2 ns, so views are kept until
+   * then.
    */
   #bind(): void {
     this.#qpos = this.#data.qpos;
@@ -63,57 +64,57 @@ export class Simulation {
     this.#xpos = this.#data.xpos;
   }
 
-  /** Generalized positions `[nq]`; valid until the next simulation is made. */
+  /** Generalized positions `[nq]`; valid until the next simulation is created. */
   get qpos(): Float64Array {
     if (this.#qpos.length === 0) this.#bind();
     return this.#qpos;
   }
 
-  /** Generalized velocities `[nv]`; valid until the next simulation is made. */
+  /** Generalized velocities `[nv]`; valid until the next simulation is created. */
   get qvel(): Float64Array {
     if (this.#qvel.length === 0) this.#bind();
     return this.#qvel;
   }
 
-  /** Controls of the motors `[nu]`; valid until the next simulation is made. */
+  /** Motor controls `[nu]`; valid until the next simulation is created. */
   get ctrl(): Float64Array {
     if (this.#ctrl.length === 0) this.#bind();
     return this.#ctrl;
   }
 
-  /** World positions of the bodies `[nbody, 3]`, the world itself first; valid as the others. */
+  /** World positions of the bodies `[nbody, 3]`, starting with the world; valid like the others. */
   get xpos(): Float64Array {
     if (this.#xpos.length === 0) this.#bind();
     return this.#xpos;
   }
 
-  /** Returns to the model's initial pose, at rest. */
+  /** Resets to the model's initial pose, at rest. */
   reset(): void {
     this.#module.mj_resetData(this.#model, this.#data);
     this.#data.time = START_TIME;
   }
 
-  /** Computes everything that follows from the positions and velocities, without moving on. */
+  /** Computes all quantities that depend on positions and velocities, without advancing time. */
   forward(): void {
     this.#module.mj_forward(this.#model, this.#data);
   }
 
-  /** Moves on by `substeps` timesteps under the present controls. */
+  /** Advances by `substeps` timesteps under the current controls. */
   step(substeps: number): void {
     for (let i = 0; i < substeps; i++) this.#module.mj_step(this.#model, this.#data);
   }
 
-  /** MuJoCo has given the state up (a number that is not finite or beyond 1e10) and reset it. */
+  /** Whether MuJoCo has reset a diverged state (an entry that is not finite or exceeds 1e10). */
   get diverged(): boolean {
     return !(this.#data.time > START_TIME);
   }
 
   /**
-   * What MuJoCo warned of since the last reset, for people: a diverged state, or working memory too
-   * small for all contacts, which falsifies the physics; empty when nothing happened.
+   * Returns MuJoCo's warnings since the last reset, as readable text: a diverged state, or working
+   * memory too small for all contacts, which makes the physics wrong. Empty if there are none.
    */
   warnings(): string[] {
-    // The vector belongs to the simulation: deleting it would abort. Its entries are copies.
+    // The simulation owns the vector, so deleting it would abort. The entries are copies.
     const counts = this.#data.warning;
     return WARNINGS.filter((_, kind) => {
       const entry = counts.get(kind);
@@ -124,7 +125,7 @@ export class Simulation {
     });
   }
 
-  /** Frees the simulation's memory; using it afterwards throws. */
+  /** Frees the simulation's memory. Using it afterwards throws. */
   delete(): void {
     this.#data.delete();
   }
@@ -141,10 +142,10 @@ const WARNINGS = [
   "NaN, infinite or huge control",
 ];
 
-/** The error that reports a diverged or otherwise falsified simulation of environment `index`. */
+/** Returns the error for a diverged or otherwise invalid simulation of environment `index`. */
 export function simulationError(index: number, warnings: readonly string[]): UserError {
   return new UserError(
     `environment ${index}: the simulation broke down (${warnings.join("; ")}); ` +
-      "its episode cannot be used – reset the environment to go on",
+      "discard its episode and reset the environment",
   );
 }

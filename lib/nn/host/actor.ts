@@ -1,5 +1,6 @@
 /**
- * Actors as safetensors files describe them, in tensors and metadata: docs/policies.md has the format.
+ * Actors read from the tensors and metadata of safetensors files. The format is in
+ * docs/policies.md.
  *
  * @module
  */
@@ -14,21 +15,21 @@ export interface ActorFile extends NamedTensors {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** A network that acts, and what comes before it. */
+/** An actor network and the normalisation of its observations. */
 export interface Actor {
-  /** From a normalised observation to an action. */
+  /** Maps a normalised observation to an action. */
   readonly network: Mlp;
-  /** What observations go through first; null where they go to the network as they are. */
+  /** Normalisation of the observations; null for none. */
   readonly normalization: ObservationNormalization | null;
-  /** The network in words, for the user. */
+  /** Readable description of the network, for the user. */
   readonly description: string;
-  /** What was converted, a sentence each. */
+  /** Conversions made while reading, one sentence each. */
   readonly notes: readonly string[];
 }
 
-/** Metadata that describes the network. */
+/** Metadata keys that describe the network. */
 const networkKeys = ["activation", "output", "bias", "obs_epsilon", "obs_clip"] as const;
-/** Metadata that says where an actor is from, which does not change what it computes. */
+/** Metadata keys that record an actor's origin and do not affect its output. */
 const provenanceKeys = [
   "algorithm",
   "data_sha256",
@@ -45,13 +46,13 @@ const mean = "obs_rms.mean";
 const variance = "obs_rms.var";
 
 /**
- * Reads an actor: `net.0.weight`, `net.0.bias`, `net.2.weight`, … (or all with `policy.` before), and
- * `obs_rms.mean` and `obs_rms.var` where observations are normalised. Metadata say what tensors cannot:
- * `activation` (`relu` unless given), `output` (`tanh` unless given), `bias` (`all` unless given),
- * `obs_epsilon` and `obs_clip`.
+ * Reads an actor from the tensors `net.0.weight`, `net.0.bias`, `net.2.weight`, … (optionally
+ * prefixed with `policy.`), and `obs_rms.mean` and `obs_rms.var` if observations are normalised.
+ * The metadata keys are `activation` (defaults to `relu`), `output` (defaults to `tanh`), `bias`
+ * (defaults to `all`), `obs_epsilon` and `obs_clip`.
  *
- * @throws {UserError} A tensor is absent, has a wrong shape or type, or holds NaN or infinity; or the file
- * has tensors or metadata without a known meaning.
+ * @throws {UserError} A tensor is missing, has a wrong shape or type, or contains NaN or infinity;
+ * or the file has unknown tensors or metadata.
  */
 export function readActor(file: ActorFile): Actor {
   const { source } = file;
@@ -69,17 +70,17 @@ export function readActor(file: ActorFile): Actor {
   );
   if (unused.length > 0) {
     throw new UserError(
-      `${source}: ${listed(unused)}: no known meaning in an actor, which has ${name}.0.weight, ` +
+      `${source}: ${listed(unused)}: unknown tensors for an actor, expected ${name}.0.weight, ` +
         `${name}.0.bias, ${name}.2.weight, …, ${mean} and ${variance}; ` +
-        "remove what the actor does not need for acting (docs/policies.md)",
+        "remove tensors that are not needed to compute actions (docs/policies.md)",
     );
   }
 
   const layers = network.sizes.length - 1;
   const words = [
     network.sizes.join("-"),
-    ...(layers > 1 ? [`${activation} between`] : []),
-    { tanh: "tanh at the end", clip: "clipped to [-1, 1]", none: "nothing at the end" }[output],
+    ...(layers > 1 ? [`${activation} hidden layers`] : []),
+    { tanh: "tanh output", clip: "output clipped to [-1, 1]", none: "linear output" }[output],
     ...(bias ? [] : ["no bias"]),
     ...(normalization === null ? [] : [
       "observations normalised" +
@@ -90,7 +91,7 @@ export function readActor(file: ActorFile): Actor {
   ];
   const notes = converted.length === 0
     ? []
-    : [`float64 weights are converted to float32: ${listed(converted)}`];
+    : [`float64 weights were converted to float32: ${listed(converted)}`];
   return { network, normalization, description: words.join(", "), notes };
 }
 
@@ -99,8 +100,8 @@ function checkMetadata({ source, metadata }: ActorFile): void {
   const unknown = Object.keys(metadata).filter((key) => !known.includes(key));
   if (unknown.length > 0) {
     throw new UserError(
-      `${source}: metadata ${listed(unknown)}: no known meaning in an actor; ` +
-        `known are ${known.join(", ")} (docs/policies.md)`,
+      `${source}: unknown actor metadata ${listed(unknown)}; ` +
+        `known keys are ${known.join(", ")} (docs/policies.md)`,
     );
   }
 }
@@ -122,7 +123,9 @@ function choice<T extends string>(
   return found;
 }
 
-/** The tensors, those of type float64 under `prefix` converted, and the names of the converted ones. */
+/**
+ * Converts float64 tensors under `prefix` to float32. Returns all tensors and the converted names.
+ */
 function inSinglePrecision(
   { tensors }: ActorFile,
   prefix: string,
@@ -152,7 +155,7 @@ function readNormalization(file: ActorFile, inputs: number): ObservationNormaliz
     const value = given === "none" && key === "obs_clip" ? Infinity : Number(given?.trim() || NaN);
     if (given === undefined || !accepts(value)) {
       const allowed = key === "obs_clip"
-        ? 'a positive number, or "none" where nothing is clipped'
+        ? 'a positive number, or "none" for no clipping'
         : "a number of 0 or more";
       throw new UserError(
         `${source}: observations are normalised by ${mean} and ${variance}, so metadata ${key} ` +
@@ -174,7 +177,7 @@ function readNormalization(file: ActorFile, inputs: number): ObservationNormaliz
   return new ObservationNormalization(doubleVector(file, mean, inputs), variances, epsilon, clip);
 }
 
-/** Names, of many only the first. */
+/** Joins names, abbreviating a long list. */
 function listed(names: readonly string[]): string {
   const shown = 8;
   return names.slice(0, shown).join(", ") +

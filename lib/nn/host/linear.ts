@@ -1,9 +1,10 @@
 /**
- * The linear layer on the processor.
+ * The linear layer on the CPU.
  *
- * JavaScript multiplies one number after the other, so what can be saved is reading them: four rows are
- * computed together, two outputs at a time, or one row, four outputs at a time. Every sum runs over the inputs in their order, in double precision, whatever the number of
- * rows: an action does not depend on which others are computed with it.
+ * JavaScript has no SIMD, so the speedup comes from fewer loads: four rows are computed together,
+ * two outputs at a time, or one row, four outputs at a time. Every sum runs over the inputs in
+ * order and in double precision, for any number of rows. So an action does not depend on the rest
+ * of its batch.
  *
  * @module
  */
@@ -11,9 +12,9 @@ import { type NamedTensors, tensor } from "./tensors.ts";
 
 /** y = x Wᵀ + b, or y = x Wᵀ, with PyTorch's layout of W. */
 export class Linear {
-  /** Entries of an input row. */
+  /** Number of entries in an input row. */
   readonly inputs: number;
-  /** Entries of an output row. */
+  /** Number of entries in an output row. */
   readonly outputs: number;
   readonly #weight: Float32Array;
   readonly #bias: Float32Array;
@@ -21,9 +22,9 @@ export class Linear {
   /**
    * Takes the tensors `<name>.weight` `[outputs, inputs]` and `<name>.bias` `[outputs]`.
    *
-   * @param options.inputs What the number of inputs must be; absent where any will do.
-   * @param options.bias Whether the layer has a bias, which it has unless this is false.
-   * @throws {UserError} A tensor is absent or of another shape.
+   * @param options.inputs Required number of inputs; any number if absent.
+   * @param options.bias Whether the layer has a bias; defaults to true.
+   * @throws {UserError} A tensor is missing or has a wrong shape.
    */
   constructor(
     from: NamedTensors,
@@ -41,8 +42,8 @@ export class Linear {
   /**
    * Computes `rows` rows.
    *
-   * @param input `[rows, inputs]`, row-major, possibly followed by more.
-   * @param output Takes `[rows, outputs]`.
+   * @param input `[rows, inputs]`, row-major. The array may be longer.
+   * @param output Receives `[rows, outputs]`.
    */
   forward(input: Float32Array, rows: number, output: Float32Array): void {
     const blocked = rows - rows % 4;

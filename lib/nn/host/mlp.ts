@@ -1,5 +1,5 @@
 /**
- * Multi-layer perceptrons on the processor: policies, Q and V.
+ * Multi-layer perceptrons on the CPU: policies, Q and V.
  *
  * @module
  */
@@ -7,39 +7,39 @@ import { UserError } from "../../errors.ts";
 import { Linear } from "./linear.ts";
 import type { NamedTensors } from "./tensors.ts";
 
-/** What is between the layers. */
+/** Activations of the hidden layers. */
 export const activations = ["relu", "tanh"] as const;
 
 /** One of {@linkcode activations}. */
 export type Activation = (typeof activations)[number];
 
-/** What follows the last layer; `clip` limits each output to [−1, 1]. */
+/** Activations of the output layer. `clip` limits each output to [−1, 1]. */
 export const outputActivations = ["tanh", "clip", "none"] as const;
 
 /** One of {@linkcode outputActivations}. */
 export type OutputActivation = (typeof outputActivations)[number];
 
-/** Linear layers with an activation between them. */
+/** Linear layers with activations between them. */
 export class Mlp {
-  /** Entries of an input row. */
+  /** Number of entries in an input row. */
   readonly inputs: number;
-  /** Entries of an output row. */
+  /** Number of entries in an output row. */
   readonly outputs: number;
   readonly #layers: readonly Linear[];
   readonly #activation: Activation;
   readonly #output: OutputActivation;
-  /** What each layer gives, for as many rows as were ever asked for. */
+  /** Output of each layer, allocated for the largest number of rows so far. */
   #values: Float32Array[] = [];
   #rows = 0;
 
   /**
-   * Takes the tensors `<name>.0.weight`, `<name>.0.bias`, `<name>.2.weight`, … (PyTorch's
-   * `Sequential` counts the activations too), as many layers as there are.
+   * Takes the tensors `<name>.0.weight`, `<name>.0.bias`, `<name>.2.weight`, … of all layers
+   * present. The indices are even because PyTorch's `Sequential` also counts the activations.
    *
-   * @param output What follows the last layer.
-   * @param options.activation What is between the layers, ReLU unless given.
-   * @param options.bias Whether the layers have biases, which they have unless this is false.
-   * @throws {UserError} There is no first layer, or a layer does not fit the one before.
+   * @param output Activation of the output layer.
+   * @param options.activation Activation of the hidden layers; defaults to ReLU.
+   * @param options.bias Whether the layers have biases; defaults to true.
+   * @throws {UserError} The first layer is missing, or a layer does not fit the previous one.
    */
   constructor(
     from: NamedTensors,
@@ -64,10 +64,8 @@ export class Mlp {
     });
     if (stray !== undefined) {
       throw new UserError(
-        `${from.source}: tensor ${stray} has no place among linear layers ${name}.0, ${name}.2, … ` +
-          `with an activation between${
-            bias ? "" : " and no bias"
-          }, of which ${layers.length} are there`,
+        `${from.source}: unexpected tensor ${stray}; found ${layers.length} linear layers ` +
+          `${name}.0, ${name}.2, …${bias ? "" : " without bias"}, which alternate with activations`,
       );
     }
     this.inputs = layers[0]!.inputs;
@@ -77,16 +75,16 @@ export class Mlp {
     this.#output = output;
   }
 
-  /** Entries of the input and of each layer's output. */
+  /** Number of entries in the input and in each layer's output. */
   get sizes(): number[] {
     return [this.inputs, ...this.#layers.map(({ outputs }) => outputs)];
   }
 
   /**
-   * Computes `rows` rows. Nothing is allocated unless there are more rows than ever before.
+   * Computes `rows` rows. Memory is allocated only when `rows` exceeds all previous calls.
    *
    * @param input `[rows, inputs]`, row-major.
-   * @returns `[rows, outputs]` and possibly more behind; the next call overwrites it.
+   * @returns `[rows, outputs]`; the array may be longer. The next call overwrites it.
    */
   forward(input: Float32Array, rows: number): Float32Array {
     if (rows > this.#rows) {
@@ -106,7 +104,7 @@ export class Mlp {
   }
 }
 
-/** Replaces the first `count` values by what the activation makes of them. */
+/** Applies an activation in place to the first `count` values. */
 function apply(
   activation: Activation | OutputActivation,
   values: Float32Array,
@@ -127,21 +125,21 @@ function apply(
   }
 }
 
-/** Two Q-functions of state and action, of which the smaller value counts (clipped double Q). */
+/** Two Q-functions of state and action, combined by their minimum (clipped double Q-learning). */
 export class TwinQ {
-  /** Entries of a state. */
+  /** Number of entries in a state. */
   readonly stateSize: number;
-  /** Entries of an action. */
+  /** Number of entries in an action. */
   readonly actionSize: number;
   readonly #first: Mlp;
   readonly #second: Mlp;
   #input = new Float32Array();
 
   /**
-   * Takes the tensors `<name>.q1.*` and `<name>.q2.*`; their inputs are the action, then the state,
-   * as in the official code.
+   * Takes the tensors `<name>.q1.*` and `<name>.q2.*`. Their input is the action followed by the
+   * state, as in the official code.
    *
-   * @throws {UserError} A tensor is absent or does not fit.
+   * @throws {UserError} A tensor is missing or has a wrong shape.
    */
   constructor(from: NamedTensors, name: string, actionSize: number) {
     this.#first = new Mlp(from, `${name}.q1`, "none");
@@ -153,11 +151,9 @@ export class TwinQ {
     ) {
       const shape = ({ inputs, outputs }: Mlp) => `${inputs} to ${outputs}`;
       throw new UserError(
-        `${from.source}: ${name}.q1 and ${name}.q2 should both lead from an action of ` +
-          `${actionSize} entries and a state to 1 value, they lead from ${
-            shape(this.#first)
-          } and ` +
-          shape(this.#second),
+        `${from.source}: ${name}.q1 and ${name}.q2 should both map an action of ${actionSize} ` +
+          `entries and a state to 1 value, but they map ${shape(this.#first)} and ` +
+          `${shape(this.#second)} entries`,
       );
     }
     this.stateSize = inputs - actionSize;
@@ -170,11 +166,11 @@ export class TwinQ {
   }
 
   /**
-   * The smaller of both values.
+   * Computes the minimum of both Q-values.
    *
    * @param states `[rows, stateSize]`.
    * @param actions `[rows, actionSize]`.
-   * @param values Takes `[rows]`.
+   * @param values Receives `[rows]`.
    */
   minimum(states: Float32Array, actions: Float32Array, rows: number, values: Float32Array): void {
     const { stateSize, actionSize } = this;

@@ -1,5 +1,5 @@
 /**
- * The diffusion behavior model on the processor, as it predicts noise: without dropout.
+ * The diffusion behavior model on the CPU, for inference: without dropout.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { BehaviorShape } from "../behavior_model.ts";
 import { Linear } from "./linear.ts";
 import { type NamedTensors, tensor } from "./tensors.ts";
 
-/** What PyTorch's LayerNorm adds to the variance. */
+/** Added to the variance, as in PyTorch's LayerNorm. */
 const layerNormEpsilon = 1e-5;
 
 /** One residual block: h + fc2(mish(fc1(LN(h)))). */
@@ -19,7 +19,7 @@ interface Block {
   readonly narrow: Linear;
 }
 
-/** Arrays for as many rows as were ever asked for. */
+/** Intermediate arrays, allocated for the largest number of rows so far. */
 interface Workspace {
   readonly features: Float32Array;
   readonly hiddenCondition: Float32Array;
@@ -33,13 +33,13 @@ interface Workspace {
 }
 
 /**
- * ε̂(x, t | s): a residual network of action, state and embedded time. The time's features are
- * sin and cos of 2π t W, embedded by two linear layers with Mish between.
+ * ε̂(x, t | s): a residual network of action, state and embedded time. The time features are sin
+ * and cos of 2π t W, embedded by two linear layers with Mish between them.
  */
 export class NoiseModel {
-  /** Entries of an action, and of the noise predicted. */
+  /** Number of entries in an action and in the predicted noise. */
   readonly actionSize: number;
-  /** Entries of a state. */
+  /** Number of entries in a state. */
   readonly stateSize: number;
   readonly #frequencies: Float32Array;
   readonly #condition: readonly [Linear, Linear];
@@ -51,10 +51,10 @@ export class NoiseModel {
 
   /**
    * Takes the tensors `<name>.embed.0.W`, `<name>.cond_model.{0,2}.*`, `<name>.main.fc.*`,
-   * `<name>.main.blocks.<i>.{layer_norm,fc1,fc2}.*` (as many blocks as there are) and
+   * `<name>.main.blocks.<i>.{layer_norm,fc1,fc2}.*` (for all blocks present) and
    * `<name>.main.out_fc.*`.
    *
-   * @throws {UserError} A tensor is absent or does not fit.
+   * @throws {UserError} A tensor is missing or has a wrong shape.
    */
   constructor(from: NamedTensors, name: string) {
     this.#frequencies = tensor(from, `${name}.embed.0.W`, [null]).data;
@@ -72,8 +72,8 @@ export class NoiseModel {
       const narrow = new Linear(from, `${block}.fc2`, { inputs: widen.outputs });
       if (narrow.outputs !== width) {
         throw new UserError(
-          `${from.source}: tensor ${block}.fc2.weight should give the ${width} entries of the ` +
-            `residual stream, it gives ${narrow.outputs}`,
+          `${from.source}: tensor ${block}.fc2.weight should have ${width} output entries, the ` +
+            `width of the residual stream, but has ${narrow.outputs}`,
         );
       }
       blocks.push({
@@ -90,7 +90,7 @@ export class NoiseModel {
     if (this.stateSize < 0) {
       throw new UserError(
         `${from.source}: tensor ${name}.main.fc.weight takes ${this.#enter.inputs} entries, fewer ` +
-          `than an action's ${this.actionSize} and the time embedding's ${second.outputs}`,
+          `than the action (${this.actionSize}) and the time embedding (${second.outputs}) together`,
       );
     }
   }
@@ -121,12 +121,13 @@ export class NoiseModel {
   }
 
   /**
-   * The noise in noised actions. Nothing is allocated unless there are more rows than ever before.
+   * Predicts the noise in noised actions. Memory is allocated only when `rows` exceeds all previous
+   * calls.
    *
    * @param actions `[rows, actionSize]`, noised: α_t a + σ_t ε.
    * @param states `[rows, stateSize]`.
    * @param times `[rows]`, or a single time for all rows.
-   * @returns `[rows, actionSize]` and possibly more behind; the next call overwrites it.
+   * @returns `[rows, actionSize]`; the array may be longer. The next call overwrites it.
    */
   predict(
     actions: Float32Array,
@@ -203,7 +204,7 @@ export class NoiseModel {
   }
 }
 
-/** LayerNorm over each row, with the biased variance. */
+/** Layer normalisation of each row, with the biased variance. */
 function layerNorm(
   input: Float32Array,
   gain: Float32Array,
@@ -227,8 +228,8 @@ function layerNorm(
 }
 
 /**
- * Mish in place: x tanh(ln(1 + eˣ)). With e = eˣ the tanh is (e² + 2e) / (e² + 2e + 2), which is 1 in
- * double precision long before e² overflows.
+ * Mish in place: x tanh(ln(1 + eˣ)). With e = eˣ the tanh equals (e² + 2e) / (e² + 2e + 2), which
+ * rounds to 1 in double precision long before e² overflows.
  */
 function mish(values: Float32Array, count: number): void {
   for (let i = 0; i < count; i++) {

@@ -1,13 +1,13 @@
 /**
- * Named tensors, as a checkpoint holds them, and what is expected of them.
+ * Named tensors of a checkpoint, and their validation.
  *
  * @module
  */
 import { UserError } from "../../errors.ts";
 
-/** Tensors by name, and what to call their source (a file's path) in messages. */
+/** Tensors by name, with their source for error messages. */
 export interface NamedTensors {
-  /** Whose tensors they are, for messages. */
+  /** Where the tensors come from, for example a file path. */
   readonly source: string;
   /** Row-major, outermost size first. */
   readonly tensors: ReadonlyMap<
@@ -17,10 +17,10 @@ export interface NamedTensors {
 }
 
 /**
- * The float32 tensor `name`.
+ * Returns the float32 tensor `name`.
  *
- * @param shape What its shape must be; null stands for any size.
- * @throws {UserError} It is absent, not float32, of another shape, or holds NaN or infinity.
+ * @param shape Required shape; null accepts any size.
+ * @throws {UserError} It is missing, not float32, has a wrong shape, or contains NaN or infinity.
  */
 export function tensor(
   from: NamedTensors,
@@ -37,9 +37,9 @@ export function tensor(
 }
 
 /**
- * The float32 or float64 tensor `name`, with one axis, in double precision.
+ * Returns the one-dimensional float32 or float64 tensor `name` as float64.
  *
- * @throws {UserError} It is absent, of another type or shape, or holds NaN or infinity.
+ * @throws {UserError} It is missing, has a wrong type or shape, or contains NaN or infinity.
  */
 export function doubleVector(from: NamedTensors, name: string, length: number): Float64Array {
   const { data } = finiteTensor(from, name, [length]);
@@ -75,7 +75,7 @@ function finiteTensor(from: NamedTensors, name: string, shape: readonly (number 
   return found;
 }
 
-/** Indices along each axis of an element of a row-major tensor. */
+/** Returns the indices of an element of a row-major tensor along each axis. */
 function position(element: number, shape: readonly number[]): number[] {
   const indices: number[] = [];
   for (const size of shape.toReversed()) {

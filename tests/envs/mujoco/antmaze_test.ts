@@ -10,7 +10,7 @@ function test(name: string, fn: () => Promise<void>) {
 
 const still = new Float64Array(8);
 
-/** Stands the first ant at a point of the plane, at rest but for `speed`. */
+/** Places the first ant at a point with the given horizontal speed, otherwise at rest. */
 async function place(
   batch: EnvironmentBatch,
   [x, y]: readonly [number, number],
@@ -23,7 +23,7 @@ async function place(
   return await batch.resetTo(qpos, qvel, [0]);
 }
 
-test("antmaze observes qpos and qvel, with x and y and without the goal", async () => {
+test("antmaze: observes qpos (including x and y) and qvel, but not the goal", async () => {
   const batch = await makeEnvironment("antmaze-umaze-v2", 1);
   const observation = await batch.reset([1]);
   const { qpos, qvel } = (await batch.state())!;
@@ -31,7 +31,7 @@ test("antmaze observes qpos and qvel, with x and y and without the goal", async 
   await batch.close();
 });
 
-test("antmaze starts in the start cell with ant's noise", async () => {
+test("antmaze: starts in the start cell with the noise of gym's ant", async () => {
   const batch = await makeEnvironment("antmaze-large-play-v2", 1);
   const initial = (await batch.state())!.qpos;
   let largest = 0;
@@ -44,13 +44,14 @@ test("antmaze starts in the start cell with ant's noise", async () => {
   }
   assertEquals([...initial.slice(0, 3)], [0, 0, 0.75]);
   assert(largest > 0.099 && largest <= 0.1 + 1e-15);
-  // 4200 normal numbers: the relative standard error of their deviation is 1.1 %.
+  // For 4200 normal numbers, the relative standard error of the standard deviation is 1.1 %.
   assertLess(Math.abs(Math.sqrt(squares / 4200) - 0.1), 0.0055);
   await batch.close();
 });
 
-test("antmaze pays 1 and ends within 0.5 m of a goal drawn near the goal cell at each reset", async () => {
-  // The goal cell's centre (0, 8) plus U(0, 1) + U(0, 0.5) on each axis; the ant is stood on a grid.
+test("antmaze: ends with reward 1 within 0.5 m of a goal drawn near the goal cell at each reset", async () => {
+  // The goal is the goal cell's centre (0, 8) plus U(0, 1) + U(0, 0.5) per axis. The ant is placed
+  // on a grid of points around it.
   const batch = await makeEnvironment("antmaze-umaze-v2", 1);
   const goals: [number, number][] = [];
   const grid = Array.from({ length: 9 }, (_, i) => -0.5 + 0.3125 * i);
@@ -68,9 +69,9 @@ test("antmaze pays 1 and ends within 0.5 m of a goal drawn near the goal cell at
     const mean = (axis: 0 | 1) => won.reduce((sum, at) => sum + at[axis], 0) / won.length;
     const goal: [number, number] = [mean(0), mean(1)];
     for (const at of won) assertLess(Math.hypot(at[0] - goal[0], at[1] - goal[1]), 0.5 + 0.16);
-    // A disc of radius 0.5 holds about π 0.25 / 0.3125² = 8 points of the grid.
-    assert(won.length >= 4 && won.length <= 13, `${won.length} of the grid's points won`);
-    // Its mean is within half a mesh of the goal.
+    // A disc of radius 0.5 contains about π 0.25 / 0.3125² = 8 grid points.
+    assert(won.length >= 4 && won.length <= 13, `${won.length} grid points reached the goal`);
+    // Their mean is within half a grid spacing of the goal.
     assert(goal[0] > -0.16 && goal[0] < 1.66 && goal[1] > 7.84 && goal[1] < 9.66);
     goals.push(goal);
   }
@@ -82,7 +83,7 @@ test("antmaze pays 1 and ends within 0.5 m of a goal drawn near the goal cell at
   await batch.close();
 });
 
-test("antmaze goes on when the ant lies on its back, for 700 steps in the umaze", async () => {
+test("antmaze: continues when the ant lies on its back, for 700 steps in umaze", async () => {
   const batch = await makeEnvironment("antmaze-umaze-v2", 1);
   await batch.reset([1]);
   const { qpos, qvel } = (await batch.state())!;
@@ -95,9 +96,9 @@ test("antmaze goes on when the ant lies on its back, for 700 steps in the umaze"
   await batch.close();
 });
 
-test("antmaze's walls stop the ant, and its corridors do not", async () => {
+test("antmaze: walls stop the ant and corridors do not", async () => {
   const batch = await makeEnvironment("antmaze-umaze-v2", 1);
-  // Above and left of the start cell are walls, 2 m from its centre; to the right the way is free.
+  // Walls are above and left of the start cell, 2 m from its centre. The cell to the right is free.
   const after = async (speed: readonly [number, number]) => {
     await place(batch, [0, 0], speed);
     let reached = [0, 0];
@@ -114,7 +115,7 @@ test("antmaze's walls stop the ant, and its corridors do not", async () => {
   await batch.close();
 });
 
-test("antmaze scales actions of ±1 to the motors' ±30", async () => {
+test("antmaze: scales actions of ±1 to the motor range ±30", async () => {
   const batch = await makeEnvironment("antmaze-umaze-v2", 1);
   await batch.reset([1]);
   const endOf = async (action: number) => {
@@ -122,7 +123,7 @@ test("antmaze scales actions of ±1 to the motors' ±30", async () => {
     return [...(await batch.step(new Float64Array(8).fill(action))).observations];
   };
   const full = await endOf(1);
-  // Beyond the range the motors clip; within it more is more.
+  // Motors clip beyond the range; within it, a smaller action has a smaller effect.
   assertEquals(await endOf(3), full);
   assert(Math.abs(full[7]! - (await endOf(0.5))[7]!) > 0.01);
   await batch.close();

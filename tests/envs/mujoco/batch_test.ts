@@ -12,7 +12,7 @@ function test(name: string, fn: () => Promise<void>) {
   Deno.test({ name, ignore, fn });
 }
 
-test("MujocoBatch: the same seed gives the same bits, whichever environment gets it", async () => {
+test("MujocoBatch: the same seed gives bit-identical episodes in every environment", async () => {
   const batch = await makeEnvironment("walker2d", 3);
   const actions = Float64Array.from({ length: 3 * 6 }, (_, i) => Math.sin(i % 6));
   const run = async () => {
@@ -32,7 +32,7 @@ test("MujocoBatch: the same seed gives the same bits, whichever environment gets
   await batch.close();
 });
 
-test("MujocoBatch.step() of some environments moves those alone", async () => {
+test("MujocoBatch.step(): moves only the environments of the given indices", async () => {
   const batch = await makeEnvironment("halfcheetah", 3);
   const all = await batch.reset([1, 2, 3]);
   const step = await batch.step(new Float64Array(12).fill(0.5), [2, 0]);
@@ -44,14 +44,14 @@ test("MujocoBatch.step() of some environments moves those alone", async () => {
   await batch.close();
 });
 
-test("MujocoBatch.step() truncates at the step limit, and then waits for a reset", async () => {
+test("MujocoBatch.step(): truncates at the step limit, then requires a reset", async () => {
   const batch = await makeEnvironment("halfcheetah", 2);
   await batch.reset([1, 2]);
   const still = new Float64Array(12);
   for (let t = 1; t < 1000; t++) {
     const { terminated, truncated } = await batch.step(still);
     assertEquals([...terminated, ...truncated], [0, 0, 0, 0]);
-    // The second environment starts over, so that it is not at its limit with the first.
+    // The second environment restarts, so that it does not reach its limit with the first.
     if (t === 500) await batch.reset([3], [1]);
   }
   const { terminated, truncated } = await batch.step(still);
@@ -64,7 +64,7 @@ test("MujocoBatch.step() truncates at the step limit, and then waits for a reset
   await batch.close();
 });
 
-test("MujocoBatch.step() ends a fall in the terminal state, and then waits for a reset", async () => {
+test("MujocoBatch.step(): terminates after a fall, then requires a reset", async () => {
   const batch = await makeEnvironment("hopper", 2);
   const { qpos, qvel } = (await batch.state())!;
   qpos[6 + 1] = 0.5;
@@ -76,7 +76,7 @@ test("MujocoBatch.step() ends a fall in the terminal state, and then waits for a
   await batch.close();
 });
 
-test("MujocoBatch.step() refuses an environment without episode", async () => {
+test("MujocoBatch.step(): rejects an environment without an episode", async () => {
   const batch = await makeEnvironment("hopper", 2);
   await batch.reset([1], [0]);
   const message = "environment 1 has no episode yet; reset it first";
@@ -84,7 +84,7 @@ test("MujocoBatch.step() refuses an environment without episode", async () => {
   await batch.close();
 });
 
-test("MujocoBatch.step() refuses NaN and infinite actions by the environment's index", async () => {
+test("MujocoBatch.step(): rejects NaN and infinite actions, naming the environment", async () => {
   const batch = await makeEnvironment("hopper", 4);
   await batch.reset([1, 2, 3, 4]);
   const before = await batch.state();
@@ -98,7 +98,7 @@ test("MujocoBatch.step() refuses NaN and infinite actions by the environment's i
   await batch.close();
 });
 
-test("MujocoBatch.step() reports a diverged simulation, lets the others go on, and recovers", async () => {
+test("MujocoBatch.step(): reports a diverged simulation; the others continue and it recovers after a reset", async () => {
   const batch = await makeEnvironment("halfcheetah", 3);
   await batch.reset([1, 2, 3]);
   const { qpos, qvel } = (await batch.state([1]))!;
@@ -115,18 +115,18 @@ test("MujocoBatch.step() reports a diverged simulation, lets the others go on, a
   await batch.close();
 });
 
-test("MujocoBatch.step() reports a simulation that blows up on its own way", async () => {
+test("MujocoBatch.step(): reports a simulation that diverges during a step", async () => {
   const batch = await makeEnvironment("ant", 1);
   await batch.reset([1]);
   const { qpos, qvel } = (await batch.state())!;
-  // The speed itself passes; what it makes of the joints within a step does not.
+  // The speed itself is accepted, but the joints diverge within the step.
   await batch.resetTo(qpos, qvel.fill(1e9));
   const error = await assertRejects(() => batch.step(new Float64Array(8)), UserError, "broke down");
   assert(/NaN, infinite or huge (position|velocity|acceleration)/.test(error.message));
   await batch.close();
 });
 
-test("MujocoBatch.resetTo() starts an episode at the state, its step count at zero", async () => {
+test("MujocoBatch.resetTo(): starts an episode at the given state with step count zero", async () => {
   const batch = await makeEnvironment("maze2d-open-v0", 1);
   await batch.reset([1]);
   for (let t = 0; t < 100; t++) await batch.step(new Float64Array(2));
@@ -138,14 +138,14 @@ test("MujocoBatch.resetTo() starts an episode at the state, its step count at ze
   await batch.close();
 });
 
-test("MujocoBatch refuses wrong sizes, indices and seeds, and use after close", async () => {
+test("MujocoBatch: rejects wrong sizes, indices and seeds, and use after close()", async () => {
   const batch = await makeEnvironment("hopper", 2);
   const six = new Float64Array(6);
   const refusals: [() => Promise<unknown>, string][] = [
     [() => batch.reset([1]), "one seed for each of the 2 environments, got 1"],
     [() => batch.reset([1, -1]), "a seed must be a whole number from 0 to 2^53 - 1, got -1"],
     [() => batch.reset([1], [2]), "there is no environment 2, only 0 to 1"],
-    [() => batch.reset([1, 2], [0, 0]), "named twice in 0, 0"],
+    [() => batch.reset([1, 2], [0, 0]), "environment indices must be distinct, got 0, 0"],
     [() => batch.step(new Float64Array(3)), "needs 2 × 3 action entries, got 3"],
     [() => batch.resetTo(six, six), "2 × 6 positions and 2 × 6 velocities, got 6 and 6"],
     [() => batch.resetTo(six.slice().fill(NaN), six, [0]), "must be finite"],
@@ -156,7 +156,7 @@ test("MujocoBatch refuses wrong sizes, indices and seeds, and use after close", 
   await assertRejects(() => batch.reset([1, 2]), UserError, "these environments are closed");
 });
 
-test("Simulation's views are bound anew when the heap has grown", async () => {
+test("Simulation: recreates its views after the heap has grown", async () => {
   const module = await mujoco();
   const model = compile(module, mjcf(hopper, "mjpy", "1M"));
   const first = new Simulation(module, model);
@@ -172,7 +172,7 @@ test("Simulation's views are bound anew when the heap has grown", async () => {
   model.delete();
 });
 
-test("MujocoBatch.close() frees: 10,000 environments made and deleted leave memory flat", async () => {
+test("MujocoBatch.close(): creating and closing 10,000 environments does not grow memory", async () => {
   const module = await mujoco();
   const model = compile(module, mjcf(hopper, "mjpy", "256K"));
   const probe = new Simulation(module, model);
@@ -191,7 +191,7 @@ test("MujocoBatch.close() frees: 10,000 environments made and deleted leave memo
   model.delete();
 });
 
-test("mjcf() gives hopper's parts the masses of MuJoCo 2.1, and the cheetah 14 kg", async () => {
+test("mjcf(): hopper's bodies have the masses of the profile's MuJoCo, and the cheetah has 14 kg", async () => {
   const module = await mujoco();
   const masses = (robot: typeof hopper, profile: "mjpy" | "mj22") => {
     const model = compile(module, mjcf(robot, profile, "256K"));

@@ -8,7 +8,7 @@ function test(name: string, fn: () => Promise<void>) {
   Deno.test({ name, ignore, fn });
 }
 
-/** What the robots' definition says of one of them. */
+/** Expected properties of a robot's task. */
 interface Row {
   readonly duration: number;
   readonly hidden: number;
@@ -62,7 +62,7 @@ async function stateOf(batch: EnvironmentBatch) {
 }
 
 for (const [robot, row] of Object.entries(rows)) {
-  test(`${robot} observes its positions but for the first ${row.hidden}, and its velocities`, async () => {
+  test(`${robot}: observes all positions except the first ${row.hidden}, and all velocities`, async () => {
     const batch = await makeEnvironment(robot, 1);
     const { qpos, qvel } = await stateOf(batch);
     qvel.forEach((_, i) => qvel[i] = i % 2 === 0 ? 12 + i : -12 - i);
@@ -75,7 +75,7 @@ for (const [robot, row] of Object.entries(rows)) {
     await batch.close();
   });
 
-  test(`${robot} is paid for speed and staying up, and pays for actions as given`, async () => {
+  test(`${robot}: the reward is speed plus healthy reward minus the cost of unclipped actions`, async () => {
     const batch = await makeEnvironment(robot, 1);
     await batch.reset([3]);
     const action = Float64Array.from(
@@ -88,15 +88,15 @@ for (const [robot, row] of Object.entries(rows)) {
       const { rewards } = await batch.step(action);
       const after = (await stateOf(batch)).qpos;
       const speed = (after[0]! - before[0]!) / row.duration;
-      // The ant's torso is read before the last of five timesteps is integrated: within a tenth of
-      // the way it can go in one of them (0.01 s).
+      // The ant's torso position is read before the last of five timesteps (0.01 s each) is
+      // integrated, so its speed is less precise.
       const tolerance = robot === "ant" ? 0.4 : 1e-9;
       assertAlmostEquals(rewards[0]!, speed + row.bonus - row.cost * squared, tolerance);
     }
     await batch.close();
   });
 
-  test(`${robot} starts with its noise around the initial pose`, async () => {
+  test(`${robot}: starts in the initial pose with the specified noise`, async () => {
     const count = 1500;
     const batch = await makeEnvironment(robot, 1);
     const initial = (await stateOf(batch)).qpos;
@@ -112,8 +112,8 @@ for (const [robot, row] of Object.entries(rows)) {
     const deviation = (values: number[]) =>
       Math.sqrt(values.reduce((sum, value) => sum + value * value, 0) / values.length);
     const largest = (values: number[]) => Math.max(...values.map(Math.abs));
-    // Deviations are met to five standard errors or better: n is 9000 and more, and the relative
-    // standard error of a deviation is below 1 / √(2n) = 0.75 %.
+    // Tolerances are five standard errors: n is at least 9000, and the relative standard error of a
+    // standard deviation is below 1 / √(2n) = 0.75 %.
     const noise = row.positionNoise;
     assert(largest(positions) <= noise + 1e-15 && largest(positions) > 0.99 * noise);
     assertAlmostEquals(deviation(positions), noise / Math.sqrt(3), 0.0375 * noise);
@@ -127,7 +127,7 @@ for (const [robot, row] of Object.entries(rows)) {
   });
 }
 
-/** Whether the step from a state without speed, but for `speeds`, ends the episode. */
+/** Returns whether a step from the given positions and speeds (0 by default) ends the episode. */
 async function ends(
   robot: string,
   positions: Record<number, number>,
@@ -143,8 +143,8 @@ async function ends(
   return terminated[0] === 1;
 }
 
-// A step of 0.008 s in free fall loses 0.3 mm; heights and angles keep that distance from their bound.
-test("hopper's episode ends below 0.7, beyond an angle of 0.2, and with a state beyond 100", async () => {
+// A step of 0.008 s in free fall loses 0.3 mm; tested heights are farther from their bounds.
+test("hopper: terminates below a height of 0.7, beyond an angle of 0.2, and with a state beyond 100", async () => {
   assertEquals(await ends("hopper", { 1: 1.25 }), false);
   assertEquals(await ends("hopper", { 1: 5 }), false);
   assertEquals(await ends("hopper", { 1: 5, 2: 0.199 }), false);
@@ -157,7 +157,7 @@ test("hopper's episode ends below 0.7, beyond an angle of 0.2, and with a state 
   assertEquals(await ends("hopper", { 1: 5 }, { 0: 101 }), true);
 });
 
-test("walker2d's episode ends outside heights of 0.8 to 2 and beyond an angle of 1", async () => {
+test("walker2d: terminates outside heights of 0.8 to 2 and beyond an angle of 1", async () => {
   assertEquals(await ends("walker2d", { 1: 1.25 }), false);
   assertEquals(await ends("walker2d", { 1: 1.999 }), false);
   assertEquals(await ends("walker2d", { 1: 2.001 }), true);
@@ -172,18 +172,18 @@ test("walker2d's episode ends outside heights of 0.8 to 2 and beyond an angle of
   assertEquals(await ends("walker2d", { 1: 1.9 }, { 0: 200 }), false);
 });
 
-test("halfcheetah's episode never ends, not even on its back", async () => {
+test("halfcheetah: never terminates, not even on its back", async () => {
   assertEquals(await ends("halfcheetah", { 2: Math.PI }), false);
   assertEquals(await ends("halfcheetah", { 1: 20 }), false);
 });
 
-test("ant's episode ends outside heights of 0.2 to 1", async () => {
+test("ant: terminates outside heights of 0.2 to 1", async () => {
   // Ankles within their limits. A step of 0.05 s in free fall loses 12 mm.
   const ankles = { 8: 1, 10: -1, 12: -1, 14: 1 };
   assertEquals(await ends("ant", { ...ankles, 2: 1.005 }), false);
   assertEquals(await ends("ant", { ...ankles, 2: 1.02 }), true);
   assertEquals(await ends("ant", { ...ankles, 2: 0.9 }, { 2: 3 }), true);
-  // The ground throws the ant out at once, except when it comes from far below and downwards.
+  // The ground pushes the ant out at once unless it starts far below and moves downwards.
   const batch = await makeEnvironment("ant", 1);
   const { qpos, qvel } = await stateOf(batch);
   qpos[2] = -1;
@@ -195,8 +195,8 @@ test("ant's episode ends outside heights of 0.2 to 1", async () => {
   await batch.close();
 });
 
-test("Robots under random actions earn what random policies are known to", async () => {
-  // Returns over many episodes: walker2d 1.6, halfcheetah -302 ± 86, hopper 18 ± 16.
+test("locomotion: random actions earn the known returns of random policies", async () => {
+  // Known returns over many episodes: walker2d 1.6, halfcheetah -302 ± 86, hopper 18 ± 16.
   const meanReturn = async (robot: string, count: number) => {
     const batch = await makeEnvironment(robot, count);
     let state = 1;
@@ -216,7 +216,7 @@ test("Robots under random actions earn what random policies are known to", async
     await batch.close();
     return sum / count;
   };
-  // Three standard errors of the mean return, and of the known one where its spread is known.
+  // Tolerances are three standard errors of the mean return.
   assertAlmostEquals(await meanReturn("hopper", 100), 18, 3 * 16 / 10);
   assertAlmostEquals(await meanReturn("halfcheetah", 6), -302, 3 * 86 / Math.sqrt(6));
   assertAlmostEquals(await meanReturn("walker2d", 100), 1.6, 3 * 6.5 / 10);

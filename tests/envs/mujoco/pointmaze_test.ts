@@ -10,7 +10,7 @@ function test(name: string, fn: () => Promise<void>) {
 
 const still = new Float64Array(2);
 
-test("maze2d starts in every free cell, the goal's too, with D4RL's noise", async () => {
+test("maze2d: starts in every free cell, including the goal cell, with D4RL's noise", async () => {
   const batch = await makeEnvironment("maze2d-umaze-v1", 1);
   const counts = new Map<string, number>();
   let largest = 0;
@@ -31,7 +31,7 @@ test("maze2d starts in every free cell, the goal's too, with D4RL's noise", asyn
   await batch.close();
 });
 
-test("maze2d pays 1 within 0.5 of the target, exp(-distance) in its dense form, and never ends", async () => {
+test("maze2d: rewards 1 within 0.5 of the target, exp(-distance) if dense, and never terminates", async () => {
   const targets = { umaze: [1, 1], medium: [6, 6], large: [7, 9], open: [2, 3] };
   for (const [size, [targetX, targetY]] of Object.entries(targets)) {
     const version = size === "open" ? "v0" : "v1";
@@ -51,7 +51,7 @@ test("maze2d pays 1 within 0.5 of the target, exp(-distance) in its dense form, 
   }
 });
 
-test("maze2d clips actions to ±1, and velocities to ±5 before it moves", async () => {
+test("maze2d: clips actions to ±1, and velocities to ±5 before each step", async () => {
   const batch = await makeEnvironment("maze2d-open-v0", 1);
   const stepFrom = async (speed: number, action: number) => {
     await batch.resetTo(Float64Array.of(2, 2), Float64Array.of(0, speed));
@@ -60,7 +60,8 @@ test("maze2d clips actions to ±1, and velocities to ±5 before it moves", async
   assertEquals(await stepFrom(0, 7), await stepFrom(0, 1));
   assertEquals(await stepFrom(9, 0), await stepFrom(5, 0));
   assertEquals(await stepFrom(-9, 0), await stepFrom(-5, 0));
-  // One timestep of 0.01 s with implicit damping 1: (m v + 0.01 · 100 a) / (m + 0.01), m = 4.18879 kg.
+  // One timestep of 0.01 s with implicit damping 1: (m v + 0.01 · 100 a) / (m + 0.01), m = 4.18879
+  // kg.
   const mass = 4000 / 3 * Math.PI * 0.1 ** 3;
   const speed = (mass * 5 + 1) / (mass + 0.01);
   const [, y, , velocity] = await stepFrom(6, 1);
@@ -69,9 +70,9 @@ test("maze2d clips actions to ±1, and velocities to ±5 before it moves", async
   await batch.close();
 });
 
-test("maze2d's walls stop the ball its radius before their faces", async () => {
+test("maze2d: walls stop the ball one radius before their faces", async () => {
   const batch = await makeEnvironment("maze2d-umaze-v1", 1);
-  // From cell (1, 1), pushed up, left, and down: the walls' faces are at 0.3, 0.3 and 1.3.
+  // From cell (1, 1), pushed up, left and down, where the wall faces are at 0.3, 0.3 and 1.3.
   for (
     const [push, axis, rest] of [[[-0.2, 0], 0, 0.4], [[0, -0.2], 1, 0.4], [
       [0.2, 0],
@@ -90,7 +91,7 @@ test("maze2d's walls stop the ball its radius before their faces", async () => {
   await batch.close();
 });
 
-test("maze2d truncates at 300 steps in the umaze", async () => {
+test("maze2d: truncates at 300 steps in umaze", async () => {
   const batch = await makeEnvironment("maze2d-umaze-v1", 1);
   await batch.reset([1]);
   for (let t = 1; t <= 300; t++) {

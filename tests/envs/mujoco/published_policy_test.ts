@@ -5,7 +5,7 @@ import { decode } from "../../../lib/runs/safetensors.ts";
 const ignore = Deno.permissions.querySync({ name: "read" }).state !== "granted";
 
 Deno.test({
-  name: "hopper with profile mjpy gives a published policy its published return",
+  name: "hopper: a published policy earns its published return with profile mjpy",
   ignore,
   async fn() {
     const path = new URL("../../fixtures/policies/tqc-hopper.safetensors", import.meta.url);
@@ -36,7 +36,8 @@ Deno.test({
       over = step.terminated[0]! + step.truncated[0]!;
     }
     await batch.close();
-    // Published: 3754.2 ± 8.3 over episodes; three deviations. One that falls earns far less.
+    // Published: 3754.2 ± 8.3 over episodes; the tolerance is three standard deviations. An episode
+    // that ends in a fall earns far less.
     assertAlmostEquals(sum, 3754.2, 3 * 8.3);
     assertEquals(steps, 1000);
   },

@@ -37,7 +37,7 @@ const native: [Robot, Profile, typeof antMj22][] = [
 for (const [robot, profile, trajectory] of native) {
   Deno.test({
     name:
-      `mjcf() of ${robot.name}, ${profile}, moves as native MuJoCo: 1e-11 at step 1, 1e-8 at 10`,
+      `mjcf(): ${robot.name} with ${profile} matches native MuJoCo to 1e-11 at step 1, 1e-8 at 10`,
     ignore,
     async fn() {
       const module = await mujoco();
@@ -64,7 +64,7 @@ for (const [robot, profile, trajectory] of native) {
 
 for (const [id, segments] of Object.entries(gymnasium)) {
   Deno.test({
-    name: `makeEnvironment("${id}") gives Gymnasium's observations, rewards and terminations`,
+    name: `makeEnvironment(): ${id} matches Gymnasium's observations, rewards and terminations`,
     ignore,
     async fn() {
       for (const segment of segments) {
@@ -86,7 +86,7 @@ for (const [id, segments] of Object.entries(gymnasium)) {
 }
 
 Deno.test({
-  name: "makeEnvironment() of maze2d moves the ball as another model of it, to float32",
+  name: "makeEnvironment(): maze2d matches the motion of an independent model to 1e-6",
   ignore,
   async fn() {
     const batch = await makeEnvironment("maze2d-umaze-v1", 1);

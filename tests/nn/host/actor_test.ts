@@ -11,7 +11,7 @@ const double = (...values: number[]): SafeTensor => ({
   data: Float64Array.from(values),
 });
 
-/** An actor of 3 observation and 2 action entries. */
+/** An actor with 3 observation and 2 action entries. */
 function actorFile(
   metadata: Record<string, string> = {},
   change: (tensors: Map<string, SafeTensor>) => void = () => {},
@@ -29,7 +29,7 @@ const normalized = (tensors: Map<string, SafeTensor>) => {
 const numbers = ({ tensors }: ActorFile, name: string) =>
   Array.from(tensors.get(name)!.data, Number);
 
-/** The first layer, an activation, the second layer, in double precision. */
+/** Computes two layers with an activation between them, in double precision. */
 function forward(file: ActorFile, input: number[], activation: (x: number) => number): number[] {
   const layer = (name: string, x: number[]) => {
     const weight = numbers(file, `${name}.weight`);
@@ -51,13 +51,13 @@ function assertNear(actual: ArrayLike<number>, expected: number[]) {
   );
 }
 
-Deno.test("readActor(): without metadata ReLU is between the layers and tanh at the end", () => {
+Deno.test("readActor(): defaults to ReLU hidden layers and a tanh output", () => {
   const file = actorFile();
   const expected = forward(file, [1, -2, 0.5], (x) => Math.max(0, x)).map(Math.tanh);
   assertNear(act(file, [1, -2, 0.5]), expected);
 });
 
-Deno.test("readActor(): metadata choose activation and output", () => {
+Deno.test("readActor(): metadata select hidden and output activations", () => {
   const observation = [1, -2, 0.5];
   const linear = (file: ActorFile) => forward(file, observation, Math.tanh);
   const none = actorFile({ activation: "tanh", output: "none" });
@@ -75,7 +75,7 @@ Deno.test("readActor(): observations are normalised and clipped in double precis
     { activation: "tanh", output: "none", obs_epsilon: "1e-8", obs_clip: "5" },
     normalized,
   );
-  // The first entry is lost in float32; the second has no variance, the third is clipped.
+  // Float32 would lose the first entry; the second has no variance and the third is clipped.
   const observation = [1e6 + 0.013, -0.5 + 2e-4, -0.25];
   const expected = [0.013 / Math.sqrt(4 + 1e-8), 2, -5];
   const { normalization } = readActor(file);
@@ -89,7 +89,7 @@ Deno.test("readActor(): observations are normalised and clipped in double precis
   assert(Math.abs(output[2]! + 0.5 / Math.sqrt(1e-4 + 1e-8)) < 1e-5);
 });
 
-Deno.test("readActor(): layers have no bias where the metadata say so", () => {
+Deno.test("readActor(): bias none reads layers without bias", () => {
   const file = actorFile({ bias: "none", output: "clip" }, (tensors) => {
     for (const name of [...tensors.keys()]) if (!name.startsWith("net.0.w")) tensors.delete(name);
   });
@@ -99,10 +99,10 @@ Deno.test("readActor(): layers have no bias where the metadata say so", () => {
     (_, o) => observation.reduce((sum, x, i) => sum + x * weight[3 * o + i]!, 0),
   );
   assertNear(act(file, observation), expected);
-  assertEquals(readActor(file).description, "3-5, clipped to [-1, 1], no bias");
+  assertEquals(readActor(file).description, "3-5, output clipped to [-1, 1], no bias");
 });
 
-Deno.test("readActor(): float64 weights are converted, which a note says", () => {
+Deno.test("readActor(): converts float64 weights and notes it", () => {
   const widen = (tensors: Map<string, SafeTensor>) => {
     for (const name of ["net.0.weight", "net.2.bias"]) {
       const { shape, data } = tensors.get(name)!;
@@ -113,7 +113,7 @@ Deno.test("readActor(): float64 weights are converted, which a note says", () =>
   const converted = readActor(actorFile({}, widen));
   assertEquals(single.notes, []);
   assertEquals(converted.notes, [
-    "float64 weights are converted to float32: net.0.weight, net.2.bias",
+    "float64 weights were converted to float32: net.0.weight, net.2.bias",
   ]);
   const input = Float32Array.of(1, -2, 0.5);
   assertEquals(converted.network.forward(input, 1), single.network.forward(input, 1));
@@ -124,8 +124,8 @@ const refuses = (message: string, ...file: Parameters<typeof actorFile>) => {
   assert(error.message.startsWith(`actor.safetensors: ${message}`), error.message);
 };
 
-Deno.test("readActor(): refuses tensors without a known meaning, naming them", () => {
-  refuses("obs_rms.count, log_std: no known meaning in an actor, which has net.0.weight,", {
+Deno.test("readActor(): rejects unknown tensors, naming them", () => {
+  refuses("obs_rms.count, log_std: unknown tensors for an actor, expected net.0.weight,", {
     obs_epsilon: "1e-8",
     obs_clip: "10",
   }, (tensors) => {
@@ -134,8 +134,7 @@ Deno.test("readActor(): refuses tensors without a known meaning, naming them", (
     tensors.set("log_std", double(0, 0));
   });
   refuses(
-    "tensor net.0.bias has no place among linear layers net.0, net.2, … with an activation between " +
-      "and no bias",
+    "unexpected tensor net.0.bias; found 2 linear layers net.0, net.2, … without bias",
     { bias: "none" },
   );
   refuses("expected a tensor net.2.bias of [2], found none", {}, (tensors) => {
@@ -143,7 +142,7 @@ Deno.test("readActor(): refuses tensors without a known meaning, naming them", (
   });
 });
 
-Deno.test("readActor(): refuses metadata without a known meaning, and accepts where an actor is from", () => {
+Deno.test("readActor(): rejects unknown metadata and accepts provenance", () => {
   const provenance = [
     "task",
     "algorithm",
@@ -155,7 +154,7 @@ Deno.test("readActor(): refuses metadata without a known meaning, and accepts wh
     "robot",
   ];
   readActor(actorFile(Object.fromEntries(provenance.map((key) => [key, "x"]))));
-  refuses("metadata squash, use_sde: no known meaning in an actor; known are activation, output,", {
+  refuses("unknown actor metadata squash, use_sde; known keys are activation, output,", {
     squash: "1",
     use_sde: "1",
     format: "pt",
@@ -165,12 +164,12 @@ Deno.test("readActor(): refuses metadata without a known meaning, and accepts wh
   refuses('metadata bias should be one of all, none, it is "some"', { bias: "some" });
 });
 
-Deno.test("readActor(): refuses an incomplete or impossible normalisation", () => {
+Deno.test("readActor(): rejects an incomplete or invalid normalisation", () => {
   const complete = { obs_epsilon: "1e-8", obs_clip: "10" };
   refuses("metadata obs_epsilon needs the tensors obs_rms.mean and obs_rms.var", complete);
   const clip =
     "observations are normalised by obs_rms.mean and obs_rms.var, so metadata obs_clip " +
-    'should be a positive number, or "none" where nothing is clipped; it is ';
+    'should be a positive number, or "none" for no clipping; it is ';
   refuses(clip + "absent", { obs_epsilon: "1e-8" }, normalized);
   refuses(clip + '"0"', { ...complete, obs_clip: "0" }, normalized);
   refuses(clip + '" "', { ...complete, obs_clip: " " }, normalized);
@@ -205,7 +204,7 @@ Deno.test("readActor(): refuses an incomplete or impossible normalisation", () =
   });
 });
 
-Deno.test("readActor(): refuses NaN and infinity, naming file, tensor and place", () => {
+Deno.test("readActor(): rejects NaN and infinity, naming file, tensor and position", () => {
   const at = (name: string, place: number, value: number) => (tensors: Map<string, SafeTensor>) => {
     normalized(tensors);
     (tensors.get(name)!.data as Float32Array)[place] = value;

@@ -3,12 +3,14 @@ import type { NamedTensors } from "../../../lib/nn/host/tensors.ts";
 import { decode } from "../../../lib/runs/safetensors.ts";
 import { projectFile } from "../../data/files.ts";
 
-/** Whether the fixtures may be looked for and read. */
+/** Whether the test may locate and read the fixtures. */
 export const mayReadFixtures: boolean = (["read", "env"] as const).every((name) =>
   Deno.permissions.querySync({ name }).state === "granted"
 );
 
-/** A file of what the official PyTorch code computes, with its initial weights under their own names. */
+/**
+ * A file of values computed by the official PyTorch code, with its initial weights under `init.`.
+ */
 export class Reference {
   readonly source: string;
   readonly #tensors: NamedTensors["tensors"];
@@ -25,12 +27,12 @@ export class Reference {
     return { source: this.source, tensors };
   }
 
-  /** A whole tensor. */
+  /** Returns a whole tensor. */
   get(name: string): Float32Array {
     return this.#tensors.get(name)!.data as Float32Array;
   }
 
-  /** What a tensor with a first axis of steps has for the first one. */
+  /** Returns the first step of a tensor whose first axis is the step. */
   first(name: string): Float32Array {
     return this.get(name).subarray(0, this.get(name).length / this.#tensors.get(name)!.shape[0]!);
   }
@@ -40,7 +42,7 @@ export class Reference {
   }
 }
 
-/** Largest difference at most `relative` times the largest expected size. */
+/** Asserts that no difference exceeds `relative` times the largest expected magnitude. */
 export function assertClose(
   actual: ArrayLike<number>,
   expected: ArrayLike<number>,

@@ -10,7 +10,7 @@ import { mlpTensors } from "./networks.ts";
 for (
   const [observations, hidden, actions] of [[17, [256, 256], 6], [29, [64, 64, 64, 64], 8]] as const
 ) {
-  Deno.test(`Mlp: a policy of layers ${hidden} acts as it does on the GPU, to 1e-5`, async () => {
+  Deno.test(`Mlp: a policy with hidden layers ${hidden} matches the GPU to 1e-5`, async () => {
     const rows = 33;
     const tensors = mlpTensors("net", observations, ...hidden, actions);
     const input = Float32Array.from(

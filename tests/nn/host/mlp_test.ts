@@ -5,12 +5,12 @@ import type { NamedTensors } from "../../../lib/nn/host/tensors.ts";
 import { mlpTensors } from "./networks.ts";
 import { assertClose, mayReadFixtures, Reference } from "./fixtures.ts";
 
-/** The limit that the fixtures name for values of the forward pass. */
+/** Tolerance for forward values, as specified with the fixtures. */
 const limit = 5e-5;
 
 for (const config of ["loco", "ant"]) {
   Deno.test({
-    name: `Mlp: the ${config} policy's actions are PyTorch's`,
+    name: `Mlp: the ${config} policy's actions match PyTorch to 5e-5`,
     ignore: !mayReadFixtures,
     fn() {
       const reference = new Reference(`policy-${config}-w16`);
@@ -21,7 +21,7 @@ for (const config of ["loco", "ant"]) {
   });
 
   Deno.test({
-    name: `Mlp and TwinQ: the ${config} critic's values are PyTorch's`,
+    name: `Mlp and TwinQ: the ${config} critic's values match PyTorch to 5e-5`,
     ignore: !mayReadFixtures,
     fn() {
       const reference = new Reference(`critic-${config}-w16`);
@@ -52,7 +52,7 @@ const network = (...sizes: number[]): NamedTensors => ({
   tensors: mlpTensors("net", ...sizes),
 });
 
-Deno.test("Mlp: a row's output is the same bits, however many rows are computed with it", () => {
+Deno.test("Mlp: a row's output is bit-identical for any number of rows", () => {
   const mlp = new Mlp(network(5, 7, 9, 3), "net", "tanh");
   const rows = 11;
   const input = Float32Array.from({ length: 5 * rows }, (_, i) => Math.cos(i));
@@ -64,13 +64,13 @@ Deno.test("Mlp: a row's output is the same bits, however many rows are computed 
   assertEquals([...together], alone.flat());
 });
 
-Deno.test("Mlp: calls of no more rows than before reuse the same array", () => {
+Deno.test("Mlp: reuses its output array unless the number of rows grows", () => {
   const mlp = new Mlp(network(2, 4, 1), "net", "none");
   const output = mlp.forward(new Float32Array(6), 3);
   assertStrictEquals(mlp.forward(new Float32Array(2), 1), output);
 });
 
-Deno.test("Mlp: refuses tensors that make no network, naming tensor and shapes", () => {
+Deno.test("Mlp: rejects tensors that do not form a network, naming tensor and shapes", () => {
   const refuses = (change: (tensors: Map<string, unknown>) => void, message: string) => {
     const { source, tensors } = network(5, 7, 3);
     change(tensors as Map<string, unknown>);
@@ -100,12 +100,12 @@ Deno.test("Mlp: refuses tensors that make no network, naming tensor and shapes",
   );
   refuses(
     (tensors) => tensors.set("net.6.weight", { shape: [3, 3], data }),
-    "tensor net.6.weight has no place among linear layers net.0, net.2, … with an activation between, " +
-      "of which 2 are there",
+    "unexpected tensor net.6.weight; found 2 linear layers net.0, net.2, …, which alternate with " +
+      "activations",
   );
 });
 
-Deno.test("TwinQ: refuses heads that do not fit each other or the actions", () => {
+Deno.test("TwinQ: rejects heads that do not fit each other or the actions", () => {
   const heads = (first: number[], second: number[]): NamedTensors => ({
     source: "critic.safetensors",
     tensors: new Map([...mlpTensors("q0.q1", ...first), ...mlpTensors("q0.q2", ...second)]),
@@ -117,7 +117,7 @@ Deno.test("TwinQ: refuses heads that do not fit each other or the actions", () =
     assertThrows(
       () => new TwinQ(heads(first!, second!), "q0", 3),
       UserError,
-      "should both lead from an action of 3 entries and a state to 1 value",
+      "should both map an action of 3 entries and a state to 1 value",
     );
   }
 });

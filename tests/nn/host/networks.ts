@@ -7,7 +7,7 @@ function float(shape: readonly number[], salt: number): SafeTensor {
   return { dtype: "F32", shape, data };
 }
 
-/** A linear layer's tensors, with weights that a formula gives. */
+/** Returns the tensors of a linear layer, with weights computed by a formula. */
 export function linearTensors(
   name: string,
   inputs: number,
@@ -20,7 +20,7 @@ export function linearTensors(
   ];
 }
 
-/** The tensors of an MLP of the given sizes, named as PyTorch's `Sequential` names them. */
+/** Returns the tensors of an MLP with the given sizes, named as in PyTorch's `Sequential`. */
 export function mlpTensors(name: string, ...sizes: number[]): Map<string, SafeTensor> {
   return new Map(
     sizes.slice(1).flatMap((outputs, layer) =>
@@ -29,7 +29,7 @@ export function mlpTensors(name: string, ...sizes: number[]): Map<string, SafeTe
   );
 }
 
-/** The tensors of a diffusion model with one block. */
+/** Returns the tensors of a diffusion model with one block. */
 export function noiseModelTensors(
   name: string,
   stateSize: number,

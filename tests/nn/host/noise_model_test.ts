@@ -5,7 +5,7 @@ import { assertClose, mayReadFixtures, Reference } from "./fixtures.ts";
 
 for (const config of ["loco", "ant"]) {
   Deno.test({
-    name: `NoiseModel: the ${config} model predicts the noise that PyTorch's does`,
+    name: `NoiseModel: the ${config} model's noise matches PyTorch to 5e-5`,
     ignore: !mayReadFixtures,
     fn() {
       const reference = new Reference(`behavior-${config}-w16`);
@@ -18,14 +18,14 @@ for (const config of ["loco", "ant"]) {
         reference.first("t"),
         rows,
       );
-      // The limit that the fixtures name for values of the forward pass.
+      // Tolerance for forward values, as specified with the fixtures.
       assertClose(noise, reference.get("nodrop.step1.eps_hat"), 5e-5, "eps_hat");
     },
   });
 }
 
 Deno.test({
-  name: "NoiseModel: one time for all rows is the same as that time in every row",
+  name: "NoiseModel: a single time gives the same result as repeating it for every row",
   ignore: !mayReadFixtures,
   fn() {
     const reference = new Reference("behavior-loco-w16");
@@ -41,7 +41,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "NoiseModel: refuses tensors that make no model, naming tensor and shapes",
+  name: "NoiseModel: rejects tensors that do not form a model, naming tensor and shapes",
   ignore: !mayReadFixtures,
   fn() {
     const { init } = new Reference("behavior-loco-w16");
@@ -77,8 +77,8 @@ Deno.test({
     refuses(
       "diffusion.main.fc.weight",
       [16, 100],
-      "tensor diffusion.main.fc.weight takes 100 entries, fewer than an action's 3 and the time " +
-        "embedding's 128",
+      "tensor diffusion.main.fc.weight takes 100 entries, fewer than the action (3) and the time " +
+        "embedding (128) together",
     );
   },
 });

@@ -1,6 +1,6 @@
 import type { Robot } from "../robot.ts";
 
-/** A four-legged ant on a free joint: eight motors. */
+/** A four-legged ant with a free root joint and eight motors. */
 export const ant: Robot = {
   name: "ant",
   timestep: 0.01,

@@ -1,6 +1,6 @@
 import type { Robot } from "../robot.ts";
 
-/** A planar cheetah of two legs: six motors, seventeen observations; a robot of 14 kg. */
+/** A planar two-legged cheetah of 14 kg with six motors and 17 observation entries. */
 export const halfcheetah: Robot = {
   name: "halfcheetah",
   timestep: 0.01,

@@ -1,6 +1,6 @@
 import type { Robot } from "../robot.ts";
 
-/** A one-legged planar hopper: three motors, eleven observations. */
+/** A one-legged planar hopper with three motors and 11 observation entries. */
 export const hopper: Robot = {
   name: "hopper",
   timestep: 0.002,

@@ -1,6 +1,6 @@
 import type { Robot } from "../robot.ts";
 
-/** A two-legged planar walker: six motors, seventeen observations. */
+/** A two-legged planar walker with six motors and 17 observation entries. */
 export const walker2d: Robot = {
   name: "walker2d",
   timestep: 0.002,

@@ -25,7 +25,7 @@ export interface EvaluationRequest {
 
 /** What the worker sends: that one more episode has ended, and last all of them, or what went wrong. */
 export type EvaluationAnswer = { readonly ended: true } | { readonly episodes: Episode[] } | {
-  readonly error: { readonly message: string; readonly forPerson: boolean };
+  readonly error: { readonly message: string; readonly isUserError: boolean };
 };
 
 /** What may accompany an evaluation. */
@@ -54,7 +54,7 @@ export async function evaluateInWorker(
   worker.onmessage = ({ data }: MessageEvent<EvaluationAnswer>) => {
     if ("ended" in data) onEpisode?.(++ended);
     else if ("episodes" in data) resolve(data.episodes);
-    else if (data.error.forPerson) reject(new UserError(data.error.message));
+    else if (data.error.isUserError) reject(new UserError(data.error.message));
     else reject(new Error(data.error.message));
   };
   worker.onerror = (event) => {

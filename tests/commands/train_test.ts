@@ -156,8 +156,8 @@ Deno.test({
       assertEquals(resumed.out.includes("from the cache"), false);
       assertEquals(result.evaluations, []);
       const log = Deno.readTextFileSync(`${run}/train.log`);
-      assertMatch(log, /^\d{4}-\d\d-\d\dT[\d:.]+Z  srpo-webgpu .*: train maze2d-umaze-v1 --out/);
-      assertMatch(log, /Z  stopped  continue with[^]*train --resume[^]*Z  picture .*maze\.svg/);
+      assertMatch(log, /^\d{4}-\d\d-\d\dT[\d:.]+Z {2}srpo-webgpu .*: train maze2d-umaze-v1 --out/);
+      assertMatch(log, /Z {2}stopped  continue with[^]*train --resume[^]*Z {2}picture .*maze\.svg/);
 
       const again = await train(["--resume", run, "--json"]);
       assertEquals(again.code, 0, again.err);

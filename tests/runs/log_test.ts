@@ -28,7 +28,7 @@ Deno.test({
       output.write("\n");
       assertEquals(shown, "\r\x1b[Kcritic 0\r\x1b[Kcritic 30000\r\x1b[Kcritic 61000\n");
       const lines = Deno.readTextFileSync(path).trimEnd().split("\n");
-      for (const line of lines) assertMatch(line, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z  /);
+      for (const line of lines) assertMatch(line, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z {2}/);
       assertEquals(lines.map((line) => line.slice(26)), [
         "first",
         "a table",

@@ -1,24 +1,11 @@
 /**
  * Counted random numbers on the host: the same function of (seed, stream, step, index) as
- * `shaders/random.wgsl`. Used to initialise networks, and by the tests.
+ * `shaders/random.wgsl`. Used to initialise networks, and by the tests. Every consumer of numbers has a
+ * stream of its own, so that none depends on another's existence; who consumes them names the streams:
+ * 1 to 15 initialise networks (`lib/nn/initialisation.ts`), an algorithm counts its own from 16.
  *
  * @module
  */
-
-/** Streams of random numbers; every consumer has its own, so none depends on another's existence. */
-export const streams = {
-  initialisation: 1,
-  fourier: 2,
-  criticBatch: 16,
-  behaviorBatch: 17,
-  behaviorTime: 18,
-  behaviorNoise: 19,
-  policyBatch: 20,
-  policyTime: 21,
-  policyNoise: 22,
-  /** And one for each further residual block. */
-  dropout: 32,
-} as const;
 
 function rotate(x: number, by: number): number {
   return ((x << by) | (x >>> (32 - by))) >>> 0;

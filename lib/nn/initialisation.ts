@@ -4,7 +4,10 @@
  * @module
  */
 import type { ParameterShape, ParameterValues } from "../autodiff/parameters.ts";
-import { normal, streams, uniform } from "../autodiff/random.ts";
+import { normal, uniform } from "../autodiff/random.ts";
+
+/** Random streams of the initial values. */
+const streams = { initialisation: 1, fourier: 2 } as const;
 
 /** Weight and bias of a linear layer; its input may be a concatenation (`inputs`). */
 export function linearShapes(

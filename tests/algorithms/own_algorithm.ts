@@ -16,8 +16,10 @@ import {
   type ValuesOf,
 } from "../../lib/algorithms/hyperparameters.ts";
 import { Graph } from "../../lib/autodiff/graph.ts";
-import { fourierFeatures, noising } from "../../lib/autodiff/ops/diffusion.ts";
-import { meanSquaredError, temporalDifferenceLoss } from "../../lib/autodiff/ops/losses.ts";
+import { fourierFeatures } from "../../lib/autodiff/ops/fourier_features.ts";
+import { noising } from "../../lib/autodiff/ops/noising.ts";
+import { temporalDifferenceLoss } from "../../lib/algorithms/losses/temporal_difference.ts";
+import { meanSquaredError } from "../../lib/autodiff/ops/squared_error.ts";
 import { ParameterSet } from "../../lib/autodiff/parameters.ts";
 import { Mlp } from "../../lib/nn/host/mlp.ts";
 import { networkPolicy } from "../../lib/nn/host/policy.ts";

@@ -5,13 +5,13 @@
  * @module
  */
 import type { Graph } from "../../autodiff/graph.ts";
-import { streams } from "../../autodiff/random.ts";
 import type { ReplayBuffer } from "../../data/replay_buffer.ts";
 import type { Stage } from "../algorithm.ts";
 import { behavior } from "./behavior.ts";
 import { critic } from "./critic.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
 import { policy, regularizationOf } from "./policy.ts";
+import { streams } from "./streams.ts";
 
 /** A step of the critic stage. */
 export function criticStage(graph: Graph, buffer: ReplayBuffer, h: Hyperparameters): Stage {

@@ -1,6 +1,8 @@
 /**
  * Counted random numbers on the host: the same function of (seed, stream, step, index) as
- * `shaders/random.wgsl`. Used to initialise networks, and by the tests.
+ * `shaders/random.wgsl`. Used to initialise networks, and by the tests. Every consumer of numbers has a
+ * stream of its own, so that none depends on another's existence; who consumes them names the streams:
+ * 1 to 15 initialise networks (`lib/nn/initialisation.ts`), an algorithm counts its own from 16.
  *
  * @module
  */

@@ -11,6 +11,7 @@ import { behavior } from "./behavior.ts";
 import { critic } from "./critic.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
 import { policy, regularizationOf } from "./policy.ts";
+import { streams } from "./streams.ts";
 
 /** Streams of random numbers; every consumer has its own, so none depends on another's existence. */
 const streams = {

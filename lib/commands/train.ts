@@ -22,11 +22,12 @@ import {
   RunDirectory,
 } from "../runs/directory.ts";
 import { writeAtomic } from "../runs/files.ts";
-import { setAsideMetrics } from "../runs/former_metrics.ts";
 import { type Interrupt, watchInterrupt } from "../runs/interrupt.ts";
 import { RunLog } from "../runs/log.ts";
 import { readMetrics } from "../runs/metrics.ts";
-import { standardError } from "../runs/progress.ts";
+import { upgradeMetrics } from "../runs/metrics_upgrade.ts";
+import { RunEstimate, workOf } from "../runs/estimate.ts";
+import { formatDuration, standardError } from "../runs/progress.ts";
 import { allReplicas, type ReplicaAxes, replicasOf, stageOf } from "../runs/replicas.ts";
 import {
   evaluationsOf,
@@ -38,7 +39,12 @@ import {
 } from "../runs/results.ts";
 import { fileHash, StageCache } from "../runs/stage_cache.ts";
 import { openTrained } from "../runs/trained.ts";
-import { type StageResult, trainStages } from "../runs/training_run.ts";
+import {
+  evaluateTaken,
+  type StageResult,
+  type TrainingRun,
+  trainStages,
+} from "../runs/training_run.ts";
 import { VariantFile } from "../runs/variant_memory.ts";
 import { version } from "../version.ts";
 import { helpText } from "./help.ts";
@@ -136,13 +142,13 @@ async function trainIn(
   const driver = driverVersion(adapter);
   await writeConfigs(axes, plan, data, sha256, { ...adapter, driverVersion: driver });
   if (!plan.resumed) await takeGiven(axes, plan);
-  const aside = plan.resumed ? setAsideMetrics(directory.metrics) : null;
+  const former = plan.resumed ? upgradeMetrics(axes) : null;
   const products = choiceText(engine.choice) +
     (memory.problem ? `; not kept: ${memory.problem}` : "");
   const named = adapterText(adapter) + (driver === null ? "" : `, ${driver}`);
   say(announcement(plan, data, `${named}; matrix products: ${products}`, directory));
-  if (aside !== null) {
-    say(`note     version 0.2 began this run; its metrics until now are in ${aside}`);
+  if (former !== null) {
+    say(`note     version 0.2 began this run; its metrics as they were are in ${former}`);
   }
   const buffer = new ReplayBuffer(
     engine.gpu,
@@ -150,7 +156,9 @@ async function trainIn(
     shapeRewards(data, algorithm.rewardRule(hyperparameters)),
   );
   const evaluator = evaluatorOf(algorithm, task, plan.evaluation, interrupt);
-  const results = await trainStages({
+  const estimate = new RunEstimate(await workOf(axes, stages, buffer));
+  for (const line of timeNotes(estimate, engine, plan)) say(line);
+  const run: TrainingRun = {
     ...axes,
     engine,
     buffer,
@@ -165,12 +173,15 @@ async function trainIn(
     resume: plan.resumed !== undefined,
     interrupt,
     progress: log.progress(standardError()),
+    estimate,
     announce: say,
     profile: flags.profile,
     ...(evaluator && { evaluator }),
-  });
+  };
+  const results = await trainStages(run);
   const finished = results.length === stages.length &&
-    results.every(({ step, steps, evaluated }) => step === steps && evaluated);
+    results.every(({ step, steps, evaluated }) => step === steps && evaluated) &&
+    await evaluateTaken(run);
   const found = resultsOf(axes, plan, results, finished, referencesOf(task, data));
   const pictures = finished ? await drawRun(axes, task, data, found.statistics) : [];
   const whole: Results = { ...found, pictures };
@@ -183,6 +194,25 @@ async function trainIn(
       : `stopped  continue with: deno run -A cli.ts train --resume ${directory.path}`,
   );
   if (flags.json) console.log(JSON.stringify({ run: directory.path, ...whole }));
+}
+
+/** How long the run will take, and where a processor plays the GPU, what is made for that. */
+function timeNotes(estimate: RunEstimate, { gpu, choice }: Engine, { preset }: Plan): string[] {
+  const rate = choice.rates?.[choice.target.matmul];
+  const time = rate === undefined ? null : formatDuration(estimate.total(rate * 1e9));
+  return [
+    ...(time === null
+      ? []
+      : [`time     about ${time} for all stages, by the speed of the matrix products`]),
+    ...(preset === "paper" && gpu.adapter.software
+      ? [
+        `warning  ${gpu.adapter.name} is a software GPU, and the paper's networks and budgets are ` +
+        "made for a graphics card" +
+        (time === null ? "" : ` (here about ${time})`) +
+        "; --preset quick is made for a processor",
+      ]
+      : []),
+  ];
 }
 
 /** The results of a run that has nothing left to do; null of any other. */

@@ -97,7 +97,7 @@ function policyTable({ actors, evaluations, references }: Results): string {
       const rows = evaluations.filter((row) =>
         row.stage === stage && row.seed === last.seed && row.variant === last.variant
       );
-      const best = rows.reduce((a, b) => b.mean_return > a.mean_return ? b : a);
+      const best = rows.reduce((a, b) => b.mean_return >= a.mean_return ? b : a);
       for (
         const [row, which] of best === last
           ? [[last, ""]] as const

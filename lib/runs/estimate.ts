@@ -4,12 +4,15 @@
  *
  * @module
  */
+import { Graph } from "../autodiff/graph.ts";
+import type { ReplayBuffer } from "../data/replay_buffer.ts";
+import { type ReplicaAxes, replicasOf, stageOf } from "./replicas.ts";
 
 /** What a stage has to compute. */
 export interface StageWork {
   /** Name of the stage. */
   readonly stage: string;
-  /** Steps left. */
+  /** Its steps. */
   readonly steps: number;
   /** Floating-point operations of one step's matrix products, over all replicas. */
   readonly flops: number;
@@ -40,11 +43,36 @@ export class RunEstimate {
    */
   after(stage: string, stepsPerSecond: number): number {
     const place = this.#stages.findIndex((each) => each.stage === stage);
-    return secondsOf(
-      this.#stages.slice(place + 1),
-      stepsPerSecond * this.#stages[place]!.flops,
-    );
+    const { flops } = this.#stages[place]!;
+    return secondsOf(this.#stages.slice(place + 1), stepsPerSecond * flops);
   }
+}
+
+/** What the stages of a run have to compute. */
+export async function workOf(
+  axes: ReplicaAxes,
+  stages: readonly string[],
+  buffer: ReplayBuffer,
+): Promise<StageWork[]> {
+  const { hyperparameters: h } = axes;
+  return await Promise.all(stages.map(async (stage) => {
+    const definition = stageOf(axes.algorithm, stage);
+    const replicas = replicasOf(axes, definition);
+    const graph = new Graph({ seeds: replicas.map(({ seed }) => seed) });
+    const { more = [] } = await definition.describe(
+      graph,
+      buffer,
+      h,
+      replicas.map((each) => each.hyperparameters),
+    );
+    const flops = [graph, ...more].reduce((sum, each) => sum + flopsOf(each), 0);
+    return { stage, steps: Number(h[definition.steps]), flops };
+  }));
+}
+
+/** Operations of a graph's matrix products, over the steps that it takes no part in too. */
+function flopsOf({ operations, every }: Graph): number {
+  return operations.reduce((sum, { flops = 0 }) => sum + flops, 0) / every;
 }
 
 function secondsOf(stages: readonly StageWork[], rate: number): number {

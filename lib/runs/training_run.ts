@@ -9,6 +9,7 @@ import type { Engine } from "../autodiff/engine.ts";
 import { Graph } from "../autodiff/graph.ts";
 import type { StepMetrics, TrainingStep } from "../autodiff/training_step.ts";
 import type { ReplayBuffer } from "../data/replay_buffer.ts";
+import { UserError } from "../errors.ts";
 import type { Network, StageDefinition } from "../algorithms/algorithm.ts";
 import type { HyperparameterValues } from "../algorithms/hyperparameters.ts";
 import {
@@ -18,6 +19,7 @@ import {
   readCheckpoint,
   writePolicy,
 } from "./checkpoint.ts";
+import type { RunEstimate } from "./estimate.ts";
 import { EvaluationQueue, type Evaluator } from "./evaluation_queue.ts";
 import { shareFile } from "./files.ts";
 import { recoverGeneration, writeGeneration } from "./generation.ts";
@@ -70,6 +72,8 @@ export interface TrainingRun extends ReplicaAxes {
   readonly interrupt: Pick<Interrupt, "requested">;
   /** Where the progress lines go. */
   readonly progress: ProgressOutput;
+  /** How long later stages take; absent where nobody asked. */
+  readonly estimate?: RunEstimate;
   /** Takes lines for the person, such as where a stage was taken from. */
   readonly announce: (line: string) => void;
   /** Whether the kernels of each stage that is trained are timed. */
@@ -117,7 +121,7 @@ async function trainOne(run: TrainingRun, definition: StageDefinition): Promise<
   const { name } = definition;
   const total = stepsOf(run, definition);
   const replicas = replicasOf(run, definition);
-  for (const { directory } of replicas) {
+  for (const { directory } of [run, ...replicas]) {
     Deno.mkdirSync(dirname(directory.checkpoint(name)), { recursive: true });
   }
   await shareEarlier(run, definition, replicas);
@@ -157,12 +161,8 @@ async function trainOne(run: TrainingRun, definition: StageDefinition): Promise<
   if (actor?.prefix !== undefined && actor.needs.includes(name)) {
     for (const replica of replicas.filter((each) => isFile(checkpoint(each)))) {
       const bytes = Deno.readFileSync(checkpoint(replica));
-      const { seed, variant } = replica;
-      await writePolicy(replica.directory.policy, bytes, actor.prefix, {
-        ...run.provenance,
-        seed: String(seed),
-        ...(variant !== null && { variant }),
-      });
+      const provenance = { ...run.provenance, seed: String(replica.seed) };
+      await writePolicy(replica.directory.policy, bytes, actor.prefix, provenance);
     }
   }
   if (result.step < total || !result.evaluated) return result;
@@ -202,6 +202,29 @@ async function evaluateFinished(
   const whole = await queue.finish();
   progress.finish();
   return whole;
+}
+
+/**
+ * Evaluates the actors of stages that a finished run took over, so that its tables have them too.
+ *
+ * @returns Whether all are evaluated; false where a signal stopped it.
+ */
+export async function evaluateTaken(run: TrainingRun): Promise<boolean> {
+  const needed = run.stages.flatMap((name) => stageOf(run.algorithm, name).needs);
+  for (const name of new Set(needed.filter((each) => !run.stages.includes(each)))) {
+    const definition = stageOf(run.algorithm, name);
+    const replicas = replicasOf(run, definition);
+    const { step } = readCheckpoint(replicas[0]!.directory.checkpoint(name));
+    using metrics = MetricsFile.resume(run.directory.metrics);
+    try {
+      if (!await evaluateFinished(run, definition, step ?? 0, replicas, metrics)) return false;
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      // A critic from elsewhere need not come with a policy.
+      run.announce(`${name}: what was given is not evaluated: ${error.message}`);
+    }
+  }
+  return true;
 }
 
 function isEvaluated(
@@ -261,7 +284,13 @@ async function trainReplicas(
     pending.map(({ hyperparameters }) => hyperparameters),
   );
   const program = await engine.compileStep([graph, ...more]);
-  const progress = new Progress(name, total, run.progress, start);
+  const progress = new Progress(
+    name,
+    total,
+    run.progress,
+    start,
+    (stepsPerSecond) => run.estimate?.after(name, stepsPerSecond) ?? null,
+  );
   const log = new MetricsLog(metrics, name, total, pending);
   log.restore(present?.map(({ file }) => file.metadata[unlogged]) ?? []);
   // Of an update that is not made in every step, the progress line shows the last one.

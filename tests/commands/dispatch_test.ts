@@ -1,4 +1,5 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { fileURLToPath } from "node:url";
 import { type Command, runCommandLine } from "../../lib/commands/dispatch.ts";
 import { UserError } from "../../lib/errors.ts";
 import { version } from "../../lib/version.ts";
@@ -87,6 +88,50 @@ Deno.test("runCommandLine() prints a UserError alone and exits with its code", a
     load: () => Promise.resolve(() => Promise.reject(new UserError("no adapter", 3))),
   };
   assertEquals(await run({ fails }, "fails"), { code: 3, out: "", errors: "error: no adapter" });
+});
+
+Deno.test("runCommandLine() exits with the code that a command gives", async () => {
+  const stopped: Command = { summary: "", load: () => Promise.resolve(() => Promise.resolve(143)) };
+  assertEquals((await run({ stopped }, "stopped")).code, 143);
+});
+
+const mayRun = (["run", "read"] as const).every((name) =>
+  Deno.permissions.querySync({ name }).state === "granted"
+);
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+Deno.test({
+  name: "runCommandLine() says in one line that standard output is on a full disk",
+  ignore: !mayRun || Deno.build.os !== "linux",
+  async fn() {
+    const { code, stderr } = await new Deno.Command("sh", {
+      args: ["-c", `"$0" run -A "$1" --help > /dev/full`, Deno.execPath(), `${root}cli.ts`],
+    }).output();
+    assertEquals(
+      new TextDecoder().decode(stderr).trim(),
+      [
+        "error: standard output cannot be written: No space left on device (os error 28)",
+      ].join("\n"),
+    );
+    assertEquals(code, 1);
+  },
+});
+
+Deno.test({
+  name: "runCommandLine() says which permission is missing, without a stack",
+  ignore: !mayRun,
+  async fn() {
+    const policy = `${root}tests/fixtures/policies/tqc-hopper.safetensors`;
+    const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "--no-prompt", "--allow-read", "--allow-env", `${root}cli.ts`, "eval", policy]
+        .concat(
+          ["--task", "hopper-medium-v2", "--episodes", "1"],
+        ),
+    }).output();
+    const text = new TextDecoder().decode(stderr);
+    assertMatch(text, /^error: a permission is missing: .*--allow-run.*\n$/);
+    assertEquals(code, 1);
+  },
 });
 
 Deno.test("runCommandLine() prints the stack of any other error and exits with 70", async () => {

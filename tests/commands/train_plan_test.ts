@@ -166,6 +166,23 @@ planTest("makePlan() refuses flags and runs that do not fit", async (folder) => 
       ["--algorithm srpp", 'unknown algorithm "srpp"; expected one of srpo'],
       ["--stage policy --critic none --behavior none", "cannot read checkpoint none"],
       ["--resume x --betas 1", "leave out --betas"],
+      ["--data x", "--data goes with --resume"],
+      ["--stage critic --policy-steps 5", "--policy-steps has no effect: it is about the policy"],
+      [
+        "--stage behavior --reward-rule none",
+        "--reward-rule has no effect: it is about the critic",
+      ],
+      [
+        `--stage policy --from ${run} --critic-steps 20`,
+        `--critic-steps has no effect: it is about the critic stage, which is ${run}'s`,
+      ],
+      [`--stage policy --from ${run} --behavior-width 8`, "--behavior-width has no effect"],
+      ["--stage policy --critic a --behavior b --critic-steps 5", "--critic-steps has no effect"],
+      // What shapes the networks in given files has one.
+      [
+        "--stage policy --critic none --behavior none --critic-width 8",
+        "cannot read checkpoint none",
+      ],
     ] as const
   ) {
     await assertRejects(() => plan(...args.split(" ")), UserError, message, args);

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { fileURLToPath } from "node:url";
+import type { GivenCheckpoint } from "../../lib/runs/directory.ts";
 
 const granted = (["read", "write", "run", "env", "ffi"] as const).every((name) =>
   Deno.permissions.querySync({ name }).state === "granted"
@@ -79,7 +80,7 @@ Deno.test({
   ignore: !granted || Deno.build.os === "windows",
   fn: async () => {
     const parent = Deno.makeTempDirSync();
-    const run = `${parent}/run`;
+    let run = `${parent}/run`;
     const small = ["--preset", "quick", "--critic-width", "8", "--behavior-width", "8"];
     const steps = ["--critic-steps", "2000", "--behavior-steps", "4", "--policy-steps", "4"];
     try {
@@ -105,19 +106,24 @@ Deno.test({
       }
       if (!ended) child.kill("SIGINT");
       const { code, stdout, stderr } = await output;
-      assertEquals(code, 0, new TextDecoder().decode(stderr));
+      assertEquals(code, 130, new TextDecoder().decode(stderr));
       const stopped = JSON.parse(lastLine(stdout));
       assertEquals(stopped.finished, false);
       assert(stopped.stages.critic.step < 2000);
 
-      const resumed = await train([
-        "--resume",
-        run,
-        "--eval-episodes",
-        "0",
-        "--json",
-        "--no-cache",
-      ]);
+      // The run goes on in another folder, and finds its data by their hash.
+      const recorded = JSON.parse(Deno.readTextFileSync(`${run}/config.json`));
+      const data = recorded.data.file;
+      recorded.data.file = `${parent}/gone.hdf5`;
+      Deno.writeTextFileSync(`${run}/config.json`, JSON.stringify(recorded));
+      const moved = `${parent}/moved`;
+      Deno.renameSync(run, moved);
+      run = moved;
+      const other = `${root}tests/fixtures/datasets/hopper-mixed-20k.hdf5`;
+      const refused = await train(["--resume", run, "--data", other]);
+      assertEquals(refused.code, 1);
+      assertMatch(refused.err, /--data|hopper-mixed-20k\.hdf5/);
+      const resumed = await train(["--resume", run, "--json"]);
       assertEquals(resumed.code, 0, resumed.err);
       const result = JSON.parse(resumed.out.trim().split("\n").at(-1)!);
       assertEquals(result.finished, true);
@@ -133,15 +139,37 @@ Deno.test({
         "maze.svg",
         "metrics.jsonl",
         "policy.safetensors",
+        "results.json",
+        "train.log",
       ]);
       const config = JSON.parse(Deno.readTextFileSync(`${run}/config.json`));
       assertEquals(config.hyperparameters.criticWidth, 8);
       assertEquals(config.seeds, [5]);
       assertEquals(config.data.sha256.length, 64);
       assert(config.adapter.name.length > 0 && config.version.length > 0);
+      assertEquals(config.data.file, data);
+      assertEquals(config.evaluation, { every: null, episodes: 0 });
+      assertEquals([config.cache, config.preset, config.given], [false, "quick", []]);
+      assertEquals(config.deno, Deno.version.deno);
+      assert(config.adapter.driverVersion === null || config.adapter.driverVersion.length > 0);
+      // What was recorded holds for the resumed run too.
+      assertEquals(resumed.out.includes("from the cache"), false);
+      assertEquals(result.evaluations, []);
+      const log = Deno.readTextFileSync(`${run}/train.log`);
+      assertMatch(log, /^\d{4}-\d\d-\d\dT[\d:.]+Z  srpo-webgpu .*: train maze2d-umaze-v1 --out/);
+      assertMatch(log, /Z  stopped  continue with[^]*train --resume[^]*Z  picture .*maze\.svg/);
+
+      const again = await train(["--resume", run, "--json"]);
+      assertEquals(again.code, 0, again.err);
+      assertStringIncludes(again.out, "is finished already");
+      assertEquals(JSON.parse(again.out.trim().split("\n").at(-1)!), { ...result, run });
+      assertEquals(Deno.readTextFileSync(`${run}/train.log`), log);
       const rows = Deno.readTextFileSync(`${run}/metrics.jsonl`).trim().split("\n").map((line) =>
         JSON.parse(line)
       );
+      for (const row of rows) {
+        assertEquals(Object.keys(row).join(), "time,stage,step,seed,variant,metrics,episodes");
+      }
       const critic = rows.filter(({ stage }) => stage === "critic").map(({ step }) => step);
       assertEquals(critic, critic.toSorted((a, b) => a - b), "steps go back");
       assertEquals(new Set(critic).size, critic.length, "steps are there twice");
@@ -183,7 +211,35 @@ Deno.test({
         assertEquals(values, own.map(({ score }: { score: number }) => score));
         assertEquals(mean, (values[0] + values[1]) / 2);
       }
-      assertMatch(first.out, /SRPO beta-0\.3 .*interquartile|interquartile[^]*SRPO beta-0\.3/);
+      // The summary over seeds comes first, and each table says what ± is over.
+      assertMatch(
+        first.out,
+        new RegExp(
+          "interquartile[^]*SRPO beta-0\\.3[^]*± is the standard deviation over the seeds 0, 1[^]*" +
+            "AWR \\(step 5\\)[^]*± is the standard deviation over the 1 episodes[^]*" +
+            "0 is the return of random actions \\(23\\.9\\), 100 that of an expert \\(161\\.9\\)",
+        ),
+      );
+      const { run: _, ...results } = swept;
+      assertEquals(
+        JSON.parse(Deno.readTextFileSync(`${folder}/${swept.run}/results.json`)),
+        results,
+      );
+      assertEquals(Object.keys(swept.evaluations[0]).sort(), [
+        "episodes",
+        "mean_length",
+        "mean_return",
+        "policy",
+        "reached_goal",
+        "score",
+        "seed",
+        "stage",
+        "std_return",
+        "std_score",
+        "step",
+        "variant",
+      ]);
+      assertEquals(Object.keys(swept.action_latency_ms), ["srpo", "awr", "idql"]);
       assertEquals(swept.pictures.map((path: string) => path.replace(`${swept.run}/`, "")), [
         "curves.svg",
         "sweep.svg",
@@ -191,13 +247,28 @@ Deno.test({
       ]);
 
       const more = await train([
-        ...["--stage", "policy", "--from", swept.run, "--betas", "0.3,1", "--eval-episodes", "0"],
+        ...["--stage", "policy", "--from", swept.run, "--betas", "0.3,1", "--eval-episodes", "1"],
         ...["--out", "more", "--json"],
       ], folder);
       assertEquals(more.code, 0, more.err);
       assertMatch(more.out, /more\/seed-0-beta-0\.3 is not trained again; .*runs\/maze2d/);
-      const { seeds, stages } = result(more.out);
+      const { seeds, stages, evaluations } = result(more.out);
       assertEquals(seeds, [0, 1]);
+      // The critic that was taken over is evaluated as it was in its own run.
+      const critics = (rows: { stage: string }[]) => rows.filter(({ stage }) => stage === "critic");
+      assertEquals(critics(evaluations), critics(swept.evaluations));
+      assertMatch(more.out, /data +23\.5[^]*AWR \(step 5\)/);
+      const { given } = JSON.parse(Deno.readTextFileSync(`${folder}/more/seed-1/config.json`));
+      assertEquals(
+        given.map(({ stage, seed, run, file }: GivenCheckpoint) => [stage, seed, run, file]),
+        ["critic", "behavior"].map((stage) => [
+          stage,
+          1,
+          Deno.realPathSync(`${folder}/${swept.run}`),
+          Deno.realPathSync(`${folder}/${swept.run}/seed-1/checkpoints/${stage}.safetensors`),
+        ]),
+      );
+      assertEquals(given[0].sha256.length, 64);
       assertEquals(stages.policy.cached.map(({ directory }: { directory: string }) => directory), [
         "more/seed-0-beta-0.3",
         "more/seed-1-beta-0.3",
@@ -211,6 +282,42 @@ Deno.test({
       const beta = (path: string) =>
         JSON.parse(Deno.readTextFileSync(`${folder}/${path}/config.json`)).hyperparameters.beta;
       assertEquals(beta("more/seed-1-beta-1"), 1);
+    } finally {
+      Deno.removeSync(folder, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
+  name: "train stops an evaluation on SIGTERM, exits with 143, and makes it when it goes on",
+  ignore: !granted || Deno.build.os === "windows",
+  fn: async () => {
+    const folder = Deno.makeTempDirSync();
+    const run = `${folder}/run`;
+    try {
+      const child = command([
+        ...["maze2d-umaze-v1", "--stage", "critic", "--critic-steps", "4", "--critic-width", "8"],
+        ...["--eval-episodes", "1000", "--no-cache", "--out", run],
+      ]).spawn();
+      let errors = "";
+      for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
+        // The evaluation begins once the last step is shown; it would take minutes.
+        if (!errors.includes("evaluated") && (errors + text).includes("evaluated")) {
+          child.kill("SIGTERM");
+        }
+        errors += text;
+      }
+      const { code } = await child.status;
+      const out = await new Response(child.stdout).text();
+      assertEquals(code, 143, errors);
+      assertMatch(errors, /critic +4\/4 +100 % +evaluated \d+\/1,000 episodes/);
+      assertMatch(out, /warning .*software GPU.*--preset quick[^]*memory/);
+      assertMatch(out, /stopped  continue with/);
+      const resumed = await train(["--resume", run, "--eval-episodes", "2", "--json"]);
+      assertEquals(resumed.code, 0, resumed.err);
+      const { finished, stages, evaluations } = JSON.parse(resumed.out.trim().split("\n").at(-1)!);
+      assertEquals([finished, stages.critic.made, evaluations.length], [true, 0, 1]);
+      assertEquals(evaluations[0].episodes.length, 2);
     } finally {
       Deno.removeSync(folder, { recursive: true });
     }

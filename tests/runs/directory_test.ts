@@ -73,6 +73,23 @@ folderTest(
   },
 );
 
+folderTest(
+  "createRunDirectory() refuses a folder with other files, but takes an empty one",
+  (f) => {
+    const out = join(f, "docs");
+    Deno.mkdirSync(out);
+    assertEquals(createRunDirectory({ task: "t", seeds: [0], out }).path, out);
+    Deno.removeSync(join(out, "checkpoints"));
+    Deno.writeTextFileSync(join(out, "guide.md"), "");
+    const error = assertThrows(() => createRunDirectory({ task: "t", seeds: [0], out }), UserError);
+    assertStringIncludes(
+      error.message,
+      `the folder ${out} is not empty and holds no run (guide.md`,
+    );
+    assertEquals([...Deno.readDirSync(out)].map(({ name }) => name), ["guide.md"]);
+  },
+);
+
 folderTest("createRunDirectory() refuses an unwritable folder and names it", (folder) => {
   const file = join(folder, "file");
   Deno.writeTextFileSync(file, "");
@@ -111,6 +128,25 @@ folderTest("openRunDirectory() refuses what is no run", (folder) => {
     Deno.writeTextFileSync(join(folder, "config.json"), JSON.stringify(rest));
     refused(`field "${field}" is missing`);
     assertEquals(value === undefined, false);
+  }
+  for (
+    const [change, message] of [
+      [{ task: 5 }, 'field "task" needs a text, found 5'],
+      [{ seeds: [] }, 'field "seeds" needs a list of one or more whole numbers from 0, found []'],
+      [{ stages: ["critic", 1] }, 'field "stages" needs a list of texts'],
+      [{ data: { ...config.data, rows: "5" } }, 'field "data.rows" needs a whole number from 0'],
+      [{ data: { file: "a" } }, 'field "data.sha256" is missing'],
+      [
+        { evaluation: { every: 0.5, episodes: 1 } },
+        'field "evaluation.every" needs a whole number',
+      ],
+      [{ given: [{ stage: "critic" }] }, 'field "given[0].seed" is missing'],
+      [{ cache: "yes" }, 'field "cache" needs true or false, found "yes"'],
+      [{ sede: [1] }, 'field "sede" is not known to this version'],
+    ] as const
+  ) {
+    Deno.writeTextFileSync(join(folder, "config.json"), JSON.stringify({ ...config, ...change }));
+    refused(`${join(folder, "config.json")}: ${message}`);
   }
   Deno.writeTextFileSync(join(folder, "config.json"), "null");
   refused('field "version" is missing');

@@ -1,0 +1,64 @@
+/**
+ * Brings the metrics file of a run of version 0.2 to the present schema, so that the run can go on.
+ *
+ * @module
+ */
+import { MetricsFile, type MetricsRow } from "./metrics.ts";
+import { type ReplicaAxes, replicasOf, stageOf } from "./replicas.ts";
+
+/** A row of version 0.2: a number for each metric, or one for each place on the stage's replica axis. */
+interface FormerRow {
+  readonly stage: string;
+  readonly step: number;
+  /** Places that the numbers belong to, where they are not all. */
+  readonly replicas?: readonly number[];
+  readonly [metric: string]: string | number | readonly number[] | undefined;
+}
+
+/**
+ * Rewrites the file in place; the former one is kept beside it as `metrics-0.2.jsonl`. Rows of
+ * evaluations are left out, since they do not have the episodes. All rows get the time at which the
+ * former file was last written.
+ *
+ * @returns The name that the former file has now; null where there was nothing to do.
+ */
+export function upgradeMetrics(axes: ReplicaAxes): string | null {
+  const path = axes.directory.metrics;
+  const rows = formerRows(path);
+  if (rows === null) return null;
+  const time = (Deno.statSync(path).mtime ?? new Date()).toISOString();
+  const former = path.replace(/\.jsonl$/, "-0.2.jsonl");
+  Deno.renameSync(path, former);
+  using file = MetricsFile.create(path);
+  for (const row of rows) {
+    for (const each of upgraded(row, axes, time)) file.copy(each);
+  }
+  return former;
+}
+
+function upgraded(row: FormerRow, axes: ReplicaAxes, time: string): MetricsRow[] {
+  const { stage, step, replicas: places, ...metrics } = row;
+  if (Object.hasOwn(metrics, "eval_return")) return [];
+  const replicas = replicasOf(axes, stageOf(axes.algorithm, stage));
+  return (places ?? replicas.keys().toArray()).map((place, i) => {
+    const { seed, variant } = replicas[place]!;
+    const own = Object.entries(metrics).map(([name, value]) =>
+      [name, typeof value === "number" ? value : (value as readonly number[])[i]!] as const
+    );
+    return { time, stage, step, seed, variant, metrics: Object.fromEntries(own), episodes: null };
+  });
+}
+
+/** The rows of a file of version 0.2, but for half a line at its end; null of another or no file. */
+function formerRows(path: string): FormerRow[] | null {
+  let text: string;
+  try {
+    text = Deno.readTextFileSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
+  const lines = text.split("\n").slice(0, -1);
+  if (lines.length === 0 || /"metrics":/.test(lines[0]!)) return null;
+  return lines.map((line) => JSON.parse(line));
+}

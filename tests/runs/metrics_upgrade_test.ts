@@ -1,0 +1,45 @@
+import { assertEquals } from "@std/assert";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { srpo } from "../../lib/algorithms/srpo/algorithm.ts";
+import { RunDirectory } from "../../lib/runs/directory.ts";
+import { readMetrics } from "../../lib/runs/metrics.ts";
+import { upgradeMetrics } from "../../lib/runs/metrics_upgrade.ts";
+
+const ignore = ["read", "write"].some((name) =>
+  Deno.permissions.querySync({ name: name as "read" }).state !== "granted"
+);
+const former = fileURLToPath(
+  new URL("../fixtures/runs/version-0.2/metrics.jsonl", import.meta.url),
+);
+
+Deno.test({
+  name: "upgradeMetrics() gives rows of version 0.2 to their seeds, and keeps the former file",
+  ignore,
+  fn: () => {
+    const directory = new RunDirectory(Deno.makeTempDirSync());
+    const axes = { directory, algorithm: srpo, hyperparameters: {}, seeds: [2, 5], variants: [] };
+    try {
+      assertEquals(upgradeMetrics(axes), null);
+      const text = Deno.readTextFileSync(former);
+      // Places are given where a part was trained; evaluations had no episodes.
+      const more = '{"stage":"critic","step":21,"replicas":[1],"loss_v":0.5}\n' +
+        '{"stage":"critic","step":21,"eval_return":[1,2]}\n';
+      Deno.writeTextFileSync(directory.metrics, text + more);
+      const kept = join(directory.path, "metrics-0.2.jsonl");
+      assertEquals(upgradeMetrics(axes), kept);
+      assertEquals(Deno.readTextFileSync(kept), text + more);
+      const rows = readMetrics(directory.metrics);
+      const lines = text.trimEnd().split("\n").map((line) => JSON.parse(line));
+      assertEquals(rows.length, 2 * lines.length + 1);
+      assertEquals(
+        rows.slice(0, 2).map(({ seed, step, metrics }) => [seed, step, metrics["loss_v"]!]),
+        [[2, 1, lines[0].loss_v[0]], [5, 1, lines[0].loss_v[1]]],
+      );
+      assertEquals([rows.at(-1)!.seed, rows.at(-1)!.metrics], [5, { loss_v: 0.5 }]);
+      assertEquals(upgradeMetrics(axes), null);
+    } finally {
+      Deno.removeSync(directory.path, { recursive: true });
+    }
+  },
+});

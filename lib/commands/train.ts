@@ -14,7 +14,7 @@ import { actionLatency } from "../envs/latency.ts";
 import { type AdapterDescription, adapterText } from "../gpu/device.ts";
 import { driverVersion } from "../gpu/driver_version.ts";
 import type { Target } from "../gpu/target.ts";
-import { resultTables } from "../report/results_table.ts";
+import { resultTables } from "./results_table.ts";
 import {
   createRunDirectory,
   type GivenCheckpoint,

@@ -14,7 +14,7 @@ import { actionLatency } from "../envs/latency.ts";
 import { type AdapterDescription, adapterText } from "../gpu/device.ts";
 import { driverVersion } from "../gpu/driver_version.ts";
 import type { Target } from "../gpu/target.ts";
-import { resultTables } from "../report/results_table.ts";
+import { resultTables } from "./results_table.ts";
 import {
   createRunDirectory,
   type GivenCheckpoint,
@@ -143,11 +143,13 @@ async function trainIn(
   await writeConfigs(axes, plan, data, sha256, { ...adapter, driverVersion: driver });
   if (!plan.resumed) await takeGiven(axes, plan);
   const former = plan.resumed ? upgradeMetrics(axes) : null;
-  if (former !== null) say(`note     the metrics of version 0.2 are in ${former} now`);
   const products = choiceText(engine.choice) +
     (memory.problem ? `; not kept: ${memory.problem}` : "");
   const named = adapterText(adapter) + (driver === null ? "" : `, ${driver}`);
   say(announcement(plan, data, `${named}; matrix products: ${products}`, directory));
+  if (former !== null) {
+    say(`note     version 0.2 began this run; its metrics as they were are in ${former}`);
+  }
   const buffer = new ReplayBuffer(
     engine.gpu,
     data,

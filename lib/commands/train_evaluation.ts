@@ -16,7 +16,7 @@ import { environments } from "../envs/ids.ts";
 import type { Episode } from "../envs/rollout.ts";
 import { countsSuccess, normalizedScore, referenceReturn } from "../envs/scores.ts";
 import { evaluationSeeds } from "../envs/seeds.ts";
-import { lastEvaluations } from "../report/results_table.ts";
+import { lastEvaluations } from "./results_table.ts";
 import { statisticsOf } from "../report/statistics.ts";
 import type { Evaluator, PolicyEvaluation } from "../runs/evaluation_queue.ts";
 import type { RunDirectory } from "../runs/directory.ts";

@@ -6,9 +6,24 @@
  */
 // @ts-types="@types/d3-scale"
 import { scaleLinear, scaleLog } from "d3-scale";
-import type { MetricsRow } from "../runs/metrics.ts";
 import { axes, type Box, legendEntry, seriesColor } from "./axes.ts";
 import { element, label, picture, polyline } from "./svg.ts";
+
+/** What was measured of one seed and variant at one step, as `metrics.jsonl` has it. */
+export interface Measurement {
+  /** Stage of the run. */
+  readonly stage: string;
+  /** Steps of the stage done. */
+  readonly step: number;
+  /** Seed of everything random. */
+  readonly seed: number;
+  /** Name of the variant in a sweep, else null. */
+  readonly variant: string | null;
+  /** Numbers by name. */
+  readonly metrics: Readonly<Record<string, number>>;
+  /** Not null where the numbers are an evaluation's figures. */
+  readonly episodes: readonly unknown[] | null;
+}
 
 /** One metric over the steps of a stage. */
 export interface Curve {
@@ -43,7 +58,7 @@ const legendHeight = 18;
  * The curves in the rows of one run, or of several seeds trained apart. One curve per metric and
  * variant, in the order they first appear; steps that not all seeds have are left out.
  */
-export function curvesOf(runs: readonly (readonly MetricsRow[])[]): Curve[] {
+export function curvesOf(runs: readonly (readonly Measurement[])[]): Curve[] {
   const curves = new Map<string, Pick<Curve, "name" | "variant"> & { steps: Steps }>();
   runs.forEach((rows, run) => {
     for (const { stage, step, seed, variant, metrics, episodes } of rows) {

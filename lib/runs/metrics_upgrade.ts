@@ -16,7 +16,7 @@ interface FormerRow {
 }
 
 /**
- * Rewrites the file in place; the former one is kept beside it as `metrics.version-0.2.jsonl`. Rows of
+ * Rewrites the file in place; the former one is kept beside it as `metrics-0.2.jsonl`. Rows of
  * evaluations are left out, since they do not have the episodes. All rows get the time at which the
  * former file was last written.
  *
@@ -27,7 +27,7 @@ export function upgradeMetrics(axes: ReplicaAxes): string | null {
   const rows = formerRows(path);
   if (rows === null) return null;
   const time = (Deno.statSync(path).mtime ?? new Date()).toISOString();
-  const former = path.replace(/\.jsonl$/, ".version-0.2.jsonl");
+  const former = path.replace(/\.jsonl$/, "-0.2.jsonl");
   Deno.renameSync(path, former);
   using file = MetricsFile.create(path);
   for (const row of rows) {

@@ -50,10 +50,10 @@ Deno.test({
       };
       assertMatch(
         await train(),
-        /the metrics of version 0\.2 are in .*metrics\.version-0\.2\.jsonl/,
+        /version 0\.2 began this run; its metrics .*metrics-0\.2\.jsonl/,
       );
       assertEquals(
-        Deno.readTextFileSync(join(run.path, "metrics.version-0.2.jsonl")),
+        Deno.readTextFileSync(join(run.path, "metrics-0.2.jsonl")),
         Deno.readTextFileSync(join(former, "metrics.jsonl")),
       );
       const rows = readMetrics(run.metrics);

@@ -26,7 +26,7 @@ Deno.test({
       const more = '{"stage":"critic","step":21,"replicas":[1],"loss_v":0.5}\n' +
         '{"stage":"critic","step":21,"eval_return":[1,2]}\n';
       Deno.writeTextFileSync(directory.metrics, text + more);
-      const kept = join(directory.path, "metrics.version-0.2.jsonl");
+      const kept = join(directory.path, "metrics-0.2.jsonl");
       assertEquals(upgradeMetrics(axes), kept);
       assertEquals(Deno.readTextFileSync(kept), text + more);
       const rows = readMetrics(directory.metrics);

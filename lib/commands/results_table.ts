@@ -4,8 +4,8 @@
  * @module
  */
 import type { EvaluationRow, Results, StageOutcome } from "../runs/results.ts";
-import { bootstrapResamples } from "./statistics.ts";
-import { formatTable } from "./table.ts";
+import { bootstrapResamples } from "../report/statistics.ts";
+import { formatTable } from "../report/table.ts";
 
 /** The stages, and where there are evaluations, how good the policies are. */
 export function resultTables(results: Results): string {

@@ -157,7 +157,10 @@ Deno.test({
       assertEquals(result.evaluations, []);
       const log = Deno.readTextFileSync(`${run}/train.log`);
       assertMatch(log, /^\d{4}-\d\d-\d\dT[\d:.]+Z {2}srpo-webgpu .*: train maze2d-umaze-v1 --out/);
-      assertMatch(log, /Z {2}stopped  continue with[^]*train --resume[^]*Z {2}picture .*maze\.svg/);
+      assertMatch(
+        log,
+        /Z {2}stopped {2}continue with[^]*train --resume[^]*Z {2}picture .*maze\.svg/,
+      );
 
       const again = await train(["--resume", run, "--json"]);
       assertEquals(again.code, 0, again.err);
@@ -312,7 +315,7 @@ Deno.test({
       assertEquals(code, 143, errors);
       assertMatch(errors, /critic +4\/4 +100 % +evaluated \d+\/1,000 episodes/);
       assertMatch(out, /warning .*software GPU.*--preset quick[^]*memory/);
-      assertMatch(out, /stopped  continue with/);
+      assertMatch(out, /stopped {2}continue with/);
       const resumed = await train(["--resume", run, "--eval-episodes", "2", "--json"]);
       assertEquals(resumed.code, 0, resumed.err);
       const { finished, stages, evaluations } = JSON.parse(resumed.out.trim().split("\n").at(-1)!);

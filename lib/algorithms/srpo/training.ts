@@ -13,19 +13,6 @@ import type { Hyperparameters } from "./hyperparameters.ts";
 import { policy, regularizationOf } from "./policy.ts";
 import { streams } from "./streams.ts";
 
-/** Streams of random numbers; every consumer has its own, so none depends on another's existence. */
-const streams = {
-  criticBatch: 16,
-  behaviorBatch: 17,
-  behaviorTime: 18,
-  behaviorNoise: 19,
-  policyBatch: 20,
-  policyTime: 21,
-  policyNoise: 22,
-  /** And one for each further residual block. */
-  dropout: 32,
-};
-
 /** A step of the critic stage. */
 export function criticStage(graph: Graph, buffer: ReplayBuffer, h: Hyperparameters): Stage {
   const batch = buffer.minibatch(graph, {

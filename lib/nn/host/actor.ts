@@ -39,6 +39,7 @@ const provenanceKeys = [
   "seed",
   "source",
   "task",
+  "variant",
   "version",
 ] as const;
 

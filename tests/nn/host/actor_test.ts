@@ -149,6 +149,7 @@ Deno.test("readActor(): rejects unknown metadata and accepts provenance", () => 
     "data_sha256",
     "version",
     "seed",
+    "variant",
     "format",
     "source",
     "robot",

@@ -12,6 +12,7 @@ import type { RewardRule } from "../data/rewards.ts";
 import type { NamedTensors } from "../nn/host/tensors.ts";
 import type { Initial } from "../nn/initialisation.ts";
 import type { Optimizer } from "../optim/adam.ts";
+import type { GraphActor } from "../nn/graph_policy.ts";
 import type { HyperparameterTable, HyperparameterValues } from "./hyperparameters.ts";
 import type { Policy } from "../nn/host/policy.ts";
 
@@ -126,6 +127,19 @@ export interface Actor {
     checkpoints: Readonly<Record<string, NamedTensors>>,
     options: Readonly<Record<string, number>>,
   ): Policy;
+  /**
+   * The same policy as a part of a graph, for actors that gain by a GPU. It imports what it needs, so
+   * that who acts on the processor loads nothing of the GPU.
+   *
+   * @returns Null where these options make too much for one program.
+   * @throws {UserError} As {@linkcode act}.
+   */
+  describe?(
+    checkpoints: Readonly<Record<string, NamedTensors>>,
+    options: Readonly<Record<string, number>>,
+  ): Promise<GraphActor | null>;
+  /** How the published form of the method acts where this one differs, a sentence for `eval`. */
+  readonly published?: string;
 }
 
 /** A hyperparameter of which one run can train several values side by side. */

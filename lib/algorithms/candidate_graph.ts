@@ -14,7 +14,7 @@ import { clip } from "../autodiff/ops/entrywise.ts";
 import { gatherRows } from "../autodiff/ops/gather_rows.ts";
 import { minimumOverHeads } from "../autodiff/ops/minimum_over_heads.ts";
 import { reshape } from "../autodiff/ops/reshape.ts";
-import type { Tensor } from "../autodiff/tensor.ts";
+import { padded, type Tensor } from "../autodiff/tensor.ts";
 import { recordSolver } from "../diffusion/graph_sampler.ts";
 import { behaviorShapes, noisePrediction, timeEmbedding } from "../nn/behavior_model.ts";
 import type { TwinQ } from "../nn/host/mlp.ts";
@@ -22,13 +22,13 @@ import type { NoiseModel } from "../nn/host/noise_model.ts";
 import { type NamedTensors, tensor } from "../nn/host/tensors.ts";
 import { mlp, mlpShapes } from "../nn/mlp.ts";
 import { candidateFlops, requireSameSizes } from "./candidate_policy.ts";
-import type { GraphActor } from "./graph_policy.ts";
+import type { GraphActor } from "../nn/graph_policy.ts";
 
 /** Most steps of the sampler in one program: their dispatches are listed one by one. */
 export const mostSteps = 64;
 
-/** Rows times steps of a submission: 64 MiB of a behavior model's inputs, and as much again. */
-const mostPredictions = 2 ** 17;
+/** Floats of a submission, which lie in one buffer: half of the 128 MiB that every adapter binds. */
+const mostFloats = 2 ** 24;
 
 /** A network on the processor, and the tensors that it was made of. */
 export interface Loaded<Network> {
@@ -53,7 +53,8 @@ export function bestOf(graph: Graph, x: Tensor, values: Tensor, count: number): 
  * The actor that draws candidates from a behavior model and takes the one with the highest Q.
  *
  * @param candidates Candidates for each observation.
- * @param steps Steps of the diffusion sampler, at most {@linkcode mostSteps}.
+ * @param steps Steps of the diffusion sampler.
+ * @returns Null where there are more steps than {@linkcode mostSteps}, or candidates than fit into memory.
  * @throws {UserError} The model and Q are of different states or actions.
  */
 export function candidateActor(
@@ -61,12 +62,13 @@ export function candidateActor(
   q: Loaded<TwinQ>,
   candidates: number,
   steps: number,
-): GraphActor {
-  if (steps > mostSteps) {
-    throw new RangeError(`candidateActor: ${steps} steps, at most ${mostSteps}`);
-  }
+): GraphActor | null {
   requireSameSizes(model.network, q.network);
   const { stateSize, actionSize, shape } = model.network;
+  // The inputs of each step, and what a prediction leaves between its layers.
+  const inputs = padded(actionSize) + padded(stateSize) + padded(shape.embedding);
+  const floats = candidates * (steps * inputs + 8 * Math.max(shape.width, ...q.network.sizes));
+  if (steps > mostSteps || floats > mostFloats) return null;
   const store = new ParameterStore(1);
   const modelShapes = behaviorShapes(shape);
   const trained = new ParameterSet(store, modelShapes, 1);
@@ -82,7 +84,7 @@ export function candidateActor(
     actionSize,
     flops: candidateFlops(model.network, q.network, candidates, steps),
     draws: candidates * actionSize,
-    mostRows: Math.max(1, Math.floor(mostPredictions / (candidates * steps))),
+    mostRows: Math.floor(mostFloats / floats),
     store,
     networks: [
       { parameters: trained, values: [valuesOf(model.from, model.name, modelShapes)] },

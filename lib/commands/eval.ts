@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { type Placed, Placement } from "../nn/placement.ts";
 import { algorithms } from "../algorithms/registry.ts";
 import { connectEnvironment } from "../envs/bridge/client.ts";
 import { launchServer, type ServerKind } from "../envs/bridge/launch.ts";
@@ -25,6 +26,7 @@ import { referenceReturn } from "../envs/scores.ts";
 import { evaluationSeeds, maxEpisodes, maxEpisodeSeed } from "../envs/seeds.ts";
 import { UserError } from "../errors.ts";
 import { checkWritable } from "../files.ts";
+import { VariantFile } from "../runs/variant_memory.ts";
 import { openTrained, type TrainedPolicy } from "../runs/trained.ts";
 import { TrajectoryRecorder } from "../runs/trajectories.ts";
 import {
@@ -118,7 +120,7 @@ function batchSize(episodes: number, actionSize: number, latency: number): numbe
 }
 
 /**
- * Evaluates a policy. Nothing of WebGPU is loaded.
+ * Evaluates a policy. WebGPU is loaded where one of a run's actors gains by it.
  *
  * @throws {UserError} A flag is unfit, the task unknown, a checkpoint missing, the policy of other sizes
  * than the environment, or the server lost with no retry left.
@@ -135,7 +137,7 @@ export async function evaluate(args: readonly string[]): Promise<void> {
   }
   const options = optionsOf(flags);
   const loaded = trained.load(flags.policy ?? null, options);
-  const { policy, way, files } = loaded;
+  const { way, files } = loaded;
   if (way !== null && flags.policy !== undefined && way !== flags.policy) {
     console.log(`note: what was --policy ${flags.policy} is called ${way} now`);
   }
@@ -143,12 +145,14 @@ export async function evaluate(args: readonly string[]): Promise<void> {
   if (flags.record !== undefined) await checkWritable(flags.record);
   const recorder = flags.record === undefined ? null : new TrajectoryRecorder();
 
-  const latencies = new Map(
-    (trained.ways.length > 0 ? trained.ways : [null]).map((each) =>
-      [each ?? "file", actionLatency(trained.load(each, options).policy)] as const
-    ),
-  );
-  const count = batchSize(seeds.length, policy.actionSize, latencies.get(way ?? "file")!);
+  await using placement = new Placement({ memory: new VariantFile() });
+  const actors = new Map<string, MeasuredActor>();
+  for (const each of trained.ways.length > 0 ? trained.ways : [null]) {
+    const placed = await placement.place(trained.load(each, options));
+    actors.set(each ?? "file", { ...placed, latency: await actionLatency(placed.policy) });
+  }
+  const { policy, latency } = actors.get(way ?? "file")!;
+  const count = batchSize(seeds.length, policy.actionSize, latency);
 
   let spec: EnvironmentSpec | undefined;
   const playing = rolloutWithRetries(
@@ -157,7 +161,7 @@ export async function evaluate(args: readonly string[]): Promise<void> {
         const connection = await connect(flags, task, count);
         if (spec === undefined) {
           spec = connection.environment.spec;
-          console.log(heading(spec, loaded, seeds, latencies));
+          console.log(heading(spec, loaded, seeds, actors));
         }
         return connection;
       },
@@ -186,7 +190,13 @@ export async function evaluate(args: readonly string[]): Promise<void> {
     console.log(`positions of every step are in ${flags.record}`);
   }
   console.log(report(found));
-  if (flags.json) console.log(JSON.stringify(toJson(task, way, files, spec!, found, latencies)));
+  if (flags.json) console.log(JSON.stringify(toJson(task, way, files, spec!, found, actors)));
+}
+
+/** An actor with what an action takes. */
+interface MeasuredActor extends Placed {
+  /** Milliseconds of one action. */
+  readonly latency: number;
 }
 
 type Flags = FlagValues<typeof command.flags>;
@@ -264,18 +274,25 @@ function heading(
   spec: EnvironmentSpec,
   { way, files, network, notes }: TrainedPolicy,
   seeds: readonly number[],
-  latencies: ReadonlyMap<string, number>,
+  actors: ReadonlyMap<string, MeasuredActor>,
 ): string {
-  const base = [...latencies.values()][0]!;
-  const times = [...latencies].map(([way, ms]) =>
-    `${way} ${ms.toPrecision(3)} ms` + (latencies.size > 1 ? ` (${factor(ms / base)}×)` : "")
-  );
+  const [base] = actors.values();
+  const costs = [...actors].map(([way, { latency, adapter, reason, policy: { flops } }]) => {
+    const relative = (value: number, to: number) =>
+      actors.size > 1 ? ` (${factor(value / to)}×)` : "";
+    return `${way} ${latency.toPrecision(3)} ms${relative(latency, base!.latency)}` +
+      (flops === undefined
+        ? ""
+        : `, ${flopsText(flops)}${relative(flops, base!.policy.flops ?? flops)}`) +
+      (adapter === null ? "" : `, on ${adapter}`) +
+      (reason === null ? "" : `, on the processor: ${reason}`);
+  });
   const versions = Object.entries(spec.versions).map(([name, version]) => `${name} ${version}`);
   const lines = [
     `environment  ${spec.id} (${versions.join(", ")})`,
     `policy       ${way === null ? "" : `${way}, `}${files.join(" and ")}`,
     ...(network === undefined ? [] : [`network      ${network}`]),
-    `one action   ${times.join(", ")}`,
+    ...costs.map((cost, i) => `${i === 0 ? "one action  " : "            "} ${cost}`),
     `seeds        ${seeds[0]}` + (seeds.length > 1 ? ` to ${seeds.at(-1)}` : ""),
   ];
   const bounds = [...spec.actionLow.map((low) => -low), ...spec.actionHigh];
@@ -332,6 +349,13 @@ function report(found: Evaluation): string {
   return lines.join("\n");
 }
 
+/** FLOPs with three digits, without an exponent. */
+function flopsText(flops: number): string {
+  const prefixes = ["", "k", "M", "G", "T"];
+  const power = flops < 1 ? 0 : Math.min(4, Math.floor(Math.log10(flops) / 3));
+  return `${Number((flops / 1000 ** power).toPrecision(3))} ${prefixes[power]}FLOP`;
+}
+
 function factor(ratio: number): string {
   return ratio < 10 ? ratio.toFixed(1) : ratio.toFixed(0);
 }
@@ -348,15 +372,19 @@ function toJson(
   files: readonly string[],
   spec: EnvironmentSpec,
   found: Evaluation,
-  latencies: ReadonlyMap<string, number>,
+  actors: ReadonlyMap<string, MeasuredActor>,
 ) {
+  const ofEach = <T>(value: (actor: MeasuredActor) => T) =>
+    Object.fromEntries([...actors].map(([name, actor]) => [name, value(actor)]));
   return {
     task,
     policy: way ?? "file",
     files,
     ...evaluationRecord(task, found, reference(spec, task)),
     paper_score: found.paperScore,
-    action_latency_ms: Object.fromEntries(latencies),
+    action_latency_ms: ofEach(({ latency }) => latency),
+    action_flops: ofEach(({ policy }) => policy.flops ?? null),
+    adapter: ofEach(({ adapter }) => adapter),
     versions: spec.versions,
   };
 }

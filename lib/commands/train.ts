@@ -10,6 +10,7 @@ import { datasetHash, loadDataset, type OfflineDataset } from "../data/dataset.t
 import { taskNotes } from "../data/fit.ts";
 import { ReplayBuffer } from "../data/replay_buffer.ts";
 import { shapeRewards } from "../data/rewards.ts";
+import { Placement } from "../nn/placement.ts";
 import { actionLatency } from "../envs/latency.ts";
 import { type AdapterDescription, adapterText } from "../gpu/device.ts";
 import { driverVersion } from "../gpu/driver_version.ts";
@@ -155,7 +156,7 @@ async function trainIn(
     data,
     shapeRewards(data, algorithm.rewardRule(hyperparameters)),
   );
-  const evaluator = evaluatorOf(algorithm, task, plan.evaluation, interrupt);
+  const evaluator = evaluatorOf(algorithm, task, plan.evaluation, interrupt, engine.target);
   const estimate = new RunEstimate(await workOf(axes, stages, buffer));
   for (const line of timeNotes(estimate, engine, plan)) say(line);
   const run: TrainingRun = {
@@ -182,7 +183,8 @@ async function trainIn(
   const finished = results.length === stages.length &&
     results.every(({ step, steps, evaluated }) => step === steps && evaluated) &&
     await evaluateTaken(run);
-  const found = resultsOf(axes, plan, results, finished, referencesOf(task, data));
+  const latencies = finished ? await latenciesOf(axes, engine.target) : {};
+  const found = resultsOf(axes, plan, results, finished, referencesOf(task, data), latencies);
   const pictures = finished ? await drawRun(axes, task, data, found.statistics) : [];
   const whole: Results = { ...found, pictures };
   await writeResults(directory.results, whole);
@@ -230,6 +232,7 @@ function resultsOf(
   results: readonly StageResult[],
   finished: boolean,
   references: References,
+  latencies: Readonly<Record<string, number>>,
 ): Results {
   const { metrics } = axes.directory;
   const actors = evaluatedActors(algorithm);
@@ -250,18 +253,22 @@ function resultsOf(
     actors,
     evaluations,
     statistics: evaluationStatistics(evaluations, actors),
-    action_latency_ms: finished ? latenciesOf(axes) : {},
+    action_latency_ms: latencies,
     pictures: [],
   };
 }
 
 /** Milliseconds of an action in each way that the first seed and variant can act. */
-function latenciesOf(axes: ReplicaAxes): Record<string, number> {
+async function latenciesOf(axes: ReplicaAxes, target: Target): Promise<Record<string, number>> {
   const last = axes.algorithm.stages.at(-1)!;
   const trained = openTrained(replicasOf(axes, last)[0]!.directory.path);
-  return Object.fromEntries(
-    trained.ways.map((way) => [way, actionLatency(trained.load(way).policy)]),
-  );
+  await using placement = new Placement({ target });
+  const latencies: Record<string, number> = {};
+  for (const way of trained.ways) {
+    const { policy } = await placement.place(trained.load(way));
+    latencies[way] = await actionLatency(policy);
+  }
+  return latencies;
 }
 
 /** Writes the run's `config.json`, and one into every folder of a seed or variant. */

@@ -5,6 +5,7 @@
  * @module
  */
 import type { Algorithm } from "../algorithms/algorithm.ts";
+import { Placement } from "../nn/placement.ts";
 import { algorithms } from "../algorithms/registry.ts";
 import type { Task } from "../data/catalog.ts";
 import type { OfflineDataset } from "../data/dataset.ts";
@@ -17,6 +18,7 @@ import type { Episode } from "../envs/rollout.ts";
 import { countsSuccess, normalizedScore, referenceReturn } from "../envs/scores.ts";
 import { evaluationSeeds } from "../envs/seeds.ts";
 import { lastEvaluations } from "./results_table.ts";
+import type { Target } from "../gpu/target.ts";
 import { statisticsOf } from "../report/statistics.ts";
 import type { Evaluator, PolicyEvaluation } from "../runs/evaluation_queue.ts";
 import type { RunDirectory } from "../runs/directory.ts";
@@ -45,12 +47,14 @@ export interface EvaluationPlan {
  * environment.
  *
  * @param interrupt Stops evaluations under way.
+ * @param target Kernel variants of actors on the GPU; by default the fastest.
  */
 export function evaluatorOf(
   algorithm: Algorithm,
   task: Task,
   { every, episodes }: EvaluationPlan,
   interrupt: Pick<Interrupt, "signal">,
+  target?: Target,
 ): Evaluator | null {
   if (episodes === 0 || !environments.has(task.name)) return null;
   const { signal } = interrupt;
@@ -68,6 +72,7 @@ export function evaluatorOf(
             task: task.name,
             seeds: evaluationSeeds(0, episodes),
             signal,
+            ...(target && { target }),
             onEpisode: (ended) => progress(place * episodes + ended, total),
           });
           const figures = summarize(task.name, played, reference);
@@ -89,10 +94,11 @@ async function play(
   stage: string,
   checkpoint: Uint8Array,
   directory: RunDirectory,
-  { task, seeds, signal, onEpisode }: {
+  { task, seeds, signal, target, onEpisode }: {
     readonly task: string;
     readonly seeds: readonly number[];
     readonly signal: AbortSignal;
+    readonly target?: Target;
     readonly onEpisode: (ended: number) => void;
   },
 ): Promise<Episode[]> {
@@ -107,10 +113,18 @@ async function play(
   // A worker can load an algorithm only where it is registered.
   if (algorithms.get(algorithm.name) === algorithm) {
     const request = { algorithm: algorithm.name, actor: actor.name, checkpoints, options };
-    return await evaluateInWorker({ ...request, task, seeds }, { signal, onEpisode });
+    return await evaluateInWorker(
+      { ...request, task, seeds, ...(target && { target }) },
+      { signal, onEpisode },
+    );
   }
   let ended = 0;
-  return await evaluateHere(actor.act(checkpoints, options), task, seeds, {
+  await using placement = new Placement({ ...(target && { target }) });
+  const { policy } = await placement.place({
+    policy: actor.act(checkpoints, options),
+    ...(actor.describe && { describe: () => actor.describe!(checkpoints, options) }),
+  });
+  return await evaluateHere(policy, task, seeds, {
     end: () => onEpisode(++ended),
   });
 }

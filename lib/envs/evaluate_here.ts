@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Policy } from "../nn/host/policy.ts";
+import type { Policy, RemotePolicy } from "../nn/host/policy.ts";
 import { makeEnvironment } from "./registry.ts";
 import { type Episode, rollout, type RolloutObserver } from "./rollout.ts";
 
@@ -18,7 +18,7 @@ const batchSize = 32;
  * @throws {UserError} The task is unknown or the policy does not fit it.
  */
 export async function evaluateHere(
-  policy: Policy,
+  policy: Policy | RemotePolicy,
   task: string,
   seeds: readonly number[],
   observer: RolloutObserver = {},

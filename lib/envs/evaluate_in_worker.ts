@@ -4,6 +4,7 @@
  * @module
  */
 import { UserError } from "../errors.ts";
+import type { Target } from "../gpu/target.ts";
 import type { NamedTensors } from "../nn/host/tensors.ts";
 import type { Episode } from "./rollout.ts";
 
@@ -17,6 +18,8 @@ export interface EvaluationRequest {
   readonly checkpoints: Readonly<Record<string, NamedTensors>>;
   /** Values of the actor's options. */
   readonly options: Readonly<Record<string, number>>;
+  /** The kernel variants of an actor on the GPU; absent for the fastest, which are measured. */
+  readonly target?: Target;
   /** A built-in environment's id, for example `hopper-medium-v2`. */
   readonly task: string;
   /** One seed per episode, from {@linkcode evaluationSeeds}. */

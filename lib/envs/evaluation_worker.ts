@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { Placement } from "../nn/placement.ts";
 import { findAlgorithm } from "../algorithms/registry.ts";
 import { UserError } from "../errors.ts";
 import type { EvaluationAnswer, EvaluationRequest } from "./evaluate_in_worker.ts";
@@ -12,7 +13,12 @@ async function answer(request: EvaluationRequest): Promise<EvaluationAnswer> {
   try {
     const { actors } = findAlgorithm(request.algorithm);
     const actor = actors.find(({ name }) => name === request.actor)!;
-    const policy = actor.act(request.checkpoints, request.options);
+    const { checkpoints, options, target } = request;
+    await using placement = new Placement({ ...(target && { target }) });
+    const { policy } = await placement.place({
+      policy: actor.act(checkpoints, options),
+      ...(actor.describe && { describe: () => actor.describe!(checkpoints, options) }),
+    });
     const end = () => scope.postMessage({ ended: true });
     return { episodes: await evaluateHere(policy, request.task, request.seeds, { end }) };
   } catch (error) {

@@ -1,4 +1,4 @@
-import type { Policy } from "../nn/host/policy.ts";
+import type { Policy, RemotePolicy } from "../nn/host/policy.ts";
 import { RandomStream } from "./random.ts";
 
 /** Durations in milliseconds: the warm-up, in which the code is compiled, and the measurement. */
@@ -12,21 +12,21 @@ const minCalls = 5;
  *
  * @returns Milliseconds.
  */
-export function actionLatency(policy: Policy): number {
+export async function actionLatency(policy: Policy | RemotePolicy): Promise<number> {
   const random = [new RandomStream(0)];
   const observation = Float64Array.from(
     { length: policy.observationSize },
     () => random[0]!.normal(),
   );
-  const call = () => {
+  const call = async () => {
     const begin = performance.now();
-    policy.act(observation, random);
+    await policy.act(observation, random);
     return performance.now() - begin;
   };
   const warm = performance.now() + spans.warmUp;
-  do call(); while (performance.now() < warm);
+  do await call(); while (performance.now() < warm);
   const end = performance.now() + spans.measured;
   const times: number[] = [];
-  while (times.length < minCalls || performance.now() < end) times.push(call());
+  while (times.length < minCalls || performance.now() < end) times.push(await call());
   return times.sort((a, b) => a - b)[Math.floor(times.length / 2)]!;
 }

@@ -8,7 +8,7 @@ import { UserError } from "../errors.ts";
 import { BridgeError } from "./bridge/client.ts";
 import { goalOf, GoalWatch } from "./goal.ts";
 import type { EnvironmentBatch } from "./environment.ts";
-import type { Policy } from "../nn/host/policy.ts";
+import type { Policy, PolicyFacts, RemotePolicy } from "../nn/host/policy.ts";
 import { RandomStream } from "./random.ts";
 import { policySeed } from "./seeds.ts";
 
@@ -55,7 +55,7 @@ interface Run {
  */
 export async function rollout(
   environment: EnvironmentBatch,
-  policy: Policy,
+  policy: Policy | RemotePolicy,
   seeds: readonly number[],
   observer: RolloutObserver = {},
 ): Promise<Episode[]> {
@@ -94,7 +94,7 @@ export async function rollout(
   while (runs.length > 0) {
     const observations = new Float64Array(runs.length * observationSize);
     runs.forEach((run, i) => observations.set(run.observation, i * observationSize));
-    const actions = policy.act(observations, runs.map(({ random }) => random));
+    const actions = await policy.act(observations, runs.map(({ random }) => random));
     const step = await environment.step(actions, runs.map(({ environment }) => environment));
     runs.forEach((run, i) => {
       run.observation = step.observations.subarray(i * observationSize, (i + 1) * observationSize);
@@ -148,7 +148,7 @@ export interface Retries {
  */
 export async function rolloutWithRetries(
   { connect, retries, announce }: Retries,
-  policy: Policy,
+  policy: Policy | RemotePolicy,
   seeds: readonly number[],
   observer: RolloutObserver = {},
 ): Promise<Episode[]> {
@@ -203,7 +203,7 @@ async function observePositions(
  *
  * @throws {UserError} The number of observation or action entries differs.
  */
-export function checkSizes(environment: EnvironmentBatch, policy: Policy): void {
+export function checkSizes(environment: EnvironmentBatch, policy: PolicyFacts): void {
   const { id, observationSize, actionSize } = environment.spec;
   if (policy.observationSize === observationSize && policy.actionSize === actionSize) return;
   throw new UserError(

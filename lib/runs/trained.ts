@@ -5,7 +5,8 @@
  */
 import { join } from "node:path";
 import type { Actor, Algorithm } from "../algorithms/algorithm.ts";
-import { networkPolicy, type Policy } from "../nn/host/policy.ts";
+import type { Placeable } from "../nn/placement.ts";
+import { networkPolicy } from "../nn/host/policy.ts";
 import { algorithms, findAlgorithm } from "../algorithms/registry.ts";
 import { UserError } from "../errors.ts";
 import { type ActorFile, readActor } from "../nn/host/actor.ts";
@@ -13,16 +14,14 @@ import { RunDirectory } from "./directory.ts";
 import { decode } from "./safetensors.ts";
 
 /** A policy and where it is from. */
-export interface TrainedPolicy {
-  /** What acts. */
-  readonly policy: Policy;
+export interface TrainedPolicy extends Placeable {
   /** Name of the actor; null for a file's single policy. */
   readonly way: string | null;
   /** The files that its weights are from. */
   readonly files: readonly string[];
   /** Its network in words, where the file itself describes it. */
   readonly network?: string;
-  /** What was converted when it was loaded, a sentence each. */
+  /** What was converted when it was loaded, and how it differs from what was published, a sentence each. */
   readonly notes: readonly string[];
 }
 
@@ -137,8 +136,14 @@ function openRun(path: string, known: ReadonlyMap<string, Algorithm>): Trained {
       const checkpoints = Object.fromEntries(
         chosen.needs.map((stage, i) => [stage, readFile(files[i]!)]),
       );
-      const policy = chosen.act(checkpoints, optionsOf(chosen, options));
-      return { policy, way: chosen.name, files, notes: [] };
+      const values = optionsOf(chosen, options);
+      return {
+        policy: chosen.act(checkpoints, values),
+        ...(chosen.describe && { describe: () => chosen.describe!(checkpoints, values) }),
+        way: chosen.name,
+        files,
+        notes: chosen.published === undefined ? [] : [chosen.published],
+      };
     },
   };
 }

@@ -6,6 +6,7 @@
 import { Mlp, TwinQ } from "../../nn/host/mlp.ts";
 import { NoiseModel } from "../../nn/host/noise_model.ts";
 import type { Actor, Algorithm } from "../algorithm.ts";
+import type { NamedTensors } from "../../nn/host/tensors.ts";
 import { networkPolicy } from "../../nn/host/policy.ts";
 import { candidatePolicy } from "../candidate_policy.ts";
 import { type Hyperparameters, hyperparameterTable, weightingText } from "./hyperparameters.ts";
@@ -33,6 +34,11 @@ const advantageWeighted: Actor = {
   act: ({ critic }) => networkPolicy(new Mlp(critic!, "policy.net", "tanh")),
 };
 
+function candidateNetworks(behavior: NamedTensors, critic: NamedTensors) {
+  const model = new NoiseModel(behavior, "diffusion");
+  return { model, q: new TwinQ(critic, "q0_target", model.actionSize) };
+}
+
 /** IDQL with a greedy choice; see {@linkcode candidatePolicy}. */
 const candidates: Actor = {
   name: "idql",
@@ -45,10 +51,20 @@ const candidates: Actor = {
     steps: { help: "Steps of idql's diffusion sampler", min: 1, max: 1000, fallback: 15 },
   },
   act({ behavior, critic }, options) {
-    const model = new NoiseModel(behavior!, "diffusion");
-    const q = new TwinQ(critic!, "q0_target", model.actionSize);
+    const { model, q } = candidateNetworks(behavior!, critic!);
     return candidatePolicy(model, q, options["candidates"]!, options["steps"]!);
   },
+  async describe({ behavior, critic }, options) {
+    const { candidateActor } = await import("../candidate_graph.ts");
+    const { model, q } = candidateNetworks(behavior!, critic!);
+    return candidateActor(
+      { network: model, from: behavior!, name: "diffusion" },
+      { network: q, from: critic!, name: "q0_target" },
+      options["candidates"]!,
+      options["steps"]!,
+    );
+  },
+  published: "the published IDQL takes the best of 64 candidates in 5 steps of DDPM",
 };
 
 /** Score Regularized Policy Optimization. */

@@ -11,7 +11,7 @@ import type { ParameterSet, ParameterValues } from "../autodiff/parameters.ts";
 import type { ParameterStore } from "../autodiff/parameter_store.ts";
 import type { Tensor } from "../autodiff/tensor.ts";
 import type { Program } from "../gpu/program.ts";
-import type { Draws, PolicyFacts, RemotePolicy } from "../nn/host/policy.ts";
+import type { Draws, PolicyFacts, RemotePolicy } from "./host/policy.ts";
 
 /** A policy that can be described on a graph. */
 export interface GraphActor extends PolicyFacts {

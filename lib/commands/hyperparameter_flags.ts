@@ -56,7 +56,7 @@ export function hyperparameterOverrides(
 export function sweepFlags(
   { hyperparameters: table, sweeps }: Pick<Algorithm, "hyperparameters" | "sweeps">,
 ): Readonly<Record<string, Flag<readonly HyperparameterValue[] | undefined>>> {
-  const options = { group: "Sweeps: several policies from the same earlier stages" };
+  const options = { group: "Sweeps: several policies in one run" };
   return Object.fromEntries(
     sweeps.map((sweep) => [
       sweep.list,

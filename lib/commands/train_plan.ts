@@ -64,10 +64,12 @@ function sharedFlags({ hyperparameters: { presets }, stages }: Algorithm) {
     seeds: seeds("Several seeds, trained together in one run"),
     stage: choice("Train one stage only", stages.map(({ name }) => name), { shown: "all" }),
     from: text(
-      `Run whose earlier stages serve --stage ${
-        builtOn.join(" or ")
-      }, each seed's for that seed; ` +
-        "data, seeds and hyperparameters are that run's too unless they are given",
+      builtOn.length === 0
+        ? "Of no use here: no stage builds on another"
+        : `Run whose earlier stages serve --stage ${
+          builtOn.join(" or ")
+        }, each seed's for that seed; ` +
+          "data, seeds and hyperparameters are that run's too unless they are given",
       { valueName: "DIR" },
     ),
     out: text("Folder of the run", { valueName: "DIR", shown: "runs/<task>-<seed>-<n>" }),

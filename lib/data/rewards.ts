@@ -1,6 +1,5 @@
 /**
- * The rewards that are trained on, by the rule of a task's family (the official code's `dataset.py`;
- * the rules for locomotion and AntMaze are those of implicit Q-learning).
+ * The rewards that are trained on, by the rule of an algorithm and a task's family.
  *
  * @module
  */
@@ -8,19 +7,20 @@ import { UserError } from "../errors.ts";
 import type { OfflineDataset } from "./dataset.ts";
 
 /**
- * `return_range`: r / (largest − smallest return) · 1000, locomotion. `minus_one`: r − 1, AntMaze.
- * `none`: r as it is, Maze2D.
+ * `return_range` and `episode_return_range`: r / (largest − smallest return) · 1000, locomotion, with
+ * returns as {@linkcode returnRange} (SRPO) or {@linkcode episodeReturnRange} (IQL) computes them.
+ * `minus_one`: r − 1, AntMaze. `none`: r as it is, Maze2D.
  */
-export type RewardRule = "return_range" | "minus_one" | "none";
+export type RewardRule = "return_range" | "episode_return_range" | "minus_one" | "none";
 
-/** Rows after which the official code cuts an episode when it sums up returns. */
+/** Rows after which SRPO's official code cuts an episode when it sums up returns. */
 const maxReturnRows = 1000;
 
 /** What {@linkcode returnRange} looks at. */
 export type RewardColumns = Pick<OfflineDataset, "rewards" | "terminals" | "transitions">;
 
 /**
- * The smallest and the largest return, as the official code computes them: over the rows that are
+ * The smallest and the largest return, as SRPO's official code computes them (`dataset.py`): over the rows that are
  * left once those with a timeout were dropped, cut at terminals or after 1000 rows, the unfinished
  * piece at the end ignored. Since rows are missing, pieces drift against the true episodes.
  *
@@ -44,17 +44,38 @@ export function returnRange(
 }
 
 /**
- * The rewards `[N]` to train on: those of `data` under `rule`, in float32 as the official code does.
+ * The smallest and the largest return, as the official code of implicit Q-learning computes them
+ * (`train_offline.py`): sums over each episode's rows that are transitions, with an unfinished episode at
+ * the end.
+ */
+export function episodeReturnRange(
+  { rewards, terminals, transitions }: RewardColumns,
+): { min: number; max: number } {
+  let [min, max] = [Infinity, -Infinity];
+  let sum = 0;
+  transitions.forEach((row, i) => {
+    sum += rewards[row]!;
+    const next = transitions[i + 1];
+    if (next === row + 1 && terminals[row] === 0) return;
+    min = Math.min(min, sum);
+    max = Math.max(max, sum);
+    sum = 0;
+  });
+  return { min, max };
+}
+
+/**
+ * The rewards `[N]` to train on: those of `data` under `rule`, in float32 as the official codes do.
  *
  * @throws UserError when the rule needs a range of returns and the data have none.
  */
 export function shapeRewards(data: RewardColumns, rule: RewardRule): Float32Array {
   if (rule === "none") return data.rewards.slice();
   if (rule === "minus_one") return data.rewards.map((reward) => reward - 1);
-  const range = returnRange(data);
+  const range = rule === "return_range" ? returnRange(data) : episodeReturnRange(data);
   if (range === null || range.max === range.min) {
     throw new UserError(
-      "rewards: the rule return_range divides by the range of returns, but " +
+      `rewards: the rule ${rule} divides by the range of returns, but ` +
         (range === null
           ? "no episode of the data ends (no terminal, and fewer than 1000 rows)"
           : `all returns are ${range.min}`) +

@@ -1,5 +1,6 @@
 /**
- * Parameter shapes of layers and their initial values, both matching PyTorch's defaults.
+ * Parameter shapes of layers, named as in PyTorch, and their initial values: PyTorch's defaults, or
+ * orthogonal matrices.
  *
  * @module
  */
@@ -72,6 +73,56 @@ export type Initial = (
  */
 export function numbered(first: number): Initial {
   return (shapes, seed, member) => initialise(shapes, seed, first + member);
+}
+
+/**
+ * Matrices of orthogonal rows or columns, whichever are fewer, of length `gain`
+ * (Saxe et al., 2014, arXiv 1312.6120; distributed uniformly), and vectors of 0. For perceptrons: gains
+ * of layer normalisations would be 0 too.
+ *
+ * @param first Numbers the networks, as in {@linkcode numbered}.
+ */
+export function orthogonal(first: number, gain: number): Initial {
+  return (shapes, seed, member) =>
+    new Map(shapes.map(({ name, rows, segments, vector }, i) => {
+      const columns = segments.reduce((total, width) => total + width, 0);
+      if (vector) return [name, new Float32Array(rows * columns)] as const;
+      const [count, length] = rows < columns ? [rows, columns] : [columns, rows];
+      const step = (first + member) * 1024 + i;
+      const basis = orthonormal(normal(seed, streams.initialisation, step, rows * columns), length);
+      const values = new Float32Array(rows * columns);
+      for (let vector = 0; vector < count; vector++) {
+        for (let entry = 0; entry < length; entry++) {
+          const [row, column] = rows < columns ? [vector, entry] : [entry, vector];
+          values[row * columns + column] = gain * basis[vector * length + entry]!;
+        }
+      }
+      return [name, values] as const;
+    }));
+}
+
+/** Makes vectors of `length` entries orthonormal, one after another (Gram–Schmidt). */
+function orthonormal(vectors: Float64Array, length: number): Float64Array {
+  const vectorAt = (i: number) => vectors.subarray(i * length, (i + 1) * length);
+  const dot = (a: Float64Array, b: Float64Array) => {
+    let sum = 0;
+    for (let i = 0; i < length; i++) sum += a[i]! * b[i]!;
+    return sum;
+  };
+  for (let i = 0; i * length < vectors.length; i++) {
+    const vector = vectorAt(i);
+    // A second pass removes what rounding left in the first.
+    for (let pass = 0; pass < 2; pass++) {
+      for (let j = 0; j < i; j++) {
+        const earlier = vectorAt(j);
+        const along = dot(vector, earlier);
+        for (let k = 0; k < length; k++) vector[k]! -= along * earlier[k]!;
+      }
+    }
+    const norm = Math.sqrt(dot(vector, vector));
+    for (let k = 0; k < length; k++) vector[k]! /= norm;
+  }
+  return vectors;
 }
 
 /** The values of {@linkcode initialFrequencies} for a family of one parameter, the frequencies. */

@@ -33,6 +33,7 @@ export function mlpShapes({ inputs, hidden, outputs }: MlpShape): ParameterShape
  * Applies a perceptron to x `[R, rows, Σ inputs]`.
  *
  * @param output Output activation (`tanh` for a policy).
+ * @param within What precedes the layers' names in a set that holds more than the perceptron.
  * @returns `[R', rows, outputs]`, where R' is the larger number of replicas of x and the
  * parameters.
  */
@@ -41,11 +42,14 @@ export function mlp(
   parameters: ParameterSet,
   x: Tensor,
   output: "none" | "tanh" = "none",
+  within = "",
 ): Tensor {
-  const layers = parameters.shapes.length / 2;
+  const layers =
+    parameters.shapes.filter(({ name }) => name.startsWith(within) && name.endsWith(".weight"))
+      .length;
   let h = x;
   for (let layer = 0; layer < layers; layer++) {
-    const name = String(2 * layer);
+    const name = `${within}${2 * layer}`;
     h = linear(
       graph,
       h,

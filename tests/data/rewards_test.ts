@@ -1,6 +1,6 @@
 import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { UserError } from "../../lib/errors.ts";
-import { returnRange, shapeRewards } from "../../lib/data/rewards.ts";
+import { episodeReturnRange, returnRange, shapeRewards } from "../../lib/data/rewards.ts";
 import { decode } from "../../lib/runs/safetensors.ts";
 import { mayUseFiles, projectFile } from "./files.ts";
 
@@ -77,4 +77,26 @@ Deno.test({
     const { min, max } = returnRange(await loadDataset([path]))!;
     assertAlmostEquals(max - min, 3767.2, 0.05);
   },
+});
+
+Deno.test("episodeReturnRange() cuts at terminals and at dropped rows, and counts the unfinished piece", () => {
+  const data = columns([1, 2, 4, 8, 16, 32, 64], [0, 1, 0, 0, 0, 0, 0]);
+  // Row 4 ended an episode by a timeout: it is no transition.
+  const transitions = Uint32Array.of(0, 1, 2, 3, 5, 6);
+  assertEquals(episodeReturnRange({ ...data, transitions }), { min: 3, max: 96 });
+  const first = { ...data, transitions: transitions.slice(0, 4) };
+  assertEquals(episodeReturnRange(first), { min: 3, max: 12 });
+  const scaled = shapeRewards(first, "episode_return_range");
+  assertEquals(scaled[0], Math.fround(Math.fround(1 / 9) * 1000));
+});
+
+Deno.test("episodeReturnRange() does not cut after 1000 rows", () => {
+  const rewards = Array.from({ length: 2001 }, (_, i) => i < 1500 ? 1 : 2);
+  const data = columns(rewards, rewards.map((_, i) => Number(i === 1499)));
+  assertEquals(episodeReturnRange(data), { min: 1002, max: 1500 });
+  assertThrows(
+    () => shapeRewards(columns([1, 2], [0, 0]), "episode_return_range"),
+    UserError,
+    "all returns are 3",
+  );
 });

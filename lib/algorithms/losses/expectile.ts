@@ -19,8 +19,16 @@ const operation = registerOperation("expectile loss");
 /**
  * Expectile regression (Eq. 11) of v `[R, rows, 1]` towards the smallest head of q `[H·R, rows, 1]`.
  * Also reports `q_mean`, the mean of that smallest head. Differentiable by v.
+ *
+ * @param tau τ, or the τ of each replica.
  */
-export function expectileLoss(graph: Graph, name: string, q: Tensor, v: Tensor, tau: number): Loss {
+export function expectileLoss(
+  graph: Graph,
+  name: string,
+  q: Tensor,
+  v: Tensor,
+  tau: number | ((replica: number) => number),
+): Loss {
   const gradient = new Tensor(shapeOf(v));
   const metric = graph.metric(name, v.replicas);
   const qMetric = graph.metric("q_mean", v.replicas);
@@ -32,7 +40,7 @@ export function expectileLoss(graph: Graph, name: string, q: Tensor, v: Tensor, 
     (job) => ({
       rows: v.rows,
       heads: q.replicas / v.replicas,
-      tau,
+      tau: typeof tau === "number" ? tau : tau(job),
       ...headFields("q", q, job, v.replicas),
       v: v.columnAt(job, v.replicas),
       gradient: gradient.at(job, v.replicas),

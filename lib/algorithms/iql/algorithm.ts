@@ -1,0 +1,68 @@
+/**
+ * IQL as a value: one stage, and the policy's mean as the way to act.
+ *
+ * @module
+ */
+import { Mlp } from "../../nn/host/mlp.ts";
+import { networkPolicy } from "../../nn/host/policy.ts";
+import type { Algorithm } from "../algorithm.ts";
+import { type Hyperparameters, hyperparameterTable } from "./hyperparameters.ts";
+
+/** Implicit Q-Learning with a Gaussian policy by advantage-weighted regression. */
+export const iql: Algorithm<Hyperparameters> = {
+  name: "iql",
+  title: "IQL",
+  citation: "Kostrikov, Nair, Levine: Offline Reinforcement Learning with Implicit Q-Learning, " +
+    "2022, arXiv 2110.06169",
+  hyperparameters: hyperparameterTable,
+  stages: [{
+    name: "agent",
+    product: "critic and policy",
+    needs: [],
+    over: "variants",
+    groups: ["data", "agent"],
+    steps: "steps",
+    batchSize: "batchSize",
+    shown: ["loss_v", "loss_q", "loss_policy"],
+    evaluated: "iql",
+    async describe(graph, buffer, h, variants) {
+      const { agentStage } = await import("./agent.ts");
+      return agentStage(graph, buffer, h, variants);
+    },
+  }],
+  actors: [{
+    name: "iql",
+    title: "IQL",
+    help: "the mean of its policy",
+    needs: ["agent"],
+    prefix: "policy.mean.",
+    options: {},
+    act: ({ agent }) => networkPolicy(new Mlp(agent!, "policy.mean.net", "tanh")),
+  }],
+  sweeps: [
+    {
+      list: "expectiles",
+      hyperparameter: "expectile",
+      label: "expectile",
+      help: "A critic and a policy for each expectile τ",
+      symbol: "τ",
+      text: (value) => `τ = ${value}`,
+    },
+    {
+      list: "temperatures",
+      hyperparameter: "temperature",
+      label: "temperature",
+      help: "A critic and a policy for each inverse temperature β",
+      symbol: "β",
+      text: (value) => `β = ${value}`,
+    },
+  ],
+  rewardRule: (h) => h.rewardRule,
+  value: {
+    stage: "agent",
+    of(agent) {
+      const network = new Mlp(agent, "value.net", "none");
+      return (states, rows) => network.forward(states, rows).slice(0, rows);
+    },
+  },
+};

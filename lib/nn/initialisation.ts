@@ -59,7 +59,7 @@ export function initialise(
   return values;
 }
 
-/** How the networks of a family start: values of one of them, `member`, for a seed. */
+/** Initialises a family of networks: returns the values of network `member` for a seed. */
 export type Initial = (
   shapes: readonly ParameterShape[],
   seed: number,
@@ -67,14 +67,14 @@ export type Initial = (
 ) => ParameterValues;
 
 /**
- * The values of {@linkcode initialise} for networks that are numbered from `first`. Families of one
- * number start equal, as target networks do.
+ * Initialises networks by {@linkcode initialise} with indices from `first`. Families with the same
+ * `first` start with equal values, as target networks must.
  */
 export function numbered(first: number): Initial {
   return (shapes, seed, member) => initialise(shapes, seed, first + member);
 }
 
-/** The values of {@linkcode initialFrequencies} for a family of one parameter, the frequencies. */
+/** Initialises a family with a single parameter by {@linkcode initialFrequencies}. */
 export function frequencyValues(scale: number): Initial {
   return (shapes, seed) => {
     const [{ name, segments }] = shapes as [ParameterShape];
@@ -82,7 +82,7 @@ export function frequencyValues(scale: number): Initial {
   };
 }
 
-/** Random Fourier frequencies, normal with the given scale. */
+/** Returns random Fourier frequencies, normally distributed with standard deviation `scale`. */
 export function initialFrequencies(seed: number, count: number, scale: number): Float32Array {
   return Float32Array.from(normal(seed, streams.fourier, 0, count), (z) => z * scale);
 }

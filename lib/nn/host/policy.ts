@@ -1,5 +1,5 @@
 /**
- * What acts in an environment: networks on the processor, as policies.
+ * Policies that run networks on the CPU.
  *
  * @module
  */
@@ -7,11 +7,11 @@ import { flopsOfMlp } from "../flops.ts";
 import type { Mlp } from "./mlp.ts";
 import type { ObservationNormalization } from "./normalization.ts";
 
-/** Random numbers that a policy may draw from. */
+/** Random numbers for stochastic policies. */
 export interface Draws {
-  /** A number from the uniform distribution on [low, high). */
+  /** Draws from the uniform distribution on [low, high). */
   uniform(low: number, high: number): number;
-  /** A number from the standard normal distribution. */
+  /** Draws from the standard normal distribution. */
   normal(): number;
 }
 
@@ -19,7 +19,7 @@ export interface Draws {
 export interface PolicyFacts {
   /** Entries of the observations that it takes. */
   readonly observationSize: number;
-  /** Entries of the actions that it gives. */
+  /** Number of entries in an action. */
   readonly actionSize: number;
   /** Additions and multiplications of the matrix products behind one action; absent without networks. */
   readonly flops?: number;
@@ -28,10 +28,10 @@ export interface PolicyFacts {
 /** Something that chooses actions on the processor. */
 export interface Policy extends PolicyFacts {
   /**
-   * Actions for `rows` observations, one of each of as many episodes.
+   * Returns actions for `rows` observations, one per episode.
    *
    * @param observations `[rows, observationSize]`, row-major.
-   * @param random For each row its episode's own stream, for policies that draw.
+   * @param random One random stream per row, owned by its episode, for stochastic policies.
    * @returns `[rows, actionSize]`; the next call overwrites it.
    */
   act(observations: Float64Array, random: readonly Draws[]): Float64Array;
@@ -48,9 +48,9 @@ export interface RemotePolicy extends PolicyFacts {
 }
 
 /**
- * The policy whose actions are a network's outputs.
+ * Returns a deterministic policy whose actions are the network's outputs.
  *
- * @param normalization What observations go through before the network; null for nothing.
+ * @param normalization Applied to observations before the network; null for none.
  */
 export function networkPolicy(
   network: Mlp,

@@ -109,7 +109,7 @@ Deno.test({
     }
     assert(
       lines.includes(
-        "network      11-3, clipped to [-1, 1], no bias, " +
+        "network      11-3, output clipped to [-1, 1], no bias, " +
           "observations normalised and clipped to 10 standard deviations",
       ),
     );

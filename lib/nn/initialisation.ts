@@ -6,7 +6,7 @@
 import type { ParameterShape, ParameterValues } from "../autodiff/parameters.ts";
 import { normal, uniform } from "../autodiff/random.ts";
 
-/** Streams of the random numbers that networks start from; those of training begin at 16. */
+/** Random streams of the initial values. The streams of training begin at 16. */
 const streams = { initialisation: 1, fourier: 2 };
 
 /** Returns weight and bias of a linear layer. Its input may be a concatenation of `inputs`. */

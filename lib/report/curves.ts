@@ -9,19 +9,19 @@ import { scaleLinear, scaleLog } from "d3-scale";
 import { axes, type Box, legendEntry, seriesColor } from "./axes.ts";
 import { element, label, picture, polyline } from "./svg.ts";
 
-/** What was measured of one seed and variant at one step, as `metrics.jsonl` has it. */
+/** The metrics of one seed and variant at one step, as in a row of `metrics.jsonl`. */
 export interface Measurement {
   /** Stage of the run. */
   readonly stage: string;
-  /** Steps of the stage done. */
+  /** Completed steps of the stage. */
   readonly step: number;
-  /** Seed of everything random. */
+  /** Random seed. */
   readonly seed: number;
-  /** Name of the variant in a sweep, else null. */
+  /** Name of the sweep's variant, or null. */
   readonly variant: string | null;
-  /** Numbers by name. */
+  /** Metrics by name. */
   readonly metrics: Readonly<Record<string, number>>;
-  /** Not null where the numbers are an evaluation's figures. */
+  /** The episodes of an evaluation; null for losses. */
   readonly episodes: readonly unknown[] | null;
 }
 

@@ -15,17 +15,17 @@ export interface Draws {
   normal(): number;
 }
 
-/** What is known of everything that chooses actions. */
+/** Properties of any policy, wherever it runs. */
 export interface PolicyFacts {
-  /** Entries of the observations that it takes. */
+  /** Number of entries in an observation. */
   readonly observationSize: number;
   /** Number of entries in an action. */
   readonly actionSize: number;
-  /** Additions and multiplications of the matrix products behind one action; absent without networks. */
+  /** FLOPs of the matrix products per action; absent for a policy without networks. */
   readonly flops?: number;
 }
 
-/** Something that chooses actions on the processor. */
+/** A policy that runs on the CPU and returns actions synchronously. */
 export interface Policy extends PolicyFacts {
   /**
    * Returns actions for `rows` observations, one per episode.
@@ -37,10 +37,10 @@ export interface Policy extends PolicyFacts {
   act(observations: Float64Array, random: readonly Draws[]): Float64Array;
 }
 
-/** Something that chooses actions elsewhere, on a GPU for example: the same, after a while. */
+/** A policy that runs elsewhere, for example on a GPU, and returns actions asynchronously. */
 export interface RemotePolicy extends PolicyFacts {
   /**
-   * As {@linkcode Policy.act}. Calls may not overlap.
+   * Like {@linkcode Policy.act}, but asynchronous. Calls must not overlap.
    *
    * @returns `[rows, actionSize]`; the next call may overwrite it.
    */

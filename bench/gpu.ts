@@ -1,10 +1,10 @@
 /**
- * What the paper's schedule costs on a GPU: `deno run -A bench/gpu.ts [--peak-tflops X] [--json]`.
+ * Measures the paper's schedule on a GPU: `deno run -A bench/gpu.ts [--peak-tflops X] [--json]`.
  *
- * Steps/s of the three stages for one seed and for six in one sequence of dispatches, the hours of the
- * paper's schedule at these speeds, and the share of the card's fp32 peak that the behavior step
- * reaches. PyTorch takes turns on the same card, as it is and with `torch.compile`, where a Python
- * with CUDA is found; otherwise on the processor.
+ * It prints the steps/s of the three stages for one seed and for six in one sequence of dispatches,
+ * the hours of the paper's schedule at these speeds, and the share of the card's fp32 peak that the
+ * behavior step reaches. PyTorch takes turns on the same card, with and without `torch.compile`, if
+ * a Python with CUDA is found; otherwise on the CPU.
  *
  * @module
  */
@@ -18,13 +18,14 @@ import type { StepTask } from "./support/tasks.ts";
 
 const rounds = 5;
 
-/** Stages with the steps of the paper's schedule. */
+/** Steps per stage in the paper's schedule. */
 const schedule = { critic: 1_500_000, behavior: 2_000_000, policy: 1_000_000 } as const;
 const stages = Object.keys(schedule) as (keyof typeof schedule)[];
 
 /**
- * Floating-point operations of a behavior step's matrix products (hopper, batch 2048): forward, by
- * weights and by inputs, these not for the first layer of the time embedding.
+ * Floating-point operations of a behavior step's matrix products (hopper, batch 2048): the forward
+ * pass and the gradients by weights and by inputs. The first layer of the time embedding needs no
+ * input gradient.
  */
 const behaviorFlops = 2 * 2048 *
   (3 * (64 * 128 + 128 * 128 + 142 * 256 + 3 * 2 * 256 * 1024 + 256 * 3) - 64 * 128);
@@ -39,7 +40,7 @@ const command = {
   },
 } as const;
 
-/** Times of a stage for each column; null where it does not run. */
+/** Measures a stage for each column; null if it cannot run. */
 async function times(columns: readonly Column[], step: StepTask["step"]) {
   const entries: (Entry & { column: number })[] = [];
   const notes: string[] = [];
@@ -49,7 +50,7 @@ async function times(columns: readonly Column[], step: StepTask["step"]) {
       await contestant.ask({ ask: "describe", task });
       entries.push({ contestant, task, column });
     } catch (error) {
-      notes.push(`${step} with ${seeds} seeds does not run here: ${(error as Error).message}`);
+      notes.push(`${step} with ${seeds} seeds cannot run here: ${(error as Error).message}`);
     }
   }
   const timings = await timeInTurns(entries, { rounds, seconds: 2 });
@@ -144,7 +145,7 @@ async function measure(args: readonly string[]): Promise<void> {
       `Percent of ${peak} TFLOP/s (fp32) in the behavior step's matrix products, at the medians`,
     header,
     rows: [[
-      `${(behaviorFlops / 1e9).toFixed(2)} GFLOP a seed`,
+      `${(behaviorFlops / 1e9).toFixed(2)} GFLOP per seed`,
       ...columns.map(({ seeds }, column) =>
         cell(
           measured.get("behavior")![column]!,

@@ -1,9 +1,9 @@
 /**
- * How long a file of a million rows takes to load: `deno run -A bench/load.ts`.
+ * Measures the time to load a file with a million rows: `deno run -A bench/load.ts`.
  *
- * Writes a file of hopper's sizes with random contents (so gzip gains little, as with D4RL's own
- * files) to a temporary folder, and reads it in a process of its own, whose memory is then its peak.
- * Prints one JSON object.
+ * It writes a file of hopper's sizes with random contents (so that gzip gains little, as with
+ * D4RL's files) to a temporary folder. A separate process reads it, so that its peak memory can be
+ * measured. Prints one JSON object.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { writeDataset } from "../lib/data/writer.ts";
 const rows = 1_000_000;
 const [observationSize, actionSize] = [11, 3];
 
-/** Uniform numbers in [−1, 1) of a generator that any run repeats. */
+/** Returns uniform numbers in [−1, 1) from a seeded generator. */
 function noise(length: number, seed: number): Float32Array {
   let state = seed;
   return Float32Array.from({ length }, () => {
@@ -23,7 +23,7 @@ function noise(length: number, seed: number): Float32Array {
   });
 }
 
-/** Loads the file and prints seconds, and the process's peak of resident memory. */
+/** Loads the file and prints the seconds and the process's peak resident memory. */
 async function load(path: string): Promise<void> {
   const start = performance.now();
   const dataset = await loadDataset([path]);
@@ -51,7 +51,7 @@ async function load(path: string): Promise<void> {
   }));
 }
 
-/** Peak resident memory of this process in bytes: Linux says it, elsewhere the present one counts. */
+/** Returns this process's peak resident memory in bytes; outside Linux, the current one. */
 async function peakMemory(): Promise<number> {
   if (Deno.build.os !== "linux") return Deno.memoryUsage().rss;
   const status = await Deno.readTextFile("/proc/self/status");

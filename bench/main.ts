@@ -1,5 +1,5 @@
 /**
- * Runs benchmarks, one after another, each in a process of its own: `deno task bench [names…] [--json]`.
+ * Runs benchmarks one after another, each in its own process: `deno task bench [names…] [--json]`.
  *
  * @module
  */
@@ -10,20 +10,20 @@ import { suggestion } from "../lib/suggestion.ts";
 import { UserError } from "../lib/errors.ts";
 
 /**
- * What can be measured: the files beside this one. `prints` tells what they write: tables (or with
- * `--json` an object), an object always, or plain text always.
+ * The benchmarks, which are the files next to this one. `prints` is their output: tables (with
+ * `--json` an object), always an object, or always plain text.
  */
 const benchmarks = {
   stages: {
     prints: "tables",
-    summary: "steps/s of the three stages, one seed and six, beside PyTorch",
+    summary: "steps/s of the three stages, one seed and six, compared with PyTorch",
   },
-  matmul: { prints: "tables", summary: "GFLOP/s of the matrix products, beside PyTorch" },
+  matmul: { prints: "tables", summary: "GFLOP/s of the matrix products, compared with PyTorch" },
   peers: { prints: "tables", summary: "the same steps in jax-js, tfjs and PyTorch" },
-  gpu: { prints: "tables", summary: "the paper's schedule in hours; runs only by name" },
+  gpu: { prints: "tables", summary: "the paper's schedule in hours; runs only if named" },
   physics: { prints: "text", summary: "steps/s of the built-in environments" },
-  bridge: { prints: "text", summary: "what a step of environments costs over the bridge" },
-  load: { prints: "object", summary: "how long a million rows take to load" },
+  bridge: { prints: "text", summary: "time per step of environments over the bridge" },
+  load: { prints: "object", summary: "time to load a million rows" },
 } as const;
 
 type Name = keyof typeof benchmarks;
@@ -32,8 +32,8 @@ const names = Object.keys(benchmarks) as Name[];
 const usage = [
   "Usage: deno task bench [names…] [--json]",
   "",
-  "Runs benchmarks, each in a process of its own; without names all of them but gpu.",
-  "With --json each prints one JSON object in a line.",
+  "Runs benchmarks, each in its own process. Without names, runs all except gpu.",
+  "With --json, each prints one JSON object on its own line.",
   "",
   ...names.map((name) => `  ${name.padEnd(8)} ${benchmarks[name].summary}`),
 ].join("\n");
@@ -42,7 +42,7 @@ const command = {
   name: "bench",
   summary: "Measures speed",
   positionals: names.map((name) => ({ name, help: "a benchmark", optional: true })),
-  flags: { json: toggle("one JSON object for each benchmark") },
+  flags: { json: toggle("print one JSON object per benchmark") },
 };
 
 async function bench(args: readonly string[]): Promise<void> {

@@ -1,9 +1,9 @@
 /**
- * How fast the matrix products are: `deno run -A bench/matmul.ts [--json]`.
+ * Measures the matrix products: `deno run -A bench/matmul.ts [--json]`.
  *
- * GFLOP/s of each product that the stages ask of their linear layers, alone in its program, with what
- * is fused into it (bias, the bias's gradient), beside PyTorch's, which take turns where it is
- * installed. FLOPs are the product's own: padding counts as lost time.
+ * It prints the GFLOP/s of each product in the stages' linear layers, alone in its program,
+ * including what is fused into it (bias, gradient of the bias). PyTorch takes turns if it is
+ * installed. FLOPs are those of the true sizes, so padding counts as lost time.
  *
  * @module
  */

@@ -1,11 +1,11 @@
 /**
- * The same training steps in our engine and in others: `deno run -A bench/peers.ts [--json]`.
+ * Compares training steps in our engine and in others: `deno run -A bench/peers.ts [--json]`.
  *
- * First a perceptron (28-256-256-1, batch 256, mean squared error, Adam) in ours, `@jax-js/jax` on
- * WebGPU and on WebAssembly, `@tensorflow/tfjs-backend-webgpu`, and PyTorch where it is installed.
- * Then one critic step and one behavior step (batch 2048) of SRPO in ours, jax-js and PyTorch. All
- * start from the same weights, and their losses are compared before anything is timed; they take
- * turns, each in a process of its own.
+ * The first task is a perceptron (28-256-256-1, batch 256, mean squared error, Adam) in our engine,
+ * `@jax-js/jax` on WebGPU and on WebAssembly, `@tensorflow/tfjs-backend-webgpu`, and PyTorch if it
+ * is installed. The other tasks are SRPO's critic step and behavior step (batch 2048) in our
+ * engine, jax-js and PyTorch. All contestants start from the same weights, and their losses are
+ * compared before timing. They take turns, each in its own process.
  *
  * @module
  */
@@ -21,7 +21,7 @@ import { machineLine } from "./support/machine.ts";
 import { digits, Printer, timeInTurns } from "./support/rounds.ts";
 import type { StepTask } from "./support/tasks.ts";
 
-/** One table: a task done by all contestants, times as multiples of the first one's. */
+/** Prints a table of the times of all contestants for a task, also relative to the first one. */
 async function compare(
   printer: Printer,
   title: string,
@@ -30,7 +30,7 @@ async function compare(
   { rounds, seconds, checked }: {
     readonly rounds: number;
     readonly seconds: number;
-    /** Steps of which the losses are compared. */
+    /** Number of steps whose losses are compared. */
     readonly checked: number;
   },
 ): Promise<void> {
@@ -43,7 +43,7 @@ async function compare(
   const [first] = timings;
   printer.print({
     title: `${title}: milliseconds, median and best of ${rounds} rounds`,
-    header: ["", "ms a step", "best", "× ours", "× ours, best", "computed by"],
+    header: ["", "ms per step", "best", "× ours", "× ours, best", "computed by"],
     rows: timings.map(({ median, best }, i) => [
       contestants[i]!.name,
       digits(1e3 * median),

@@ -1,8 +1,9 @@
 /**
- * How fast the built-in environments run on one core: `deno run -A bench/physics.ts`.
+ * Measures the speed of the built-in environments on one core: `deno run -A bench/physics.ts`.
  *
- * Each figure is the median over rounds, and the best round beside it, which tells what a busy machine
- * took away. The actions are of moderate size; a finished environment is reset at once, within the time.
+ * Results are the median over rounds, with the best round in parentheses, which shows the effect of
+ * other load. Actions have moderate size. Resets of finished environments are part of the measured
+ * time.
  *
  * @module
  */
@@ -11,7 +12,7 @@ import { makeEnvironment } from "../lib/envs/registry.ts";
 
 const ROUNDS = 15;
 
-/** Milliseconds of one lockstep of `count` environments, in each round of `steps`. */
+/** Returns the milliseconds per lockstep of `count` environments, for each round of `steps`. */
 async function lockstepTimes(id: string, count: number, steps: number): Promise<number[]> {
   const batch = await makeEnvironment(id, count);
   const { actionSize } = batch.spec;
@@ -19,7 +20,7 @@ async function lockstepTimes(id: string, count: number, steps: number): Promise<
   await batch.reset(Array.from({ length: count }, () => seed++));
   const actions = new Float64Array(count * actionSize);
   const times: number[] = [];
-  // The first round warms up and does not count.
+  // The first round is a warm-up.
   for (let round = 0; round <= ROUNDS; round++) {
     const start = performance.now();
     for (let t = 0; t < steps; t++) {

@@ -1,13 +1,13 @@
 /**
- * How fast the three stages train: `deno run -A bench/stages.ts [--json]`.
+ * Measures the training speed of the three stages: `deno run -A bench/stages.ts [--json]`.
  *
- * Steps per second at the paper's sizes (hopper: 11 observations, 3 actions), as training runs them:
- * minibatches, times, noise and dropout masks are drawn on the GPU from a data set that lies there.
- * PyTorch takes turns with us where it is installed, with an implementation that shares nothing with
- * ours but the losses, which are compared first.
+ * The first table shows steps/s at the paper's sizes (hopper: 11 observations, 3 actions) as in
+ * training: minibatches, times, noise and dropout masks are drawn on the GPU, from a data set in
+ * GPU memory. If PyTorch is installed, an independent implementation takes turns. The losses of
+ * both are compared first.
  *
- * Then what a step costs besides arithmetic (networks and batches of 8), and six seeds in one
- * sequence of dispatches beside one.
+ * The other tables show the time of a step besides arithmetic (networks and batches of size 8), and
+ * compare one seed with six seeds in one sequence of dispatches.
  *
  * @module
  */
@@ -20,7 +20,7 @@ import type { StepTask } from "./support/tasks.ts";
 const stages = ["critic", "behavior", "policy"] as const;
 const rounds = 9;
 
-/** Steps/s of ours and PyTorch's, with dispatches and memory. */
+/** Prints the steps/s of our engine and PyTorch, with dispatches and memory. */
 async function fullSize(
   ours: Contestant,
   pytorch: Contestant | null,
@@ -65,7 +65,7 @@ async function fullSize(
   });
 }
 
-/** Milliseconds of a step with one seed and with six, taking turns. */
+/** Prints the milliseconds per step with one seed and with six, taking turns. */
 async function severalSeeds(
   ours: Contestant,
   printer: Printer,
@@ -80,7 +80,7 @@ async function severalSeeds(
       task: { step, seeds, tiny } as StepTask,
     })) as [Entry, Entry];
     const fits = await ours.ask({ ask: "describe", task: six.task }).catch((error: Error) => {
-      notes.push(`${step} with six seeds does not run here: ${error.message}`);
+      notes.push(`${step} with six seeds cannot run here: ${error.message}`);
       return null;
     });
     const [single, sextuple] = await timeInTurns(fits ? [one, six] : [one], {
@@ -103,7 +103,7 @@ async function severalSeeds(
   }
   printer.print({
     title,
-    header: ["stage", "one seed", "best", "six seeds", "best", "ratio", "MiB of six"],
+    header: ["stage", "one seed", "best", "six seeds", "best", "ratio", "MiB, six"],
     rows,
     notes,
   });
@@ -116,8 +116,8 @@ await fullSize(ours, pytorch, printer);
 await severalSeeds(
   ours,
   printer,
-  "Milliseconds of a step that are not arithmetic: networks and batches of 8",
+  "Milliseconds per step besides arithmetic: networks and batches of 8",
   true,
 );
-await severalSeeds(ours, printer, "Milliseconds of a step at the paper's sizes", false);
+await severalSeeds(ours, printer, "Milliseconds per step at the paper's sizes", false);
 printer.finish();

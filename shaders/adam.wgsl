@@ -19,7 +19,7 @@ struct Job {
   one_minus_beta2: f32,
   epsilon: f32,
   average: u32,
-  average_rate: u32, // scalar: how far target networks move; 0 without any
+  average_rate: u32, // scalar: rate of the target networks' moving average; 0 for none
 //#if CLIP
   sums: u32, // of the gradient's squares
   sum_count: u32,
@@ -44,7 +44,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     total += activations[job.sums + k];
   }
   let squares = dot(reduce(total, lane), vec4f(1.0));
-  // As PyTorch's clip_grad_norm_ does it.
+  // As in PyTorch's clip_grad_norm_.
   scale = min(1.0, job.largest_norm / (sqrt(squares) + 1e-6));
 //#endif
   if (i < job.count) {

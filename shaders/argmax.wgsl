@@ -1,5 +1,5 @@
-// The column of each row's largest entry, as a float; the first of equal ones. A NaN counts as the
-// largest, so that it is found where it arose. Follows nan.wgsl.
+// The column of each row's largest entry, as a float; the first one if several are equal. A NaN
+// counts as the largest. Requires nan.wgsl.
 
 override WORKGROUP = 64u;
 

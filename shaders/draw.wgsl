@@ -1,5 +1,5 @@
-// Random numbers, drawn anew each step: uniform in [low, high), or with NORMAL standard normal.
-// Follows random.wgsl and step.wgsl.
+// Random numbers, drawn anew at each step: uniform in [low, high), or standard normal with NORMAL.
+// Requires random.wgsl and step.wgsl.
 
 override WORKGROUP = 64u;
 
@@ -13,7 +13,7 @@ struct Job {
 //#endif
   seed: u32,
   stream: u32,
-  first: u32, // which of the stream's numbers is the first, in vec4s
+  first: u32, // position of the first number in the stream, in vec4s
   out: u32,
   out_stride: u32,
 }

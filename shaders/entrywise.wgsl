@@ -1,6 +1,6 @@
-// The frame of every entrywise operation: one invocation computes four neighbouring entries of the
-// result. The record `Job` and `entries`, the function that is applied, come before it, written from
-// the table in lib/autodiff/ops/entrywise.ts.
+// The common part of all entrywise operations: one invocation computes four neighbouring entries of
+// the result. The preceding struct `Job` and function `entries` are generated from the table in
+// lib/autodiff/ops/entrywise.ts.
 
 override WORKGROUP = 64u;
 
@@ -19,7 +19,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     return;
   }
   let value = entries(job, row, column);
-  // exp(0) is 1 and log(0) is infinite: the padding stays zero.
+  // The padding must stay zero, although for example exp(0) is 1.
   let entry = column * 4u + vec4u(0u, 1u, 2u, 3u);
   activations[job.out + row * job.out_stride + column] =
     select(vec4f(0.0), value, entry < vec4u(job.columns));

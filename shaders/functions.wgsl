@@ -1,4 +1,4 @@
-// Functions that the table of entrywise operations is written with. Follows nan.wgsl.
+// Functions used in the table of entrywise operations. Requires nan.wgsl.
 
 // 1 / (1 + exp(-x)) without overflow.
 fn sigmoid(x: vec4f) -> vec4f {
@@ -6,8 +6,8 @@ fn sigmoid(x: vec4f) -> vec4f {
   return select(e, vec4f(1.0), x > vec4f(0.0)) / (1.0 + e);
 }
 
-// The share of a standard normal distribution below x: 1 - erfc(x / sqrt(2)) / 2, by a rational fit
-// in 1 / (1 + z / 2) whose relative error is 1.2e-7 in the tails too.
+// Standard normal cumulative distribution: 1 - erfc(x / sqrt(2)) / 2. It uses a fit in 1 / (1 + z /
+// 2) with a relative error of 1.2e-7, also in the tails.
 fn normal_below(x: vec4f) -> vec4f {
   let z = abs(x) * 0.7071067811865476;
   let t = 1.0 / (1.0 + 0.5 * z);
@@ -23,7 +23,8 @@ fn gelu_derivative(x: vec4f) -> vec4f {
   return normal_below(x) + x * 0.3989422804014327 * exp(-0.5 * x * x);
 }
 
-// The share of the gradient that a gets of the smaller (larger) of a and b: half where they are equal.
+// The fraction of the gradient of min(a, b) that goes to a, or of max(a, b) that goes to b: one
+// half if they are equal.
 fn share_of_smaller(a: vec4f, b: vec4f) -> vec4f {
   return select(select(vec4f(0.0), vec4f(0.5), a == b), vec4f(1.0), a < b);
 }

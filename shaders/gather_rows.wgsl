@@ -1,5 +1,5 @@
-// Rows of x by their number: row r of the result is row r * group + index[r]. With GRADIENT the other
-// way round: each row sums, in order, the upstream rows that were taken from it.
+// Gathers rows of x by index: row r of the result is row r * group + index[r]. With GRADIENT, each
+// row sums, in order, the upstream rows that were gathered from it.
 
 override WORKGROUP = 64u;
 

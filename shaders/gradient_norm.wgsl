@@ -1,7 +1,7 @@
-// Sums of squares of one parameter's gradient, a vec4 for each workgroup: part of the norm over all
-// parameters of a seed.
+// Sums of squares of one parameter's gradient, one vec4 per workgroup. They are part of the norm
+// over all parameters of a seed.
 
-override VECTORS = 16u; // of an invocation
+override VECTORS = 16u; // per invocation
 
 struct Job {
   rows: u32,

@@ -1,6 +1,7 @@
-// Over the heads of a tensor, its neighbouring replicas, entry by entry: their sum times a factor (SUM),
-// the smallest (without directive), or with GRADIENT the upstream gradient at the smallest head, the
-// first of equal ones, and zero at the others. Follows nan.wgsl where the smallest is wanted.
+// Reduces the heads of a tensor (neighbouring replicas) entry by entry. SUM: their sum times a
+// factor. Without a directive: their minimum. GRADIENT: the gradient of the minimum, which is the
+// upstream gradient at the smallest head (the first one if several are equal) and zero at the
+// others. Requires nan.wgsl except with SUM.
 
 override WORKGROUP = 64u;
 

@@ -1,5 +1,5 @@
-// Entries of a tensor at other places. With RESHAPE in the same order in rows of another length; else
-// columns from `first` on, zeros where there are none.
+// Moves the entries of a tensor. With RESHAPE, the entries keep their order in rows of another
+// length. Otherwise it copies the columns from `first` on, with zeros outside the input.
 
 override WORKGROUP = 64u;
 
@@ -11,7 +11,7 @@ struct Job {
   x_stride: u32,
   x_columns: u32,
 //#if !RESHAPE
-  first: u32, // counted modulo 2^32: it may lie before the first column
+  first: u32, // modulo 2^32, since it may be negative
 //#endif
   out: u32,
   out_stride: u32,

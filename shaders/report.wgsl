@@ -1,4 +1,4 @@
-// Reports a number of each replica as a metric. Follows step.wgsl.
+// Reports one number per replica as a metric. Requires step.wgsl.
 
 struct Job {
   x: u32,

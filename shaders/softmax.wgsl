@@ -1,5 +1,6 @@
-// Softmax over the columns of each row, exp(x - m) / sum of exp(x - m) with the largest entry m; with
-// LOG_SUM log-sum-exp, m + log of that sum. Eight invocations share a row. Follows nan.wgsl.
+// Softmax over the columns of each row: exp(x - m) / sum of exp(x - m), where m is the largest
+// entry. With LOG_SUM, log-sum-exp: m + log of that sum. Eight invocations share a row. Requires
+// nan.wgsl.
 
 const SHARES = 8u;
 const lowest = -3.4028234663852886e38;
@@ -19,7 +20,7 @@ struct Job {
 
 var<workgroup> partial: array<f32, 64>;
 
-// What the invocations of a row have, joined in a fixed order: their largest, or their sum.
+// The maximum and the sum over the invocations of a row, in a fixed order.
 fn row_largest(value: f32, lane: u32) -> f32 {
   workgroupBarrier();
   partial[lane] = value;

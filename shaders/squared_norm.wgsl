@@ -1,4 +1,4 @@
-// The sum of squares of one replica of a tensor, by one workgroup. Follows reduce.wgsl.
+// The sum of squares of one replica of a tensor, computed by one workgroup. Requires reduce.wgsl.
 
 struct Job {
   rows: u32,

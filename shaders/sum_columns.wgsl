@@ -1,5 +1,5 @@
-// Sums over the columns of each row, times a factor. Eight invocations share a row and meet in a tree;
-// the padding is zeros.
+// Sums the columns of each row, times a factor. Eight invocations share a row and reduce in a fixed
+// tree order. The padding is zero.
 
 const SHARES = 8u;
 

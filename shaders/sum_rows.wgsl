@@ -1,5 +1,5 @@
-// Sums over groups of neighbouring rows, times a factor. A workgroup takes COLUMNS vec4s of one group;
-// the other invocations share its rows and meet in a tree.
+// Sums groups of neighbouring rows, times a factor. A workgroup handles COLUMNS vec4 columns of one
+// group. Its other invocations share the rows and reduce in a fixed tree order.
 
 override COLUMNS = 4u;
 

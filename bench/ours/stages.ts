@@ -1,6 +1,6 @@
 /**
- * The three stages in our engine: as they are trained, on a synthetic data set; and on the sample
- * batch, with given times, noise and dropout masks, for the comparison of losses.
+ * The three stages in our engine. For timing they train on a synthetic data set. For the comparison
+ * of losses they use the sample batch with given times, noise and dropout masks.
  *
  * @module
  */
@@ -26,7 +26,7 @@ import type { StepTask } from "../support/tasks.ts";
 
 const { observations, actions } = hopper;
 
-/** The paper's hyperparameters, or networks and batches as small as they get. */
+/** The paper's hyperparameters, or tiny networks and batches. */
 function hyperparametersOf({ tiny }: StepTask): Hyperparameters {
   return hyperparametersFor("locomotion", "paper", {
     beta: 0.05,
@@ -63,7 +63,7 @@ function bufferOf(engine: Engine): ReplayBuffer {
   return buffer;
 }
 
-/** A stage as it is trained: minibatches, times, noise and masks drawn on the GPU. */
+/** Compiles a stage as in training: minibatches, times, noise and masks are drawn on the GPU. */
 export async function timedStage(engine: Engine, task: StepTask): Promise<Program> {
   const graph = new Graph({ seeds: Array.from({ length: task.seeds ?? 1 }, (_, seed) => seed) });
   const h = hyperparametersOf(task);
@@ -78,7 +78,7 @@ export async function timedStage(engine: Engine, task: StepTask): Promise<Progra
   return program;
 }
 
-/** A stage on the sample batch, from the sample weights. */
+/** Compiles a stage for the sample batch, starting from the sample weights. */
 export async function sampleStage(
   engine: Engine,
   task: StepTask,
@@ -156,7 +156,7 @@ export async function sampleStage(
   return { program, graph };
 }
 
-/** Sample weights of the network whose state dict has this prefix. */
+/** Returns the sample weights of the network with this state dict prefix. */
 function sampleValues(
   parameters: ParameterSet,
   prefix: string,

@@ -1,8 +1,8 @@
 /**
  * Our engine as a contestant.
  *
- * Steps are submitted as training submits them: chunks of about a quarter of a second, the next before
- * the last is waited for, every step's metrics read back.
+ * Steps are submitted as in training: in chunks of about a quarter of a second, with the next chunk
+ * submitted before the last is awaited, and with every step's metrics read back.
  *
  * @module
  */
@@ -26,7 +26,7 @@ import { sampleStage, timedStage } from "./stages.ts";
 /** Seconds of work in one submission. */
 const chunkSeconds = 0.25;
 
-/** Replays a program; each call continues where the last one ended. */
+/** Replays a program. Each call continues after the previous one. */
 export function replayed(program: Program): Ready {
   let next = 0;
   return {
@@ -64,7 +64,7 @@ async function perceptron(engine: Engine) {
   return { program, graph };
 }
 
-/** Values for the parameters in their order. */
+/** Maps values to parameter names, in parameter order. */
 function named(parameters: ParameterSet, values: readonly Float32Array[]): ParameterValues {
   return new Map(parameters.shapes.map(({ name }, i) => [name, values[i]!]));
 }

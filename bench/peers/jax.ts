@@ -1,10 +1,10 @@
 /**
- * `@jax-js/jax` as a contestant, on the device of the first argument (`webgpu` or `wasm`).
+ * `@jax-js/jax` as a contestant, on the device given as the first argument (`webgpu` or `wasm`).
  *
- * Used as its documentation says: a whole step is one `jit` function, which fuses what can be fused
- * and is traced once; arrays stay on the device; ownership is handed over instead of copied; nothing
- * is read back while steps run, and `blockUntilReady` ends a timing. Batches are uploaded before time
- * runs and take turns, so that, unlike ours and PyTorch's, its steps draw no minibatch.
+ * It is used as documented. A whole step is one `jit` function, which is traced once and fuses what
+ * it can. Arrays stay on the device and ownership is transferred instead of copying. Nothing is
+ * read back while steps run; `blockUntilReady` ends a timing. Batches are uploaded before timing
+ * and used in turn, so its steps draw no minibatch, unlike those of our engine and PyTorch.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import type { StepTask, Task } from "../support/tasks.ts";
 import { type Ready, serve, unknownTask } from "../support/worker.ts";
 import { behaviorTask, criticTask, type JaxTask, mlpTask } from "./jax_steps.ts";
 
-/** The implementation of a task. */
+/** Returns the implementation of a task. */
 function taskOf(task: Task): JaxTask {
   if (task.step === "product" || (task.seeds ?? 1) !== 1 || task.tiny) unknownTask(task);
   switch (task.step) {
@@ -66,12 +66,12 @@ const device = Deno.args[0] === "wasm" ? "wasm" : "webgpu";
 const available = await init(device);
 if (!available.includes(device)) throw new Error(`jax-js has no device ${device} here`);
 defaultDevice(device);
-// Touching the device once shows early whether it works at all.
+// Using the device once fails early if it does not work.
 np.zeros([1]).dispose();
 await serve({
   device: `@jax-js/jax 0.1.25 on ${device}`,
   prepare,
   losses: (task, steps) => losses(task as StepTask, steps),
 });
-// Its pool of WebAssembly workers would keep the process alive.
+// jax-js's pool of WebAssembly workers would keep the process alive.
 Deno.exit(0);

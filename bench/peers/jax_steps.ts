@@ -1,8 +1,8 @@
 /**
- * Training steps in `@jax-js/jax`, written plainly: the perceptron, the critic stage and the behavior
- * stage, at hopper's sizes with the paper's hyperparameters.
+ * Straightforward training steps in `@jax-js/jax`: the perceptron, the critic stage and the
+ * behavior stage, at hopper's sizes with the paper's hyperparameters.
  *
- * Arrays are owned: what is used again is passed as `.ref`.
+ * jax-js arrays have a single owner, so an array that is used again is passed as `.ref`.
  *
  * @module
  */
@@ -20,9 +20,9 @@ type Tree = any;
 /** A task in jax-js. `drawn` and `given` are pure functions of state and batch, to be jitted. */
 export interface JaxTask {
   readonly initial: () => Tree;
-  /** Batches to train on in turns. */
+  /** Batches for training, used in turn. */
   readonly batches: () => Tree[];
-  /** The sample batch, with everything that `drawn` draws. */
+  /** The sample batch, including the values that `drawn` would draw. */
   readonly sample: () => Tree;
   readonly drawn: (state: Tree, batch: Tree) => [Tree, Tensor];
   readonly given: (state: Tree, batch: Tree) => [Tree, Tensor];
@@ -84,7 +84,7 @@ function adam(state: Trained, gradients: Weights, learningRate = 3e-4, decay = 0
   return after;
 }
 
-/** The perceptron of the peers' table. */
+/** The perceptron of the `peers` benchmark. */
 export function mlpTask(): JaxTask {
   const loss = (weights: Weights, { x, y }: { x: Tensor; y: Tensor }) =>
     np.mean(np.square(perceptron(x, weights).sub(y)));
@@ -168,7 +168,7 @@ export function criticTask(): JaxTask {
     const advantage = lowestOf(refs(target), pair).sub(perceptron(s.ref, refs(v.weights)));
     const weight = np.minimum(np.exp(advantage.mul(3)), 100);
     const [awr, awrGradient] = valueAndGrad(awrLoss)(refs(state.policy.weights), s, action, weight);
-    // Its cosine schedule falls by less than a rounding over the steps of a benchmark.
+    // Over a benchmark's steps, the cosine schedule changes by less than the rounding error.
     const policy = adam(state.policy, awrGradient as Weights);
     return [{ q, target, v, policy }, np.stack([v1, q1, awr])];
   };
@@ -186,7 +186,7 @@ export function criticTask(): JaxTask {
   };
 }
 
-/** Sizes of the behavior model's layers in the order of its parameters. */
+/** Layer sizes of the behavior model, in parameter order. */
 function behaviorWeights(): { weights: Weights; frequencies: Tensor } {
   const weights: Weights = [];
   const add = (...sizes: number[]) =>

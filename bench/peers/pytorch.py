@@ -1,8 +1,8 @@
 """PyTorch as a contestant of the benchmarks: `python3 bench/peers/pytorch.py [--device cuda] [--compile]`.
 
-Answers requests on standard input, a line of JSON each (see bench/support/tasks.ts). On the CPU it
-computes with as many threads as there are cores; on CUDA every timing ends with a synchronisation.
-Losses are never read back while time runs.
+Answers requests on standard input, one line of JSON each (see bench/support/tasks.ts). On the CPU it
+uses one thread per core. On CUDA every timing ends with a synchronisation. Losses are never read
+back during a timing.
 """
 
 import argparse
@@ -45,7 +45,7 @@ def prepare_product(task, device):
 
 
 def prepare(task, device, compiled):
-    """A function that computes one step."""
+    """Returns a function that computes one step."""
     if task.get("seeds", 1) != 1 or task.get("tiny"):
         raise ValueError(f"PyTorch is timed with one seed at full size, not {task}")
     if task["step"] == "mlp":
@@ -58,7 +58,7 @@ def prepare(task, device, compiled):
 
 
 def losses(task, steps, device, compiled):
-    """Losses of steps from the sample weights on the sample batch."""
+    """Returns the losses of steps from the sample weights on the sample batch."""
     if task["step"] == "mlp":
         step = prepare_mlp(device, compiled)
     else:
@@ -113,7 +113,7 @@ def main():
     for line in sys.stdin:
         try:
             reply = answer(json.loads(line))
-        except Exception as error:  # whatever it is, the benchmark reports it and goes on
+        except Exception as error:  # the benchmark reports any error and continues
             reply = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(reply), flush=True)
 

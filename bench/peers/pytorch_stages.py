@@ -1,4 +1,4 @@
-"""SRPO's three training steps in PyTorch, written plainly from the method's description.
+"""Straightforward PyTorch implementation of SRPO's three training steps, from the method's description.
 
 Nothing here is shared with the engine or taken from other code: it is the independent measure, of time
 and of losses, that the engine is held against. Hopper's sizes, the paper's hyperparameters.
@@ -20,7 +20,7 @@ SEEDS = {
 
 
 def samples(seed, *shape):
-    """Numbers in [-1, 1), a hash of seed and place, as `samples` of support/samples.ts."""
+    """Numbers in [-1, 1), hashed from seed and index, as in support/samples.ts."""
     count = math.prod(shape)
     x = numpy.arange(count, dtype=numpy.uint32)
     with numpy.errstate(over="ignore"):
@@ -73,7 +73,7 @@ class Block(nn.Module):
 
 
 class BehaviorModel(nn.Module):
-    """The noise in a_t, predicted from a_t, s and t."""
+    """Predicts the noise in a_t from a_t, s and t."""
 
     def __init__(self):
         super().__init__()
@@ -183,7 +183,7 @@ class Behavior:
 
 
 class Policy:
-    """Score-regularized policy extraction: sigma^2 weights, the noise subtracted."""
+    """Score-regularized policy extraction with sigma^2 weighting and the noise as baseline."""
 
     rows = 256
     beta = 0.05
@@ -231,7 +231,7 @@ def descend(loss, optimizer):
 
 
 def drawn(state, low, high):
-    """Times, noise and dropout drawn anew."""
+    """Draws new times, noise and dropout masks."""
     rows, device = state.shape[0], state.device
     t = torch.rand(rows, 1, device=device) * (high - low) + low
     return t, torch.randn(rows, ACTIONS, device=device), (True, True, True)
@@ -258,7 +258,7 @@ def fields(rows, device, terminals):
 
 
 def minibatches(data, rows):
-    """Consecutive slices of the shuffled data set, shuffled again after each epoch."""
+    """Yields consecutive slices of the shuffled data set, which is reshuffled after each epoch."""
     count = data["state"].shape[0]
     while True:
         order = torch.randperm(count, device=data["state"].device)

@@ -1,10 +1,10 @@
 /**
  * `@tensorflow/tfjs-backend-webgpu` as a contestant.
  *
- * Used as its documentation says: the backend is set and awaited once; the layers are fused products
- * (`tf.fused.matMul`, as its own dense layers are) over variables; `optimizer.minimize` makes the
- * step and tidies what it computed; no loss is asked for or read back while steps run, and reading one
- * number of a weight ends a timing.
+ * It is used as documented. The backend is set and awaited once. Layers are fused products
+ * (`tf.fused.matMul`, like tfjs's own dense layers) of variables. `optimizer.minimize` takes the
+ * step and frees intermediate tensors. No loss is requested or read back while steps run; reading a
+ * bias ends a timing.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { layers, samples, sampleSeeds } from "../support/samples.ts";
 import type { Task } from "../support/tasks.ts";
 import { serve, unknownTask } from "../support/worker.ts";
 
-/** The perceptron of the peers' table, and its step. */
+/** The perceptron of the `peers` benchmark, and its step. */
 function perceptron(task: Task) {
   if (task.step !== "mlp" || task.tiny || (task.seeds ?? 1) !== 1) unknownTask(task);
   const sizes = [28, 256, 256, 1];

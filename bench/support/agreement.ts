@@ -1,19 +1,19 @@
 /**
- * Whether contestants compute the same thing: losses from the same weights on the same batch.
+ * Checks that contestants compute the same losses from the same weights on the same batch.
  *
  * @module
  */
 import type { Contestant } from "./contestant.ts";
 import type { StepTask } from "./tasks.ts";
 
-/** Largest relative difference of two losses that counts as the same. */
+/** Largest accepted relative difference between two losses. */
 const tolerance = 1e-4;
 
 /**
  * Compares the losses of `steps` steps with the first contestant's.
  *
- * @returns A sentence that says how well they agree.
- * @throws Where they do not: then the times would compare different things.
+ * @returns A sentence that states the largest difference.
+ * @throws {Error} The losses differ, so the times would not be comparable.
  */
 export async function agreement(
   contestants: readonly Contestant[],

@@ -1,7 +1,7 @@
 /**
- * Contestants: processes that take turns at the same tasks. Each has its own process, so that none
- * shares a GPU device, a thread pool or a garbage collector with another, and waits idly while another
- * one computes.
+ * Contestants take turns at the same tasks. Each is a separate process, so that none shares a GPU
+ * device, a thread pool or a garbage collector with another. A contestant is idle while another one
+ * computes.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { Replies, Request } from "./tasks.ts";
 /** A running contestant. */
 export class Contestant implements AsyncDisposable {
   readonly name: string;
-  /** What it computes on, as it says. */
+  /** The device that it reports to compute on. */
   readonly device: string;
   readonly #process: Deno.ChildProcess;
   readonly #input: WritableStreamDefaultWriter<Uint8Array>;
@@ -30,7 +30,7 @@ export class Contestant implements AsyncDisposable {
     this.#lines = lines;
   }
 
-  /** Starts a contestant and waits until it has said what it computes on. */
+  /** Starts a contestant and waits until it has reported its device. */
   static async start(
     name: string,
     command: string,
@@ -47,23 +47,25 @@ export class Contestant implements AsyncDisposable {
     const lines = linesOf(process.stdout);
     const { value } = await lines.next();
     if (value === undefined) {
-      throw new Error(`${name} ended before it said anything: ${command} ${args.join(" ")}`);
+      throw new Error(`${name} ended without any output: ${command} ${args.join(" ")}`);
     }
     const { device } = JSON.parse(value) as Replies["hello"];
     return new Contestant(name, device, process, lines);
   }
 
-  /** Asks for something and waits for the answer. Throws what the contestant could not do. */
+  /** Sends a request and waits for the answer. Throws if the contestant reports an error. */
   async ask<R extends Request>(request: R): Promise<Replies[R["ask"]]> {
     await this.#input.write(new TextEncoder().encode(`${JSON.stringify(request)}\n`));
     const { value } = await this.#lines.next();
-    if (value === undefined) throw new Error(`${this.name} ended at ${JSON.stringify(request)}`);
+    if (value === undefined) {
+      throw new Error(`${this.name} ended during ${JSON.stringify(request)}`);
+    }
     const reply = JSON.parse(value);
     if (reply.error !== undefined) throw new Error(`${this.name}: ${reply.error}`);
     return reply;
   }
 
-  /** Ends its process. */
+  /** Ends the process. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#input.close().catch(() => {});
     await this.#process.status;
@@ -79,39 +81,42 @@ async function* linesOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncG
   }
 }
 
-/** A file of `bench/` as Deno runs it. */
+/** Returns the path of a file in `bench/`. */
 function script(path: string): string {
   return fileURLToPath(new URL(`../${path}`, import.meta.url));
 }
 
-/** Our engine. */
+/** Starts our engine. */
 export function startOurs(): Promise<Contestant> {
   return Contestant.start("srpo-webgpu", Deno.execPath(), ["run", "-A", script("ours/worker.ts")]);
 }
 
-/** jax-js on one of its devices. */
+/** Starts jax-js on one of its devices. */
 export function startJax(device: "webgpu" | "wasm"): Promise<Contestant> {
   return startPeer(`jax-js, ${device}`, "peers/jax.ts", device);
 }
 
-/** TensorFlow.js on WebGPU. */
+/** Starts TensorFlow.js on WebGPU. */
 export function startTensorflow(): Promise<Contestant> {
   return startPeer("tfjs, webgpu", "peers/tensorflow.ts");
 }
 
-/** A peer in TypeScript. Its packages have a configuration of their own: training needs none of them. */
+/**
+ * Starts a TypeScript peer. Peers have their own configuration, because training needs none of
+ * them.
+ */
 function startPeer(name: string, path: string, ...args: string[]): Promise<Contestant> {
   const config = ["--config", script("peers/deno.json")];
   return Contestant.start(name, Deno.execPath(), ["run", "-A", ...config, script(path), ...args], {
-    // Mesa warns where it is unset.
+    // Mesa warns if it is unset.
     XDG_RUNTIME_DIR: Deno.env.get("XDG_RUNTIME_DIR") ?? Deno.env.get("TMPDIR") ?? "/tmp",
   });
 }
 
 /**
- * PyTorch on all cores, or on a CUDA device; null where no Python with PyTorch is found.
+ * Starts PyTorch on all cores or on a CUDA device. Returns null if no Python with PyTorch is found.
  *
- * @param compiled Whether losses and gradients go through `torch.compile`.
+ * @param compiled Whether to use `torch.compile` for losses and gradients.
  */
 export async function startPytorch(
   { device = "cpu", compiled = false }: {
@@ -130,7 +135,7 @@ export async function startPytorch(
   );
 }
 
-/** A Python that runs these statements. */
+/** Returns a Python command that can run these statements, or null. */
 async function findPython(statements: string): Promise<string | null> {
   for (const command of ["python3", "/usr/bin/python3"]) {
     try {
@@ -148,8 +153,8 @@ async function findPython(statements: string): Promise<string | null> {
 }
 
 /**
- * The fastest settings for PyTorch: OpenBLAS's AVX-512 kernels where the processor has these
- * instructions, and threads that sleep while they wait, since contestants take turns.
+ * Returns the fastest settings for PyTorch: OpenBLAS's AVX-512 kernels if the CPU supports them,
+ * and threads that sleep while they wait, because contestants take turns.
  */
 async function threadSettings(): Promise<Record<string, string>> {
   const wide = Deno.build.os === "linux" &&

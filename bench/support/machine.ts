@@ -1,10 +1,10 @@
 /**
- * What a figure was measured on.
+ * Describes the machine of a measurement.
  *
  * @module
  */
 
-/** Processor, cores, system and adapter, in one line. */
+/** Returns CPU, cores, system and adapter in one line. */
 export async function machineLine(adapter: string): Promise<string> {
   const cores = navigator.hardwareConcurrency;
   return `${await processorName()}, ${cores} ${cores === 1 ? "core" : "cores"}, ` +
@@ -17,7 +17,7 @@ async function processorName(): Promise<string> {
   const info = await Deno.readTextFile("/proc/cpuinfo");
   const field = (name: string) => new RegExp(`^${name}\\s*: (.*)$`, "m").exec(info)?.[1];
   const model = field("model name") ?? Deno.build.arch;
-  // Virtual machines hide the name; family and model still tell the generation.
+  // Virtual machines may hide the name, but family and model still identify the generation.
   return /\d{3}/.test(model)
     ? model
     : `${model} (family ${field("cpu family")}, model ${field("model")}, ` +

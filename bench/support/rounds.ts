@@ -1,6 +1,6 @@
 /**
- * Rounds: contestants take turns at a task, again and again, so that what else a machine does takes
- * from all of them alike. Medians are to be compared; the best round beside them shows what was taken.
+ * Timing in rounds: contestants take turns at a task, so that other load on the machine affects all
+ * of them alike. Medians are compared; the best round shows the effect of other load.
  *
  * @module
  */
@@ -8,13 +8,13 @@ import { formatTable } from "../../lib/report/table.ts";
 import type { Contestant } from "./contestant.ts";
 import type { Task } from "./tasks.ts";
 
-/** Seconds of a step over the rounds. */
+/** Seconds per step over the rounds. */
 export interface Timing {
   readonly median: number;
   readonly best: number;
 }
 
-/** A task, and who does it. */
+/** A task and the contestant that runs it. */
 export interface Entry {
   readonly contestant: Contestant;
   readonly task: Task;
@@ -23,8 +23,8 @@ export interface Entry {
 /**
  * Times entries that take turns.
  *
- * @param rounds Rounds that count, besides one that warms up.
- * @param seconds What an entry's turn should take; at least one step is taken.
+ * @param rounds Number of measured rounds, after one warm-up round.
+ * @param seconds Target duration of a turn; at least one step is taken.
  */
 export async function timeInTurns(
   entries: readonly Entry[],
@@ -45,7 +45,7 @@ export async function timeInTurns(
   return times.map(timingOf);
 }
 
-/** Median and best of several times. */
+/** Returns the median and the best of several times. */
 export function timingOf(times: readonly number[]): Timing {
   const sorted = times.toSorted((a, b) => a - b);
   const middle = sorted.length / 2;
@@ -53,7 +53,7 @@ export function timingOf(times: readonly number[]): Timing {
   return { median, best: sorted[0]! };
 }
 
-/** A table, its title above and what must be known beside it below. */
+/** A table with a title above and notes below. */
 export interface Table {
   readonly title: string;
   readonly header: readonly string[];
@@ -61,13 +61,13 @@ export interface Table {
   readonly notes?: readonly string[];
 }
 
-/** Prints tables as they come, or, at the end, all of them as one JSON object. */
+/** Prints each table at once, or all tables as one JSON object at the end. */
 export class Printer {
   readonly #json: boolean;
   readonly #tables: Table[] = [];
   readonly #machine: string;
 
-  /** @param machine What the tables are measured on. */
+  /** @param machine Description of the machine. */
   constructor(json: boolean, machine: string) {
     this.#json = json;
     this.#machine = machine;
@@ -88,7 +88,7 @@ export class Printer {
   }
 }
 
-/** A number with three digits that count. */
+/** Formats a number with at least three significant digits. */
 export function digits(value: number): string {
   return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
 }

@@ -1,11 +1,11 @@
 /**
- * Numbers that every contestant makes alike, in whatever language it is written: weights and batches
- * from which all of them must compute the same losses.
+ * Sample weights and batches that every contestant generates identically, in any language. All
+ * contestants must compute the same losses from them.
  *
  * @module
  */
 
-/** `count` numbers in [−1, 1), a hash of (`seed`, place); `samples` of `pytorch_stages.py` agrees. */
+/** Returns `count` numbers in [−1, 1), hashed from seed and index, as in `pytorch_stages.py`. */
 export function samples(seed: number, count: number): Float32Array<ArrayBuffer> {
   const numbers = new Float32Array(count);
   for (let i = 0; i < count; i++) {
@@ -18,15 +18,15 @@ export function samples(seed: number, count: number): Float32Array<ArrayBuffer> 
   return numbers;
 }
 
-/** `count` zeros and ones, one with probability `share`. */
+/** Returns `count` zeros and ones, where one has probability `share`. */
 export function coins(seed: number, count: number, share: number): Float32Array<ArrayBuffer> {
   return samples(seed, count).map((x) => (x + 1) / 2 < share ? 1 : 0);
 }
 
 /**
- * Parameters of linear layers, weight `[outputs, inputs]` and bias in turn, uniform in ±1/√inputs.
+ * Returns weight `[outputs, inputs]` and bias of each linear layer, uniform in ±1/√inputs.
  *
- * @param sizes Inputs of the first layer, then outputs of each.
+ * @param sizes Inputs of the first layer, then the outputs of each layer.
  */
 export function layers(seed: number, sizes: readonly number[]): Float32Array<ArrayBuffer>[] {
   return sizes.slice(1).flatMap((outputs, layer) => {
@@ -46,10 +46,10 @@ export const sampleSeeds = {
   nextState: 5,
   time: 6,
   noise: 7,
-  /** And one more for each further block. */
+  /** Plus the block index. */
   keep: 8,
   mlp: 100,
-  /** And 100 more for the second. */
+  /** Plus 100 for the second head. */
   q: 200,
   v: 400,
   policy: 500,
@@ -57,8 +57,8 @@ export const sampleSeeds = {
   frequencies: 700,
 } as const;
 
-/** Sizes of the hopper's networks and batches, as the paper trains them. */
+/** Observation and action sizes of hopper. */
 export const hopper = { observations: 11, actions: 3 } as const;
 
-/** Rows of the synthetic data set that the stages are timed on. */
+/** Rows of the synthetic data set that is used to time the stages. */
 export const dataRows = 100_000;

@@ -1,6 +1,6 @@
 /**
- * What contestants are asked to do. A task is plain JSON: it crosses to contestants in other processes
- * and languages, and its text tells tasks apart.
+ * Requests to contestants. A task is plain JSON, because contestants are other processes, in
+ * several languages. Its text identifies the task.
  *
  * @module
  */
@@ -8,9 +8,9 @@
 /** A training step of one stage, or one of a perceptron. */
 export interface StepTask {
   readonly step: "mlp" | "critic" | "behavior" | "policy";
-  /** Seeds trained side by side; only ours trains more than one. */
+  /** Seeds trained together; only our engine trains more than one. */
   readonly seeds?: number;
-  /** Networks and batches so small that what remains is not arithmetic. */
+  /** Uses networks and batches so small that arithmetic is negligible. */
   readonly tiny?: boolean;
 }
 
@@ -27,19 +27,19 @@ export interface ProductTask {
 /** Any task. */
 export type Task = StepTask | ProductTask;
 
-/** What a contestant says of itself, and its answers to requests. */
+/** A contestant's first message and its answers to requests. */
 export interface Replies {
-  /** First line of its output: what it computes on. */
+  /** First line of the output: the device. */
   readonly hello: { readonly device: string };
-  /** `steps` took `seconds`. */
+  /** Time in seconds of a number of steps. */
   readonly time: { readonly steps: number; readonly seconds: number };
-  /** The losses of each step, steps first. */
+  /** All losses, step by step. */
   readonly losses: { readonly losses: number[] };
-  /** What is to be said of a task besides its time. */
+  /** Properties of a task other than its time. */
   readonly describe: { readonly dispatches?: number; readonly bytes?: number };
 }
 
-/** A request to a contestant, one line of its input. */
+/** A request to a contestant: one line of its input. */
 export type Request =
   | { readonly ask: "time"; readonly task: Task; readonly seconds: number }
   | { readonly ask: "losses"; readonly task: Task; readonly steps: number }

@@ -1,28 +1,28 @@
 /**
- * The contestant's end: answers requests on standard input, a line of JSON each, with a line of JSON.
+ * The contestant's side of the protocol: one line of JSON per request and per answer.
  *
  * @module
  */
 import type { Replies, Request, Task } from "./tasks.ts";
 
-/** A task made ready: compiled, uploaded, its weights in place. */
+/** A prepared task: compiled, with data and weights uploaded. */
 export interface Ready {
   /**
-   * Runs further steps and resolves when all of them are computed.
+   * Runs further steps and resolves when all of them are complete.
    *
-   * @param expected Seconds that a step is expected to take.
+   * @param expected Expected seconds per step.
    */
   readonly run: (steps: number, expected: number) => Promise<void>;
-  /** What is to be said of it. */
+  /** Properties of the task other than its time. */
   readonly about?: Replies["describe"];
 }
 
-/** What a contestant can do. */
+/** Implementation of a contestant. */
 export interface Abilities {
-  /** What it computes on. */
+  /** The device that it computes on. */
   readonly device: string;
   readonly prepare: (task: Task) => Promise<Ready>;
-  /** Losses of `steps` steps from the sample weights on the sample batch. */
+  /** Returns the losses of `steps` steps from the sample weights on the sample batch. */
   readonly losses: (task: Task, steps: number) => Promise<number[]>;
 }
 
@@ -34,7 +34,7 @@ export async function serve({ device, prepare, losses }: Abilities): Promise<voi
     let entry = ready.get(key);
     if (!entry) {
       const prepared = await prepare(task);
-      // The first step compiles what is compiled late; the second one tells how long a step takes.
+      // The first step includes lazy compilation; the second one measures the time of a step.
       await prepared.run(1, 1);
       const start = performance.now();
       await prepared.run(1, 1);
@@ -64,7 +64,7 @@ export async function serve({ device, prepare, losses }: Abilities): Promise<voi
   const encoder = new TextEncoder();
   const say = (reply: unknown) =>
     Deno.stdout.writeSync(encoder.encode(`${JSON.stringify(reply)}\n`));
-  // Standard output carries answers alone.
+  // Standard output carries only answers.
   console.log = console.error;
   console.warn = console.error;
   console.info = console.error;
@@ -83,7 +83,7 @@ export async function serve({ device, prepare, losses }: Abilities): Promise<voi
   }
 }
 
-/** Refuses a task that a contestant has no implementation of. */
+/** Rejects a task that the contestant does not implement. */
 export function unknownTask(task: Task): never {
-  throw new Error(`this contestant does not do ${JSON.stringify(task)}`);
+  throw new Error(`this contestant does not implement ${JSON.stringify(task)}`);
 }

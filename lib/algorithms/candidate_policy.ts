@@ -11,13 +11,13 @@ import type { NoiseModel } from "../nn/host/noise_model.ts";
 import type { Policy } from "../nn/host/policy.ts";
 
 /**
- * The policy that draws candidates from a behavior model and takes the one with the highest Q
- * (IDQL with a greedy choice: Hansen-Estruch et al., 2023, arXiv 2304.10573). Candidates are clipped to
- * [−1, 1], the range of every action that the model was trained on.
+ * Returns a policy that samples candidates from a behavior model and takes the one with the highest
+ * Q (greedy IDQL: Hansen-Estruch et al., 2023, arXiv 2304.10573). Candidates are clipped to [−1,
+ * 1], the range of the actions in the training data.
  *
- * @param candidates Candidates for each observation.
- * @param steps Steps of the diffusion sampler.
- * @throws {UserError} The model and Q are of different states or actions.
+ * @param candidates Number of candidates per observation.
+ * @param steps Number of diffusion sampler steps.
+ * @throws {UserError} The sizes of the model and Q differ.
  */
 export function candidatePolicy(
   model: NoiseModel,
@@ -68,8 +68,8 @@ export function requireSameSizes(model: NoiseModel, q: TwinQ): void {
   const { stateSize, actionSize } = model;
   if (q.stateSize !== stateSize || q.actionSize !== actionSize) {
     throw new UserError(
-      `the behavior model is of ${stateSize} state and ${actionSize} action entries, Q of ` +
-        `${q.stateSize} and ${q.actionSize}; they must come from one run`,
+      `the behavior model takes ${stateSize} state and ${actionSize} action entries, but Q takes ` +
+        `${q.stateSize} and ${q.actionSize}; use a behavior model and a critic from the same run`,
     );
   }
 }

@@ -7,7 +7,7 @@ import type { EvaluationRow, Results, StageOutcome } from "../runs/results.ts";
 import { bootstrapResamples } from "../report/statistics.ts";
 import { formatTable } from "../report/table.ts";
 
-/** The stages, and where there are evaluations, how good the policies are. */
+/** Returns the table of the stages and, if there are evaluations, the tables of the policies. */
 export function resultTables(results: Results): string {
   return [
     stageTable(results),
@@ -16,7 +16,7 @@ export function resultTables(results: Results): string {
   ].join("\n\n");
 }
 
-/** The last evaluation of each seed and variant in a stage. */
+/** Returns the last evaluation of each seed and variant in a stage. */
 export function lastEvaluations(
   evaluations: readonly EvaluationRow[],
   stage: string,
@@ -41,7 +41,7 @@ function stageTable({ stages }: Results): string {
   );
 }
 
-/** Means over the seeds and variants. */
+/** Formats the mean losses over seeds and variants. */
 function lossesText({ losses }: StageOutcome): string[] {
   return Object.keys(losses[0]?.metrics ?? {}).map((name) => {
     const values = losses.map(({ metrics }) => metrics[name]!);
@@ -79,7 +79,10 @@ function statisticsTable({ actors, statistics, seeds }: Results): string {
     `a bootstrap of\nthe interquartile mean with ${bootstrapResamples} resamples.`;
 }
 
-/** Random actions, the data, and each policy: its last evaluation, and its best where that differs. */
+/**
+ * Returns rows for random actions, the data, and each policy. A policy has its last evaluation, and
+ * its best one if that differs.
+ */
 function policyTable({ actors, evaluations, references }: Results): string {
   const goal = evaluations.some(({ reached_goal }) => reached_goal !== null);
   const blank = goal ? ["–"] : [];
@@ -119,16 +122,16 @@ function policyTable({ actors, evaluations, references }: Results): string {
   );
   const counts = [...new Set(evaluations.map(({ episodes }) => episodes.length))];
   return `${table}\n± is the standard deviation over the ${counts.join(" or ")} episodes of an ` +
-    `evaluation.${goal ? "\nAn episode reaches the goal by coming to it from outside." : ""}`;
+    `evaluation.${goal ? "\nAn episode reaches the goal if it enters it from outside." : ""}`;
 }
 
-/** What the scores 0 and 100 are, and the paper's. */
+/** Explains the scores 0 and 100, and gives the paper's score. */
 function scaleText({ references }: Results): string {
   const { random_return, expert_return, paper_score, counts_success } = references;
   const scale = random_return === null || expert_return === null
-    ? "The task has no D4RL score, since D4RL gives no returns to measure by."
+    ? "The task has no D4RL score, because D4RL has no reference returns for it."
     : counts_success
-    ? "D4RL score: the episodes that succeed, in per cent."
+    ? "D4RL score: the percentage of successful episodes."
     : `D4RL score: 0 is the return of random actions (${
       random_return.toFixed(1)
     }), 100 that of an ` +
@@ -142,7 +145,7 @@ function latencyLine({ action_latency_ms }: Results): string {
   const times = Object.entries(action_latency_ms).map(([way, ms]) =>
     `${way} ${ms.toPrecision(3)} ms`
   );
-  return `one action, on the processor: ${times.join(", ")}`;
+  return `time per action on the CPU: ${times.join(", ")}`;
 }
 
 function named(actors: Results["actors"], stage: string, variant: string | null): string {

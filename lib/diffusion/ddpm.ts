@@ -1,17 +1,17 @@
 /**
- * Ancestral sampling from a diffusion model of discrete times (DDPM: Ho et al., 2020, arXiv 2006.11239,
- * Algorithm 2), as Diffusion-QL and the published IDQL do it in a handful of steps.
+ * Ancestral sampling from a diffusion model with discrete times (DDPM: Ho et al., 2020, arXiv
+ * 2006.11239, Algorithm 2), used by Diffusion-QL and the published IDQL with few steps.
  *
  * @module
  */
 import type { NoisePrediction } from "./sampler.ts";
 
-/** Bounds of β(t) that the variance-preserving schedule of discrete times is made with. */
+/** Bounds of β(t) in the discrete variance-preserving schedule. */
 const betaBounds = { low: 0.1, high: 10 } as const;
 
 /**
- * β_1 … β_T of the variance-preserving SDE in T steps, with β(t) linear from 0.1 to 10 (Xiao et al.,
- * 2022, arXiv 2112.07804, as Wang et al., 2023, arXiv 2208.06193, use it).
+ * Returns β_1 … β_T of the variance-preserving SDE in T steps, with β(t) linear from 0.1 to 10
+ * (Xiao et al., 2022, arXiv 2112.07804; used by Wang et al., 2023, arXiv 2208.06193).
  *
  * @param count T, 1 or more.
  */
@@ -25,7 +25,7 @@ export function variancePreservingBetas(count: number): number[] {
 
 /** One step of ancestral sampling, from time t + 1 to time t. */
 export interface AncestralStep {
-  /** t, counted from 0: what the network is told. */
+  /** t, counted from 0; the time passed to the network. */
   readonly t: number;
   /** Weight of x in the predicted sample â. */
   readonly cleanOfX: number;
@@ -35,15 +35,15 @@ export interface AncestralStep {
   readonly meanOfClean: number;
   /** Weight of x in the mean. */
   readonly meanOfX: number;
-  /** Standard deviation of the noise that is added; 0 in the last step. */
+  /** Standard deviation of the added noise; 0 in the last step. */
   readonly deviation: number;
 }
 
 /**
- * The steps of ancestral sampling, the last time first.
+ * Returns the steps of ancestral sampling, starting with the last time.
  *
  * @param betas β_1 … β_T.
- * @param variance Of the noise that is added: that of the posterior (Diffusion-QL), or β itself (IDQL).
+ * @param variance Variance of the added noise: the posterior's (Diffusion-QL) or β (IDQL).
  */
 export function ancestralSteps(
   betas: readonly number[],
@@ -67,17 +67,17 @@ export function ancestralSteps(
 }
 
 /**
- * What is kept within [−1, 1], the range of actions: the predicted sample of each step (Diffusion-QL), or
- * the result of each step (IDQL).
+ * What is clipped to [−1, 1], the range of actions: the predicted sample of each step
+ * (Diffusion-QL) or the result of each step (IDQL).
  */
 export type Clipping = "prediction" | "result";
 
 /**
  * Turns noise into samples, in place.
  *
- * @param x `[rows, size]`: draws from N(0, I); in the end the samples.
- * @param predict The noise prediction, called for each step with its `t`.
- * @param normal A draw from N(0, 1), called for each entry in every step that adds noise.
+ * @param x `[rows, size]`: draws from N(0, I), overwritten by the samples.
+ * @param predict The noise prediction, called once per step with its `t`.
+ * @param normal Draws from N(0, 1); called for each entry in every step that adds noise.
  */
 export function sampleAncestral(
   x: Float32Array,

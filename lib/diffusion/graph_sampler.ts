@@ -1,7 +1,6 @@
 /**
- * Sampling from a diffusion model as a part of a graph: the same steps as on the host
- * ({@linkcode sample}, {@linkcode sampleAncestral}), each one dispatch, for as many rows as wanted.
- * Gradients flow through them.
+ * Sampling from a diffusion model in a graph, with the same steps as on the CPU ({@linkcode
+ * sample}, {@linkcode sampleAncestral}), for any number of rows. Gradients flow through the steps.
  *
  * @module
  */
@@ -12,27 +11,27 @@ import type { AncestralStep, Clipping } from "./ddpm.ts";
 import { type SolverStep, solverSteps } from "./sampler.ts";
 
 /**
- * Records a prediction of the noise in `x`, of the same shape.
+ * Records a prediction of the noise in `x`, with the same shape.
  *
- * @param x `[R, rows, size]`, noised.
- * @param t The time, the same for all rows.
+ * @param x Noised samples, `[R, rows, size]`.
+ * @param t The time of all rows.
  */
 export type RecordedPrediction = (x: Tensor, t: number) => Tensor;
 
-/** What a step of the solver starts from. */
+/** State at the start of a solver step. */
 export interface SolverState {
-  /** `[R, rows, size]`, noised. */
+  /** Noised samples, `[R, rows, size]`. */
   readonly x: Tensor;
-  /** The noise predicted in it. */
+  /** The predicted noise in `x`. */
   readonly noise: Tensor;
-  /** The step that starts there. */
+  /** The step that starts from this state. */
   readonly step: SolverStep;
 }
 
 /**
- * One step of DPM-Solver++(2M).
+ * Records one step of DPM-Solver++(2M).
  *
- * @param before What the step before started from; absent in the first step.
+ * @param before State at the start of the previous step; absent in the first step.
  * @returns `[R, rows, size]` at the next time.
  */
 export function dpmSolverStep(
@@ -51,10 +50,10 @@ export function dpmSolverStep(
 }
 
 /**
- * Turns noise into samples by DPM-Solver++(2M).
+ * Turns noise into samples with DPM-Solver++(2M).
  *
  * @param x `[R, rows, size]`: draws from N(0, I).
- * @param count Steps, 1 or more.
+ * @param count Number of steps, 1 or more.
  */
 export function recordSolver(
   graph: Graph,
@@ -73,11 +72,11 @@ export function recordSolver(
 }
 
 /**
- * One step of ancestral sampling.
+ * Records one step of ancestral sampling.
  *
- * @param x `[R, rows, size]`, noised.
- * @param noise The noise predicted in it.
- * @param draw Draws from N(0, I), where the step adds noise.
+ * @param x Noised samples, `[R, rows, size]`.
+ * @param noise The predicted noise in `x`.
+ * @param draw Draws from N(0, I); absent if the step adds no noise.
  * @returns `[R, rows, size]` at the next time.
  */
 export function ancestralStep(
@@ -102,7 +101,8 @@ export function ancestralStep(
  * Turns noise into samples by ancestral sampling.
  *
  * @param x `[R, rows, size]`: draws from N(0, I).
- * @param draw Draws from N(0, I) of the shape of x; called once for each step that adds noise.
+ * @param draw Returns draws from N(0, I) with the shape of `x`; called once per step that adds
+ * noise.
  */
 export function recordAncestral(
   graph: Graph,

@@ -1,6 +1,7 @@
 /**
- * Samples from a diffusion model: its probability-flow ODE, solved by DPM-Solver++(2M) (Lu et al.,
- * 2022, arXiv 2211.01095, Algorithm 2), of second order with one noise prediction a step.
+ * Samples from a diffusion model by solving its probability-flow ODE with DPM-Solver++(2M) (Lu et
+ * al., 2022, arXiv 2211.01095, Algorithm 2), a second-order solver with one noise prediction per
+ * step.
  *
  * @module
  */
@@ -9,34 +10,34 @@ import { alpha, logRatio, sigma, timeOfLogRatio } from "./schedule.ts";
 /**
  * Predicts the noise in `x` at time t.
  *
- * @param x `[rows, size]`, noised.
- * @returns As many entries; it may be overwritten by the next call.
+ * @param x Noised samples, `[rows, size]`.
+ * @returns The predicted noise, `[rows, size]`. The next call may overwrite it.
  */
 export type NoisePrediction = (x: Float32Array, t: number) => Float32Array;
 
-/** The times between which the ODE is solved: those that the behavior model is trained on. */
+/** Start and end time of the ODE: the range of times that the behavior model is trained on. */
 export const sampleTimes = { first: 1, last: 1e-3 } as const;
 
 /** One step of the solver, from one time to an earlier one. */
 export interface SolverStep {
-  /** The time that it starts at, and that the noise is predicted for. */
+  /** Start time of the step, for which the noise is predicted. */
   readonly t: number;
-  /** α at this time. */
+  /** α at time t. */
   readonly alpha: number;
-  /** σ at this time. */
+  /** σ at time t. */
   readonly sigma: number;
   /** Weight of x in the result. */
   readonly keep: number;
   /** Weight of the predicted sample in the result. */
   readonly move: number;
-  /** By how much the predicted sample is extrapolated from the step before: 0 in steps of first order. */
+  /** Factor of the extrapolation from the previous predicted sample; 0 in first-order steps. */
   readonly slope: number;
 }
 
 /**
- * The steps of the solver, evenly spaced in λ = ln(α/σ).
+ * Returns the steps of the solver, evenly spaced in λ = ln(α/σ).
  *
- * @param count Steps, 1 or more.
+ * @param count Number of steps, 1 or more.
  */
 export function solverSteps(count: number): SolverStep[] {
   const [begin, end] = [logRatio(sampleTimes.first), logRatio(sampleTimes.last)];
@@ -51,7 +52,8 @@ export function solverSteps(count: number): SolverStep[] {
       sigma: sigma(t),
       keep: sigma(next) / sigma(t),
       move: -alpha(next) * Math.expm1(-h),
-      // The first step has no earlier prediction, and few steps end better with one of first order.
+      // The first step has no earlier prediction. With few steps, a first-order last step is
+      // better.
       slope: number === 1 || (number === count && count < 15) ? 0 : 0.5,
     };
     t = next;
@@ -60,11 +62,12 @@ export function solverSteps(count: number): SolverStep[] {
 }
 
 /**
- * Turns noise into samples, in place. What the last time leaves of the noise (σ about 0.01) stays in.
+ * Turns noise into samples, in place. The noise that remains at the last time (σ about 0.01) is not
+ * removed.
  *
- * @param x `[rows, size]`: draws from N(0, I); in the end the samples.
+ * @param x `[rows, size]`: draws from N(0, I), overwritten by the samples.
  * @param predict The noise prediction, called `steps` times.
- * @param steps Steps, 1 or more.
+ * @param steps Number of solver steps, 1 or more.
  */
 export function sample(x: Float32Array, predict: NoisePrediction, steps: number): void {
   const previous = new Float32Array(x.length);

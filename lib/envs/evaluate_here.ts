@@ -1,5 +1,5 @@
 /**
- * Evaluates a policy in the thread that asks.
+ * Evaluates a policy in the calling thread.
  *
  * @module
  */
@@ -7,14 +7,14 @@ import type { Policy, RemotePolicy } from "../nn/host/policy.ts";
 import { makeEnvironment } from "./registry.ts";
 import { type Episode, rollout, type RolloutObserver } from "./rollout.ts";
 
-/** Environments that are stepped together; more would only take more memory. */
+/** Largest number of environments stepped together. More would only use more memory. */
 const batchSize = 32;
 
 /**
- * Plays one episode for each seed.
+ * Plays one episode per seed.
  *
- * @param task A built-in environment's id, for example `hopper-medium-v2`.
- * @returns The episodes in the order of the seeds.
+ * @param task Id of a built-in environment, for example `hopper-medium-v2`.
+ * @returns The episodes in seed order.
  * @throws {UserError} The task is unknown or the policy does not fit it.
  */
 export async function evaluateHere(

@@ -20,20 +20,23 @@ export interface EvaluationRequest {
   readonly options: Readonly<Record<string, number>>;
   /** The kernel variants of an actor on the GPU; absent for the fastest, which are measured. */
   readonly target?: Target;
-  /** A built-in environment's id, for example `hopper-medium-v2`. */
+  /** Id of a built-in environment, for example `hopper-medium-v2`. */
   readonly task: string;
   /** One seed per episode, from {@linkcode evaluationSeeds}. */
   readonly seeds: readonly number[];
 }
 
-/** What the worker sends: that one more episode has ended, and last all of them, or what went wrong. */
+/**
+ * Messages of the worker: `ended` after each episode, then either all episodes or an error.
+ * `isUserError` marks a {@linkcode UserError}.
+ */
 export type EvaluationAnswer = { readonly ended: true } | { readonly episodes: Episode[] } | {
   readonly error: { readonly message: string; readonly isUserError: boolean };
 };
 
-/** What may accompany an evaluation. */
+/** Options of an evaluation. */
 export interface EvaluationOptions {
-  /** Called when an episode has ended, with the number of those that have. */
+  /** Called after each episode with the number of ended episodes. */
   readonly onEpisode?: (ended: number) => void;
   /** Stops the evaluation. */
   readonly signal?: AbortSignal;
@@ -44,7 +47,7 @@ export interface EvaluationOptions {
  *
  * @returns The episodes in seed order.
  * @throws {UserError} The task is unknown or the policy does not fit it.
- * @throws The signal's reason, where it stopped the evaluation.
+ * @throws The signal's reason, if it stopped the evaluation.
  */
 export async function evaluateInWorker(
   request: EvaluationRequest,

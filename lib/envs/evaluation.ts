@@ -26,9 +26,9 @@ export interface Evaluation {
   readonly length: Spread;
   /** D4RL's score (for antmaze the success rate in percent); null without reference returns. */
   readonly score: Spread | null;
-  /** Episodes that came to their maze's goal from outside; null where there is no goal. */
+  /** Number of episodes that reached their maze's goal from outside; null if there is no goal. */
   readonly reachedGoal: number | null;
-  /** SRPO's score in the paper's Table 1; null where it has none. */
+  /** SRPO's score in Table 1 of the paper; null if the task is not listed there. */
   readonly paperScore: Spread | null;
 }
 
@@ -66,42 +66,42 @@ export function summarize(
   };
 }
 
-/** One episode as the JSON of `train`, `eval` and the run directory has it. */
+/** One episode in the JSON output of `train` and `eval` and in the run directory. */
 export interface EpisodeRecord {
   /** Seed of the environment. */
   readonly seed: number;
   /** Sum of the rewards. */
   readonly return: number;
-  /** Steps. */
+  /** Episode lengths in steps. */
   readonly length: number;
-  /** D4RL's score; null where the task has no reference returns. */
+  /** D4RL's score; null if the task has no reference returns. */
   readonly score: number | null;
-  /** Whether it came to its maze's goal from outside; null where there is no goal. */
+  /** Whether the episode reached its maze's goal from outside; null if there is no goal. */
   readonly reached_goal: boolean | null;
 }
 
-/** An evaluation as the JSON of `train`, `eval` and the run directory has it. */
+/** An evaluation in the JSON output of `train` and `eval` and in the run directory. */
 export interface EvaluationRecord {
-  /** The episodes, in the order of their seeds. */
+  /** The episodes, in seed order. */
   readonly episodes: readonly EpisodeRecord[];
-  /** Mean of the episodes' returns. */
+  /** Mean return of the episodes. */
   readonly mean_return: number;
-  /** Their standard deviation over the episodes. */
+  /** Standard deviation of the return over the episodes. */
   readonly std_return: number;
-  /** Mean of their steps. */
+  /** Mean length of the episodes in steps. */
   readonly mean_length: number;
-  /** Mean of their D4RL scores; null where the task has no reference returns. */
+  /** Mean D4RL score of the episodes; null if the task has no reference returns. */
   readonly score: number | null;
-  /** Standard deviation of the scores over the episodes. */
+  /** Standard deviation of the score over the episodes. */
   readonly std_score: number | null;
-  /** Episodes that came to their maze's goal from outside; null where there is no goal. */
+  /** Number of episodes that reached their maze's goal from outside; null if there is no goal. */
   readonly reached_goal: number | null;
 }
 
 /**
- * An evaluation under the names that files and `--json` use.
+ * Converts an evaluation to its record, with the names used in files and by `--json`.
  *
- * @param reference Returns with scores 0 and 100.
+ * @param reference Returns that correspond to scores 0 and 100.
  */
 export function evaluationRecord(
   task: string,

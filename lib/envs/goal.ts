@@ -1,23 +1,23 @@
 /**
- * Whether an episode reaches the goal of its maze.
+ * Detects whether an episode reaches the goal of its maze.
  *
  * @module
  */
 import { environments } from "./ids.ts";
 import { mazes } from "./mazes.ts";
 
-/** Distance from the goal within which maze2d's sparse reward is paid. */
+/** Distance from the goal within which maze2d's sparse reward is 1. */
 export const maze2dGoalRadius = 0.5;
 
-/** Whether the robot is at the goal, by what a step gave: the observation after it, and its reward. */
+/** Returns whether the robot is at the goal, given the observation after a step and its reward. */
 export type AtGoal = (observation: Float64Array, reward: number) => boolean;
 
 /**
- * How to tell that an episode of an environment is at the goal; null where there is none. In maze2d the
- * goal stands still, and the observation begins with the position. Antmaze does not show its goal, but
- * pays for it, and no episode starts there.
+ * Returns the goal test of an environment, or null if it has no goal. In maze2d the goal is fixed
+ * and the observation begins with the position. Antmaze does not observe its goal, so its reward is
+ * used; no episode starts at the goal.
  *
- * @param id A built-in environment's id.
+ * @param id Id of a built-in environment.
  */
 export function goalOf(id: string): AtGoal | null {
   const task = environments.get(id)?.task;
@@ -28,19 +28,22 @@ export function goalOf(id: string): AtGoal | null {
   return (observation) => Math.hypot(observation[0]! - x, observation[1]! - y) <= maze2dGoalRadius;
 }
 
-/** Follows one episode: it reaches the goal where it comes to it from outside. */
+/**
+ * Tracks one episode. Reaching the goal means entering it from outside; a start inside does not
+ * count.
+ */
 export class GoalWatch {
   readonly #atGoal: AtGoal;
   #outside: boolean;
   #reached = false;
 
-  /** Starts with the observation that the reset gave. */
+  /** Starts with the observation returned by the reset. */
   constructor(atGoal: AtGoal, start: Float64Array) {
     this.#atGoal = atGoal;
     this.#outside = !atGoal(start, 0);
   }
 
-  /** Takes in a step. */
+  /** Records a step. */
   step(observation: Float64Array, reward: number): void {
     const outside = !this.#atGoal(observation, reward);
     if (this.#outside && !outside) this.#reached = true;

@@ -20,7 +20,7 @@ export interface Episode {
   readonly return: number;
   /** Number of steps. */
   readonly length: number;
-  /** Whether it came to its maze's goal from outside; null where there is no goal. */
+  /** Whether the episode reached its maze's goal from outside; null if there is no goal. */
   readonly reachedGoal: boolean | null;
 }
 

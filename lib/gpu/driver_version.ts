@@ -1,17 +1,17 @@
 /**
- * The version of the graphics driver, which WebGPU does not tell.
+ * The version of the graphics driver, which WebGPU does not report.
  *
  * @module
  */
 import type { AdapterDescription } from "./device.ts";
 
-/** Longest driver file that is searched for its version. */
+/** Largest driver file, in bytes, that is searched for its version. */
 const longestFile = 256 * 2 ** 20;
 
 /**
- * The version of the driver that this process computes with, for example `Mesa 22.3.6`: NVIDIA's stands
- * in the name of its library, Mesa's within its libraries. Known on Linux alone, and with permission to
- * read; else null.
+ * Returns the version of the driver that this process uses, for example `Mesa 22.3.6`. NVIDIA's is
+ * part of the library's file name, Mesa's is inside its libraries. Returns null except on Linux
+ * with permission to read.
  */
 export function driverVersion({ software }: Pick<AdapterDescription, "software">): string | null {
   if (Deno.build.os !== "linux") return null;
@@ -20,7 +20,7 @@ export function driverVersion({ software }: Pick<AdapterDescription, "software">
     const nvidia = loaded.map((path) => /libGLX_nvidia\.so\.(\d+[\d.]+)$/.exec(path)?.[1])
       .find((version) => version !== undefined);
     if (nvidia !== undefined && !software) return `NVIDIA ${nvidia}`;
-    // The loader opens the drivers of every card; all of Mesa's are of one version.
+    // The loader opens the drivers of all cards. All Mesa drivers have the same version.
     const mesa = loaded.find((path) => /\/libvulkan_(lvp|intel|radeon|nouveau)\.so/.test(path));
     return mesa === undefined ? null : mesaVersion(mesa);
   } catch (error) {
@@ -31,7 +31,7 @@ export function driverVersion({ software }: Pick<AdapterDescription, "software">
   }
 }
 
-/** Files of a process's memory map. */
+/** Returns the libraries in a process's memory map. */
 function libraries(maps: string): string[] {
   return [
     ...new Set(maps.split("\n").flatMap((line) => /\s(\/.*\.so[\d.]*)$/.exec(line)?.[1] ?? [])),

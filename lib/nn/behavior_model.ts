@@ -72,15 +72,15 @@ export function behaviorModel(
   return noisePrediction(graph, trained, { action, state, embedding }, dropout);
 }
 
-/** Embeds Fourier features of times `[R, rows, 2 frequencies]`: `[R, rows, embedding]`. */
+/** Embeds Fourier features of times `[R, rows, 2 frequencies]`. Returns `[R, rows, embedding]`. */
 export function timeEmbedding(graph: Graph, trained: ParameterSet, features: Tensor): Tensor {
   const hidden = linear(graph, features, layerOf(trained, "cond_model.0"), "mish");
   return linear(graph, hidden, layerOf(trained, "cond_model.2"));
 }
 
 /**
- * The same prediction with the time embedded already, `[R, rows, embedding]`: one time for all rows is
- * embedded once and broadcast.
+ * Predicts the noise like {@linkcode behaviorModel}, given the embedded times `[R, rows,
+ * embedding]`. So a time shared by all rows is embedded once and broadcast.
  */
 export function noisePrediction(
   graph: Graph,

@@ -7,7 +7,7 @@
 import type { ParameterShape, ParameterValues } from "../autodiff/parameters.ts";
 import { normal, uniform } from "../autodiff/random.ts";
 
-/** Streams of the random numbers that networks start from; those of training begin at 16. */
+/** Random streams of the initial values. The streams of training begin at 16. */
 const streams = { initialisation: 1, fourier: 2 };
 
 /** Returns weight and bias of a linear layer. Its input may be a concatenation of `inputs`. */
@@ -60,7 +60,7 @@ export function initialise(
   return values;
 }
 
-/** How the networks of a family start: values of one of them, `member`, for a seed. */
+/** Initialises a family of networks: returns the values of network `member` for a seed. */
 export type Initial = (
   shapes: readonly ParameterShape[],
   seed: number,
@@ -68,8 +68,8 @@ export type Initial = (
 ) => ParameterValues;
 
 /**
- * The values of {@linkcode initialise} for networks that are numbered from `first`. Families of one
- * number start equal, as target networks do.
+ * Initialises networks by {@linkcode initialise} with indices from `first`. Families with the same
+ * `first` start with equal values, as target networks must.
  */
 export function numbered(first: number): Initial {
   return (shapes, seed, member) => initialise(shapes, seed, first + member);
@@ -125,7 +125,7 @@ function orthonormal(vectors: Float64Array, length: number): Float64Array {
   return vectors;
 }
 
-/** The values of {@linkcode initialFrequencies} for a family of one parameter, the frequencies. */
+/** Initialises a family with a single parameter by {@linkcode initialFrequencies}. */
 export function frequencyValues(scale: number): Initial {
   return (shapes, seed) => {
     const [{ name, segments }] = shapes as [ParameterShape];
@@ -133,7 +133,7 @@ export function frequencyValues(scale: number): Initial {
   };
 }
 
-/** Random Fourier frequencies, normal with the given scale. */
+/** Returns random Fourier frequencies, normally distributed with standard deviation `scale`. */
 export function initialFrequencies(seed: number, count: number, scale: number): Float32Array {
   return Float32Array.from(normal(seed, streams.fourier, 0, count), (z) => z * scale);
 }

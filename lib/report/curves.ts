@@ -9,19 +9,19 @@ import { scaleLinear, scaleLog } from "d3-scale";
 import { axes, type Box, legendEntry, seriesColor } from "./axes.ts";
 import { element, label, picture, polyline } from "./svg.ts";
 
-/** What was measured of one seed and variant at one step, as `metrics.jsonl` has it. */
+/** The metrics of one seed and variant at one step, as in a row of `metrics.jsonl`. */
 export interface Measurement {
   /** Stage of the run. */
   readonly stage: string;
-  /** Steps of the stage done. */
+  /** Completed steps of the stage. */
   readonly step: number;
-  /** Seed of everything random. */
+  /** Random seed. */
   readonly seed: number;
-  /** Name of the variant in a sweep, else null. */
+  /** Name of the sweep's variant, or null. */
   readonly variant: string | null;
-  /** Numbers by name. */
+  /** Metrics by name. */
   readonly metrics: Readonly<Record<string, number>>;
-  /** Not null where the numbers are an evaluation's figures. */
+  /** The episodes of an evaluation; null for losses. */
   readonly episodes: readonly unknown[] | null;
 }
 
@@ -39,9 +39,9 @@ export interface Curve {
 
 /** Largest number of points drawn per curve; longer curves are averaged down to it. */
 const resolution = 300;
-/** Figures of evaluations that get a panel. */
+/** Evaluation metrics that get a panel. */
 const drawnFigures: readonly string[] = ["mean_return", "score"];
-/** Panels side by side. */
+/** Panels per row. */
 const perRow = 3;
 /** A positive quantity that spans more than this factor gets a logarithmic axis. */
 const logarithmicSpan = 200;
@@ -55,8 +55,9 @@ const legendColumns = 3;
 const legendHeight = 18;
 
 /**
- * The curves in the rows of one run, or of several seeds trained apart. One curve per metric and
- * variant, in the order they first appear; steps that not all seeds have are left out.
+ * Extracts the curves from the metrics rows of one run, or of several seeds trained separately.
+ * Returns one curve per metric and variant, in order of first appearance. Steps that some seeds
+ * lack are omitted.
  */
 export function curvesOf(runs: readonly (readonly Measurement[])[]): Curve[] {
   const curves = new Map<string, Pick<Curve, "name" | "variant"> & { steps: Steps }>();
@@ -87,7 +88,7 @@ export function curvesOf(runs: readonly (readonly Measurement[])[]): Curve[] {
   });
 }
 
-/** Numbers of a metric by step, and of a step by run and seed. */
+/** Values of a metric by step, and within a step by run and seed. */
 type Steps = Map<number, Map<string, number>>;
 
 /**

@@ -1,6 +1,6 @@
 /**
- * The chart of a sweep: what the policies of its variants reach, over a list of numbers as lines (as the
- * paper's Figure 15 over β), or without one over the other lists as groups of bars (its Figure 8).
+ * The chart of a sweep. It shows the results of the variants as lines over a swept number (the
+ * paper's Figure 15 for β) or, if no number is swept, as groups of bars (its Figure 8).
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { element, label, picture, polyline } from "./svg.ts";
 
 /** One variant and its results. */
 export interface SweepPoint extends Pick<SeedStatistics, "values" | "mean" | "std"> {
-  /** Values of the hyperparameters that can be swept, by name. */
+  /** Values of the sweepable hyperparameters, by name. */
   readonly at: HyperparameterValues;
 }
 
@@ -26,7 +26,7 @@ const legendHeight = 18;
  * per seed.
  *
  * @param quantity What the values are, for the axis.
- * @param sweeps What can be swept.
+ * @param sweeps The sweepable hyperparameters.
  * @param points At least one variant.
  */
 export function sweepPicture(
@@ -41,7 +41,8 @@ export function sweepPicture(
   const along = swept.find(({ hyperparameter }) =>
     points.every(({ at }) => typeof at[hyperparameter] === "number")
   );
-  // What is not along the axis tells the series apart. Of a single variant the last list names it.
+  // Hyperparameters that are not on the axis distinguish the series. Of a single variant the last
+  // list names it.
   const grouped = along ?? swept[0] ?? sweeps[sweeps.length - 1]!;
   const textOf = (sweep: Sweepable, { at }: SweepPoint) => sweep.text(at[sweep.hyperparameter]!);
   const groupOf = (point: SweepPoint) => textOf(grouped, point);

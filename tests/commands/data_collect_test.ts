@@ -187,7 +187,7 @@ Deno.test({
         ...["--task", "hopper", "--out", out, "--policy", "random", "--epsilon", "0.1"],
       );
       await refuses(
-        "halfcheetah has observations of 17",
+        "but halfcheetah has 17 and 6",
         ...["--task", "halfcheetah", "--out", out, "--policy", policy],
       );
       await refuses(

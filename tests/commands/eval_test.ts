@@ -109,7 +109,7 @@ Deno.test({
     }
     assert(
       lines.includes(
-        "network      11-3, clipped to [-1, 1], no bias, " +
+        "network      11-3, output clipped to [-1, 1], no bias, " +
           "observations normalised and clipped to 10 standard deviations",
       ),
     );
@@ -254,7 +254,7 @@ Deno.test({
         }; it can act with --policy awr`,
         run,
       );
-      await refuses("hopper-medium-v2 has observations of 11", run, "--policy", "awr");
+      await refuses("but hopper-medium-v2 has 11", run, "--policy", "awr");
       await refuses('no built-in environment is called "hoper"', published, "--task", "hoper");
       await refuses("did you mean --task?", published, "--taks", "hopper");
       await refuses(

@@ -9,7 +9,7 @@ import { decode } from "../../lib/runs/safetensors.ts";
 import { mayReadFixtures } from "../nn/host/fixtures.ts";
 import { projectFile } from "../data/files.ts";
 
-/** What an official code computed in double precision. */
+/** Returns values computed by official code in double precision. */
 function official(name: string): (tensor: string) => number[] {
   const path = projectFile(`tests/fixtures/official/${name}.safetensors`);
   const { tensors } = decode(Deno.readFileSync(path), path);
@@ -24,13 +24,13 @@ function assertAllClose(found: readonly number[], expected: readonly number[], r
 }
 
 Deno.test({
-  name: "ancestralSteps() have the coefficients of Diffusion-QL's official code",
+  name: "ancestralSteps(): match the coefficients of Diffusion-QL's official code",
   ignore: !mayReadFixtures,
   fn() {
     const schedule = official("diffusion_ql");
     const get = (name: string) => schedule(`f64.mean.schedule.${name}`);
     const betas = variancePreservingBetas(5);
-    // The official code keeps its schedule in single precision in either run.
+    // The official code always stores its schedule in single precision.
     assertAllClose(betas, get("betas"), 1e-6);
     const steps = ancestralSteps(betas, "posterior").reverse();
     assertEquals(steps.map(({ t }) => t), [0, 1, 2, 3, 4]);
@@ -47,7 +47,7 @@ Deno.test({
       1e-5,
     );
     assertAllClose(steps.map(({ meanOfX }) => meanOfX), get("posterior_mean_coef2"), 1e-5);
-    // Of the last step the official code keeps a clipped logarithm, which it multiplies by 0.
+    // For the last step, the official code stores a clipped logarithm and multiplies it by 0.
     assertAllClose(
       steps.slice(1).map(({ deviation }) => deviation),
       get("posterior_log_variance_clipped").slice(1).map((log) => Math.exp(log / 2)),
@@ -58,7 +58,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "ancestralSteps() with variance β are the published IDQL's steps, in another form",
+  name: "ancestralSteps(): variance β gives the steps of the published IDQL, in another form",
   ignore: !mayReadFixtures,
   fn() {
     const schedule = official("idql");
@@ -76,7 +76,7 @@ Deno.test({
   },
 });
 
-Deno.test("sampleAncestral() from the exact noise of a Gaussian meets its mean, and its deviation from both sides", () => {
+Deno.test("sampleAncestral(): with a Gaussian's exact noise, matches its mean and bounds its deviation", () => {
   const [mean, deviation] = [0.4, 0.2];
   const betas = variancePreservingBetas(100);
   const products = betas.map((_, t) =>
@@ -101,13 +101,13 @@ Deno.test("sampleAncestral() from the exact noise of a Gaussian meets its mean, 
     assertAlmostEquals(found, mean, 4 * deviation / Math.sqrt(count));
     return Math.sqrt(x.reduce((sum, value) => sum + (value - found) ** 2, 0) / count) / deviation;
   };
-  // Ho et al., 2020, Section 3.2: the two variances are a lower and an upper bound.
+  // Ho et al., 2020, Section 3.2: the two variances give a lower and an upper bound.
   const [lower, upper] = [sampled("posterior"), sampled("beta")];
   assert(lower > 0.88 && lower < 0.97, `posterior variance: ${lower} of the deviation`);
   assert(upper > 1.01 && upper < 1.12, `variance β: ${upper} of the deviation`);
 });
 
-Deno.test("sampleAncestral() clips the result of every step where that is asked for, and draws for all but the last", () => {
+Deno.test("sampleAncestral(): clips the result of every step if requested, and draws noise in all but the last", () => {
   let draws = 0;
   const steps = ancestralSteps(variancePreservingBetas(5), "beta");
   const x = new Float32Array([3, -2]);

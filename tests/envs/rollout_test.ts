@@ -157,7 +157,7 @@ Deno.test({
   },
 });
 
-/** SRPO's actor with these tensors, as a worker gets it. */
+/** SRPO's actor with these tensors, in the form that a worker receives. */
 function srpo(source: string, tensors: NamedTensors["tensors"]) {
   const named = new Map([...tensors].map(([name, tensor]) => [`policy.${name}`, tensor]));
   const checkpoints = { policy: { source, tensors: named } };
@@ -176,7 +176,7 @@ Deno.test({
       task: "hopper-expert-v2",
       seeds: one,
     });
-    // Published: 3754.2 ± 8.3 over episodes; three deviations.
+    // Published: 3754.2 ± 8.3 over episodes; the tolerance is three standard deviations.
     assertAlmostEquals(episodes[0]!.return, 3754.2, 3 * 8.3);
     assertEquals(episodes.map(({ length }) => length), [1000]);
     const { environment, close } = await hopper(1);

@@ -1,13 +1,13 @@
 import { assertEquals } from "@std/assert";
 import { flopsOfBehaviorModel, flopsOfCandidates, flopsOfMlp } from "../../lib/nn/flops.ts";
 
-Deno.test("flopsOfMlp(): SRPO's policy in hopper is 138 kFLOP", () => {
+Deno.test("flopsOfMlp(): SRPO's policy for hopper has 138 kFLOP", () => {
   // 11 → 256 → 256 → 3: 2816 + 65 536 + 768 weights.
   assertEquals(flopsOfMlp([11, 256, 256, 3]), 138_240);
   assertEquals(flopsOfMlp([5]), 0);
 });
 
-Deno.test("flopsOfBehaviorModel() counts each weight matrix twice", () => {
+Deno.test("flopsOfBehaviorModel(): counts two FLOPs per weight", () => {
   const shape = {
     actionSize: 3,
     observationSize: 11,
@@ -16,14 +16,14 @@ Deno.test("flopsOfBehaviorModel() counts each weight matrix twice", () => {
     frequencies: 32,
     embedding: 128,
   };
-  // 64 → 128 → 128 of the time; 142 → 256, three times 256 → 1024 → 256, and 256 → 3 of a row.
+  // Time: 64 → 128 → 128. Row: 142 → 256, three times 256 → 1024 → 256, and 256 → 3.
   assertEquals(flopsOfBehaviorModel(shape), {
     time: 2 * (8192 + 16_384),
     row: 2 * (36_352 + 3 * 524_288 + 768),
   });
 });
 
-Deno.test("flopsOfCandidates(): 32 candidates in 15 steps are 1.6 GFLOP in hopper", () => {
+Deno.test("flopsOfCandidates(): 32 candidates in 15 steps need 1.6 GFLOP for hopper", () => {
   const flops = flopsOfCandidates({
     model: { time: 49_152, row: 3_219_968 },
     // 14 → 256 → 256 → 1

@@ -23,7 +23,7 @@ Deno.test("curvesOf(): returns one curve per stage and metric, in order", () => 
   ]);
 });
 
-Deno.test("curvesOf() puts seeds side by side, of one run or of several runs", () => {
+Deno.test("curvesOf(): merges the seeds of one run or of several runs", () => {
   const together = [[
     row("critic", 1, { loss: 1 }, 4),
     row("critic", 1, { loss: 2 }, 9),
@@ -88,7 +88,7 @@ Deno.test("curvesPicture(): draws constant curves, single points and no curves",
   }
 });
 
-Deno.test("curvesOf() gives each variant of a sweep its curve", () => {
+Deno.test("curvesOf(): returns one curve per variant of a sweep", () => {
   const rows = [
     row("critic", 1, { loss: 1 }, 0),
     row("critic", 1, { loss: 2 }, 1),
@@ -104,7 +104,7 @@ Deno.test("curvesOf() gives each variant of a sweep its curve", () => {
   ]);
 });
 
-Deno.test("curvesPicture() draws variants in one panel, each in its colour, and names them", () => {
+Deno.test("curvesPicture(): draws variants in one panel, each with its colour and name", () => {
   const curves = ["beta-0.1", "beta-0.2"].map((variant, i) => ({
     name: "policy: loss",
     variant,

@@ -17,7 +17,7 @@ function means(svg: string): [x: number, y: number][] {
     .map((match) => [Number(match[1]), Number(match[2])]);
 }
 
-Deno.test("sweepPicture() draws the score over β on a logarithmic axis", () => {
+Deno.test("sweepPicture(): draws the score over β on a logarithmic axis", () => {
   const svg = sweepPicture("t", "D4RL score", srpo.sweeps, [
     point([100, 100], { beta: 1 }),
     point([0, 0], { beta: 0.01 }),
@@ -47,7 +47,7 @@ Deno.test("sweepPicture(): names the series of a sweep over several hyperparamet
   assertEquals(means(svg).length, 4);
 });
 
-Deno.test("sweepPicture() draws weightings as groups of bars from zero", () => {
+Deno.test("sweepPicture(): draws weightings as groups of bars from zero", () => {
   const svg = sweepPicture("t", "D4RL score", srpo.sweeps, [
     point([100], { weighting: "sigma2" }),
     point([50], { weighting: "fixed_time" }),

@@ -23,7 +23,7 @@ from bridge_client import returns_of
 
 
 def read_data(path):
-    """The transitions of a file of D4RL's layout, as d4rl.qlearning_dataset gives them."""
+    """Returns the transitions of a D4RL file, as d4rl.qlearning_dataset does."""
     with h5py.File(path) as file:
         columns = {name: file[name][:] for name in ("observations", "actions", "rewards", "terminals")}
         timeouts = file["timeouts"][:].astype(bool)
@@ -39,7 +39,7 @@ def read_data(path):
 
 
 def scaled_by_return_range(data, official_cut):
-    """Locomotion rewards · 1000 / (largest − smallest return), which IQL and IDQL train on."""
+    """Scales locomotion rewards by 1000 / (largest − smallest return), as IQL and IDQL do."""
     returns, total = [], 0.0
     last = len(data["rewards"]) - 1
     for row, reward in enumerate(data["rewards"]):
@@ -51,7 +51,7 @@ def scaled_by_return_range(data, official_cut):
 
 
 def checkout(clone, commit, folder, widths, width):
-    """Puts a commit's files into `folder`, with the hidden width replaced in the files `widths`."""
+    """Writes a commit's files to `folder` and replaces the hidden width in the files `widths`."""
     archive = subprocess.Popen(
         ["git", "-C", clone, "archive", "--format=tar", commit], stdout=subprocess.PIPE)
     subprocess.run(["tar", "-x", "-C", folder], stdin=archive.stdout, check=True)
@@ -62,7 +62,7 @@ def checkout(clone, commit, folder, widths, width):
 
 
 class TorchBuffer:
-    """Minibatches as the official PyTorch buffers draw them: rows with replacement."""
+    """Draws minibatches as the official PyTorch buffers do: rows with replacement."""
 
     def __init__(self, data, rows):
         import torch
@@ -85,7 +85,7 @@ def td3_bc(options, data):
     import TD3_BC
 
     torch.manual_seed(options.seed)
-    # Normalised in float64, as the official buffer does.
+    # Normalise in float64, as the official buffer does.
     s = data["observations"].astype(np.float64)
     mean, std = s.mean(0, keepdims=True), s.std(0, keepdims=True) + 1e-3
     normalised = {name: ((data[name] - mean) / std).astype(np.float32)
@@ -106,7 +106,7 @@ def diffusion_ql(options, data):
 
     checkout(options.clone, "d871f5c6b4a3a3a19a10c662a54f32d5819dfcdb", options.folder,
              ["agents/model.py", "agents/ql_diffusion.py"], options.width)
-    # What it logs with wants packages that no result depends on.
+    # Its logging needs packages that do not affect the results.
     sys.modules["utils.logger"] = types.SimpleNamespace(logger=None)
     from agents.ql_diffusion import Diffusion_QL
 
@@ -119,7 +119,7 @@ def diffusion_ql(options, data):
     buffer = TorchBuffer(data, options.batch_size)
 
     def act(observations):
-        # As sample_action does for one state: one of 50 candidates, drawn by softmax of Q.
+        # Like sample_action for one state: draws one of 50 candidates by softmax of Q.
         n = len(observations)
         states = torch.repeat_interleave(torch.from_numpy(observations), 50, dim=0)
         with torch.no_grad():
@@ -153,7 +153,7 @@ def use_old_jax_names():
 
 
 def shaped_rewards(options, data):
-    """The rewards that the authors' code of IQL and IDQL trains on in a task."""
+    """Returns the rewards that the official IQL and IDQL code uses in a task."""
     if options.task.startswith("antmaze"):
         return data["rewards"] - 1
     if options.task.startswith("maze2d"):
@@ -199,7 +199,7 @@ def idql(options, data):
 
     checkout(options.clone, "7582571ce686c77b4ee0f592dd639ab8151295fa", options.folder,
              ["jaxrl5/networks/resnet.py"], options.width)
-    # Packages without their __init__.py, which imports every other agent.
+    # Packages without their __init__.py, which would import every other agent.
     for name in ("jaxrl5", "jaxrl5.agents", "jaxrl5.agents.ddpm_iql_simple", "jaxrl5.data"):
         package = types.ModuleType(name)
         package.__path__ = [str(pathlib.Path(options.folder, *name.split(".")))]
@@ -225,7 +225,7 @@ def idql(options, data):
             "next_observations": data["next_observations"][index]})
 
     def act(observations):
-        # As eval_actions does for one state: the best of N candidates under the target Q.
+        # Like eval_actions for one state: the best of N candidates under the target Q.
         agent, n = holder["agent"], len(observations)
         padded = 1 << (n - 1).bit_length()  # few shapes, so that little is compiled
         states = np.zeros((padded, observations.shape[1]), np.float32)

@@ -6,7 +6,7 @@ import type { Task } from "./task.ts";
 /** Speed limit per axis, applied before each step. */
 const SPEED_LIMIT = 5;
 
-/** World coordinates of the body at `qpos` zero, on both axes. */
+/** World x and y of the body at `qpos` = 0. */
 const BODY_OFFSET = 1.2;
 
 const clip = (value: number, limit: number): number => Math.max(-limit, Math.min(limit, value));

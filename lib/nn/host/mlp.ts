@@ -160,7 +160,7 @@ export class TwinQ {
     this.actionSize = actionSize;
   }
 
-  /** Entries of the input and of each layer's output, the same in both. */
+  /** Number of entries in the input and in each layer's output, equal for both networks. */
   get sizes(): number[] {
     return this.#first.sizes;
   }

@@ -95,7 +95,7 @@ export class NoiseModel {
     }
   }
 
-  /** The network's shape. */
+  /** Sizes of the network. */
   get shape(): BehaviorShape {
     return {
       actionSize: this.actionSize,
@@ -108,7 +108,7 @@ export class NoiseModel {
   }
 
   /**
-   * The features of times that the network embeds.
+   * Returns the Fourier features of times, which the network embeds.
    *
    * @param times `[rows]`.
    * @returns `[rows, 2 frequencies]`: sin, then cos of 2π t W.

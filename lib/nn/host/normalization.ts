@@ -1,12 +1,12 @@
 /**
- * Normalisation of observations, as training with running statistics leaves it to a policy.
+ * Normalisation of observations with the running statistics of a policy's training.
  *
  * @module
  */
 
 /** clip((o − mean) / √(variance + ε)), entry by entry, in double precision. */
 export class ObservationNormalization {
-  /** Largest absolute value that is passed on; infinity where nothing is clipped. */
+  /** Largest absolute value after normalisation; infinity for no clipping. */
   readonly clip: number;
   readonly #mean: Float64Array;
   readonly #scale: Float64Array;
@@ -14,8 +14,8 @@ export class ObservationNormalization {
   /**
    * Takes the statistics.
    *
-   * @param mean One entry for each of an observation's.
-   * @param variance As many; not negative.
+   * @param mean Mean of each observation entry.
+   * @param variance Variance of each observation entry, 0 or more.
    */
   constructor(mean: Float64Array, variance: Float64Array, epsilon: number, clip: number) {
     this.#mean = mean;
@@ -27,7 +27,7 @@ export class ObservationNormalization {
    * Normalises rows of observations.
    *
    * @param observations `[rows, entries]`, row-major.
-   * @param output Takes as many.
+   * @param output Receives `[rows, entries]`.
    */
   apply(observations: Float64Array, output: Float32Array): void {
     const { clip } = this;

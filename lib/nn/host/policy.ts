@@ -1,5 +1,5 @@
 /**
- * What acts in an environment: networks on the processor, as policies.
+ * Policies that run networks on the CPU.
  *
  * @module
  */
@@ -7,40 +7,40 @@ import { flopsOfMlp } from "../flops.ts";
 import type { Mlp } from "./mlp.ts";
 import type { ObservationNormalization } from "./normalization.ts";
 
-/** Random numbers that a policy may draw from. */
+/** Random numbers for stochastic policies. */
 export interface Draws {
-  /** A number from the uniform distribution on [low, high). */
+  /** Draws from the uniform distribution on [low, high). */
   uniform(low: number, high: number): number;
-  /** A number from the standard normal distribution. */
+  /** Draws from the standard normal distribution. */
   normal(): number;
 }
 
-/** What is known of everything that chooses actions. */
+/** Properties of any policy, wherever it runs. */
 export interface PolicyFacts {
-  /** Entries of the observations that it takes. */
+  /** Number of entries in an observation. */
   readonly observationSize: number;
-  /** Entries of the actions that it gives. */
+  /** Number of entries in an action. */
   readonly actionSize: number;
-  /** Additions and multiplications of the matrix products behind one action; absent without networks. */
+  /** FLOPs of the matrix products per action; absent for a policy without networks. */
   readonly flops?: number;
 }
 
-/** Something that chooses actions on the processor. */
+/** A policy that runs on the CPU and returns actions synchronously. */
 export interface Policy extends PolicyFacts {
   /**
-   * Actions for `rows` observations, one of each of as many episodes.
+   * Returns actions for `rows` observations, one per episode.
    *
    * @param observations `[rows, observationSize]`, row-major.
-   * @param random For each row its episode's own stream, for policies that draw.
+   * @param random One random stream per row, owned by its episode, for stochastic policies.
    * @returns `[rows, actionSize]`; the next call overwrites it.
    */
   act(observations: Float64Array, random: readonly Draws[]): Float64Array;
 }
 
-/** Something that chooses actions elsewhere, on a GPU for example: the same, after a while. */
+/** A policy that runs elsewhere, for example on a GPU, and returns actions asynchronously. */
 export interface RemotePolicy extends PolicyFacts {
   /**
-   * As {@linkcode Policy.act}. Calls may not overlap.
+   * Like {@linkcode Policy.act}, but asynchronous. Calls must not overlap.
    *
    * @returns `[rows, actionSize]`; the next call may overwrite it.
    */
@@ -48,9 +48,9 @@ export interface RemotePolicy extends PolicyFacts {
 }
 
 /**
- * The policy whose actions are a network's outputs.
+ * Returns a deterministic policy whose actions are the network's outputs.
  *
- * @param normalization What observations go through before the network; null for nothing.
+ * @param normalization Applied to observations before the network; null for none.
  */
 export function networkPolicy(
   network: Mlp,

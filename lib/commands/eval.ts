@@ -26,7 +26,6 @@ import { referenceReturn } from "../envs/scores.ts";
 import { evaluationSeeds, maxEpisodes, maxEpisodeSeed } from "../envs/seeds.ts";
 import { UserError } from "../errors.ts";
 import { checkWritable } from "../files.ts";
-import { VariantFile } from "../runs/variant_memory.ts";
 import { openTrained, type TrainedPolicy } from "../runs/trained.ts";
 import { TrajectoryRecorder } from "../runs/trajectories.ts";
 import {
@@ -145,7 +144,9 @@ export async function evaluate(args: readonly string[]): Promise<void> {
   if (flags.record !== undefined) await checkWritable(flags.record);
   const recorder = flags.record === undefined ? null : new TrajectoryRecorder();
 
-  await using placement = new Placement({ memory: new VariantFile() });
+  await using placement = new Placement({
+    memory: async () => new (await import("../runs/variant_memory.ts")).VariantFile(),
+  });
   const actors = new Map<string, MeasuredActor>();
   for (const each of trained.ways.length > 0 ? trained.ways : [null]) {
     const placed = await placement.place(trained.load(each, options));

@@ -34,8 +34,8 @@ export interface Placed {
 export interface PlacementOptions {
   /** The kernel variants; by default the fastest, which are measured. */
   readonly target?: Target;
-  /** Where these measurements are kept. */
-  readonly memory?: VariantMemory;
+  /** Gives what these measurements are kept in; asked when the GPU is opened. */
+  readonly memory?: () => Promise<VariantMemory>;
 }
 
 /** Puts policies in their places. Nothing of WebGPU is loaded before one gains by it. */
@@ -72,7 +72,7 @@ export class Placement implements AsyncDisposable {
     const { Engine } = await import("../autodiff/engine.ts");
     const { target, memory } = this.#options;
     try {
-      return await Engine.open(target, memory);
+      return await Engine.open(target, await memory?.());
     } catch (error) {
       // No adapter, or none that is right.
       if (error instanceof UserError) return error;

@@ -1,4 +1,4 @@
-import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { join } from "node:path";
 import { launchServer } from "../../lib/envs/bridge/launch.ts";
 import { makeEnvironment } from "../../lib/envs/registry.ts";
@@ -169,6 +169,14 @@ Deno.test({
         assertEquals(found.task, "maze2d-open-v0");
         assertEquals(found.mean_length, 150);
         assertEquals(Object.keys(found.action_latency_ms), ["srpo", "awr", "idql"]);
+        // 4-9-2 and 4-8-2; three steps of embedding a time and of 4 predictions, and 4 pairs of Q.
+        assertEquals(found.action_flops, {
+          srpo: 2 * (4 * 9 + 9 * 2),
+          awr: 2 * (4 * 8 + 8 * 2),
+          idql: 3 * (168 + 4 * 1248) + 4 * 2 * 112,
+        });
+        assertEquals([found.adapter.srpo, found.adapter.awr], [null, null]);
+        assertEquals(typeof found.adapter.idql, "string");
         assertEquals(found.paper_score, null);
       }
       assertEquals((await play("--policy", "idql")).episodes, idql.episodes);
@@ -178,6 +186,9 @@ Deno.test({
         ...["--policy", "iql"],
       );
       assert(lines.includes("note: what was --policy iql is called awr now"), lines.join("\n"));
+      const text = lines.join("\n");
+      assertMatch(text, /one action {3}srpo \S+ ms \(1\.0×\), 108 FLOP \(1\.0×\)\n/);
+      assertMatch(text, /\n {13}idql \S+ ms \(\S+×\), \S+ kFLOP \(\S+×\), on \S/);
       const former = JSON.parse(lines.at(-1)!);
       assertEquals([former.policy, former.episodes], ["awr", awr.episodes]);
     }),

@@ -1,6 +1,10 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import { BridgeError, connectEnvironment } from "../../lib/envs/bridge/client.ts";
 import { launchServer } from "../../lib/envs/bridge/launch.ts";
+import { srpo as srpoAlgorithm } from "../../lib/algorithms/srpo/algorithm.ts";
+import { portableTarget } from "../../lib/autodiff/engine.ts";
+import { evaluateHere } from "../../lib/envs/evaluate_here.ts";
+import { Placement } from "../../lib/nn/placement.ts";
 import { evaluateInWorker } from "../../lib/envs/evaluate_in_worker.ts";
 import { candidatePolicy } from "../../lib/algorithms/candidate_policy.ts";
 import { networkPolicy, type Policy } from "../../lib/nn/host/policy.ts";
@@ -183,6 +187,42 @@ Deno.test({
     const here = await rollout(environment, networkPolicy(new Mlp(policy, "net", "tanh")), one);
     await close();
     assertEquals(episodes, here);
+  },
+});
+
+Deno.test({
+  name: "evaluateInWorker(): an actor that gains by a GPU acts there, the same as in this thread",
+  ignore: !mayRead,
+  async fn() {
+    const actor = srpoAlgorithm.actors.find(({ name }) => name === "idql")!;
+    const options = { candidates: 3, steps: 2 };
+    const checkpoints = {
+      behavior: { source: "behavior", tensors: noiseModelTensors("diffusion", 11, 3, 8) },
+      critic: {
+        source: "critic",
+        tensors: new Map([
+          ...mlpTensors("q0_target.q1", 14, 8, 1),
+          ...mlpTensors("q0_target.q2", 14, 8, 1),
+        ]),
+      },
+    };
+    const few = seeds.slice(0, 1);
+    const episodes = await evaluateInWorker({
+      algorithm: "srpo",
+      actor: "idql",
+      checkpoints,
+      options,
+      target: portableTarget,
+      task: "hopper",
+      seeds: few,
+    });
+    await using placement = new Placement({ target: portableTarget });
+    const { policy, adapter } = await placement.place({
+      policy: actor.act(checkpoints, options),
+      describe: () => actor.describe!(checkpoints, options),
+    });
+    assert(adapter !== null);
+    assertEquals(episodes, await evaluateHere(policy, "hopper", few));
   },
 });
 

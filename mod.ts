@@ -127,7 +127,8 @@ export * from "./lib/data/replay_buffer.ts";
 export type { RewardRule } from "./lib/data/rewards.ts";
 export { Mlp } from "./lib/nn/host/mlp.ts";
 export type { ObservationNormalization } from "./lib/nn/host/normalization.ts";
-export { type Draws, networkPolicy, type Policy } from "./lib/nn/host/policy.ts";
+export type { GraphActor } from "./lib/nn/graph_policy.ts";
+export { type Draws, networkPolicy, type Policy, type PolicyFacts } from "./lib/nn/host/policy.ts";
 export type { NamedTensors } from "./lib/nn/host/tensors.ts";
 
 // The GPU beneath.

@@ -1,9 +1,10 @@
 // Temporal difference loss of all Q-heads (Eq. 12): y = r + gamma (1 - d) V(s'),
-// loss = mean over heads and rows of (Q - y)^2, and its gradient with respect to Q.
+// loss = mean over rows, and mean or sum over heads, of (Q - y)^2, and its gradient with respect to Q.
 
 struct Job {
   rows: u32,
   heads: u32,
+  head_weight: f32, // 1 / heads for the mean, 1 for the sum
   gamma: f32,
   q: u32,
   q_head: u32, // distance between heads
@@ -27,7 +28,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let work = worklist[group.x + group.y * 65535u];
   let job = jobs[work.x];
   let share = 1.0 / f32(job.rows);
-  let head_share = share / f32(job.heads);
+  let head_share = share * job.head_weight;
   var total = vec4f(0.0);
   for (var row = lane; row < job.rows; row += WORKGROUP) {
     let v = activations[job.next_v + row].x;

@@ -85,11 +85,18 @@ async function compileOn(
     every: graph.every,
     first: graph.first,
   });
-  for (const { tensor, value } of graph.constants) {
-    const values = new Float32Array(tensor.replicas * tensor.rows * tensor.columns).fill(value);
-    writeInput(program, tensor, values);
-  }
+  writeConstants(program, graph);
   return program;
+}
+
+/** Fills the constants of a compiled graph. */
+export function writeConstants(program: Program, { constants }: Graph): void {
+  for (const { tensor, values } of constants) {
+    const size = tensor.rows * tensor.columns;
+    const filled = new Float32Array(tensor.replicas * size);
+    values.forEach((value, replica) => filled.fill(value, replica * size, (replica + 1) * size));
+    writeInput(program, tensor, filled);
+  }
 }
 
 /**

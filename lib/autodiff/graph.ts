@@ -103,7 +103,7 @@ export class Graph {
   /** Storages that keep their contents between steps, in the order they were made. */
   readonly persistent: Storage[] = [];
   /** Inputs that are filled once, when the graph is compiled. */
-  readonly constants: { readonly tensor: Tensor; readonly value: number }[] = [];
+  readonly constants: { readonly tensor: Tensor; readonly values: readonly number[] }[] = [];
   /** Losses whose gradients have been recorded. */
   readonly differentiated: Set<Loss> = new Set();
   readonly #producer = new Map<Tensor, Operation>();
@@ -149,10 +149,16 @@ export class Graph {
     return tensor;
   }
 
-  /** A tensor filled with one number. */
-  constant(rows: number, columns: number, value: number, replicas: number = this.replicas): Tensor {
+  /** A tensor filled with one number, or with one of each replica's own. */
+  constant(
+    rows: number,
+    columns: number,
+    value: number | ((replica: number) => number),
+    replicas: number = this.replicas,
+  ): Tensor {
     const tensor = this.input(rows, columns, replicas);
-    this.constants.push({ tensor, value });
+    const of = typeof value === "number" ? () => value : value;
+    this.constants.push({ tensor, values: Array.from({ length: replicas }, (_, r) => of(r)) });
     return tensor;
   }
 

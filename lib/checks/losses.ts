@@ -95,10 +95,10 @@ const temporalDifference: Check = {
   name: "temporal difference loss",
   limit,
   cases: rowCounts.flatMap((rows) =>
-    heads.flatMap((heads) =>
+    ([[1, "mean"], [2, "mean"], [2, "sum"]] as const).flatMap(([heads, over]) =>
       [1, 3].map((replicas) =>
         compared({
-          shape: `${rows} rows, ${heads} heads`,
+          shape: `${rows} rows, ${over} over ${heads} heads`,
           replicas,
           inputs: {
             q: { rows, columns: 1, heads, wanted: true },
@@ -114,12 +114,13 @@ const temporalDifference: Check = {
               q,
               { reward, terminal, nextValue },
               0.99,
+              over,
             ),
           }),
           reference: ({ q, reward: [reward], terminal: [terminal], nextValue: [nextValue] }) => {
             const transition = { reward, terminal, nextValue };
             return {
-              loss: [scalar(temporalDifferenceLossReference(q, transition, 0.99))],
+              loss: [scalar(temporalDifferenceLossReference(q, transition, 0.99, over))],
               v_mean: [scalar(mean(nextValue))],
             };
           },

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Engine } from "../autodiff/engine.ts";
-import { writeInput } from "../autodiff/compile.ts";
+import { writeConstants, writeInput } from "../autodiff/compile.ts";
 import { fuse } from "../autodiff/fusion.ts";
 import { gradients } from "../autodiff/gradients.ts";
 import { Graph, type Loss } from "../autodiff/graph.ts";
@@ -199,10 +199,7 @@ export class Session {
 function poison(program: Program, graph: Graph): void {
   const floats = program.arenaBytes("activations") / 4;
   program.write("activations", 0, new Float32Array(floats).fill(Infinity));
-  for (const { tensor, value } of graph.constants) {
-    const count = tensor.replicas * tensor.rows * tensor.columns;
-    writeInput(program, tensor, new Float32Array(count).fill(value));
-  }
+  writeConstants(program, graph);
 }
 
 /** An input that lies as `tensor` does, segment by segment. */

@@ -28,7 +28,9 @@ export interface Transition {
 
 /**
  * Temporal difference loss (Eq. 12) of every head of q `[H·R, rows, 1]` towards r + γ (1 − d) V(s'),
- * the mean over heads and rows. Also reports `v_mean`, the mean of V(s'). Differentiable by q.
+ * the mean over rows. Also reports `v_mean`, the mean of V(s'). Differentiable by q.
+ *
+ * @param over What is taken over the heads.
  */
 export function temporalDifferenceLoss(
   graph: Graph,
@@ -36,6 +38,7 @@ export function temporalDifferenceLoss(
   q: Tensor,
   { reward, terminal, nextValue }: Transition,
   gamma: number,
+  over: "mean" | "sum" = "mean",
 ): Loss {
   const gradient = new Tensor(shapeOf(q));
   const replicas = reward.replicas;
@@ -49,6 +52,7 @@ export function temporalDifferenceLoss(
     (job) => ({
       rows: q.rows,
       heads: q.replicas / replicas,
+      head_weight: over === "sum" ? 1 : replicas / q.replicas,
       gamma,
       ...headFields("q", q, job, replicas),
       reward: reward.columnAt(job, replicas),
@@ -62,15 +66,17 @@ export function temporalDifferenceLoss(
   return { metric, gradients: new Map([[q, gradient]]) };
 }
 
-/** The mean over heads and rows of (Q − r − γ (1 − d) V')², in double precision. */
+/** The mean over rows, and mean or sum over heads, of (Q − r − γ (1 − d) V')², in double precision. */
 export function temporalDifferenceLossReference(
   q: readonly Matrix[],
   { reward, terminal, nextValue }: Readonly<Record<keyof Transition, Matrix>>,
   gamma: number,
+  over: "mean" | "sum" = "mean",
 ): number {
   const target = map(
     reward,
     (r, i) => r + gamma * (1 - terminal.values[i]!) * nextValue.values[i]!,
   );
-  return q.reduce((total, head) => total + diffusionLossReference(head, target), 0) / q.length;
+  const sum = q.reduce((total, head) => total + diffusionLossReference(head, target), 0);
+  return over === "sum" ? sum : sum / q.length;
 }

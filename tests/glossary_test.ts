@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { srpo } from "../lib/algorithms/srpo/algorithm.ts";
+import { algorithms } from "../lib/algorithms/registry.ts";
 import { tasks } from "../lib/data/catalog.ts";
 import { alpha, sigma } from "../lib/diffusion/schedule.ts";
 import { normalizedScore } from "../lib/envs/scores.ts";
@@ -9,22 +9,23 @@ import glossary from "../docs/glossary.md" with { type: "text" };
 const entries = [...glossary.matchAll(/^\*\*(.+?)\*\*/gm)].map(([, entry]) => entry!).join("\n");
 
 Deno.test("docs/glossary.md: explains every symbol and every curve, with flags that exist", () => {
-  const { hyperparameters, stages } = srpo;
-  for (const { symbol } of Object.values(hyperparameters.rows)) {
-    assert(entries.includes(symbol), `no entry for ${symbol}`);
-  }
-  for (const { name, shown } of stages) {
-    for (const loss of shown) {
-      const entry = entries.split("\n").find((line) =>
-        line.toLowerCase().startsWith(name) && line.includes(`\`${loss}\``)
-      );
-      assert(entry !== undefined, `no entry for ${loss} of the ${name} stage`);
+  const flags = ["eval-every"];
+  for (const { title, hyperparameters, stages } of algorithms.values()) {
+    for (const { symbol } of Object.values(hyperparameters.rows)) {
+      assert(entries.includes(symbol), `no entry for ${symbol} of ${title}`);
     }
+    for (const { name, shown } of stages) {
+      // Curves are entered under the stage, or where it is an algorithm's only one under the algorithm.
+      const subject = stages.length > 1 ? name : title.toLowerCase();
+      for (const loss of shown) {
+        const entry = entries.split("\n").find((line) =>
+          line.toLowerCase().startsWith(`${subject}, `) && line.includes(`\`${loss}\``)
+        );
+        assert(entry !== undefined, `no entry for ${loss} of the ${name} stage of ${title}`);
+      }
+    }
+    flags.push(...hyperparameters.names.map((name) => hyperparameters.flagName(name)));
   }
-  const flags = [
-    "eval-every",
-    ...hyperparameters.names.map((name) => hyperparameters.flagName(name)),
-  ];
   for (const [, flag] of glossary.matchAll(/\(`--([\w-]+)`/g)) {
     assert(flags.includes(flag!), `there is no --${flag}`);
   }

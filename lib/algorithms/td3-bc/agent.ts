@@ -32,7 +32,6 @@ import {
   sqrt,
   subtract,
 } from "../../autodiff/ops/entrywise.ts";
-import { temporalDifferenceLoss } from "../../autodiff/ops/losses.ts";
 import { minimumOverHeads } from "../../autodiff/ops/minimum_over_heads.ts";
 import { lossOf, report } from "../../autodiff/ops/report.ts";
 import { ParameterSet } from "../../autodiff/parameters.ts";
@@ -44,6 +43,7 @@ import { mlp, mlpShapes } from "../../nn/mlp.ts";
 import { constant, minimize } from "../../optim/adam.ts";
 import { movingAverage } from "../../optim/average.ts";
 import type { Stage } from "../algorithm.ts";
+import { temporalDifferenceLoss } from "../losses/temporal_difference.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
 
 /** Random streams, apart from those of the initial weights. */

@@ -122,6 +122,7 @@ export {
 } from "./lib/algorithms/hyperparameters.ts";
 export { algorithms, defaultAlgorithm, findAlgorithm } from "./lib/algorithms/registry.ts";
 export type { Family, Task } from "./lib/data/catalog.ts";
+export type { ColumnMoments } from "./lib/data/moments.ts";
 export type { OfflineDataset, Source } from "./lib/data/offline_dataset.ts";
 export * from "./lib/data/replay_buffer.ts";
 export type { RewardRule } from "./lib/data/rewards.ts";

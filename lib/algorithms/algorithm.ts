@@ -111,10 +111,12 @@ export interface Actor {
   readonly needs: readonly string[];
   /**
    * Where it is one network in one stage's checkpoint, as docs/policies.md describes: what precedes
-   * `net.` in its tensors' names. Of an algorithm's own actor a run leaves them in
+   * `net.` (and `obs_rms.`) in its tensors' names. Of an algorithm's own actor a run leaves them in
    * `policy.safetensors`, under their names without it.
    */
   readonly prefix?: string;
+  /** What the metadata of such a file say of the network, where it is not the default. */
+  readonly metadata?: Readonly<Record<string, string>>;
   /** Its options by name; each is a flag of `eval`. */
   readonly options: Readonly<Record<string, ActorOption>>;
   /**

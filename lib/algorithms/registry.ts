@@ -7,11 +7,13 @@ import { UserError } from "../errors.ts";
 import type { Algorithm } from "./algorithm.ts";
 import { iql } from "./iql/algorithm.ts";
 import { srpo } from "./srpo/algorithm.ts";
+import { td3Bc } from "./td3-bc/algorithm.ts";
 
 /** The algorithms by name, the default first. */
 export const algorithms: ReadonlyMap<string, Algorithm> = named([
   srpo,
   iql,
+  td3Bc,
 ]);
 
 /** What is trained where none is named, and what runs of versions before 0.3 were trained with. */

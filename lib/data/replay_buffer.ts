@@ -18,6 +18,7 @@ import { padded, type Tensor } from "../autodiff/tensor.ts";
 import { UserError } from "../errors.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { OfflineDataset } from "./dataset.ts";
+import { type ColumnMoments, observationMoments } from "./moments.ts";
 
 /** Pages the minibatch kernel can bind. */
 const maxPages = 4;
@@ -44,6 +45,8 @@ export class ReplayBuffer {
   readonly observationSize: number;
   /** Entries of an action. */
   readonly actionSize: number;
+  readonly #data: BufferedData;
+  #moments: ColumnMoments | null = null;
 
   /**
    * Uploads a data set.
@@ -59,6 +62,7 @@ export class ReplayBuffer {
   ) {
     this.observationSize = data.observationSize;
     this.actionSize = data.actionSize;
+    this.#data = data;
     const { outcome, width } = this.#layout();
     const pageRows = Math.min(data.rows, Math.floor(pageBytes / (4 * width)));
     const pageCount = Math.ceil(data.rows / pageRows);
@@ -104,6 +108,11 @@ export class ReplayBuffer {
   get bytes(): number {
     const { pages, transitions } = this.records;
     return pages.reduce((total, page) => total + page.size, transitions.size);
+  }
+
+  /** Moments of the observations of all transitions. */
+  observationMoments(): ColumnMoments {
+    return this.#moments ??= observationMoments(this.#data);
   }
 
   /** The fields of the minibatches of one order; each call records an operation of its own. */

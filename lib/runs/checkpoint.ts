@@ -124,18 +124,24 @@ export async function encodeCheckpoints(
  * Writes the tensors of one prefix by themselves, under their names without it: of an actor that they
  * are all of, for example `net.0.weight`, `net.0.bias`, …
  *
- * @param provenance Metadata that say what the policy was trained for, on what and with what.
+ * @param metadata What the actor file says of the network and of where it is from.
  */
 export async function writePolicy(
   path: string,
   checkpoint: Uint8Array,
   prefix: string,
-  provenance: Readonly<Record<string, string>>,
+  metadata: Readonly<Record<string, string>>,
 ): Promise<void> {
-  const { tensors } = decode(checkpoint, path);
-  const own = [...tensors].filter(([name]) => name.startsWith(prefix))
-    .map(([name, tensor]) => [name.slice(prefix.length), tensor] as const);
-  await writeAtomic(path, encode(new Map(own), { format: "pt", ...provenance }));
+  const own = withoutPrefix(decode(checkpoint, path).tensors, prefix);
+  await writeAtomic(path, encode(own, { format: "pt", ...metadata }));
+}
+
+/** The tensors whose names begin with `prefix`, under the rest of their names. */
+export function withoutPrefix<T>(tensors: ReadonlyMap<string, T>, prefix: string): Map<string, T> {
+  return new Map(
+    [...tensors].filter(([name]) => name.startsWith(prefix))
+      .map(([name, tensor]) => [name.slice(prefix.length), tensor]),
+  );
 }
 
 /** Shape in files: vectors have one axis, matrices two. */

@@ -10,6 +10,7 @@ import { networkPolicy } from "../nn/host/policy.ts";
 import { algorithms, findAlgorithm } from "../algorithms/registry.ts";
 import { UserError } from "../errors.ts";
 import { type ActorFile, readActor } from "../nn/host/actor.ts";
+import { withoutPrefix } from "./checkpoint.ts";
 import { RunDirectory } from "./directory.ts";
 import { decode } from "./safetensors.ts";
 
@@ -170,14 +171,12 @@ function actorFile(file: ActorFile): TrainedPolicy {
  * which lie other networks and the optimizer's moments.
  */
 function policyOf(file: ActorFile, known: ReadonlyMap<string, Algorithm>): ActorFile {
-  const { stage, step: _step, ...metadata } = file.metadata;
+  const { stage, algorithm } = file.metadata;
   if (stage === undefined) return file;
-  const prefixes = findAlgorithm(metadata["algorithm"], known).actors
-    .flatMap(({ needs, prefix }) => needs.includes(stage) && prefix !== undefined ? [prefix] : []);
-  const own = [...file.tensors].filter(([name]) =>
-    [...prefixes, "obs_rms."].some((prefix) => name.startsWith(prefix))
-  );
-  return { ...file, tensors: new Map(own), metadata };
+  const actor = findAlgorithm(algorithm, known).actors
+    .find(({ needs, prefix }) => needs.includes(stage) && prefix !== undefined);
+  const tensors = actor ? withoutPrefix(file.tensors, actor.prefix!) : new Map();
+  return { ...file, tensors, metadata: { ...actor?.metadata } };
 }
 
 function readFile(path: string): ActorFile {

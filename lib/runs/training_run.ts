@@ -161,8 +161,8 @@ async function trainOne(run: TrainingRun, definition: StageDefinition): Promise<
   if (actor?.prefix !== undefined && actor.needs.includes(name)) {
     for (const replica of replicas.filter((each) => isFile(checkpoint(each)))) {
       const bytes = Deno.readFileSync(checkpoint(replica));
-      const provenance = { ...run.provenance, seed: String(replica.seed) };
-      await writePolicy(replica.directory.policy, bytes, actor.prefix, provenance);
+      const metadata = { ...actor.metadata, ...run.provenance, seed: String(replica.seed) };
+      await writePolicy(replica.directory.policy, bytes, actor.prefix, metadata);
     }
   }
   if (result.step < total || !result.evaluated) return result;
@@ -336,7 +336,10 @@ async function trainReplicas(
     const save = async (): Promise<void> => {
       const metadata = (replica: number): Record<string, string> => {
         const partial = log.partial(replica);
-        return partial === null ? {} : { [unlogged]: partial };
+        return {
+          algorithm: run.algorithm.name,
+          ...(partial !== null && { [unlogged]: partial }),
+        };
       };
       const encoded = await encodeCheckpoints(name, networks, pending.length, step, metadata);
       metrics.flush();

@@ -1,0 +1,82 @@
+/**
+ * Every hyperparameter of TD3+BC: its symbol, its value, and where the value is from. The command line's
+ * flags, `--help` and `config.json` are made from this table.
+ *
+ * The official code (sfujim/TD3_BC) has one value of each for all tasks, and the paper's tasks are
+ * locomotion alone; AntMaze and Maze2D get the same. Adam's betas (0.9, 0.999) and epsilon (1e-8) are
+ * where they are used.
+ *
+ * @module
+ */
+import type { RewardRule } from "../../data/rewards.ts";
+import {
+  all,
+  HyperparameterTable,
+  integer,
+  number,
+  row,
+  type ValuesOf,
+} from "../hyperparameters.ts";
+
+const CODE = "official code";
+
+const size = integer(1, 65536);
+const rate = number(0, 1);
+
+/** The table. */
+export const hyperparameterTable = new HyperparameterTable({
+  rewardRule: row("data", "", "how rewards become those trained on", CODE, {
+    kind: "choice",
+    choices: ["return_range", "minus_one", "none"],
+  }, all<RewardRule>("none")),
+
+  alpha: row(
+    "agent",
+    "α",
+    "weight of Q against imitation in the actor's loss",
+    CODE,
+    number(0, 1000),
+    all(2.5),
+  ),
+  discount: row("agent", "γ", "discount", CODE, number(0, 1), all(0.99)),
+  targetRate: row(
+    "agent",
+    "",
+    "moving-average rate of the target critic and the target actor",
+    CODE,
+    rate,
+    all(0.005),
+  ),
+  targetNoise: row(
+    "agent",
+    "σ",
+    "standard deviation of the noise on the target actor's actions",
+    CODE,
+    number(0, 2),
+    all(0.2),
+  ),
+  targetNoiseClip: row(
+    "agent",
+    "c",
+    "largest absolute value of this noise",
+    CODE,
+    number(0, 2),
+    all(0.5),
+  ),
+  actorDelay: row(
+    "agent",
+    "d",
+    "steps from one update of the actor and the targets to the next",
+    CODE,
+    integer(1, 1000),
+    all(2),
+  ),
+  steps: row("agent", "", "steps", CODE, integer(1, 1e9), all(1_000_000), all(20_000)),
+  batchSize: row("agent", "", "rows per minibatch", CODE, size, all(256)),
+  learningRate: row("agent", "", "learning rate (Adam)", CODE, rate, all(3e-4)),
+  width: row("agent", "", "hidden units", CODE, size, all(256), all(64)),
+  layers: row("agent", "", "hidden layers", CODE, integer(1, 16), all(2)),
+});
+
+/** Values of all hyperparameters, under the names of {@linkcode hyperparameterTable}. */
+export type Hyperparameters = ValuesOf<typeof hyperparameterTable>;

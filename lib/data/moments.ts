@@ -1,0 +1,33 @@
+/**
+ * Means and standard deviations of observations, for algorithms that normalise states with them.
+ *
+ * @module
+ */
+import type { OfflineDataset } from "./offline_dataset.ts";
+
+/** Mean and standard deviation of every column. */
+export interface ColumnMoments {
+  /** `[columns]`. */
+  readonly mean: Float64Array;
+  /** `[columns]`; the square root of the mean squared distance from the mean. */
+  readonly deviation: Float64Array;
+}
+
+/** Moments of the observations s of all transitions (s, a, r, s'), in double precision. */
+export function observationMoments(
+  { observations, observationSize: columns, transitions }: Pick<
+    OfflineDataset,
+    "observations" | "observationSize" | "transitions"
+  >,
+): ColumnMoments {
+  const meanOf = (term: (value: number, column: number) => number) => {
+    const sums = new Float64Array(columns);
+    for (const row of transitions) {
+      for (let i = 0; i < columns; i++) sums[i]! += term(observations[row * columns + i]!, i);
+    }
+    return sums.map((sum) => sum / transitions.length);
+  };
+  const mean = meanOf((value) => value);
+  const variance = meanOf((value, i) => (value - mean[i]!) ** 2);
+  return { mean, deviation: variance.map(Math.sqrt) };
+}

@@ -139,7 +139,7 @@ Deno.test("candidateActor() refuses a behavior model and a Q of different sizes,
   assertThrows(
     () => candidateActor(model, wrong, 4, 4),
     UserError,
-    "the behavior model is of 11 state and 3 action entries, Q of 10 and 4",
+    "the behavior model takes 11 state and 3 action entries, but Q takes 10 and 4",
   );
   assertEquals(candidateActor(model, q, 4, mostSteps + 1), null);
   assertEquals(candidateActor(model, q, 2 ** 20, 4), null);

@@ -65,10 +65,30 @@ export function bootstrapInterval(
   statistic: (values: readonly number[]) => number,
 ): [low: number, high: number] {
   const random = new RandomStream(0);
-  const found = Array.from(
-    { length: bootstrapResamples },
-    () => statistic(values.map(() => random.choice(values))),
-  ).sort((a, b) => a - b);
+  return percentileInterval(() => statistic(resample(values, random)));
+}
+
+/**
+ * Returns the 95 % percentile bootstrap interval of mean(a) − mean(b) for two independent samples.
+ * Each resample draws from both sides. The random numbers are seeded, so the result is
+ * deterministic.
+ */
+export function bootstrapDifference(
+  a: readonly number[],
+  b: readonly number[],
+): [low: number, high: number] {
+  const random = new RandomStream(0);
+  return percentileInterval(() =>
+    distributionOf(resample(a, random))!.mean - distributionOf(resample(b, random))!.mean
+  );
+}
+
+function resample(values: readonly number[], random: RandomStream): number[] {
+  return values.map(() => random.choice(values));
+}
+
+function percentileInterval(draw: () => number): [low: number, high: number] {
+  const found = Array.from({ length: bootstrapResamples }, draw).sort((a, b) => a - b);
   const quantile = (share: number) => {
     const place = share * (found.length - 1);
     const below = found[Math.floor(place)]!;

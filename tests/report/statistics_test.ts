@@ -1,5 +1,10 @@
 import { assertAlmostEquals, assertEquals } from "@std/assert";
-import { bootstrapInterval, interquartileMean, statisticsOf } from "../../lib/report/statistics.ts";
+import {
+  bootstrapDifference,
+  bootstrapInterval,
+  interquartileMean,
+  statisticsOf,
+} from "../../lib/report/statistics.ts";
 
 const mean = (values: readonly number[]) =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -38,4 +43,16 @@ Deno.test("bootstrapInterval(): is deterministic, and a point for equal values",
   assertEquals(bootstrapInterval(values, interquartileMean), once);
   assertEquals(statisticsOf(values).interval, once);
   assertEquals(bootstrapInterval([2, 2, 2], interquartileMean), [2, 2]);
+});
+
+Deno.test("bootstrapDifference(): is shifted by the difference of the means and spans both sides", () => {
+  // A point against one draw's mean of zeros and ones: the interval of Binomial(10, 1/2) / 10.
+  const coins = [0, 1, 0, 1, 0, 1, 0, 1, 0, 1];
+  const [low, high] = bootstrapDifference([5, 5, 5], coins);
+  assertAlmostEquals(low, 4.2, 1e-12);
+  assertAlmostEquals(high, 4.8, 1e-12);
+  const [below, above] = bootstrapDifference(coins, coins);
+  assertEquals([below < 0, above > 0], [true, true]);
+  // The difference of two independent means has √2 times the deviation of one: 0.22 · 1.96.
+  assertAlmostEquals(above - below, 2 * 1.96 * Math.sqrt(2 * 0.25 / 10), 0.08);
 });

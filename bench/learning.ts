@@ -1,0 +1,93 @@
+/**
+ * Compares what this program learns with what the official codes learn, over seeds:
+ * `deno run -A bench/learning.ts OFFICIAL.jsonl RUN…`.
+ *
+ * OFFICIAL.jsonl holds the lines that `bench/peers/learning/official.py` prints; every RUN is a run
+ * directory with results. Scores are compared per algorithm and task.
+ *
+ * @module
+ */
+import { UserError } from "../lib/errors.ts";
+import { bootstrapDifference, statisticsOf } from "../lib/report/statistics.ts";
+import { formatTable } from "../lib/report/table.ts";
+import { runCommandLine } from "../lib/commands/dispatch.ts";
+import { join } from "node:path";
+
+/**
+ * Points of D4RL score within which two algorithms count as equal. It was fixed before anything was
+ * compared.
+ */
+const margin = 10;
+
+/** Scores of one side, one per seed, by algorithm and task. */
+type Scores = Map<string, number[]>;
+
+function officialScores(path: string): Scores {
+  const scores: Scores = new Map();
+  for (const line of Deno.readTextFileSync(path).split("\n").filter(Boolean)) {
+    const { algorithm, task, score } = JSON.parse(line);
+    collect(scores, `${algorithm} ${task}`, score);
+  }
+  return scores;
+}
+
+/** The last score of every seed of the algorithm's own actor. */
+function ourScores(runs: readonly string[]): Scores {
+  const scores: Scores = new Map();
+  for (const run of runs) {
+    const results = JSON.parse(Deno.readTextFileSync(join(run, "results.json")));
+    if (!results.finished) throw new UserError(`${run} is not finished; continue it with --resume`);
+    const policy = results.actors.at(-1).policy;
+    const bySeed = new Map<number, number>();
+    for (const evaluation of results.evaluations) {
+      if (evaluation.policy === policy) bySeed.set(evaluation.seed, evaluation.score);
+    }
+    for (const score of bySeed.values()) {
+      collect(scores, `${results.algorithm} ${results.task}`, score);
+    }
+  }
+  return scores;
+}
+
+function collect(scores: Scores, key: string, score: number): void {
+  scores.set(key, [...scores.get(key) ?? [], score]);
+}
+
+function row(key: string, ours: readonly number[], official: readonly number[]): string[] {
+  const side = (values: readonly number[]) => {
+    const { mean, std } = statisticsOf(values);
+    return `${mean.toFixed(1)} ± ${std.toFixed(1)} (${values.length})`;
+  };
+  const [low, high] = bootstrapDifference(ours, official);
+  const verdict = low > -margin && high < margin ? "equal" : "undecided";
+  return [
+    ...key.split(" "),
+    side(ours),
+    side(official),
+    `${low.toFixed(1)} to ${high.toFixed(1)}`,
+    low > 0 || high < 0 ? "different" : verdict,
+  ];
+}
+
+function learning(args: readonly string[]): void {
+  const [path, ...runs] = args;
+  if (path === undefined || runs.length === 0) {
+    throw new UserError("usage: deno run -A bench/learning.ts OFFICIAL.jsonl RUN…");
+  }
+  const official = officialScores(path);
+  const rows = [...ourScores(runs)].flatMap(([key, ours]) => {
+    const theirs = official.get(key);
+    return theirs ? [row(key, ours, theirs)] : [];
+  });
+  const headings = ["algorithm", "task", "this program", "official code", "difference", ""];
+  console.log(formatTable(headings, rows));
+  console.log(
+    "D4RL score: mean ± standard deviation (number of seeds); 95 % bootstrap interval of the " +
+      `difference of means.\n"equal" if the interval lies within ±${margin} points.`,
+  );
+}
+
+const command = { summary: "compare learned scores", load: () => Promise.resolve(learning) };
+if (import.meta.main) {
+  Deno.exit(await runCommandLine({ learning: command }, ["learning", ...Deno.args]));
+}

@@ -26,6 +26,7 @@ import { referenceReturn } from "../envs/scores.ts";
 import { evaluationSeeds, maxEpisodes, maxEpisodeSeed } from "../envs/seeds.ts";
 import { UserError } from "../errors.ts";
 import { checkWritable } from "../files.ts";
+import { watchInterrupt } from "../runs/interrupt.ts";
 import { openTrained, type TrainedPolicy } from "../runs/trained.ts";
 import { TrajectoryRecorder } from "../runs/trajectories.ts";
 import {
@@ -181,7 +182,11 @@ export async function evaluate(args: readonly string[]): Promise<void> {
       end: (i, episode) => console.log(episodeLine(i, episode, task, reference(spec!, task))),
     },
   );
-  const episodes = await playing.catch((error) => {
+  using interrupt = watchInterrupt("stopping the evaluation");
+  const stopped = new Promise<never>((_, reject) => {
+    interrupt.signal.addEventListener("abort", () => reject(interrupt.signal.reason));
+  });
+  const episodes = await Promise.race([playing, stopped]).catch((error) => {
     if (!isServerLost(error)) throw error;
     throw new UserError(`${error.message}; --retry N plays them again on a new server`);
   });

@@ -368,3 +368,37 @@ function reachable(
   }
   return [...found];
 }
+
+Deno.test({
+  name: "eval: stops on a signal and exits with 130, or 143 for SIGTERM and SIGHUP",
+  ignore: !mayLaunch || Deno.build.os === "windows",
+  fn: async () => {
+    for (const [signal, expected] of [["SIGINT", 130], ["SIGHUP", 143]] as const) {
+      const child = new Deno.Command(Deno.execPath(), {
+        args: [
+          "run",
+          "-A",
+          "cli.ts",
+          "eval",
+          published,
+          "--task",
+          "Hopper-v3",
+          "--episodes",
+          "500",
+        ],
+        cwd: projectFile("."),
+        stdout: "piped",
+        stderr: "piped",
+      }).spawn();
+      let output = "";
+      for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
+        // The heading is printed when the environments are there; playing takes minutes.
+        if (output === "") child.kill(signal);
+        output += text;
+      }
+      const errors = await new Response(child.stderr).text();
+      assertEquals((await child.status).code, expected, errors);
+      assertMatch(errors, /stopping the evaluation/);
+    }
+  },
+});

@@ -56,7 +56,7 @@ async function round(batch: EnvironmentBatch): Promise<number> {
 }
 
 await using launched = await launchServer({ kind: "wasm" });
-const nothing = serveBridge({ makeEnvironment: still });
+const nothing = await serveBridge({ makeEnvironment: still });
 const batches: Record<string, EnvironmentBatch> = {
   "physics in this process": await makeEnvironment("hopper", count),
   "physics over the bridge": await connectEnvironment(launched.url, "hopper", count),

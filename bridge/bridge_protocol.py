@@ -12,8 +12,10 @@ MAX_BATCH = 128
 MAX_ENVIRONMENTS = 256
 MAX_CONNECTIONS = 256
 MAX_UNANSWERED = 16
+MAX_FRAGMENTS = 256  # frames that one message may come in
 HELLO_TIMEOUT = 10  # seconds
 IDLE_TIMEOUT = 120  # seconds
+CLOSE_TIMEOUT = 1  # seconds
 
 HEADER = np.dtype([("kind", "u1"), ("zeros", "u1", 3), ("id", "<u4"), ("n", "<u4"), ("zero", "<u4")])
 KINDS = {1: "reset", 2: "step", 3: "state", 4: "resetTo"}

@@ -21,18 +21,21 @@ import threading
 import urllib.parse
 
 import numpy as np
-from websockets.asyncio.server import serve
+from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 import gym_batch
 from bridge_protocol import (
     ANSWER_BIT,
+    CLOSE_TIMEOUT,
     HEADER,
     HELLO_TIMEOUT,
     IDLE_TIMEOUT,
     KIND_CODES,
+    MAX_ANSWER_BYTES,
     MAX_CONNECTIONS,
     MAX_ENVIRONMENTS,
+    MAX_FRAGMENTS,
     MAX_REQUEST_BYTES,
     MAX_UNANSWERED,
     PROTOCOL_VERSION,
@@ -145,6 +148,31 @@ class Session:
         return header.tobytes() + b"".join(block.tobytes() for block in blocks)
 
 
+class Connection(ServerConnection):
+    """A connection that ends in time, also where the client does not close it or does not read."""
+
+    closing = None
+
+    def data_received(self, data):
+        super().data_received(data)
+        # Once it has refused a message the library discards what follows, for as long as it comes.
+        if self.closing is None and self.protocol.close_expected():
+            self.closing = self.loop.call_later(CLOSE_TIMEOUT, self.transport.abort)
+        # Pongs are sent without waiting for the client to read them.
+        if self.transport.get_write_buffer_size() > MAX_ANSWER_BYTES:
+            self.transport.abort()
+
+
+async def receive(connection):
+    """The next message. The library limits its bytes, but takes any number of empty fragments."""
+    parts = []
+    async for part in connection.recv_streaming():
+        parts.append(part)
+        if len(parts) > MAX_FRAGMENTS:
+            await connection.close(1008, f"messages have at most {MAX_FRAGMENTS} fragments")
+    return type(parts[0])().join(parts)
+
+
 async def serve_client(connection, budget, connections):
     """One client, from its hello until it goes; its environments live in one thread of their own."""
     session = Session(budget)
@@ -152,13 +180,13 @@ async def serve_client(connection, budget, connections):
     thread = concurrent.futures.ThreadPoolExecutor(1)
     connections.add(connection)
     try:
-        message = await asyncio.wait_for(connection.recv(), HELLO_TIMEOUT)
+        message = await asyncio.wait_for(receive(connection), HELLO_TIMEOUT)
         while True:
             answer, goes_on = await loop.run_in_executor(thread, session.answer, message)
             await connection.send(answer)
             if not goes_on:
                 return await connection.close(1008, "the hello was refused")
-            message = await connection.recv()
+            message = await receive(connection)
     except TimeoutError:
         await connection.close(1008, "no hello in time")
     except ConnectionClosed:
@@ -206,11 +234,12 @@ async def main(host, port, exit_with_stdin, announce):
         host,
         port,
         process_request=check,
+        create_connection=Connection,
         compression=None,
         max_size=MAX_REQUEST_BYTES,
         max_queue=MAX_UNANSWERED,
         ping_timeout=IDLE_TIMEOUT,
-        close_timeout=1,
+        close_timeout=CLOSE_TIMEOUT,
         # What a stranger sends is no news.
         logger=logging.getLogger("quiet"),
     ) as server:

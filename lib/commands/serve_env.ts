@@ -44,7 +44,7 @@ export async function serveEnv(args: readonly string[]): Promise<void> {
 
   let server: BridgeServer;
   try {
-    server = serveBridge({
+    server = await serveBridge({
       host,
       port,
       makeEnvironment: (id, count) => makeEnvironment(id, count, options),

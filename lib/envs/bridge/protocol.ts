@@ -21,12 +21,18 @@ export const limits = {
   batch: 128,
   /** Environments of one server, all connections together. */
   environments: 256,
-  /** Connections of one server. */
+  /** Connections of one server. One counts until its socket is closed, not only until it was told to. */
   connections: 256,
+  /** TCP connections of one server, those that have not asked for an upgrade included. */
+  sockets: 1024,
+  /** Frames that one message may come in. */
+  fragments: 256,
   /** Requests that a client may send ahead of their answers. */
   unanswered: 16,
-  /** Milliseconds that a client may take to say hello after the connection opened. */
+  /** Milliseconds that a client may take to ask for the upgrade, and then to say hello. */
   helloTimeout: 10_000,
+  /** Milliseconds that a client has to answer a close before its socket is destroyed. */
+  closeTimeout: 1_000,
   /** Seconds without a sign of life (an answer to a ping included) before a client counts as gone. */
   idleTimeout: 120,
 } as const;

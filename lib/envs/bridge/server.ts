@@ -3,9 +3,16 @@
  * for its clients. Who may connect is settled before a connection is upgraded (origin, token, number
  * of connections); what they send is `session.ts`.
  *
+ * The WebSockets are those of npm's `ws`: Deno's own take messages of any size, and offer no way to
+ * destroy the socket of a client that does not close it.
+ *
  * @module
  */
 import { timingSafeEqual } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+// @ts-types="@types/ws"
+import { type WebSocket, WebSocketServer } from "ws";
+import { Listener } from "./listener.ts";
 import { closeCodes, limits } from "./protocol.ts";
 import { type EnvironmentBudget, type MakeEnvironment, Session } from "./session.ts";
 
@@ -29,6 +36,8 @@ export interface ServeOptions {
   readonly host?: string;
   /** Port to listen on; any free one where absent. */
   readonly port?: number;
+  /** Milliseconds that a client may take to say hello; `limits.helloTimeout` where absent. */
+  readonly helloTimeout?: number;
 }
 
 /**
@@ -37,44 +46,61 @@ export interface ServeOptions {
  * Refused before the upgrade: an Origin that is not the server's own (403), a missing or wrong token
  * (401), a connection beyond the limit (503), a plain HTTP request (426).
  *
- * @throws Deno.errors.AddrInUse and the like where it cannot listen.
+ * @throws {Error} It cannot listen; the message says why (EADDRINUSE and the like).
  */
-export function serveBridge(options: ServeOptions): BridgeServer {
+export async function serveBridge(options: ServeOptions): Promise<BridgeServer> {
   const token = crypto.getRandomValues(new Uint8Array(24)).toHex();
   const budget: EnvironmentBudget = { used: 0 };
   const connections = new Set<Connection>();
-  const versions = options.versions ?? {};
+  const { versions = {}, helloTimeout = limits.helloTimeout } = options;
+  let ownOrigin = "";
 
-  const answer = (request: Request): Response => {
-    const origin = request.headers.get("origin");
-    if (origin !== null && origin !== ownOrigin) {
-      return new Response("a web page of another origin may not connect\n", { status: 403 });
+  /** Why a request may not connect; null where it may. */
+  const refusal = ({ headers, url }: IncomingMessage): [status: number, reason: string] | null => {
+    if (headers.origin !== undefined && headers.origin !== ownOrigin) {
+      return [403, "a web page of another origin may not connect\n"];
     }
-    if (!equal(new URL(request.url).searchParams.get("token") ?? "", token)) {
-      return new Response("the address must end in the server's ?token=…\n", { status: 401 });
+    const query = new URLSearchParams(url?.split("?", 2)[1]);
+    if (!equal(query.get("token") ?? "", token)) {
+      return [401, "the address must end in the server's ?token=…\n"];
     }
     if (connections.size >= limits.connections) {
-      return new Response(`${limits.connections} connections are open\n`, { status: 503 });
+      return [503, `${limits.connections} connections are open\n`];
     }
-    if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
-      return new Response("connect with a WebSocket\n", { status: 426 });
-    }
-    const { socket, response } = Deno.upgradeWebSocket(request, {
-      idleTimeout: limits.idleTimeout,
-    });
-    const connection = new Connection(
-      socket,
-      new Session(options.makeEnvironment, budget, versions),
-    );
-    connections.add(connection);
-    connection.gone.then(() => connections.delete(connection));
-    return response;
+    return null;
   };
 
-  const listener = new Listener(options.host ?? "127.0.0.1", options.port ?? 0, answer);
-  const { hostname, port } = listener.address;
-  const authority = `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
-  const ownOrigin = `http://${authority}`;
+  const sockets = new WebSocketServer({
+    noServer: true,
+    perMessageDeflate: false,
+    maxPayload: limits.requestBytes,
+    maxFragments: limits.fragments,
+    verifyClient: ({ req }, settle) => {
+      const refused = refusal(req);
+      if (refused === null) settle(true);
+      else settle(false, ...refused);
+    },
+  });
+  const listener = await Listener.open({
+    host: options.host ?? "127.0.0.1",
+    port: options.port ?? 0,
+    timeout: helloTimeout,
+    mostSockets: limits.sockets,
+    request: (request, response) => {
+      const [status, reason] = refusal(request) ?? [426, "connect with a WebSocket\n"];
+      response.writeHead(status, { connection: "close" }).end(reason);
+    },
+    upgrade: (request, socket, head) =>
+      sockets.handleUpgrade(request, socket, head, (client) => {
+        const session = new Session(options.makeEnvironment, budget, versions);
+        const connection = new Connection(client, session, helloTimeout);
+        connections.add(connection);
+        connection.gone.then(() => connections.delete(connection));
+      }),
+  });
+  const { address, port } = listener.address;
+  const authority = `${address.includes(":") ? `[${address}]` : address}:${port}`;
+  ownOrigin = `http://${authority}`;
   return {
     url: `ws://${authority}/?token=${token}`,
     held: () => ({ connections: connections.size, environments: budget.used }),
@@ -87,91 +113,60 @@ export function serveBridge(options: ServeOptions): BridgeServer {
   };
 }
 
-/** Milliseconds between two attempts to listen again. */
-const listenAgain = 100;
-
-/**
- * An HTTP server that listens on. Deno's ends for good when it cannot accept a connection because the
- * process has no file descriptor left, which strangers can bring about; what is open lives on, so this
- * one begins again on the same port when there are descriptors again.
- */
-class Listener {
-  readonly address: Deno.NetAddr;
-  readonly #answer: (request: Request) => Response;
-  #server: Deno.HttpServer<Deno.NetAddr>;
-  #closed = false;
-
-  constructor(hostname: string, port: number, answer: (request: Request) => Response) {
-    this.#answer = answer;
-    this.#server = this.#listen(hostname, port);
-    this.address = this.#server.addr;
-  }
-
-  async close(): Promise<void> {
-    this.#closed = true;
-    // One that has broken down has nothing left to shut down.
-    await this.#server.shutdown().catch(() => {});
-  }
-
-  #listen(hostname: string, port: number): Deno.HttpServer<Deno.NetAddr> {
-    const server = Deno.serve({
-      hostname,
-      port,
-      onListen() {},
-      onError: () => new Response("the request was not understood\n", { status: 400 }),
-    }, this.#answer);
-    server.finished.catch((error) => {
-      console.error(`no new connections for now: ${error.message}`);
-      this.#listenAgain();
-    });
-    return server;
-  }
-
-  #listenAgain(): void {
-    setTimeout(() => {
-      if (this.#closed) return;
-      try {
-        this.#server = this.#listen(this.address.hostname, this.address.port);
-      } catch {
-        this.#listenAgain();
-      }
-    }, listenAgain);
-  }
-}
-
 /** One client's socket: messages in order, one answer each, within the limits. */
 class Connection {
   readonly #socket: WebSocket;
   readonly #session: Session;
   readonly #helloTimer: ReturnType<typeof setTimeout>;
+  readonly #heartbeat: ReturnType<typeof setInterval>;
   readonly #left = Promise.withResolvers<void>();
+  readonly #closed = Promise.withResolvers<void>();
   #turn: Promise<void> = Promise.resolve();
   #unanswered = 0;
+  #alive = true;
   #ended = false;
 
-  /** Resolves when the client is gone and its environments are closed. */
-  readonly gone: Promise<void> = this.#left.promise;
+  /** Resolves when the client's environments are closed and its socket is. */
+  readonly gone: Promise<unknown> = Promise.all([this.#closed.promise, this.#left.promise]);
 
-  constructor(socket: WebSocket, session: Session) {
+  constructor(socket: WebSocket, session: Session, helloTimeout: number) {
     this.#socket = socket;
     this.#session = session;
     this.#helloTimer = setTimeout(
       () => this.end(closeCodes.violation, "no hello in time"),
-      limits.helloTimeout,
+      helloTimeout,
     );
+    this.#heartbeat = setInterval(() => this.#beat(), limits.idleTimeout * 500);
     socket.binaryType = "arraybuffer";
-    socket.onmessage = ({ data }) => this.#receive(data);
-    // A client that vanishes is an error first, then a close; half a message counts as vanishing.
-    socket.onerror = () => this.end(closeCodes.violation, "broken connection");
-    socket.onclose = () => this.end(closeCodes.normal, "");
+    socket.on("message", (data, binary) => {
+      this.#alive = true;
+      this.#receive(binary ? data as ArrayBuffer : String(data));
+    });
+    socket.on("pong", () => this.#alive = true);
+    // A message that breaks a limit or WebSocket's framing; ws has sent the close code, and would go on
+    // to read, as fast as the client can send.
+    socket.on("error", () => {
+      this.end(closeCodes.violation, "broken connection");
+      setTimeout(() => socket.pause());
+    });
+    socket.on("close", () => {
+      this.end(closeCodes.normal, "");
+      this.#closed.resolve();
+    });
   }
 
-  /** Ends the connection. The environments are closed at once, without waiting for the client. */
+  /**
+   * Ends the connection: its environments are closed at once, without waiting for the client, and its
+   * socket is destroyed where the client does not close it in time.
+   */
   end(code: number, reason: string): void {
     if (this.#ended) return;
     this.#ended = true;
     clearTimeout(this.#helloTimer);
-    if (this.#socket.readyState <= WebSocket.OPEN) this.#socket.close(code, reason);
+    clearInterval(this.#heartbeat);
+    this.#socket.close(code, reason);
+    const timer = setTimeout(() => this.#socket.terminate(), limits.closeTimeout);
+    this.#closed.promise.then(() => clearTimeout(timer));
     // A step in progress ends before its environments go.
     this.#left.resolve(
       this.#turn.then(() => this.#session.close()).catch((error) =>
@@ -182,11 +177,6 @@ class Connection {
 
   #receive(data: string | ArrayBuffer): void {
     if (this.#ended) return;
-    // A text of n UTF-16 units has n bytes at least.
-    const size = typeof data === "string" ? data.length : data.byteLength;
-    if (size > limits.requestBytes) {
-      return this.end(closeCodes.tooBig, `messages have at most ${limits.requestBytes} bytes`);
-    }
     if (++this.#unanswered > limits.unanswered) {
       return this.end(closeCodes.violation, `more than ${limits.unanswered} unanswered requests`);
     }
@@ -198,13 +188,20 @@ class Connection {
     const answer = await this.#session.answer(data);
     this.#unanswered--;
     clearTimeout(this.#helloTimer);
-    if (this.#ended || this.#socket.readyState !== WebSocket.OPEN) return;
+    if (this.#ended) return;
     // A client that asks and does not read would fill the memory with answers.
     if (this.#socket.bufferedAmount > limits.answerBytes) {
       return this.end(closeCodes.violation, "answers are not read");
     }
     this.#socket.send(answer.data);
     if (!answer.goesOn) this.end(closeCodes.violation, "the hello was refused");
+  }
+
+  /** Ends the connection of a client that has not been heard of since the last beat. */
+  #beat(): void {
+    if (!this.#alive) return this.end(closeCodes.violation, "no sign of life");
+    this.#alive = false;
+    this.#socket.ping();
   }
 }
 

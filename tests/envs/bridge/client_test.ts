@@ -57,7 +57,7 @@ const changed = (fields: Record<string, unknown>) =>
 
 clientTest("connectEnvironment() gives the server's specification and numbers", async () => {
   const world = toyWorld();
-  const server = serveBridge({ makeEnvironment: world.make, versions: { server: "9" } });
+  const server = await serveBridge({ makeEnvironment: world.make, versions: { server: "9" } });
   const batch = await connectEnvironment(server.url, "toy", 3);
   assertEquals(batch.spec, { ...toySpec, versions: { server: "9", toy: "1" } });
   assertEquals(batch.count, 3);
@@ -111,7 +111,7 @@ clientTest("connectEnvironment() says what is wrong with an address", async () =
 });
 
 clientTest("connectEnvironment() passes on why the server refuses", async () => {
-  const server = serveBridge({ makeEnvironment: toyWorld().make });
+  const server = await serveBridge({ makeEnvironment: toyWorld().make });
   const { origin } = new URL(server.url.replace("ws:", "http:"));
   const address = origin.replace("http:", "ws:");
   await fault(connectEnvironment(address, "toy", 1), "refused", /as the server printed it/);
@@ -134,7 +134,7 @@ clientTest("connectEnvironment() passes on why the server refuses", async () => 
 });
 
 clientTest("EnvironmentBatch.step() over the bridge names the environment of a NaN", async () => {
-  const server = serveBridge({ makeEnvironment: toyWorld().make });
+  const server = await serveBridge({ makeEnvironment: toyWorld().make });
   const batch = await connectEnvironment(server.url, "toy", 3);
   await batch.reset([1, 2, 3]);
   const refused = await fault(
@@ -153,7 +153,7 @@ clientTest("EnvironmentBatch.step() over the bridge names the environment of a N
 
 clientTest("a batch whose server stops in an episode gives one clear error, always", async () => {
   const world = toyWorld();
-  const server = serveBridge({ makeEnvironment: world.make });
+  const server = await serveBridge({ makeEnvironment: world.make });
   const batch = await connectEnvironment(server.url, "toy", 1);
   await batch.reset([1]);
   const stepping = world.hold();
@@ -171,12 +171,12 @@ clientTest("a batch whose server stops in an episode gives one clear error, alwa
 
 clientTest("connectEnvironment() can be called again to repeat a lost episode", async () => {
   const world = toyWorld();
-  const first = serveBridge({ makeEnvironment: world.make });
+  const first = await serveBridge({ makeEnvironment: world.make });
   const lost = await connectEnvironment(first.url, "toy", 1);
   const observations = await lost.reset([8]);
   await first.close();
   await fault(lost.step(new Float64Array(2)), "lost", /connect again/);
-  const second = serveBridge({ makeEnvironment: world.make });
+  const second = await serveBridge({ makeEnvironment: world.make });
   const batch = await connectEnvironment(second.url, "toy", 1);
   assertEquals(await batch.reset([8]), observations);
   await batch.close();

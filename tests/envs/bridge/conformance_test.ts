@@ -2,7 +2,14 @@
  * One suite for every server of the bridge, over the wire alone: a server in another language is
  * checked by adding it to `servers`.
  */
-import { assert, assertEquals, assertLess, assertMatch, assertNotEquals } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertLess,
+  assertMatch,
+  assertNotEquals,
+  assertRejects,
+} from "@std/assert";
 import fc from "fast-check";
 import { connectEnvironment } from "../../../lib/envs/bridge/client.ts";
 import { encodeRequest, type RequestBody } from "../../../lib/envs/bridge/frames.ts";
@@ -31,6 +38,14 @@ async function eventuallyConnects(url: string, count: number): Promise<void> {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
   }
+}
+
+/** Memory of a process that is in RAM; 0 where the system does not tell. */
+function residentBytes(pid: number): number {
+  if (Deno.build.os !== "linux") return 0;
+  // Not by Deno itself, which reads /proc with every permission only.
+  const { stdout } = new Deno.Command("cat", { args: [`/proc/${pid}/status`] }).outputSync();
+  return 1024 * Number(/^VmRSS:\s+(\d+) kB$/m.exec(new TextDecoder().decode(stdout))![1]);
 }
 
 function exists(path: string): boolean {
@@ -79,6 +94,8 @@ for (const { name, server, ignore } of servers) {
     fn: async (t) => {
       await using running = await launchServer(server);
       const { url } = running;
+      const silent = await BareClient.connect(url);
+      using _ = silent.connection;
       const http = url.replace("ws:", "http:");
 
       await t.step("refuses over HTTP who may not connect", async () => {
@@ -261,9 +278,40 @@ for (const { name, server, ignore } of servers) {
         await client.ask(hello());
         client.send(new Uint8Array(limits.requestBytes + 1));
         assertEquals(await client.closeCode(), 1009);
+        const inParts = await BareClient.connect(url);
+        using _ = inParts.connection;
+        await inParts.sendFragments(1 + limits.requestBytes / (1 << 15), 1 << 15);
+        assertEquals(await inParts.closed(), 1009);
         await witness.reset([1]);
         await witness.close();
       });
+
+      await t.step(
+        "ends connections that would fill its memory, which stays as it was",
+        async () => {
+          const before = residentBytes(running.pid);
+          const [continuation, ping] = [0x00, 0x89];
+          const floods = [
+            ["a message without end", continuation, 65_000],
+            ["fragments with nothing in them", continuation, 0],
+            ["pings whose answers are not read", ping, 125],
+          ] as const;
+          for (const [what, kind, bytes] of floods) {
+            for (const greeted of [false, true]) {
+              const client = await BareClient.connect(url);
+              using connection = client.connection;
+              if (greeted) {
+                await client.send(hello());
+                await connection.read(new Uint8Array(2000)); // the welcome
+              }
+              if (kind === continuation) await client.sendFragments(1, bytes);
+              await assertRejects(() => client.flood(kind, new Uint8Array(bytes)), Error, "", what);
+            }
+          }
+          assertLess(residentBytes(running.pid) - before, 64 << 20);
+          await eventuallyConnects(url, 1);
+        },
+      );
 
       await t.step(
         "does not make more environments than it grants, and gets them back",
@@ -359,6 +407,10 @@ for (const { name, server, ignore } of servers) {
         await batch.reset([1], [1]);
         await batch.step(new Float64Array(6));
         await batch.close();
+      });
+
+      await t.step("drops a client that says no hello, whether it closes or not", async () => {
+        assertEquals(await silent.closed(), 1008);
       });
 
       await t.step("truncates at the step limit", async () => {

@@ -97,18 +97,59 @@ export class BareClient {
     return new BareClient(connection);
   }
 
-  /** Sends a whole message of fewer than 65,536 bytes. */
-  async send(message: string | ArrayBuffer | Uint8Array<ArrayBuffer>): Promise<void> {
-    const text = typeof message === "string";
-    const payload = text ? new TextEncoder().encode(message) : new Uint8Array(message);
-    const frame = new Uint8Array(8 + payload.length);
-    // A 16-bit length, and a mask of zeros.
-    frame.set([text ? 0x81 : 0x82, 0x80 | 126, payload.length >> 8, payload.length & 0xff]);
-    frame.set(payload, 8);
-    for (let sent = 0; sent < frame.length;) {
-      sent += await this.connection.write(frame.subarray(sent));
+  /** Sends bytes as they are, all of them. */
+  async write(bytes: Uint8Array): Promise<void> {
+    for (let sent = 0; sent < bytes.length;) {
+      sent += await this.connection.write(bytes.subarray(sent));
     }
   }
+
+  /** Sends a whole message of fewer than 65,536 bytes. */
+  send(message: string | ArrayBuffer | Uint8Array<ArrayBuffer>): Promise<void> {
+    return typeof message === "string"
+      ? this.write(frame(0x81, new TextEncoder().encode(message)))
+      : this.write(frame(0x82, new Uint8Array(message)));
+  }
+
+  /** Sends `count` fragments of one binary message that does not end with them. */
+  async sendFragments(count: number, bytes: number): Promise<void> {
+    await this.write(frame(0x02, new Uint8Array(bytes)));
+    for (let k = 1; k < count; k++) await this.write(frame(0x00, new Uint8Array(bytes)));
+  }
+
+  /** Sends a frame again and again, for five seconds. Rejects when the server hangs up. */
+  async flood(kind: number, payload: Uint8Array): Promise<void> {
+    const one = frame(kind, payload);
+    const count = Math.ceil((1 << 16) / one.length);
+    const many = new Uint8Array(count * one.length);
+    for (let k = 0; k < count; k++) many.set(one, k * one.length);
+    const deadline = Date.now() + 5000;
+    while (Date.now() < deadline) await this.write(many);
+  }
+
+  /** Resolves when the server has closed the connection, with the code of its close frame if it sent one. */
+  async closed(): Promise<number | null> {
+    const bytes = new Uint8Array(4);
+    let code: number | null = null;
+    try {
+      for (let n = await this.connection.read(bytes); n !== null;) {
+        if (n === 4 && bytes[0] === 0x88) code = bytes[2]! << 8 | bytes[3]!;
+        n = await this.connection.read(bytes);
+      }
+    } catch (error) {
+      if (!(error instanceof Deno.errors.ConnectionReset)) throw error;
+    }
+    return code;
+  }
+}
+
+/** A frame with a mask of zeros, of fewer than 65,536 bytes. */
+function frame(kind: number, payload: Uint8Array): Uint8Array {
+  // Up to 125 bytes the length must be in one byte.
+  const header = payload.length < 126
+    ? [kind, 0x80 | payload.length, 0, 0, 0, 0]
+    : [kind, 0x80 | 126, payload.length >> 8, payload.length & 0xff, 0, 0, 0, 0];
+  return Uint8Array.of(...header, ...payload);
 }
 
 /** Whether tests may talk over loopback; without, they are skipped by name. */

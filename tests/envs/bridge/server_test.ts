@@ -18,7 +18,7 @@ function serverTest(
     ignore: !mayConnect,
     fn: async () => {
       const world = toyWorld();
-      const server = serveBridge({ makeEnvironment: world.make });
+      const server = await serveBridge({ makeEnvironment: world.make });
       try {
         await run(server, world);
         await until("connections and environments to go", () => {
@@ -156,6 +156,40 @@ serverTest(
 );
 
 serverTest(
+  "serveBridge() counts silent clients until their sockets are destroyed, which it does in time",
+  async () => {
+    const server = await serveBridge({ makeEnvironment: toyWorld().make, helloTimeout: 100 });
+    const silent: BareClient[] = [];
+    while (silent.length < limits.connections) silent.push(await BareClient.connect(server.url));
+    const refused = async () => (await RawClient.connect(server.url)).socket.readyState;
+    assertEquals(await refused(), WebSocket.CLOSED);
+    // Past the timer they are told to close, and do not.
+    await Promise.all(silent.map(({ connection }) => connection.read(new Uint8Array(64))));
+    assertEquals(server.held().connections, limits.connections);
+    assertEquals(await refused(), WebSocket.CLOSED);
+    await Promise.all(silent.map((client) => client.closed()));
+    await until("the silent clients to go", () => server.held().connections === 0);
+    await serves(server);
+    for (const { connection } of silent) connection.close();
+    await server.close();
+  },
+);
+
+serverTest(
+  "serveBridge() ends a connection that has sent a part of a message when the hello is due",
+  async () => {
+    const server = await serveBridge({ makeEnvironment: toyWorld().make, helloTimeout: 100 });
+    using client = (await BareClient.connect(server.url)).connection;
+    await client.write(Uint8Array.of(0x02, 0x81, 0, 0, 0, 0, 7));
+    const answer = new Uint8Array(4);
+    await client.read(answer);
+    assertEquals([answer[0], answer[2]! << 8 | answer[3]!], [0x88, 1008]);
+    await until("the client to go", () => server.held().connections === 0);
+    await server.close();
+  },
+);
+
+serverTest(
   "serveBridge() closes the environments of a client that vanishes in the middle of a step",
   async (server, world) => {
     const stepping = world.hold();
@@ -233,7 +267,7 @@ serverTest(
 );
 
 serverTest("serveBridge() gives every server a token of its own", async ({ url }) => {
-  const other = serveBridge({ makeEnvironment: toyWorld().make });
+  const other = await serveBridge({ makeEnvironment: toyWorld().make });
   const token = (address: string) => new URL(address).searchParams.get("token")!;
   assertEquals(token(url).length, 48);
   assert(token(url) !== token(other.url));

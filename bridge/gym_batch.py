@@ -19,13 +19,29 @@ def make(environment_id, count):
     """`count` environments of one kind. Raises ValueError with a message for a person."""
     api, known = find_api(environment_id)
     if api is None:
-        near = ", ".join(difflib.get_close_matches(environment_id, known, 3))
+        near = ", ".join(nearest(environment_id, known))
         raise ValueError(
             f'no environment is called "{environment_id}"'
             + (f"; the nearest are {near}" if near else "")
-            + "; packages that register more are named with --import"
+            + "; a server started with --import MODULE has those that MODULE registers, too"
         )
     return Batch(api, environment_id, count)
+
+
+def nearest(environment_id, known):
+    """Up to three ids like this one, only such as can be made: many need packages that are not there."""
+    spelled = {each.lower(): each for each in known}
+    found = []
+    for near in difflib.get_close_matches(environment_id.lower(), spelled, 12):
+        try:
+            batch = Batch(find_api(spelled[near])[0], spelled[near], 1)
+        except Exception:
+            continue
+        batch.close()
+        found.append(spelled[near])
+        if len(found) == 3:
+            break
+    return found
 
 
 def find_api(environment_id):

@@ -1,6 +1,8 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import { projectFile } from "../data/files.ts";
 import { tasks } from "../../lib/data/catalog.ts";
 import { UserError } from "../../lib/errors.ts";
+import { environments } from "../../lib/envs/ids.ts";
 import { environmentIds, makeEnvironment } from "../../lib/envs/registry.ts";
 
 const ignore = Deno.permissions.querySync({ name: "read" }).state !== "granted";
@@ -97,5 +99,26 @@ Deno.test({
       assertEquals([name, spec.maxEpisodeSteps], [name, maxEpisodeSteps]);
       assertEquals(spec.referenceReturn, referenceReturn);
     }
+  },
+});
+
+Deno.test({
+  name: "docs/bridge.md lists every built-in environment with its default physics",
+  ignore,
+  fn: async () => {
+    const page = await Deno.readTextFile(projectFile("docs/bridge.md"));
+    const [, , mjpy, mj22] = page.split(
+      /^## Built-in environments$|^Default physics .*$|^`Ant-v4` shows/m,
+    );
+    const listed = [["mjpy", mjpy], ["mj22", mj22]].flatMap(([profile, part]) =>
+      [...part!.matchAll(/^[- ] .*$/gm)].flatMap(([line]) =>
+        [...line.matchAll(/`([^`]+)`/g)].map(([, id]) => [id!, profile!])
+      )
+    );
+    assertEquals(
+      new Map(listed.toSorted() as [string, string][]),
+      new Map([...environments].map(([id, { profile }]) => [id, profile] as const).toSorted()),
+    );
+    assertEquals(listed.length, environments.size);
   },
 });

@@ -121,7 +121,7 @@ export {
   type ValueKind,
 } from "./lib/algorithms/hyperparameters.ts";
 export { algorithms, defaultAlgorithm, findAlgorithm } from "./lib/algorithms/registry.ts";
-export type { Family, Task } from "./lib/data/catalog.ts";
+export type { Family, OwnEnvironment, OwnTask, Task } from "./lib/data/catalog.ts";
 export type { ColumnMoments } from "./lib/data/moments.ts";
 export type { OfflineDataset, Source } from "./lib/data/offline_dataset.ts";
 export * from "./lib/data/replay_buffer.ts";
@@ -129,6 +129,7 @@ export type { RewardRule } from "./lib/data/rewards.ts";
 export { Mlp } from "./lib/nn/host/mlp.ts";
 export type { ObservationNormalization } from "./lib/nn/host/normalization.ts";
 export type { GraphActor } from "./lib/nn/graph_policy.ts";
+export type { ActionBounds } from "./lib/nn/host/action_bounds.ts";
 export { type Draws, networkPolicy, type Policy, type PolicyFacts } from "./lib/nn/host/policy.ts";
 export type { NamedTensors } from "./lib/nn/host/tensors.ts";
 

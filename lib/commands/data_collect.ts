@@ -6,13 +6,17 @@
  */
 import { type DatasetContents, writeDataset } from "../data/writer.ts";
 import { collectSteps, randomPolicy } from "../envs/collect.ts";
+import { openEnvironment } from "../envs/bridge/open.ts";
 import { collectMaze2d } from "../envs/planner.ts";
 import { makeEnvironment } from "../envs/registry.ts";
 import { maxEpisodeSeed } from "../envs/seeds.ts";
+import type { EnvironmentSpec } from "../envs/environment.ts";
 import { UserError } from "../errors.ts";
+import { checkRange, scaledPolicy } from "../nn/host/action_bounds.ts";
+import type { Policy } from "../nn/host/policy.ts";
 import { checkNew, checkWritable } from "../files.ts";
 import { Progress, standardError } from "../runs/progress.ts";
-import { openTrained } from "../runs/trained.ts";
+import { openTrained, type TrainedPolicy } from "../runs/trained.ts";
 import { version } from "../version.ts";
 import { choice, type FlagValues, integer, number, parseFlags, text, toggle } from "./flags.ts";
 import { helpText } from "./help.ts";
@@ -27,6 +31,11 @@ const command = {
     task: text("Environment: a D4RL task, or another id of a built-in environment", {
       valueName: "TASK",
     }),
+    env: text("Environment of the server, for example Pendulum-v1", { valueName: "ID" }),
+    server: choice("Where the environment is: built in, or bridge/gym_server.py", [
+      "wasm",
+      "python",
+    ], { shown: "wasm" }),
     out: text("The HDF5 file to write", { valueName: "FILE" }),
     overwrite: toggle("Replace the file of --out where it exists"),
     steps: integer("Steps, which are the file's rows", {
@@ -70,7 +79,14 @@ export async function dataCollect(args: readonly string[]): Promise<void> {
   const parsed = parseFlags(command, args);
   if (parsed === "help") return console.log(helpText(command));
   const { flags } = parsed;
-  const task = needed(flags.task, "task", "the environment, for example --task hopper-medium-v2");
+  if (flags.task !== undefined && flags.env !== undefined) {
+    throw new UserError("--task and --env both name the environment; give one of them");
+  }
+  const task = needed(
+    flags.env ?? flags.task,
+    "task",
+    "the environment, for example --task hopper-medium-v2, or --env Pendulum-v1 --server python",
+  );
   const out = needed(flags.out, "out", "the file to write, for example --out hopper.hdf5");
   if (flags.planner === (flags.policy !== undefined)) {
     throw new UserError(
@@ -94,13 +110,17 @@ function needed(value: string | undefined, flag: string, what: string): string {
 }
 
 /** Refuses those of the flags `names` that are given, since they are only for `what`. */
-function refuse(names: readonly ("noise" | "epsilon" | "profile")[], flags: Flags, what: string) {
+function refuse(
+  names: readonly ("noise" | "epsilon" | "profile" | "server")[],
+  flags: Flags,
+  what: string,
+) {
   const given = names.find((name) => flags[name] !== command.flags[name].fallback);
   if (given !== undefined) throw new UserError(`--${given} is for ${what}`);
 }
 
 async function planned(task: string, flags: Flags): Promise<DatasetContents> {
-  refuse(["noise", "epsilon", "profile"], flags, "--policy FILE, not for --planner");
+  refuse(["noise", "epsilon", "profile", "server"], flags, "--policy FILE, not for --planner");
   const rows = await collectMaze2d(task, flags.steps, flags.seed);
   const { qpos, qvel, goals, ...columns } = rows;
   return {
@@ -117,18 +137,32 @@ async function planned(task: string, flags: Flags): Promise<DatasetContents> {
   };
 }
 
+/** The policy, in the range of the environment's actions. */
+function policyOf(
+  { policy, actionBounds, files }: TrainedPolicy,
+  { id, actionLow: low, actionHigh: high }: EnvironmentSpec,
+): Policy {
+  checkRange(files.join(" and "), actionBounds, { low, high }, id);
+  return actionBounds === null ? policy : scaledPolicy(policy, actionBounds);
+}
+
 async function played(task: string, flags: Flags): Promise<DatasetContents> {
   const { steps, seed, noise, epsilon, profile } = flags;
   const isRandom = flags.policy === "random";
   if (isRandom) refuse(["noise", "epsilon"], flags, "--policy FILE, not for --policy random");
   const trained = isRandom ? null : openTrained(flags.policy!).load(null);
   for (const note of trained?.notes ?? []) console.error(`note: ${note}`);
-  const environment = await makeEnvironment(task, 1, profile === undefined ? {} : { profile });
+  const remote = flags.server === "python"
+    ? await openEnvironment({ server: flags.server, profile }, task, 1)
+    : null;
+  if (remote !== null && remote.note !== null) console.error(`note: ${remote.note}`);
+  const environment = remote?.environment ??
+    await makeEnvironment(task, 1, profile === undefined ? {} : { profile });
   try {
     const progress = new Progress("collect", steps, standardError());
     const { state, ...columns } = await collectSteps(
       environment,
-      trained?.policy ?? randomPolicy(environment.spec),
+      trained === null ? randomPolicy(environment.spec) : policyOf(trained, environment.spec),
       { noise, epsilon },
       steps,
       seed,
@@ -137,7 +171,7 @@ async function played(task: string, flags: Flags): Promise<DatasetContents> {
       },
     );
     progress.finish();
-    const { observationSize, actionSize, versions } = environment.spec;
+    const { observationSize, actionSize, actionLow, actionHigh, versions } = environment.spec;
     return {
       observationSize,
       actionSize,
@@ -151,9 +185,14 @@ async function played(task: string, flags: Flags): Promise<DatasetContents> {
         epsilon,
         ...versions,
         "srpo-webgpu": version,
+        ...(remote !== null && {
+          server: flags.server!,
+          action_low: actionLow,
+          action_high: actionHigh,
+        }),
       },
     };
   } finally {
-    await environment.close();
+    await (remote ?? environment).close();
   }
 }

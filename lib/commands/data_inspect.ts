@@ -3,10 +3,11 @@
  *
  * @module
  */
-import type { Task } from "../data/catalog.ts";
+import type { D4rlTask } from "../data/catalog.ts";
 import { datasetHash, type OfflineDataset, readDataset } from "../data/dataset.ts";
 import { sizeProblem, taskNotes } from "../data/fit.ts";
 import { D4rlFile } from "../data/hdf5.ts";
+import { boundsToScale, readingOptions, readRecordedTask } from "../data/own_task.ts";
 import { resolveData } from "../data/resolve.ts";
 import { returnRange } from "../data/rewards.ts";
 import {
@@ -50,10 +51,11 @@ export async function dataInspect(args: readonly string[]): Promise<void> {
   const parsed = parseFlags(command, args);
   if (parsed === "help") return console.log(helpText(command));
   const { task, paths } = await resolveData(parsed.positionals[0]!, parsed.flags.task);
-  const dataset = await readDataset(
-    paths,
-    task === null ? {} : { maxEpisodeSteps: task.maxEpisodeSteps },
-  );
+  const bounds = task === null ? boundsToScale((await readRecordedTask(paths)).actionBounds) : null;
+  const dataset = await readDataset(paths, {
+    ...(task !== null && readingOptions(task)),
+    ...(bounds !== null && { actionBounds: bounds }),
+  });
   const inspection = inspect(dataset, task, await readLayout(paths));
   console.log(parsed.flags.json ? JSON.stringify(inspection) : report(inspection));
 }
@@ -115,7 +117,7 @@ interface Inspection {
   readonly warnings: readonly string[];
 }
 
-function inspect(dataset: OfflineDataset, task: Task | null, layout: Layout): Inspection {
+function inspect(dataset: OfflineDataset, task: D4rlTask | null, layout: Layout): Inspection {
   const all = episodesOf(dataset);
   const episodes = all.filter(({ ending }) => ending !== "cut");
   const length = ({ begin, end }: Episode) => end - begin;
@@ -148,7 +150,7 @@ function inspect(dataset: OfflineDataset, task: Task | null, layout: Layout): In
   };
 }
 
-function taskWarnings(dataset: OfflineDataset, task: Task): string[] {
+function taskWarnings(dataset: OfflineDataset, task: D4rlTask): string[] {
   const problem = sizeProblem(dataset, task);
   return [
     ...(problem === null ? [] : [`training refuses this: ${problem}`]),
@@ -160,7 +162,7 @@ function taskWarnings(dataset: OfflineDataset, task: Task): string[] {
  * The D4RL score of the data's complete episodes: antmaze's is the share that reached the goal. Null
  * where there are none, and for maze2d, whose data are one walk from goal to goal, not episodes.
  */
-function scoreOf(episodes: readonly Episode[], task: Task): number | null {
+function scoreOf(episodes: readonly Episode[], task: D4rlTask): number | null {
   if (episodes.length === 0 || task.family === "maze2d") return null;
   const value = (episode: Episode) =>
     countsSuccess(task.name) ? Number(episode.return > 0) : episode.return;

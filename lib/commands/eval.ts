@@ -5,8 +5,7 @@
  */
 import { type Placed, Placement } from "../nn/placement.ts";
 import { algorithms } from "../algorithms/registry.ts";
-import { connectEnvironment } from "../envs/bridge/client.ts";
-import { launchServer, type ServerKind } from "../envs/bridge/launch.ts";
+import { mostUndelayed, openEnvironment } from "../envs/bridge/open.ts";
 import type { EnvironmentSpec } from "../envs/environment.ts";
 import {
   episodeScore,
@@ -16,15 +15,11 @@ import {
   summarize,
 } from "../envs/evaluation.ts";
 import { actionLatency } from "../envs/latency.ts";
-import {
-  type Connection,
-  type Episode,
-  isServerLost,
-  rolloutWithRetries,
-} from "../envs/rollout.ts";
+import { type Episode, isServerLost, rolloutWithRetries } from "../envs/rollout.ts";
 import { referenceReturn } from "../envs/scores.ts";
 import { evaluationSeeds, maxEpisodes, maxEpisodeSeed } from "../envs/seeds.ts";
 import { UserError } from "../errors.ts";
+import { boundsText, checkRange, isUnit, scaledPolicy } from "../nn/host/action_bounds.ts";
 import { checkWritable } from "../files.ts";
 import { watchInterrupt } from "../runs/interrupt.ts";
 import { openTrained, type TrainedPolicy } from "../runs/trained.ts";
@@ -58,6 +53,9 @@ const command = {
       valueName: "TASK",
       shown: "the run's, or the one in the file's metadata",
     }),
+    env: text("The same, for an environment that is no D4RL task's, for example Pendulum-v1", {
+      valueName: "ID",
+    }),
     episodes: integer("Episodes", { min: 1, max: maxEpisodes, fallback: 20 }),
     seed: integer("Chooses the episodes' seeds, which are never those of training", {
       max: maxEpisodeSeed,
@@ -66,7 +64,7 @@ const command = {
     server: text(
       "Where the environments are: wasm (built in, a process of its own), python (bridge/), or the " +
         "address of a running server",
-      { valueName: "wasm|python|ws://…", fallback: "wasm" },
+      { valueName: "wasm|python|ws://…", shown: "wasm, or the one that the run was evaluated on" },
     ),
     token: text("Token of a running server, where its address does not hold it", {
       valueName: "TOKEN",
@@ -96,13 +94,6 @@ const command = {
 /** Environments that are stepped together at most: more hardly save messages, and take more memory. */
 const largestBatch = 50;
 
-/**
- * Bytes of a step's request that Deno's WebSocket sends at once. Of a longer one it writes the header
- * first, and the rest then waits 40 ms for the server's system to acknowledge that (Nagle's algorithm
- * against delayed acknowledgement), twenty times as long as the step itself.
- */
-const undelayedBytes = 1024;
-
 /** Milliseconds that acting in one step may take; a server takes a client silent for longer for gone. */
 const longestAct = 10_000;
 
@@ -112,9 +103,11 @@ const longestAct = 10_000;
  * @param latency Milliseconds that one action takes.
  */
 function batchSize(episodes: number, actionSize: number, latency: number): number {
-  // A request has a header of 16 bytes, and for each environment its action and its index.
-  const undelayed = Math.floor((undelayedBytes - 16) / (8 * actionSize + 4));
-  const largest = Math.min(largestBatch, undelayed, Math.floor(longestAct / latency));
+  const largest = Math.min(
+    largestBatch,
+    mostUndelayed(actionSize),
+    Math.floor(longestAct / latency),
+  );
   const rounds = Math.ceil(episodes / Math.max(1, largest));
   return Math.ceil(episodes / rounds);
 }
@@ -131,10 +124,17 @@ export async function evaluate(args: readonly string[]): Promise<void> {
   const { flags } = parsed;
   const path = parsed.positionals[0]!;
   const trained = openTrained(path);
-  const task = flags.task ?? trained.task;
-  if (task === null) {
-    throw new UserError(`${path} does not say what it was trained for; name it with --task`);
+  if (flags.task !== undefined && flags.env !== undefined) {
+    throw new UserError("--task and --env both name the environment; give one of them");
   }
+  const task = flags.env ?? flags.task ?? trained.task;
+  if (task === null) {
+    throw new UserError(
+      `${path} does not say which environment it was trained for; name it with --task, or with ` +
+        "--env and --server where it is no D4RL task's",
+    );
+  }
+  const server = flags.server ?? (task === trained.task ? trained.server : null) ?? "wasm";
   const options = optionsOf(flags);
   const loaded = trained.load(flags.policy ?? null, options);
   const { way, files } = loaded;
@@ -153,17 +153,20 @@ export async function evaluate(args: readonly string[]): Promise<void> {
     const placed = await placement.place(trained.load(each, options));
     actors.set(each ?? "file", { ...placed, latency: await actionLatency(placed.policy) });
   }
-  const { policy, latency } = actors.get(way ?? "file")!;
+  const { policy: acting, latency } = actors.get(way ?? "file")!;
+  const { actionBounds } = loaded;
+  const policy = actionBounds === null ? acting : scaledPolicy(acting, actionBounds);
   const count = batchSize(seeds.length, policy.actionSize, latency);
 
   let spec: EnvironmentSpec | undefined;
   const playing = rolloutWithRetries(
     {
       connect: async () => {
-        const connection = await connect(flags, task, count);
+        const { token, profile } = flags;
+        const connection = await openEnvironment({ server, token, profile }, task, count);
         if (spec === undefined) {
           spec = connection.environment.spec;
-          console.log(heading(spec, loaded, seeds, actors));
+          console.log(heading(spec, loaded, seeds, actors, connection.note));
         }
         return connection;
       },
@@ -205,8 +208,6 @@ interface MeasuredActor extends Placed {
   readonly latency: number;
 }
 
-type Flags = FlagValues<typeof command.flags>;
-
 /** What each algorithm's runs act as. */
 function actorsText(): string {
   return [...algorithms.values()].map(({ title, actors }) =>
@@ -232,45 +233,6 @@ function optionsOf(flags: FlagValues<FlagTable>): Record<string, number | undefi
   return Object.fromEntries(names.map((name) => [name, flags[name] as number | undefined]));
 }
 
-/** Environments from the server that the flags name. */
-async function connect(flags: Flags, task: string, count: number): Promise<Connection> {
-  const { server, token, profile } = flags;
-  if (server !== "wasm" && profile !== undefined) {
-    throw new UserError(
-      `--profile chooses the physics of the built-in server, not of --server ${server}`,
-    );
-  }
-  if (server !== "wasm" && server !== "python") {
-    const url = URL.parse(server);
-    if (url === null || !/^wss?:$/.test(url.protocol)) {
-      throw new UserError(
-        `--server needs wasm, python or an address such as ws://127.0.0.1:8765, got "${server}"`,
-      );
-    }
-    if (token !== undefined) url.searchParams.set("token", token);
-    const environment = await connectEnvironment(url.href, task, count);
-    return { environment, close: () => environment.close() };
-  }
-  if (token !== undefined) {
-    throw new UserError("--token is for a server that runs already: --server ws://…");
-  }
-  const kind: ServerKind = server === "python"
-    ? { kind: "python" }
-    : { kind: "wasm", ...(profile === undefined ? {} : { profile }) };
-  const launched = await launchServer(kind);
-  try {
-    const environment = await connectEnvironment(launched.url, task, count);
-    const close = async () => {
-      await environment.close();
-      await launched.close();
-    };
-    return { environment, close };
-  } catch (error) {
-    await launched.close();
-    throw error;
-  }
-}
-
 /** The server's reference returns, or those that the task has with the built-in one. */
 function reference(spec: EnvironmentSpec, task: string) {
   return spec.referenceReturn ?? referenceReturn(task);
@@ -278,9 +240,10 @@ function reference(spec: EnvironmentSpec, task: string) {
 
 function heading(
   spec: EnvironmentSpec,
-  { way, files, network, notes }: TrainedPolicy,
+  { way, files, network, notes, actionBounds }: TrainedPolicy,
   seeds: readonly number[],
   actors: ReadonlyMap<string, MeasuredActor>,
+  note: string | null,
 ): string {
   const [base] = actors.values();
   const costs = [...actors].map(([way, { latency, adapter, reason, policy: { flops } }]) => {
@@ -301,8 +264,12 @@ function heading(
     ...costs.map((cost, i) => `${i === 0 ? "one action  " : "            "} ${cost}`),
     `seeds        ${seeds[0]}` + (seeds.length > 1 ? ` to ${seeds.at(-1)}` : ""),
   ];
-  const bounds = [...spec.actionLow.map((low) => -low), ...spec.actionHigh];
-  if (bounds.some((bound) => bound !== 1)) {
+  const range = { low: spec.actionLow, high: spec.actionHigh };
+  if (note !== null) lines.push(`note: ${note}`);
+  checkRange(files.join(" and "), actionBounds, range, spec.id);
+  if (actionBounds !== null) {
+    if (network === undefined) lines.push(`actions      scaled to ${boundsText(actionBounds)}`);
+  } else if (!isUnit(range)) {
     lines.push("note: its actions do not range from -1 to 1 as the policy's do, which go unscaled");
   }
   lines.push(...notes.map((note) => `note: ${note}`));

@@ -7,6 +7,7 @@
 import { basename, join } from "node:path";
 import type { Task } from "../data/catalog.ts";
 import { datasetHash, readDataset } from "../data/dataset.ts";
+import { readingOptions } from "../data/own_task.ts";
 import { dataFolder } from "../data/resolve.ts";
 import { UserError } from "../errors.ts";
 import type { RunConfig } from "../runs/directory.ts";
@@ -47,7 +48,7 @@ export async function findData(
 /** The hash of a data set; null where the files are none. */
 async function hashOf(paths: readonly string[], task: Task): Promise<string | null> {
   try {
-    return datasetHash(await readDataset(paths, { maxEpisodeSteps: task.maxEpisodeSteps }));
+    return datasetHash(await readDataset(paths, readingOptions(task)));
   } catch (error) {
     if (error instanceof UserError) return null;
     throw error;

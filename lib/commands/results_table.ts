@@ -85,6 +85,7 @@ function statisticsTable({ actors, statistics, seeds }: Results): string {
  */
 function policyTable({ actors, evaluations, references }: Results): string {
   const goal = evaluations.some(({ reached_goal }) => reached_goal !== null);
+  const scored = evaluations.some(({ score }) => score !== null);
   const blank = goal ? ["–"] : [];
   const lines: string[][] = [];
   const { random_return, data_return, data_score } = references;
@@ -92,8 +93,8 @@ function policyTable({ actors, evaluations, references }: Results): string {
     lines.push(["random (D4RL's figure)", "", random_return.toFixed(1), "0.0", ...blank]);
   }
   if (data_return !== null) {
-    const score = data_score === null ? "–" : data_score.toFixed(1);
-    lines.push(["data", "", data_return.toFixed(1), score, ...blank]);
+    const score = data_score === null ? [] : [data_score.toFixed(1)];
+    lines.push(["data", "", data_return.toFixed(1), ...score, ...blank]);
   }
   for (const { stage } of actors) {
     for (const last of lastEvaluations(evaluations, stage)) {
@@ -110,14 +111,20 @@ function policyTable({ actors, evaluations, references }: Results): string {
           `${named(actors, stage, row.variant)}${which} (step ${row.step.toLocaleString("en-US")})`,
           String(row.seed),
           `${row.mean_return.toFixed(1)} ± ${row.std_return.toFixed(1)}`,
-          row.score === null ? "–" : row.score.toFixed(1),
+          ...(scored ? [row.score!.toFixed(1)] : []),
           ...(goal ? [`${row.reached_goal} of ${row.episodes.length}`] : []),
         ]);
       }
     }
   }
   const table = formatTable(
-    ["actor", "seed", "return", "D4RL score", ...(goal ? ["reached the goal"] : [])],
+    [
+      "actor",
+      "seed",
+      "return",
+      ...(scored ? ["D4RL score"] : []),
+      ...(goal ? ["reached the goal"] : []),
+    ],
     lines,
   );
   const counts = [...new Set(evaluations.map(({ episodes }) => episodes.length))];

@@ -7,7 +7,9 @@ import { join } from "node:path";
 import { Engine } from "../autodiff/engine.ts";
 import { choiceText } from "../autodiff/variants.ts";
 import { datasetHash, loadDataset, type OfflineDataset } from "../data/dataset.ts";
+import type { Task } from "../data/catalog.ts";
 import { taskNotes } from "../data/fit.ts";
+import { readingOptions } from "../data/own_task.ts";
 import { ReplayBuffer } from "../data/replay_buffer.ts";
 import { shapeRewards } from "../data/rewards.ts";
 import { Placement } from "../nn/placement.ts";
@@ -15,6 +17,7 @@ import { actionLatency } from "../envs/latency.ts";
 import { type AdapterDescription, adapterText } from "../gpu/device.ts";
 import { driverVersion } from "../gpu/driver_version.ts";
 import type { Target } from "../gpu/target.ts";
+import { boundsText } from "../nn/host/action_bounds.ts";
 import { resultTables } from "./results_table.ts";
 import {
   createRunDirectory,
@@ -38,6 +41,7 @@ import {
   type Results,
   writeResults,
 } from "../runs/results.ts";
+import { ownProvenance, recordOfOwn } from "../runs/run_task.ts";
 import { fileHash, StageCache } from "../runs/stage_cache.ts";
 import { openTrained } from "../runs/trained.ts";
 import {
@@ -90,7 +94,7 @@ export async function train(args: readonly string[]): Promise<number> {
     return 0;
   }
   const plan = await makePlan(chosen, what, flags, args);
-  const data = await loadDataset([...plan.paths], { maxEpisodeSteps: plan.task.maxEpisodeSteps });
+  const data = await loadDataset([...plan.paths], readingOptions(plan.task));
   const sha256 = datasetHash(data);
   checkData(plan, data, sha256);
 
@@ -170,7 +174,13 @@ async function trainIn(
         context: { version, data: sha256, adapter: { ...adapter, driverVersion: driver } },
       }
       : null,
-    provenance: { task: task.name, algorithm: algorithm.name, data_sha256: sha256, version },
+    provenance: {
+      task: task.name,
+      algorithm: algorithm.name,
+      data_sha256: sha256,
+      version,
+      ...ownProvenance(task),
+    },
     resume: plan.resumed !== undefined,
     interrupt,
     progress: log.progress(standardError()),
@@ -309,6 +319,7 @@ async function writeConfigs(
     adapter: { ...adapter },
     evaluation,
     cache,
+    ...(plan.task.own && { environment: recordOfOwn(plan.task.own) }),
   } satisfies Partial<RunConfig>;
   const given = givenOf(plan);
   for (const { seed, hyperparameters, directory } of allReplicas(axes)) {
@@ -356,6 +367,20 @@ async function takeGiven(axes: ReplicaAxes, { given }: Plan): Promise<void> {
   }
 }
 
+/** What is said of a task of one's own. */
+function ownLines({ own }: Task): string[] {
+  if (own === undefined) return [];
+  const { environment, actionBounds } = own;
+  return [
+    environment === null
+      ? "played   nowhere: --env names the environment to evaluate in"
+      : `played   in ${environment.id} of the ${environment.server} server`,
+    ...(actionBounds === null
+      ? []
+      : [`actions  scaled from ${boundsText(actionBounds)} to [-1, 1], and back for playing`]),
+  ];
+}
+
 function announcement(
   { algorithm, task, paths, seeds, variants, stages, given }: Plan,
   data: OfflineDataset,
@@ -374,6 +399,7 @@ function announcement(
       : []),
     `data     ${paths.join(", ")}: ${data.rows.toLocaleString("en-US")} rows, ` +
     `${data.observationSize} observations, ${data.actionSize} actions`,
+    ...ownLines(task),
     ...taskNotes(data, task).map((note) => `note     ${note}`),
     ...[...new Set(files)].map((file) => `given    ${file}`),
     `adapter  ${adapter}`,

@@ -13,7 +13,10 @@ import { episodesOf } from "../data/summary.ts";
 import { evaluateHere } from "../envs/evaluate_here.ts";
 import { evaluateInWorker } from "../envs/evaluate_in_worker.ts";
 import { evaluationRecord, summarize } from "../envs/evaluation.ts";
+import { openServer } from "../envs/bridge/open.ts";
+import type { Bridge } from "../envs/evaluate_here.ts";
 import { environments } from "../envs/ids.ts";
+import { scaledPolicy } from "../nn/host/action_bounds.ts";
 import type { Episode } from "../envs/rollout.ts";
 import { countsSuccess, normalizedScore, referenceReturn } from "../envs/scores.ts";
 import { evaluationSeeds } from "../envs/seeds.ts";
@@ -56,20 +59,24 @@ export function evaluatorOf(
   interrupt: Pick<Interrupt, "signal">,
   target?: Target,
 ): Evaluator | null {
-  if (episodes === 0 || !environments.has(task.name)) return null;
+  if (episodes === 0 || !(task.own ? task.own.environment !== null : environments.has(task.name))) {
+    return null;
+  }
   const { signal } = interrupt;
   const reference = referenceReturn(task.name);
   return {
     every: every ?? Infinity,
     episodes,
     async evaluate(stage, _step, checkpoints, replicas, progress) {
+      await using server = await bridgeOf(task);
       const found: PolicyEvaluation[] = [];
       const total = checkpoints.length * episodes;
       progress(0, total);
       for (const [place, bytes] of checkpoints.entries()) {
         try {
           const played = await play(algorithm, stage, bytes, replicas[place]!.directory, {
-            task: task.name,
+            task,
+            bridge: server?.bridge,
             seeds: evaluationSeeds(0, episodes),
             signal,
             ...(target && { target }),
@@ -88,14 +95,25 @@ export function evaluatorOf(
   };
 }
 
+/** Starts the server of a task of one's own that is on one; null where the environment is built in. */
+async function bridgeOf(
+  { own }: Task,
+): Promise<(AsyncDisposable & { readonly bridge: Bridge }) | null> {
+  const server = own?.environment?.server ?? "wasm";
+  if (server === "wasm") return null;
+  const { url, close } = await openServer({ server });
+  return { bridge: { server, url }, [Symbol.asyncDispose]: close };
+}
+
 /** Plays the episodes of an evaluation with the stage's actor. */
 async function play(
   algorithm: Algorithm,
   stage: string,
   checkpoint: Uint8Array,
   directory: RunDirectory,
-  { task, seeds, signal, target, onEpisode }: {
-    readonly task: string;
+  { task: { name: task, own }, bridge, seeds, signal, target, onEpisode }: {
+    readonly task: Task;
+    readonly bridge: Bridge | undefined;
     readonly seeds: readonly number[];
     readonly signal: AbortSignal;
     readonly target?: Target;
@@ -110,13 +128,18 @@ async function play(
     return [each, { source: path, tensors: decode(bytes, path).tensors }];
   }));
   const options = optionsOf(actor);
+  const actionBounds = own?.actionBounds ?? null;
   // A worker can load an algorithm only where it is registered.
   if (algorithms.get(algorithm.name) === algorithm) {
     const request = { algorithm: algorithm.name, actor: actor.name, checkpoints, options };
-    return await evaluateInWorker(
-      { ...request, task, seeds, ...(target && { target }) },
-      { signal, onEpisode },
-    );
+    return await evaluateInWorker({
+      ...request,
+      task,
+      seeds,
+      ...(target && { target }),
+      ...(bridge && { bridge }),
+      ...(actionBounds && { actionBounds }),
+    }, { signal, onEpisode });
   }
   let ended = 0;
   await using placement = new Placement({ ...(target && { target }) });
@@ -124,9 +147,8 @@ async function play(
     policy: actor.act(checkpoints, options),
     ...(actor.describe && { describe: () => actor.describe!(checkpoints, options) }),
   });
-  return await evaluateHere(policy, task, seeds, {
-    end: () => onEpisode(++ended),
-  });
+  const acting = actionBounds === null ? policy : scaledPolicy(policy, actionBounds);
+  return await evaluateHere(acting, task, seeds, { end: () => onEpisode(++ended) }, bridge);
 }
 
 /** The stages that have an actor to evaluate. */
@@ -193,7 +215,7 @@ export function evaluationStatistics(
 function dataReturnOf(task: Task, data: OfflineDataset): number | null {
   if (task.family === "maze2d") {
     const total = data.rewards.reduce((sum, reward) => sum + reward, 0);
-    return (total / data.rows) * task.maxEpisodeSteps;
+    return (total / data.rows) * task.maxEpisodeSteps!;
   }
   const complete = episodesOf(data).filter(({ ending }) => ending !== "cut");
   if (complete.length === 0) return null;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { findTask, type Task } from "../data/catalog.ts";
+import { findTask, type Task, tasks } from "../data/catalog.ts";
 import type { OfflineDataset } from "../data/dataset.ts";
 import { checkFit } from "../data/fit.ts";
 import { type DataSource, resolveData } from "../data/resolve.ts";
@@ -15,6 +15,7 @@ import type { Algorithm, StageDefinition, Sweep, Variant } from "../algorithms/a
 import type { HyperparameterValues, Preset } from "../algorithms/hyperparameters.ts";
 import { algorithms, defaultAlgorithm, findAlgorithm } from "../algorithms/registry.ts";
 import { stageOf, variantsOf } from "../runs/replicas.ts";
+import { taskOfRun } from "../runs/run_task.ts";
 import {
   choice,
   type CommandLine,
@@ -29,6 +30,7 @@ import {
 } from "./flags.ts";
 import { findData } from "./find_data.ts";
 import type { EvaluationPlan } from "./train_evaluation.ts";
+import { ownTaskFlags, ownTaskOfFiles, type OwnTaskSetting } from "./own_task.ts";
 import { refuseUnusedFlags } from "./unused_flags.ts";
 import {
   hyperparameterFlags,
@@ -57,6 +59,7 @@ function sharedFlags({ hyperparameters: { presets }, stages }: Algorithm) {
     task: text("Task whose hyperparameters and environment are used, for data given as a file", {
       valueName: "TASK",
     }),
+    ...ownTaskFlags,
     preset: choice("Hyperparameters: the paper's, or scaled for a processor", presets, {
       shown: "paper; of the demo quick",
     }),
@@ -271,15 +274,13 @@ async function planFromFlags(
   }
   const preset: Preset = flags.preset ?? (what === undefined ? "quick" : "paper");
   const source = await sourceOf(what, flags, base);
-  if (source.task === null) {
-    throw new UserError(
-      `${what} is data of no known task` +
-        (source.recorded === null ? "" : ` (its metadata name ${source.recorded})`) +
-        "; say with --task whose hyperparameters and environment it is to be trained with, for " +
-        "example --task hopper-medium-v2",
-    );
-  }
-  const hyperparameters = table.valuesFor(source.task, preset, {
+  const task = await taskOfSource(source, what, flags, {
+    table,
+    preset,
+    overrides: { ...overrides, ...firstOf(algorithm, sweep) },
+    evaluates: flags["eval-episodes"] !== 0,
+  });
+  const hyperparameters = table.valuesFor(task, preset, {
     ...base?.hyperparameters as HyperparameterValues | undefined,
     ...overrides,
     ...firstOf(algorithm, sweep),
@@ -287,7 +288,7 @@ async function planFromFlags(
   const seeds = flags.seeds ?? (flags.seed === undefined ? base?.seeds ?? [0] : [flags.seed]);
   return {
     algorithm,
-    task: source.task,
+    task,
     paths: source.paths,
     ...(base && { expected: { sha256: base.data.sha256, run: from! } }),
     hyperparameters,
@@ -392,12 +393,31 @@ async function sourceOf(
   what: string | undefined,
   flags: TrainFlags,
   base: RunConfig | null,
-): Promise<DataSource> {
+): Promise<Omit<DataSource, "task"> & { readonly task: Task | null }> {
   if (what === undefined && base !== null) {
-    const paths = await findData(flags.from!, base.data, findTask(base.task));
-    return { task: findTask(flags.task ?? base.task), paths, recorded: null };
+    const task = taskOfRun(base);
+    const paths = await findData(flags.from!, base.data, task);
+    return { task: flags.task === undefined ? task : findTask(flags.task), paths, recorded: null };
   }
   return await resolveData(what ?? demoTask, flags.task);
+}
+
+/** The task that data are of: D4RL's, or one's own where the flags say so or no other is known. */
+async function taskOfSource(
+  { task, paths }: Omit<DataSource, "task"> & { readonly task: Task | null },
+  what: string | undefined,
+  flags: TrainFlags,
+  setting: OwnTaskSetting,
+): Promise<Task> {
+  const own = (["family", "env", "server"] as const).find((name) => flags[name] !== undefined);
+  if (task !== null && own === undefined) return task;
+  if (own !== undefined && (flags.task !== undefined || what === undefined || tasks.has(what))) {
+    throw new UserError(
+      `--${own} is for data of no D4RL task; leave it out, or ` +
+        (flags.task === undefined ? "give the data as a file" : "leave out --task"),
+    );
+  }
+  return await ownTaskOfFiles(paths, flags, setting);
 }
 
 /** Checkpoint files by the flags of the stages. */
@@ -469,7 +489,7 @@ async function planFromRun(
   const config = directory.readConfig();
   const { matmul, matmulLanes } = config.adapter as unknown as Target;
   const algorithm = findAlgorithm(config.algorithm);
-  const task = findTask(config.task);
+  const task = taskOfRun(config);
   const hyperparameters = recordedHyperparameters(algorithm, directory, config, task);
   const sweep = (config.sweep ?? {}) as Sweep;
   return {

@@ -8,13 +8,14 @@
  * @module
  */
 import { UserError } from "../errors.ts";
+import type { ActionBounds } from "../nn/host/action_bounds.ts";
 import { suggestion } from "../suggestion.ts";
 import catalog from "./catalog.json" with { type: "json" };
 
 /** Tasks that share a reward rule and hyperparameters. */
 export type Family = "locomotion" | "antmaze" | "maze2d";
 
-/** One D4RL task. */
+/** What is trained for: a D4RL task, or one's own (`own_task.ts`). */
 export interface Task {
   /** D4RL's name, for example `hopper-medium-v2`; also the name of its built-in environment. */
   readonly name: string;
@@ -24,15 +25,15 @@ export interface Task {
   readonly path: string;
   /** Name under which the data lies in `data/`: the last part of `path`. */
   readonly file: string;
-  /** Steps after which an episode is cut. */
-  readonly maxEpisodeSteps: number;
+  /** Steps after which an episode is cut; null where nothing says. */
+  readonly maxEpisodeSteps: number | null;
   /**
    * Entries of an observation and of an action; null where they are not known, so that data cannot be
    * compared with them. Actions range from −1 to 1 in every task here.
    */
   readonly sizes: { readonly observations: number; readonly actions: number } | null;
-  /** Returns of D4RL's random and expert policies (scores 0 and 100). */
-  readonly referenceReturn: { readonly min: number; readonly max: number };
+  /** Returns of D4RL's random and expert policies (scores 0 and 100); null where it has none. */
+  readonly referenceReturn: { readonly min: number; readonly max: number } | null;
   /** Temperature β of the paper's Table 2; null where the paper has none. */
   readonly beta: number | null;
   /** Score of SRPO in the paper's Table 1, over six seeds; null where the paper has none. */
@@ -41,13 +42,39 @@ export interface Task {
   readonly parts: readonly string[];
   /** Small file of the same kind of data that comes with the project; null where there is none. */
   readonly sample: string | null;
+  /** What is known of a task of one's own; absent of D4RL's. */
+  readonly own?: OwnTask;
+}
+
+/** What is known of a task of one's own. */
+export interface OwnTask {
+  /** Family whose hyperparameters were the defaults. */
+  readonly family: Family;
+  /** The environment that its policies are evaluated in; null where they are not. */
+  readonly environment: OwnEnvironment | null;
+  /** Range of the environment's actions, from which they are scaled to [−1, 1]; null where it is that. */
+  readonly actionBounds: ActionBounds | null;
+}
+
+/** An environment, and who has it. */
+export interface OwnEnvironment {
+  /** Its id there, for example `Pendulum-v1`. */
+  readonly id: string;
+  /** `python` for `bridge/gym_server.py`, `wasm` for the built-in ones. */
+  readonly server: string;
+}
+
+/** One D4RL task. */
+export interface D4rlTask extends Task {
+  readonly maxEpisodeSteps: number;
+  readonly referenceReturn: NonNullable<Task["referenceReturn"]>;
 }
 
 /** D4RL's data host; it has been down for days at a time. */
 export const dataHost = "http://rail.eecs.berkeley.edu/datasets/offline_rl";
 
 /** Every known task by name. */
-export const tasks: ReadonlyMap<string, Task> = new Map(
+export const tasks: ReadonlyMap<string, D4rlTask> = new Map(
   Object.entries(catalog as Record<string, CatalogEntry>).map(([name, entry]) => [name, {
     name,
     family: entry.family,
@@ -65,7 +92,7 @@ export const tasks: ReadonlyMap<string, Task> = new Map(
 
 /** How catalog.json writes a task: what does not exist is left out. */
 type CatalogEntry =
-  & Pick<Task, "family" | "path" | "maxEpisodeSteps" | "sizes" | "referenceReturn">
+  & Pick<D4rlTask, "family" | "path" | "maxEpisodeSteps" | "sizes" | "referenceReturn">
   & Partial<{ [K in "beta" | "paperScore" | "parts" | "sample"]: NonNullable<Task[K]> }>;
 
 /**
@@ -73,7 +100,7 @@ type CatalogEntry =
  *
  * @throws UserError with the nearest known names when there is none.
  */
-export function findTask(name: string): Task {
+export function findTask(name: string): D4rlTask {
   const task = tasks.get(name);
   if (task !== undefined) return task;
   // Of names that are equally near, those that the paper has results for come first.
@@ -86,7 +113,7 @@ export function findTask(name: string): Task {
 }
 
 /** The task whose data file on D4RL's host is called as the last part of `path`; null if none. */
-export function taskOfFile(path: string): Task | null {
+export function taskOfFile(path: string): D4rlTask | null {
   const file = path.slice(Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")) + 1);
   for (const task of tasks.values()) {
     if (task.file === file || task.sample === file) return task;

@@ -5,6 +5,7 @@
  * @module
  */
 import { UserError } from "../errors.ts";
+import { boundsText, fromUnit } from "../nn/host/action_bounds.ts";
 import type { OfflineDataset } from "./offline_dataset.ts";
 
 /**
@@ -15,17 +16,18 @@ const maxAction = 1 + 1e-5;
 
 /**
  * Everything that is wrong with the numbers of a data set, a sentence each, the first row named:
- * numbers that are not finite, actions outside [−1, 1], flags that are neither 0 nor 1, no transition.
+ * numbers that are not finite, actions outside their range, flags that are neither 0 nor 1, no transition.
  */
 export function valueProblems(dataset: OfflineDataset): string[] {
   const { observations, actions, rewards, terminals, timeouts } = dataset;
-  const { observationSize, actionSize } = dataset;
+  const { observationSize, actionSize, actionBounds } = dataset;
+  const range = actionBounds === undefined ? unitRange : `within ${boundsText(actionBounds)}`;
   const within = (value: number) => Math.abs(value) <= maxAction;
   const flag = (value: number) => value === 0 || value === 1;
   const problems = [
     misfit(dataset, "observations", observations, observationSize, Number.isFinite, "finite"),
     misfit(dataset, "actions", actions, actionSize, Number.isFinite, "finite") ??
-      misfit(dataset, "actions", actions, actionSize, within, "within [-1, 1]"),
+      misfit(dataset, "actions", actions, actionSize, within, range),
     misfit(dataset, "rewards", rewards, 1, Number.isFinite, "finite"),
     misfit(dataset, "terminals", terminals, 1, flag, "0 or 1"),
     misfit(dataset, "timeouts", timeouts, 1, flag, "0 or 1"),
@@ -49,6 +51,9 @@ export function checkValues(dataset: OfflineDataset): void {
   if (problems.length > 0) throw new UserError(problems.join("\n"));
 }
 
+/** The range of actions that are not scaled. */
+const unitRange = "within [-1, 1]";
+
 /** The sentence on the elements of a field that do not fit; null when all do. */
 function misfit(
   dataset: OfflineDataset,
@@ -71,8 +76,14 @@ function misfit(
   }
   const row = Math.floor(first / columns);
   const source = dataset.sources.findLast(({ firstRow }) => firstRow <= row)!;
-  return `${source.path}: ${field} is ${values[first]} at row ${row - source.firstRow}` +
+  // Actions that were scaled are shown as they are in the file.
+  const value = field === "actions" && dataset.actionBounds !== undefined
+    ? fromUnit(values[first]!, dataset.actionBounds, first % columns)
+    : values[first];
+  return `${source.path}: ${field} is ${value} at row ${row - source.firstRow}` +
     (columns > 1 ? `, column ${first % columns}` : "") +
     `, expected ${expected} (${count} row${count === 1 ? "" : "s"} like this)` +
-    (expected === "within [-1, 1]" ? "; scale the actions to that range" : "");
+    (expected === unitRange
+      ? "; scale the actions to that range, or name the environment whose range they have with --env"
+      : "");
 }

@@ -10,6 +10,7 @@
  * @module
  */
 import { createHash } from "node:crypto";
+import { type ActionBounds, toUnit } from "../nn/host/action_bounds.ts";
 import { checkValues } from "./checks.ts";
 import { D4rlFile } from "./hdf5.ts";
 import type { OfflineDataset, Source } from "./offline_dataset.ts";
@@ -24,6 +25,8 @@ export interface DatasetOptions {
    * episodes end at terminals only.
    */
   readonly maxEpisodeSteps?: number;
+  /** Range of the actions, which are scaled to [−1, 1]; without it they are taken as they are. */
+  readonly actionBounds?: ActionBounds;
 }
 
 /**
@@ -70,12 +73,20 @@ export async function readDataset(
       sources.push({ path: file.path, firstRow, task: file.task });
       firstRow = end;
     }
+    const { actionBounds } = options;
+    if (actionBounds !== undefined) {
+      const { actions } = arrays;
+      for (let i = 0; i < actions.length; i++) {
+        actions[i] = toUnit(actions[i]!, actionBounds, i % actionSize);
+      }
+    }
     return {
       sources,
       rows,
       observationSize,
       actionSize,
       ...arrays,
+      ...(actionBounds && { actionBounds }),
       hasTimeouts: files.every((file) => file.has("timeouts")),
       transitions: transitionRows(arrays.timeouts),
     };
@@ -88,7 +99,7 @@ export async function readDataset(
  * Reads files as {@linkcode readDataset} does, and refuses what nothing should be trained on.
  *
  * @throws UserError naming file, field and row, also when numbers are not finite, actions lie outside
- * [−1, 1] or flags are neither 0 nor 1.
+ * their range or flags are neither 0 nor 1.
  */
 export async function loadDataset(
   paths: readonly string[],

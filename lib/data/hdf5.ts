@@ -9,6 +9,7 @@
  */
 import h5, { type Dataset, type File, type Metadata } from "h5wasm";
 import { UserError } from "../errors.ts";
+import { type ActionBounds, areBounds, boundsText } from "../nn/host/action_bounds.ts";
 import { checkLayout, type FieldLayout, type Layout } from "./layout.ts";
 
 /** Bytes that are read at a time. */
@@ -142,6 +143,33 @@ export class D4rlFile implements Layout {
   get task(): string | null {
     const value = this.has("metadata/task") ? this.scalar("metadata/task") : null;
     return typeof value === "string" ? value : null;
+  }
+
+  /** The server whose environment it was collected in, `metadata/server`; null where it names none. */
+  get server(): string | null {
+    return this.has("metadata/server") ? String(this.scalar("metadata/server")) : null;
+  }
+
+  /**
+   * The range of its actions, `metadata/action_low` and `metadata/action_high`; null where it has none.
+   *
+   * @throws UserError when they are not as many numbers as an action has, each low below its high.
+   */
+  get actionBounds(): ActionBounds | null {
+    const [low, high] = ["metadata/action_low", "metadata/action_high"].map((field) => {
+      if (!this.has(field)) return [];
+      const shape = this.layout(field).shape;
+      const values = new Float64Array(shape.length === 1 ? shape[0]! : 0);
+      if (values.length > 0) this.read(field, values);
+      return [...values];
+    }) as [number[], number[]];
+    if (low.length === 0 && high.length === 0) return null;
+    const bounds = { low, high };
+    if (areBounds(bounds) && low.length === this.actionSize) return bounds;
+    throw new UserError(
+      `${this.path}: metadata/action_low and metadata/action_high should have ${this.actionSize} ` +
+        `numbers each, low below high; they are ${boundsText(bounds)}`,
+    );
   }
 
   /** Closes the file; nothing can be read afterwards. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { ActionBounds } from "../nn/host/action_bounds.ts";
 
 /** One file of a data set. */
 export interface Source {
@@ -26,8 +27,10 @@ export interface OfflineDataset {
   readonly actionSize: number;
   /** `[N, observationSize]`. */
   readonly observations: Float32Array;
-  /** `[N, actionSize]`. */
+  /** `[N, actionSize]`; scaled to [−1, 1] where there are bounds. */
   readonly actions: Float32Array;
+  /** Range of the files' actions, which were scaled from it; absent where they are as in the files. */
+  readonly actionBounds?: ActionBounds;
   /** `[N]`, as in the file; {@linkcode shapeRewards} gives those that are trained on. */
   readonly rewards: Float32Array;
   /** `[N]`, 1 where the step led to a terminal state. */

@@ -6,12 +6,12 @@
 import { relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { UserError } from "../errors.ts";
-import { dataHost, findTask, type Task, taskOfFile, tasks } from "./catalog.ts";
+import { type D4rlTask, dataHost, findTask, taskOfFile, tasks } from "./catalog.ts";
 
 /** Files to train on. */
 export interface DataSource {
   /** The task they are data of; null for files of no known task. */
-  readonly task: Task | null;
+  readonly task: D4rlTask | null;
   /** Files of D4RL's layout, to be joined in this order. */
   readonly paths: readonly string[];
   /**
@@ -89,7 +89,7 @@ function looksLikePath(what: string): boolean {
   return /[/\\,]|\.h(df)?5$/i.test(what);
 }
 
-async function filesOf(task: Task, folder: string): Promise<string[]> {
+async function filesOf(task: D4rlTask, folder: string): Promise<string[]> {
   const inFolder = (file: string) => resolve(folder, file);
   if (await exists(inFolder(task.file))) return [inFolder(task.file)];
   const parts = task.parts.map((part) => inFolder(findTask(part).file));

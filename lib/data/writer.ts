@@ -30,9 +30,9 @@ export interface DatasetContents {
   readonly infos?: Readonly<Record<string, Float32Array | Float64Array>>;
   /**
    * Under `metadata/`: how the data were made. A number is written as float64 and a bigint as int64,
-   * whatever its value, so that a key has the same type in every file.
+   * whatever its value, so that a key has the same type in every file; a list is written as float64.
    */
-  readonly metadata?: Readonly<Record<string, string | number | bigint>>;
+  readonly metadata?: Readonly<Record<string, string | number | bigint | readonly number[]>>;
 }
 
 /** Bytes of a compressed block. */
@@ -140,7 +140,9 @@ function writeFields(file: File, contents: DatasetContents): void {
     const group = file.create_group("metadata");
     for (const [name, value] of Object.entries(contents.metadata)) {
       if (typeof value === "string") group.create_dataset({ name, data: value });
-      else {
+      else if (typeof value === "object") {
+        group.create_dataset({ name, data: Float64Array.from(value) });
+      } else {
         const data = typeof value === "bigint" ? BigInt64Array.of(value) : Float64Array.of(value);
         group.create_dataset({ name, data, shape: [] });
       }

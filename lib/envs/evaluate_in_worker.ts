@@ -5,7 +5,9 @@
  */
 import { UserError } from "../errors.ts";
 import type { Target } from "../gpu/target.ts";
+import type { ActionBounds } from "../nn/host/action_bounds.ts";
 import type { NamedTensors } from "../nn/host/tensors.ts";
+import type { Bridge } from "./evaluate_here.ts";
 import type { Episode } from "./rollout.ts";
 
 /** The policy, task and seeds to evaluate. */
@@ -20,8 +22,12 @@ export interface EvaluationRequest {
   readonly options: Readonly<Record<string, number>>;
   /** The kernel variants of an actor on the GPU; absent for the fastest, which are measured. */
   readonly target?: Target;
-  /** Id of a built-in environment, for example `hopper-medium-v2`. */
+  /** Range that the actor's actions are scaled to; absent where it is [−1, 1]. */
+  readonly actionBounds?: ActionBounds;
+  /** Id of an environment: built in, for example `hopper-medium-v2`, or the bridge's. */
   readonly task: string;
+  /** The server that has the environment; absent for built-in ones. */
+  readonly bridge?: Bridge;
   /** One seed per episode, from {@linkcode evaluationSeeds}. */
   readonly seeds: readonly number[];
 }

@@ -6,6 +6,7 @@
 import { Placement } from "../nn/placement.ts";
 import { findAlgorithm } from "../algorithms/registry.ts";
 import { UserError } from "../errors.ts";
+import { scaledPolicy } from "../nn/host/action_bounds.ts";
 import type { EvaluationAnswer, EvaluationRequest } from "./evaluate_in_worker.ts";
 import { evaluateHere } from "./evaluate_here.ts";
 
@@ -13,14 +14,15 @@ async function answer(request: EvaluationRequest): Promise<EvaluationAnswer> {
   try {
     const { actors } = findAlgorithm(request.algorithm);
     const actor = actors.find(({ name }) => name === request.actor)!;
-    const { checkpoints, options, target } = request;
+    const { actionBounds, bridge, checkpoints, options, seeds, target, task } = request;
     await using placement = new Placement({ ...(target && { target }) });
-    const { policy } = await placement.place({
+    const placed = await placement.place({
       policy: actor.act(checkpoints, options),
       ...(actor.describe && { describe: () => actor.describe!(checkpoints, options) }),
     });
+    const policy = actionBounds ? scaledPolicy(placed.policy, actionBounds) : placed.policy;
     const end = () => scope.postMessage({ ended: true });
-    return { episodes: await evaluateHere(policy, request.task, request.seeds, { end }) };
+    return { episodes: await evaluateHere(policy, task, seeds, { end }, bridge) };
   } catch (error) {
     const isUserError = error instanceof UserError;
     const message = isUserError ? error.message : String((error as Error).stack ?? error);

@@ -39,6 +39,11 @@ export const seedsRule: FieldRule = {
   expected: "a list of one or more whole numbers from 0",
   fits: (value) => isListOf(isCount)(value) && (value as unknown[]).length > 0,
 };
+/** Numbers. */
+export const numbersRule: FieldRule = {
+  expected: "a list of numbers",
+  fits: isListOf((value) => typeof value === "number"),
+};
 /** Texts. */
 export const textsRule: FieldRule = { expected: "a list of texts", fits: isListOf(isText) };
 /** Objects. */

@@ -27,6 +27,7 @@ import {
   type FieldRule,
   listsRule,
   nullable,
+  numbersRule,
   objectRule,
   objectsRule,
   optional,
@@ -71,6 +72,8 @@ export interface RunConfig {
   readonly evaluation?: { readonly every: number | null; readonly episodes: number };
   /** Whether the stage cache is used. */
   readonly cache?: boolean;
+  /** What is known of a task of one's own (`run_task.ts`); absent where the task is D4RL's. */
+  readonly environment?: { readonly [key: string]: Json };
 }
 
 /** A checkpoint that a run took over, as `config.json` keeps it. */
@@ -102,6 +105,14 @@ const configRules: Readonly<Record<keyof RunConfig, FieldRule>> = {
   given: optional(objectsRule),
   evaluation: optional(objectRule),
   cache: optional(booleanRule),
+  environment: optional(objectRule),
+};
+const environmentRules = {
+  family: textRule,
+  id: nullable(textRule),
+  server: nullable(textRule),
+  action_low: nullable(numbersRule),
+  action_high: nullable(numbersRule),
 };
 const dataRules = { file: textRule, sha256: textRule, rows: countRule };
 const evaluationRules = { every: nullable(countRule), episodes: countRule };
@@ -196,9 +207,10 @@ export class RunDirectory {
       );
     }
     checkFields(config, configRules, this.config);
-    const { data, evaluation, given } = config as RunConfig;
+    const { data, environment, evaluation, given } = config as RunConfig;
     checkFields(data, dataRules, this.config, "data.");
     if (evaluation) checkFields(evaluation, evaluationRules, this.config, "evaluation.");
+    if (environment) checkFields(environment, environmentRules, this.config, "environment.");
     given?.forEach((each, i) => checkFields(each, givenRules, this.config, `given[${i}].`));
     return config as RunConfig;
   }

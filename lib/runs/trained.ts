@@ -5,6 +5,7 @@
  */
 import { join } from "node:path";
 import type { Actor, Algorithm } from "../algorithms/algorithm.ts";
+import type { ActionBounds } from "../nn/host/action_bounds.ts";
 import type { Placeable } from "../nn/placement.ts";
 import { networkPolicy } from "../nn/host/policy.ts";
 import { algorithms, findAlgorithm } from "../algorithms/registry.ts";
@@ -12,10 +13,13 @@ import { UserError } from "../errors.ts";
 import { type ActorFile, readActor } from "../nn/host/actor.ts";
 import { withoutPrefix } from "./checkpoint.ts";
 import { RunDirectory } from "./directory.ts";
+import { ownTaskOf } from "./run_task.ts";
 import { decode } from "./safetensors.ts";
 
 /** A policy and where it is from. */
 export interface TrainedPolicy extends Placeable {
+  /** Range that its actions are to be scaled to; null where they stay within [−1, 1]. */
+  readonly actionBounds: ActionBounds | null;
   /** Name of the actor; null for a file's single policy. */
   readonly way: string | null;
   /** The files that its weights are from. */
@@ -30,6 +34,8 @@ export interface TrainedPolicy extends Placeable {
 export interface Trained {
   /** The task it was trained for: a run's, or what a file's metadata name; null where nothing says. */
   readonly task: string | null;
+  /** Server that has its environment, where it is a task of one's own. */
+  readonly server: string | null;
   /** Names of the actors it has all files of; empty for a file with a single policy. */
   readonly ways: readonly string[];
   /**
@@ -75,6 +81,7 @@ function openFile(path: string, known: ReadonlyMap<string, Algorithm>): Trained 
   const file = readFile(path);
   return {
     task: file.metadata["task"] ?? null,
+    server: file.metadata["server"] ?? null,
     ways: [],
     load(way) {
       if (way !== null) {
@@ -89,7 +96,9 @@ function openFile(path: string, known: ReadonlyMap<string, Algorithm>): Trained 
 
 function openRun(path: string, known: ReadonlyMap<string, Algorithm>): Trained {
   const run = new RunDirectory(path);
-  const { task, seeds, sweep, algorithm: name } = run.readConfig();
+  const config = run.readConfig();
+  const { task, seeds, sweep, algorithm: name } = config;
+  const own = ownTaskOf(config);
   const algorithm = findAlgorithm(name, known);
   if (seeds.length > 1 || sweep !== undefined) {
     // The variants of a sweep are told by their folders.
@@ -110,7 +119,8 @@ function openRun(path: string, known: ReadonlyMap<string, Algorithm>): Trained {
     });
   const ways = actors.filter((actor) => needs(actor).every(isFile)).map(({ name }) => name);
   return {
-    task,
+    task: own === null ? task : own.environment?.id ?? null,
+    server: own?.environment?.server ?? null,
     ways,
     load(way, options = {}) {
       const chosen = way === null
@@ -141,6 +151,7 @@ function openRun(path: string, known: ReadonlyMap<string, Algorithm>): Trained {
       return {
         policy: chosen.act(checkpoints, values),
         ...(chosen.describe && { describe: () => chosen.describe!(checkpoints, values) }),
+        actionBounds: own?.actionBounds ?? null,
         way: chosen.name,
         files,
         notes: chosen.published === undefined ? [] : [chosen.published],
@@ -161,9 +172,15 @@ export function optionsOf(
 
 /** The policy of a file with a single actor. */
 function actorFile(file: ActorFile): TrainedPolicy {
-  const { network, normalization, description, notes } = readActor(file);
-  const policy = networkPolicy(network, normalization);
-  return { policy, way: null, files: [file.source], network: description, notes };
+  const { network, normalization, bounds, description, notes } = readActor(file);
+  return {
+    policy: networkPolicy(network, normalization),
+    actionBounds: bounds,
+    way: null,
+    files: [file.source],
+    network: description,
+    notes,
+  };
 }
 
 /**

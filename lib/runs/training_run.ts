@@ -49,6 +49,12 @@ export interface Provenance {
   readonly data_sha256: string;
   /** Version of the program. */
   readonly version: string;
+  /** Server that has the environment of a task of one's own. */
+  readonly server?: string;
+  /** Range that actions are scaled to, JSON lists; absent where it is [−1, 1]. */
+  readonly action_low?: string;
+  /** Its upper ends. */
+  readonly action_high?: string;
 }
 
 /** What is trained, from what, and where it goes. */

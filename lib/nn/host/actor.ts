@@ -5,6 +5,7 @@
  * @module
  */
 import { UserError } from "../../errors.ts";
+import { type ActionBounds, areBounds, boundsText } from "./action_bounds.ts";
 import { activations, Mlp, outputActivations } from "./mlp.ts";
 import { ObservationNormalization } from "./normalization.ts";
 import { doubleVector, type NamedTensors } from "./tensors.ts";
@@ -21,6 +22,8 @@ export interface Actor {
   readonly network: Mlp;
   /** Normalisation of the observations; null for none. */
   readonly normalization: ObservationNormalization | null;
+  /** Range that its actions are scaled to; null if they stay within [−1, 1]. */
+  readonly bounds: ActionBounds | null;
   /** Readable description of the network, for the user. */
   readonly description: string;
   /** Conversions made while reading, one sentence each. */
@@ -28,7 +31,15 @@ export interface Actor {
 }
 
 /** Metadata keys that describe the network. */
-const networkKeys = ["activation", "output", "bias", "obs_epsilon", "obs_clip"] as const;
+const networkKeys = [
+  "activation",
+  "output",
+  "bias",
+  "obs_epsilon",
+  "obs_clip",
+  "action_low",
+  "action_high",
+] as const;
 /** Metadata keys that record an actor's origin and do not affect its output. */
 const provenanceKeys = [
   "algorithm",
@@ -37,6 +48,7 @@ const provenanceKeys = [
   "published_return",
   "robot",
   "seed",
+  "server",
   "source",
   "task",
   "variant",
@@ -50,7 +62,7 @@ const variance = "obs_rms.var";
  * Reads an actor from the tensors `net.0.weight`, `net.0.bias`, `net.2.weight`, … (optionally
  * prefixed with `policy.`), and `obs_rms.mean` and `obs_rms.var` if observations are normalised.
  * The metadata keys are `activation` (defaults to `relu`), `output` (defaults to `tanh`), `bias`
- * (defaults to `all`), `obs_epsilon` and `obs_clip`.
+ * (defaults to `all`), `obs_epsilon` and `obs_clip`, `action_low` and `action_high`.
  *
  * @throws {UserError} A tensor is missing, has a wrong shape or type, or contains NaN or infinity;
  * or the file has unknown tensors or metadata.
@@ -65,6 +77,7 @@ export function readActor(file: ActorFile): Actor {
   const { tensors, converted } = inSinglePrecision(file, `${name}.`);
   const network = new Mlp({ source, tensors }, name, output, { activation, bias });
   const normalization = readNormalization(file, network.inputs);
+  const bounds = readBounds(file, network.outputs);
 
   const unused = [...tensors.keys()].filter((key) =>
     !key.startsWith(`${name}.`) && (normalization === null || ![mean, variance].includes(key))
@@ -89,11 +102,33 @@ export function readActor(file: ActorFile): Actor {
         ? ` and clipped to ${normalization.clip} standard deviations`
         : ""),
     ]),
+    ...(bounds === null ? [] : [`actions scaled to ${boundsText(bounds)}`]),
   ];
   const notes = converted.length === 0
     ? []
     : [`float64 weights were converted to float32: ${listed(converted)}`];
-  return { network, normalization, description: words.join(", "), notes };
+  return { network, normalization, bounds, description: words.join(", "), notes };
+}
+
+/** The range of the actions, `action_low` and `action_high`: JSON lists with a number for each entry. */
+function readBounds({ source, metadata }: ActorFile, size: number): ActionBounds | null {
+  const { action_low: low, action_high: high } = metadata;
+  if (low === undefined && high === undefined) return null;
+  const numbers = (text: string | undefined): number[] => {
+    try {
+      const list = JSON.parse(text!);
+      if (Array.isArray(list) && list.length === size) return list.map(Number);
+    } catch {
+      // Not JSON: refused below.
+    }
+    return [];
+  };
+  const bounds = { low: numbers(low), high: numbers(high) };
+  if (areBounds(bounds)) return bounds;
+  throw new UserError(
+    `${source}: metadata action_low and action_high should be lists of ${size} numbers, each low ` +
+      `below its high; they are ${low} and ${high}`,
+  );
 }
 
 function checkMetadata({ source, metadata }: ActorFile): void {

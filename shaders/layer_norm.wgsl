@@ -5,7 +5,6 @@
 
 override WORKGROUP = 64u;
 const lanes_of_row = 8u;
-const epsilon = 1e-5;
 
 struct Job {
   rows: u32,
@@ -30,6 +29,7 @@ struct Job {
   x: u32,
   x_stride: u32,
   shift: u32,
+  epsilon: f32,
 //#endif
 //#if ADD
   addend: u32,
@@ -121,7 +121,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let d = (x - mean) * inside(job, c);
     squares += dot(d, d);
   }
-  let inverse = 1.0 / sqrt(row_sum(vec2f(squares, 0.0), lane).x / count + epsilon);
+  let inverse = 1.0 / sqrt(row_sum(vec2f(squares, 0.0), lane).x / count + job.epsilon);
   for (var c = first; c < width; c += lanes_of_row) {
     let x = activations[job.x + row * job.x_stride + c] * keep_scale(job, row, c);
     let n = (x - mean) * inverse * inside(job, c);

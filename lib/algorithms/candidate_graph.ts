@@ -15,7 +15,13 @@ import { gatherRows } from "../autodiff/ops/gather_rows.ts";
 import { minimumOverHeads } from "../autodiff/ops/minimum_over_heads.ts";
 import { reshape } from "../autodiff/ops/reshape.ts";
 import { padded, type Tensor } from "../autodiff/tensor.ts";
-import { recordSolver } from "../diffusion/graph_sampler.ts";
+import { slice } from "../autodiff/ops/slice.ts";
+import type { AncestralStep, Clipping } from "../diffusion/ddpm.ts";
+import {
+  recordAncestral,
+  type RecordedPrediction,
+  recordSolver,
+} from "../diffusion/graph_sampler.ts";
 import { behaviorShapes, noisePrediction, timeEmbedding } from "../nn/behavior_model.ts";
 import type { TwinQ } from "../nn/host/mlp.ts";
 import type { NoiseModel } from "../nn/host/noise_model.ts";
@@ -49,25 +55,66 @@ export function bestOf(graph: Graph, x: Tensor, values: Tensor, count: number): 
   return gatherRows(graph, x, argmax(graph, reshape(graph, values, count)), count);
 }
 
+/** How samples are drawn from a diffusion model on a graph. */
+export interface RecordedSampler {
+  /** Noise predictions of a sample. */
+  readonly steps: number;
+  /** Standard normal numbers that each entry of a sample is made from, that it starts as included. */
+  readonly draws: number;
+  /**
+   * Turns noise into samples.
+   *
+   * @param draw Returns the k-th draws, `[R, rows, size]`, k = 0 being what the samples start as.
+   */
+  record(graph: Graph, draw: (k: number) => Tensor, predict: RecordedPrediction): Tensor;
+}
+
+/** DPM-Solver++ with so many steps, for models of continuous times. */
+export function recordedSolver(steps: number): RecordedSampler {
+  return {
+    steps,
+    draws: 1,
+    record: (graph, draw, predict) => recordSolver(graph, draw(0), predict, steps),
+  };
+}
+
+/** Ancestral sampling, for models of discrete times. */
+export function recordedAncestral(
+  steps: readonly AncestralStep[],
+  clipping: Clipping,
+): RecordedSampler {
+  return {
+    steps: steps.length,
+    // The last step adds no noise.
+    draws: steps.length,
+    record(graph, draw, predict) {
+      const noise = (step: AncestralStep) => draw(1 + steps.indexOf(step));
+      return recordAncestral(graph, draw(0), predict, steps, clipping, noise);
+    },
+  };
+}
+
 /**
  * The actor that draws candidates from a behavior model and takes the one with the highest Q.
  *
  * @param candidates Candidates for each observation.
- * @param steps Steps of the diffusion sampler.
- * @returns Null where there are more steps than {@linkcode mostSteps}, or candidates than fit into memory.
+ * @returns Null where the sampler has more steps than {@linkcode mostSteps}, or candidates than fit into memory.
  * @throws {UserError} The model and Q are of different states or actions.
  */
 export function candidateActor(
   model: Loaded<NoiseModel>,
   q: Loaded<TwinQ>,
   candidates: number,
-  steps: number,
+  sampler: RecordedSampler,
 ): GraphActor | null {
   requireSameSizes(model.network, q.network);
-  const { stateSize, actionSize, shape } = model.network;
+  const { stateSize, actionSize, shape, details } = model.network;
+  const { steps } = sampler;
   // The inputs of each step, and what a prediction leaves between its layers.
   const inputs = padded(actionSize) + padded(stateSize) + padded(shape.embedding);
-  const floats = candidates * (steps * inputs + 8 * Math.max(shape.width, ...q.network.sizes));
+  const noise = sampler.draws * padded(actionSize);
+  const layers = 8 * Math.max(shape.width, ...q.network.sizes);
+  const floats = candidates * (steps * inputs + 2 * noise + layers);
   if (steps > mostSteps || floats > mostFloats) return null;
   const store = new ParameterStore(1);
   const modelShapes = behaviorShapes(shape);
@@ -83,7 +130,7 @@ export function candidateActor(
     observationSize: stateSize,
     actionSize,
     flops: candidateFlops(model.network, q.network, candidates, steps),
-    draws: candidates * actionSize,
+    draws: sampler.draws * candidates * actionSize,
     mostRows: Math.floor(mostFloats / floats),
     store,
     networks: [
@@ -103,14 +150,20 @@ export function candidateActor(
         const values = model.network.features(new Float32Array([t]));
         const features = graph.input(1, values.length);
         inputs.push([features, values]);
-        const embedded = timeEmbedding(graph, trained, features);
-        return noisePrediction(graph, trained, {
+        const embedded = timeEmbedding(graph, trained, features, details);
+        const input = {
           action: x,
           state: states(),
           embedding: broadcast(graph, embedded, { replicas: 1, rows, columns: embedded.columns }),
-        });
+        };
+        return noisePrediction(graph, trained, input, undefined, details);
       };
-      const samples = recordSolver(graph, reshape(graph, draws, actionSize), predict, steps);
+      const size = candidates * actionSize;
+      const draw = (k: number) => {
+        const own = sampler.draws === 1 ? draws : slice(graph, draws, k * size, size);
+        return reshape(graph, own, actionSize);
+      };
+      const samples = sampler.record(graph, draw, predict);
       const kept = clip(graph, samples, -1, 1);
       const values = mlp(graph, twins, concatenate(graph, [kept, states()]));
       const actions = bestOf(graph, kept, minimumOverHeads(graph, values, 2), candidates);

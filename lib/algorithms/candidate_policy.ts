@@ -3,12 +3,41 @@
  *
  * @module
  */
-import { sample } from "../diffusion/sampler.ts";
+import { type AncestralStep, type Clipping, sampleAncestral } from "../diffusion/ddpm.ts";
+import { type NoisePrediction, sample } from "../diffusion/sampler.ts";
 import { UserError } from "../errors.ts";
 import { flopsOfBehaviorModel, flopsOfCandidates, flopsOfMlp } from "../nn/flops.ts";
 import type { TwinQ } from "../nn/host/mlp.ts";
 import type { NoiseModel } from "../nn/host/noise_model.ts";
 import type { Policy } from "../nn/host/policy.ts";
+
+/** How samples are drawn from a diffusion model. */
+export interface CandidateSampler {
+  /** Noise predictions of a sample. */
+  readonly steps: number;
+  /**
+   * Turns noise into samples, in place.
+   *
+   * @param normal Draws from N(0, 1), for samplers that add noise.
+   */
+  sample(x: Float32Array, predict: NoisePrediction, normal: () => number): void;
+}
+
+/** DPM-Solver++ with so many steps, for models of continuous times. */
+export function solverSampler(steps: number): CandidateSampler {
+  return { steps, sample: (x, predict) => sample(x, predict, steps) };
+}
+
+/** Ancestral sampling, for models of discrete times. */
+export function ancestralSampler(
+  steps: readonly AncestralStep[],
+  clipping: Clipping,
+): CandidateSampler {
+  return {
+    steps: steps.length,
+    sample: (x, predict, normal) => sampleAncestral(x, predict, steps, clipping, normal),
+  };
+}
 
 /**
  * Returns a policy that samples candidates from a behavior model and takes the one with the highest
@@ -16,14 +45,13 @@ import type { Policy } from "../nn/host/policy.ts";
  * 1], the range of the actions in the training data.
  *
  * @param candidates Number of candidates per observation.
- * @param steps Number of diffusion sampler steps.
  * @throws {UserError} The sizes of the model and Q differ.
  */
 export function candidatePolicy(
   model: NoiseModel,
   q: TwinQ,
   candidates: number,
-  steps: number,
+  sampler: CandidateSampler,
 ): Policy {
   const { stateSize, actionSize } = model;
   requireSameSizes(model, q);
@@ -39,15 +67,16 @@ export function candidatePolicy(
   return {
     observationSize: stateSize,
     actionSize,
-    flops: candidateFlops(model, q, candidates, steps),
+    flops: candidateFlops(model, q, candidates, sampler.steps),
     act(observations, random) {
       const rows = observations.length / stateSize;
       if (actions.length !== rows * actionSize) actions = new Float64Array(rows * actionSize);
       for (let row = 0; row < rows; row++) {
         const observation = observations.subarray(row * stateSize, (row + 1) * stateSize);
         for (let i = 0; i < candidates; i++) states.set(observation, i * stateSize);
-        for (let i = 0; i < draws.length; i++) draws[i] = random[row]!.normal();
-        sample(draws, predict, steps);
+        const normal = () => random[row]!.normal();
+        for (let i = 0; i < draws.length; i++) draws[i] = normal();
+        sampler.sample(draws, predict, normal);
         for (let i = 0; i < draws.length; i++) draws[i] = Math.max(-1, Math.min(1, draws[i]!));
         q.minimum(states, draws, candidates, values);
         let best = 0;

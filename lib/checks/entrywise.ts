@@ -32,6 +32,8 @@ const wide = (z: number) => 4 * z;
 const domains: Partial<Record<EntrywiseName, (z: number) => number>> = {
   log: positive,
   sqrt: positive,
+  sin: wide,
+  cos: wide,
   relu: wide,
   softplus: wide,
   mish: wide,

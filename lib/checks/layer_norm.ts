@@ -37,11 +37,12 @@ const plain: Check = {
         shift: vector(columns, 2),
       },
       record: (graph, { x, gain, shift }) => ({
-        results: { y: layerNorm(graph, x, { gain, shift }) },
+        // Large, so that it shows.
+        results: { y: layerNorm(graph, x, { gain, shift, epsilon: 0.25 }) },
         objective: "y",
       }),
       reference: ({ x, gain, shift }) => ({
-        y: x.map((member, head) => layerNormReference(member, gain[head]!, shift[head]!)),
+        y: x.map((member, head) => layerNormReference(member, gain[head]!, shift[head]!, 0.25)),
       }),
     })
   ),

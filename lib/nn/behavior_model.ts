@@ -7,10 +7,12 @@
 import type { Graph } from "../autodiff/graph.ts";
 import { concatenate } from "../autodiff/ops/concatenate.ts";
 import type { Dropout } from "../autodiff/ops/dropout.ts";
+import { silu } from "../autodiff/ops/entrywise.ts";
 import { layerNorm } from "../autodiff/ops/layer_norm.ts";
 import { linear, type LinearParameters } from "../autodiff/ops/linear.ts";
 import type { ParameterSet, ParameterShape } from "../autodiff/parameters.ts";
 import type { Tensor } from "../autodiff/tensor.ts";
+import { type BehaviorDetails, srpoDetails } from "./behavior_details.ts";
 import { layerNormShapes, linearShapes } from "./initialisation.ts";
 
 /** Sizes of the network. */
@@ -26,11 +28,18 @@ export interface BehaviorShape {
   readonly embedding: number;
 }
 
-/** Returns the trained parameters, named as in the official state dict below `diffusion.`. */
-export function behaviorShapes(shape: BehaviorShape): ParameterShape[] {
-  const { actionSize, observationSize, width, blocks, frequencies, embedding } = shape;
+/**
+ * Returns the trained parameters, named as in the official state dict below `diffusion.`.
+ *
+ * @param features Widths of the tensors that are concatenated to the time's features.
+ */
+export function behaviorShapes(
+  shape: BehaviorShape,
+  features: readonly number[] = [2 * shape.frequencies],
+): ParameterShape[] {
+  const { actionSize, observationSize, width, blocks, embedding } = shape;
   return [
-    ...linearShapes("cond_model.0", [2 * frequencies], embedding),
+    ...linearShapes("cond_model.0", features, embedding),
     ...linearShapes("cond_model.2", [embedding], embedding),
     ...linearShapes("main.fc", [actionSize, observationSize, embedding], width),
     ...Array.from({ length: blocks }, (_, i) => [
@@ -42,7 +51,7 @@ export function behaviorShapes(shape: BehaviorShape): ParameterShape[] {
   ];
 }
 
-/** Returns the Fourier frequencies W, which are not trained. */
+/** Returns the Fourier frequencies W, which SRPO does not train. */
 export function frequencyShapes({ frequencies }: BehaviorShape): ParameterShape[] {
   return [{ name: "embed.0.W", rows: 1, segments: [frequencies], vector: true }];
 }
@@ -73,8 +82,13 @@ export function behaviorModel(
 }
 
 /** Embeds Fourier features of times `[R, rows, 2 frequencies]`. Returns `[R, rows, embedding]`. */
-export function timeEmbedding(graph: Graph, trained: ParameterSet, features: Tensor): Tensor {
-  const hidden = linear(graph, features, layerOf(trained, "cond_model.0"), "mish");
+export function timeEmbedding(
+  graph: Graph,
+  trained: ParameterSet,
+  features: Tensor,
+  { activation }: BehaviorDetails = srpoDetails,
+): Tensor {
+  const hidden = activated(graph, features, layerOf(trained, "cond_model.0"), activation);
   return linear(graph, hidden, layerOf(trained, "cond_model.2"));
 }
 
@@ -87,6 +101,7 @@ export function noisePrediction(
   trained: ParameterSet,
   { action, state, embedding }: Omit<BehaviorInput, "features"> & { readonly embedding: Tensor },
   dropout?: (block: number) => Dropout,
+  { activation, epsilon }: BehaviorDetails = srpoDetails,
 ): Tensor {
   let h = linear(
     graph,
@@ -99,17 +114,29 @@ export function noisePrediction(
     const norm = {
       gain: trained.get(`${block}.layer_norm.weight`),
       shift: trained.get(`${block}.layer_norm.bias`),
+      epsilon,
     };
     const branch = layerNorm(graph, h, norm, dropout?.(i));
-    h = linear(
-      graph,
-      linear(graph, branch, layerOf(trained, `${block}.fc1`), "mish"),
-      layerOf(trained, `${block}.fc2`),
-      i < blocks - 1 ? "none" : "mish",
-      h,
-    );
+    const wide = activated(graph, branch, layerOf(trained, `${block}.fc1`), activation);
+    const narrow = layerOf(trained, `${block}.fc2`);
+    h = i < blocks - 1
+      ? linear(graph, wide, narrow, "none", h)
+      : activated(graph, wide, narrow, activation, h);
   }
   return linear(graph, h, layerOf(trained, "main.out_fc"));
+}
+
+/** The linear layer with the activation: mish is a part of its kernel. */
+function activated(
+  graph: Graph,
+  x: Tensor,
+  layer: LinearParameters,
+  activation: BehaviorDetails["activation"],
+  residual?: Tensor,
+): Tensor {
+  return activation === "mish"
+    ? linear(graph, x, layer, "mish", residual)
+    : silu(graph, linear(graph, x, layer, "none", residual));
 }
 
 function layerOf(trained: ParameterSet, name: string): LinearParameters {

@@ -1,6 +1,6 @@
 /**
- * Parameter shapes of layers, named as in PyTorch, and their initial values: PyTorch's defaults, or
- * orthogonal matrices.
+ * Parameter shapes of layers, named as in PyTorch, and their initial values: PyTorch's defaults,
+ * orthogonal matrices, or Glorot's and LeCun's distributions.
  *
  * @module
  */
@@ -99,6 +99,42 @@ export function orthogonal(first: number, gain: number): Initial {
       }
       return [name, values] as const;
     }));
+}
+
+/**
+ * Weights by Glorot and Bengio (2010), uniform in ±√(6 / (inputs + outputs)), or by LeCun as Flax draws
+ * them: normal with variance 1 / inputs, cut off at two standard deviations. Layer normalisations start
+ * with gain 1 and shift 0, biases with 0.
+ *
+ * @param first Numbers the networks, as in {@linkcode numbered}.
+ * @param isLecun Whether the weight of this name is drawn by LeCun.
+ */
+export function glorot(first: number, isLecun: (name: string) => boolean = () => false): Initial {
+  return (shapes, seed, member) =>
+    new Map(shapes.map((shape, i) => {
+      const { name, rows, segments, vector } = shape;
+      const columns = segments.reduce((total, width) => total + width, 0);
+      const count = rows * columns;
+      if (vector) return [name, new Float32Array(count).fill(name.endsWith(".weight") ? 1 : 0)];
+      const step = (first + member) * 1024 + i;
+      if (isLecun(name)) {
+        const deviation = Math.sqrt(1 / columns) / cutOffDeviation;
+        return [name, cutOffNormal(seed, step, count).map((z) => deviation * z)];
+      }
+      const bound = Math.sqrt(6 / (rows + columns));
+      const numbers = uniform(seed, streams.initialisation, step, count);
+      return [name, Float32Array.from(numbers, (u) => (2 * u - 1) * bound)];
+    }));
+}
+
+/** Standard deviation of standard normal numbers between −2 and 2. */
+const cutOffDeviation = 0.8796256610342398;
+
+/** Standard normal numbers between −2 and 2. */
+function cutOffNormal(seed: number, step: number, count: number): Float32Array {
+  // One in 22 lies outside: twice as many and some more have enough inside.
+  const numbers = normal(seed, streams.initialisation, step, 2 * count + 16);
+  return Float32Array.from(numbers.filter((z) => Math.abs(z) <= 2).subarray(0, count));
 }
 
 /** Makes vectors of `length` entries orthonormal, one after another (Gram–Schmidt). */

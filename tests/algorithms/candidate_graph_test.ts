@@ -1,7 +1,7 @@
 /** Choosing among samples of a diffusion model, on the GPU beside the processor. Needs no permission. */
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
-import { candidateActor, mostSteps } from "../../lib/algorithms/candidate_graph.ts";
-import { candidatePolicy } from "../../lib/algorithms/candidate_policy.ts";
+import { candidateActor, mostSteps, recordedSolver } from "../../lib/algorithms/candidate_graph.ts";
+import { candidatePolicy, solverSampler } from "../../lib/algorithms/candidate_policy.ts";
 import { GraphPolicy } from "../../lib/nn/graph_policy.ts";
 import { Engine } from "../../lib/autodiff/engine.ts";
 import { Graph } from "../../lib/autodiff/graph.ts";
@@ -77,8 +77,8 @@ Deno.test("GraphPolicy: a batch of candidates is sampled, scored and chosen as o
   const { model, q, loaded } = networks();
   // 15 steps end with one of second order, 9 with one of first; one step has none before it.
   for (const [candidates, steps, rows] of [[7, 15, 5], [3, 9, 3], [5, 1, 1]] as const) {
-    const host = candidatePolicy(model, q, candidates, steps);
-    const actor = candidateActor(...loaded, candidates, steps)!;
+    const host = candidatePolicy(model, q, candidates, solverSampler(steps));
+    const actor = candidateActor(...loaded, candidates, recordedSolver(steps))!;
     await using onGpu = new GraphPolicy(engine, actor);
     assertEquals(onGpu.flops, host.flops);
     const observations = observationsOf(rows);
@@ -100,10 +100,10 @@ Deno.test("GraphPolicy: a batch of candidates is sampled, scored and chosen as o
 Deno.test("GraphPolicy: more observations than fit into a submission are acted for in several", async () => {
   using engine = await Engine.open();
   const { loaded } = networks();
-  const actor = candidateActor(...loaded, 4, 2)!;
+  const actor = candidateActor(...loaded, 4, recordedSolver(2))!;
   const act = async (mostRows: number) => {
     await using policy = new GraphPolicy(engine, {
-      ...candidateActor(...loaded, 4, 2)!,
+      ...candidateActor(...loaded, 4, recordedSolver(2))!,
       mostRows,
     });
     return [...await policy.act(observationsOf(5), streams(5))];
@@ -116,7 +116,7 @@ Deno.test("candidateActor: a step takes six dispatches with one block, however m
   using engine = await Engine.open();
   const { loaded } = networks();
   const dispatches = async (candidates: number, steps: number) => {
-    const actor = candidateActor(...loaded, candidates, steps)!;
+    const actor = candidateActor(...loaded, candidates, recordedSolver(steps))!;
     const graph = new Graph({ seeds: [0], store: actor.store });
     const observations = graph.input(3, stateSize);
     const draws = graph.input(3, candidates * actionSize);
@@ -137,10 +137,10 @@ Deno.test("candidateActor() refuses a behavior model and a Q of different sizes,
   const { loaded: [model, q] } = networks();
   const wrong = { ...q, network: new TwinQ(q.from, q.name, actionSize + 1) };
   assertThrows(
-    () => candidateActor(model, wrong, 4, 4),
+    () => candidateActor(model, wrong, 4, recordedSolver(4)),
     UserError,
     "the behavior model takes 11 state and 3 action entries, but Q takes 10 and 4",
   );
-  assertEquals(candidateActor(model, q, 4, mostSteps + 1), null);
-  assertEquals(candidateActor(model, q, 2 ** 20, 4), null);
+  assertEquals(candidateActor(model, q, 4, recordedSolver(mostSteps + 1)), null);
+  assertEquals(candidateActor(model, q, 2 ** 20, recordedSolver(4)), null);
 });

@@ -6,7 +6,7 @@ import { portableTarget } from "../../lib/autodiff/engine.ts";
 import { evaluateHere } from "../../lib/envs/evaluate_here.ts";
 import { Placement } from "../../lib/nn/placement.ts";
 import { evaluateInWorker } from "../../lib/envs/evaluate_in_worker.ts";
-import { candidatePolicy } from "../../lib/algorithms/candidate_policy.ts";
+import { candidatePolicy, solverSampler } from "../../lib/algorithms/candidate_policy.ts";
 import { networkPolicy, type Policy } from "../../lib/nn/host/policy.ts";
 import { RandomStream } from "../../lib/envs/random.ts";
 import { makeEnvironment } from "../../lib/envs/registry.ts";
@@ -259,7 +259,9 @@ Deno.test("candidatePolicy(): takes the candidate with the highest Q, drawn from
   );
   const observation = Float64Array.of(0.1, -0.2, 0.3, 0.5, -0.7);
   const act = (candidates: number, seed: number) => [
-    ...candidatePolicy(model, q, candidates, 8).act(observation, [new RandomStream(seed)]),
+    ...candidatePolicy(model, q, candidates, solverSampler(8)).act(observation, [
+      new RandomStream(seed),
+    ]),
   ];
   const value = (action: number[]) => {
     const result = new Float32Array(1);
@@ -268,14 +270,14 @@ Deno.test("candidatePolicy(): takes the candidate with the highest Q, drawn from
   };
   // Drawing one candidate at a time from the same stream gives the eight candidates.
   const random = new RandomStream(4);
-  const single = candidatePolicy(model, q, 1, 8);
+  const single = candidatePolicy(model, q, 1, solverSampler(8));
   const candidates = Array.from({ length: 8 }, () => [...single.act(observation, [random])]);
   const best = candidates.toSorted((a, b) => value(b) - value(a))[0]!;
   assertEquals(act(8, 4), best);
   assert(new Set(candidates.map(value)).size > 1);
 
   // Rows do not depend on each other.
-  const both = candidatePolicy(model, q, 8, 8).act(
+  const both = candidatePolicy(model, q, 8, solverSampler(8)).act(
     Float64Array.from([...observation, ...observation]),
     [new RandomStream(9), new RandomStream(4)],
   );
@@ -292,7 +294,7 @@ Deno.test("candidatePolicy(): rejects a behavior model and a Q of different size
   const q = new TwinQ({ source: "run", tensors }, "q", 2);
   let message = "";
   try {
-    candidatePolicy(model, q, 4, 4);
+    candidatePolicy(model, q, 4, solverSampler(4));
   } catch (error) {
     assert(error instanceof UserError);
     message = error.message;

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { orthogonal } from "../../lib/nn/initialisation.ts";
+import { glorot, orthogonal } from "../../lib/nn/initialisation.ts";
 import { mlpShapes } from "../../lib/nn/mlp.ts";
 
 const shapes = mlpShapes({ inputs: [5, 2], hidden: [40, 40], outputs: 3 });
@@ -57,4 +57,35 @@ Deno.test("orthogonal(): no direction or sign is preferred", () => {
     squares.every((mean) => Math.abs(mean - 0.25) < 4 * 0.25 / Math.sqrt(seeds)),
     squares.join(),
   );
+});
+
+Deno.test("glorot(): uniform in ±√(6 / (inputs + outputs)); LeCun's normal with variance 1 / inputs, cut off at two standard deviations", () => {
+  const large = mlpShapes({ inputs: [40, 60], hidden: [200], outputs: 50 });
+  const values = glorot(0, (name) => name === "2.weight")(large, 7, 0);
+  const of = (name: string) => {
+    const numbers = values.get(name)!;
+    const squares = numbers.reduce((sum, x) => sum + x * x, 0) / numbers.length;
+    const mean = numbers.reduce((sum, x) => sum + x, 0) / numbers.length;
+    return { mean, squares, largest: Math.max(...numbers.map(Math.abs)) };
+  };
+  const near = (found: number, expected: number, limit: number) =>
+    assert(Math.abs(found - expected) < limit, `${found}, expected ${expected} ± ${limit}`);
+
+  const bound = Math.sqrt(6 / 300);
+  const uniform = of("0.weight");
+  // Five standard deviations of the means of 20,000 and of 10,000 numbers.
+  near(uniform.mean, 0, 5 * bound / Math.sqrt(3 * 20_000));
+  near(uniform.squares, bound ** 2 / 3, 5 * bound ** 2 * Math.sqrt(4 / 45 / 20_000));
+  assert(uniform.largest <= bound && uniform.largest > 0.999 * bound, `${uniform.largest}`);
+
+  const lecun = of("2.weight");
+  near(lecun.mean, 0, 5 * Math.sqrt(1 / 200 / 10_000));
+  near(lecun.squares, 1 / 200, 5 / 200 * Math.sqrt(2 / 10_000));
+  // The numbers that are cut off at 2 have the standard deviation 0.8796.
+  const limit = 2 / 0.8796 / Math.sqrt(200);
+  assert(lecun.largest < limit * 1.0001 && lecun.largest > 0.99 * limit, `${lecun.largest}`);
+
+  assertEquals(values.get("0.bias"), new Float32Array(200));
+  assertEquals(glorot(1)(large, 7, 0), glorot(0)(large, 7, 1));
+  assertNotEquals(glorot(0)(large, 8, 0).get("0.weight"), values.get("0.weight"));
 });

@@ -1,7 +1,7 @@
 /** Where policies act. Needs no permission. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { candidateActor } from "../../lib/algorithms/candidate_graph.ts";
-import { candidatePolicy } from "../../lib/algorithms/candidate_policy.ts";
+import { candidateActor, recordedSolver } from "../../lib/algorithms/candidate_graph.ts";
+import { candidatePolicy, solverSampler } from "../../lib/algorithms/candidate_policy.ts";
 import { TwinQ } from "../../lib/nn/host/mlp.ts";
 import { NoiseModel } from "../../lib/nn/host/noise_model.ts";
 import { GraphPolicy } from "../../lib/nn/graph_policy.ts";
@@ -15,14 +15,14 @@ const critic = {
 };
 const model = new NoiseModel(behavior, "diffusion");
 const q = new TwinQ(critic, "q", 2);
-const policy = candidatePolicy(model, q, 4, 3);
+const policy = candidatePolicy(model, q, 4, solverSampler(3));
 const describe = (steps: number) => () =>
   Promise.resolve(
     candidateActor(
       { network: model, from: behavior, name: "diffusion" },
       { network: q, from: critic, name: "q" },
       4,
-      steps,
+      recordedSolver(steps),
     ),
   );
 

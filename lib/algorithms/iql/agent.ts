@@ -29,6 +29,7 @@ import {
   subtract,
 } from "../../autodiff/ops/entrywise.ts";
 import { minimumOverHeads } from "../../autodiff/ops/minimum_over_heads.ts";
+import type { BatchOrder } from "../../autodiff/ops/minibatch.ts";
 import { lossOf } from "../../autodiff/ops/report.ts";
 import { ParameterSet, type ParameterShape } from "../../autodiff/parameters.ts";
 import type { Tensor } from "../../autodiff/tensor.ts";
@@ -58,6 +59,19 @@ export interface Batch {
 const batchStream = 16;
 /** Largest magnitude of an action that is trained on. */
 const actionLimit = 1 - 1e-5;
+
+/** A minibatch with actions within what a tanh can reach. */
+export function clippedMinibatch(graph: Graph, buffer: ReplayBuffer, order: BatchOrder): Batch {
+  const batch = buffer.minibatch(graph, order);
+  return {
+    state: batch.state(),
+    action: clip(graph, batch.action(), -actionLimit, actionLimit),
+    reward: batch.reward(),
+    terminal: batch.terminal(),
+    nextState: batch.nextState(),
+  };
+}
+
 /** What the logarithm of the policy's standard deviation is clipped to. */
 const logStd = { min: -5, max: 2 };
 
@@ -154,19 +168,8 @@ export function agentStage(
   h: Hyperparameters,
   variants: readonly Hyperparameters[],
 ): Stage {
-  const batch = buffer.minibatch(graph, { rows: h.batchSize, stream: batchStream });
-  return agent(
-    graph,
-    {
-      state: batch.state(),
-      action: clip(graph, batch.action(), -actionLimit, actionLimit),
-      reward: batch.reward(),
-      terminal: batch.terminal(),
-      nextState: batch.nextState(),
-    },
-    h,
-    variants,
-  );
+  const batch = clippedMinibatch(graph, buffer, { rows: h.batchSize, stream: batchStream });
+  return agent(graph, batch, h, variants);
 }
 
 /** The networks: two Q-networks to a replica, their targets, V, and the policy's mean and log σ. */

@@ -8,7 +8,7 @@ import { NoiseModel } from "../../nn/host/noise_model.ts";
 import type { Actor, Algorithm } from "../algorithm.ts";
 import type { NamedTensors } from "../../nn/host/tensors.ts";
 import { networkPolicy } from "../../nn/host/policy.ts";
-import { candidatePolicy } from "../candidate_policy.ts";
+import { candidatePolicy, solverSampler } from "../candidate_policy.ts";
 import { type Hyperparameters, hyperparameterTable, weightingText } from "./hyperparameters.ts";
 
 /** The final policy, in one pass through a small network. */
@@ -52,16 +52,16 @@ const candidates: Actor = {
   },
   act({ behavior, critic }, options) {
     const { model, q } = candidateNetworks(behavior!, critic!);
-    return candidatePolicy(model, q, options["candidates"]!, options["steps"]!);
+    return candidatePolicy(model, q, options["candidates"]!, solverSampler(options["steps"]!));
   },
   async describe({ behavior, critic }, options) {
-    const { candidateActor } = await import("../candidate_graph.ts");
+    const { candidateActor, recordedSolver } = await import("../candidate_graph.ts");
     const { model, q } = candidateNetworks(behavior!, critic!);
     return candidateActor(
       { network: model, from: behavior!, name: "diffusion" },
       { network: q, from: critic!, name: "q0_target" },
       options["candidates"]!,
-      options["steps"]!,
+      recordedSolver(options["steps"]!),
     );
   },
   published: "the published IDQL takes the best of 64 candidates in 5 steps of DDPM",

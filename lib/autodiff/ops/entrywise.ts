@@ -81,6 +81,8 @@ export const entrywiseFunctions = {
   exp: { value: "exp(a)", gradients: ["g * out"], reference: Math.exp },
   log: { value: "log(a)", gradients: ["g / a"], reference: Math.log },
   sqrt: { value: "sqrt(a)", gradients: ["0.5 * g / out"], reference: Math.sqrt },
+  sin: { value: "sine(a)", gradients: ["g * cosine(a)"], reference: Math.sin, zero: "first" },
+  cos: { value: "cosine(a)", gradients: ["-g * sine(a)"], reference: Math.cos },
   abs: { value: "abs(a)", gradients: ["g * sign(a)"], reference: Math.abs, zero: "first" },
   relu: {
     value: "relu(a)",
@@ -333,6 +335,16 @@ export function log(graph: Graph, x: Tensor): Tensor {
 /** √x. */
 export function sqrt(graph: Graph, x: Tensor): Tensor {
   return entrywise(graph, "sqrt", [x]);
+}
+
+/** sin x, for |x| up to 1e5. */
+export function sin(graph: Graph, x: Tensor): Tensor {
+  return entrywise(graph, "sin", [x]);
+}
+
+/** cos x, for |x| up to 1e5. */
+export function cos(graph: Graph, x: Tensor): Tensor {
+  return entrywise(graph, "cos", [x]);
 }
 
 /** |x|; its derivative at 0 is 0. */

@@ -29,16 +29,18 @@ export interface LayerNormParameters {
   readonly gain: Tensor;
   /** What is then added. */
   readonly shift: Tensor;
+  /** What is added to the variance; 1e-5 where absent, as in PyTorch. */
+  readonly epsilon?: number;
 }
 
 /**
  * Normalises the rows of x `[R, rows, columns]`, dropped out first when `dropout` is given, to mean 0
- * and variance 1 (biased, ε = 1e-5 inside the root), then multiplies by the gain and adds the shift.
+ * and variance 1 (biased, ε inside the root), then multiplies by the gain and adds the shift.
  */
 export function layerNorm(
   graph: Graph,
   x: Tensor,
-  { gain, shift }: LayerNormParameters,
+  { gain, shift, epsilon = 1e-5 }: LayerNormParameters,
   dropout?: Dropout,
 ): Tensor {
   requireNoGaps("layerNorm", x);
@@ -59,6 +61,7 @@ export function layerNorm(
         ...(dropout && keepFields(graph, dropout, job, y.replicas)),
         gain: gain.at(job, y.replicas),
         shift: shift.at(job, y.replicas),
+        epsilon,
         x: x.at(job, y.replicas),
         x_stride: x.stride,
         normalized: normalized.at(job, y.replicas),
@@ -82,14 +85,19 @@ export function layerNorm(
 }
 
 /** Rows of mean 0 and variance 1, times the gain, plus the shift, in double precision. */
-export function layerNormReference(x: Matrix, gain: Matrix, shift: Matrix): Matrix {
+export function layerNormReference(
+  x: Matrix,
+  gain: Matrix,
+  shift: Matrix,
+  epsilon = 1e-5,
+): Matrix {
   return mapRows(x, (row) => {
     const mean = row.reduce((a, b) => a + b, 0) / row.length;
     const variance = row.reduce((total, value) => total + (value - mean) ** 2, 0) / row.length;
     return Array.from(
       row,
       (value, i) =>
-        ((value - mean) / Math.sqrt(variance + 1e-5)) * gain.values[i]! + shift.values[i]!,
+        ((value - mean) / Math.sqrt(variance + epsilon)) * gain.values[i]! + shift.values[i]!,
     );
   });
 }

@@ -4,14 +4,13 @@
  * @module
  */
 import { UserError } from "../../errors.ts";
+import { type BehaviorDetails, srpoDetails } from "../behavior_details.ts";
 import type { BehaviorShape } from "../behavior_model.ts";
+import { layerNorm } from "./layer_norm.ts";
 import { Linear } from "./linear.ts";
 import { type NamedTensors, tensor } from "./tensors.ts";
 
-/** Added to the variance, as in PyTorch's LayerNorm. */
-const layerNormEpsilon = 1e-5;
-
-/** One residual block: h + fc2(mish(fc1(LN(h)))). */
+/** One residual block: h + fc2(activation(fc1(LN(h)))). */
 interface Block {
   readonly gain: Float32Array;
   readonly shift: Float32Array;
@@ -34,13 +33,15 @@ interface Workspace {
 
 /**
  * ε̂(x, t | s): a residual network of action, state and embedded time. The time features are sin
- * and cos of 2π t W, embedded by two linear layers with Mish between them.
+ * and cos of 2π t W, embedded by two linear layers with an activation between them.
  */
 export class NoiseModel {
   /** Number of entries in an action and in the predicted noise. */
   readonly actionSize: number;
   /** Number of entries in a state. */
   readonly stateSize: number;
+  /** Activation and layer normalisation. */
+  readonly details: BehaviorDetails;
   readonly #frequencies: Float32Array;
   readonly #condition: readonly [Linear, Linear];
   readonly #enter: Linear;
@@ -56,7 +57,8 @@ export class NoiseModel {
    *
    * @throws {UserError} A tensor is missing or has a wrong shape.
    */
-  constructor(from: NamedTensors, name: string) {
+  constructor(from: NamedTensors, name: string, details: BehaviorDetails = srpoDetails) {
+    this.details = details;
     this.#frequencies = tensor(from, `${name}.embed.0.W`, [null]).data;
     const first = new Linear(from, `${name}.cond_model.0`, {
       inputs: 2 * this.#frequencies.length,
@@ -149,16 +151,18 @@ export class NoiseModel {
       for (let i = 0; i < conditionSize; i++) space.input[at++] = space.condition[from + i]!;
     }
     const { stream, normalized, wide, branch, noise } = space;
+    const { epsilon } = this.details;
+    const activate = activations[this.details.activation];
     const width = this.#enter.outputs;
     this.#enter.forward(space.input, rows, stream);
-    for (const { gain, shift, widen, narrow } of this.#blocks) {
-      layerNorm(stream, gain, shift, rows, normalized);
+    for (const { widen, narrow, ...norm } of this.#blocks) {
+      layerNorm(stream, norm, epsilon, rows, normalized);
       widen.forward(normalized, rows, wide);
-      mish(wide, rows * widen.outputs);
+      activate(wide, rows * widen.outputs);
       narrow.forward(wide, rows, branch);
       for (let i = 0; i < rows * width; i++) stream[i] = stream[i]! + branch[i]!;
     }
-    mish(stream, rows * width);
+    activate(stream, rows * width);
     this.#leave.forward(stream, rows, noise);
     return noise;
   }
@@ -167,7 +171,7 @@ export class NoiseModel {
     this.#feature(times, space.features);
     const [first, second] = this.#condition;
     first.forward(space.features, times.length, space.hiddenCondition);
-    mish(space.hiddenCondition, times.length * first.outputs);
+    activations[this.details.activation](space.hiddenCondition, times.length * first.outputs);
     second.forward(space.hiddenCondition, times.length, space.condition);
   }
 
@@ -204,27 +208,12 @@ export class NoiseModel {
   }
 }
 
-/** Layer normalisation of each row, with the biased variance. */
-function layerNorm(
-  input: Float32Array,
-  gain: Float32Array,
-  shift: Float32Array,
-  rows: number,
-  output: Float32Array,
-): void {
-  const width = gain.length;
-  for (let row = 0; row < rows; row++) {
-    const begin = row * width;
-    let sum = 0;
-    for (let i = 0; i < width; i++) sum += input[begin + i]!;
-    const mean = sum / width;
-    let squares = 0;
-    for (let i = 0; i < width; i++) squares += (input[begin + i]! - mean) ** 2;
-    const scale = 1 / Math.sqrt(squares / width + layerNormEpsilon);
-    for (let i = 0; i < width; i++) {
-      output[begin + i] = (input[begin + i]! - mean) * scale * gain[i]! + shift[i]!;
-    }
-  }
+/** Activations in place, of the first `count` values. */
+const activations = { mish, silu } as const;
+
+/** SiLU in place: x / (1 + e⁻ˣ). */
+function silu(values: Float32Array, count: number): void {
+  for (let i = 0; i < count; i++) values[i] = values[i]! / (1 + Math.exp(-values[i]!));
 }
 
 /**

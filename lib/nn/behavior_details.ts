@@ -1,0 +1,16 @@
+/**
+ * What the behavior models of different official codes differ in, on the processor and on the GPU.
+ *
+ * @module
+ */
+
+/** Details of a behavior model. */
+export interface BehaviorDetails {
+  /** Activation between layers. */
+  readonly activation: "mish" | "silu";
+  /** What layer normalisations add to the variance. */
+  readonly epsilon: number;
+}
+
+/** The details of SRPO's code. */
+export const srpoDetails: BehaviorDetails = { activation: "mish", epsilon: 1e-5 };

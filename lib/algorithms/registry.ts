@@ -5,6 +5,7 @@
  */
 import { UserError } from "../errors.ts";
 import type { Algorithm } from "./algorithm.ts";
+import { diffusionQl } from "./diffusion-ql/algorithm.ts";
 import { iql } from "./iql/algorithm.ts";
 import { srpo } from "./srpo/algorithm.ts";
 import { td3Bc } from "./td3-bc/algorithm.ts";
@@ -14,6 +15,7 @@ export const algorithms: ReadonlyMap<string, Algorithm> = named([
   srpo,
   iql,
   td3Bc,
+  diffusionQl,
 ]);
 
 /** What is trained where none is named, and what runs of versions before 0.3 were trained with. */

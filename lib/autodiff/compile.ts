@@ -91,12 +91,7 @@ async function compileOn(
 
 /** Fills the constants of a compiled graph. */
 export function writeConstants(program: Program, { constants }: Graph): void {
-  for (const { tensor, values } of constants) {
-    const size = tensor.rows * tensor.columns;
-    const filled = new Float32Array(tensor.replicas * size);
-    values.forEach((value, replica) => filled.fill(value, replica * size, (replica + 1) * size));
-    writeInput(program, tensor, filled);
-  }
+  for (const { tensor, values } of constants) writeInput(program, tensor, values);
 }
 
 /**

@@ -103,7 +103,7 @@ export class Graph {
   /** Storages that keep their contents between steps, in the order they were made. */
   readonly persistent: Storage[] = [];
   /** Inputs that are filled once, when the graph is compiled. */
-  readonly constants: { readonly tensor: Tensor; readonly values: readonly number[] }[] = [];
+  readonly constants: { readonly tensor: Tensor; readonly values: Float32Array }[] = [];
   /** Losses whose gradients have been recorded. */
   readonly differentiated: Set<Loss> = new Set();
   readonly #producer = new Map<Tensor, Operation>();
@@ -156,9 +156,27 @@ export class Graph {
     value: number | ((replica: number) => number),
     replicas: number = this.replicas,
   ): Tensor {
-    const tensor = this.input(rows, columns, replicas);
     const of = typeof value === "number" ? () => value : value;
-    this.constants.push({ tensor, values: Array.from({ length: replicas }, (_, r) => of(r)) });
+    const size = rows * columns;
+    const values = new Float32Array(replicas * size);
+    for (let r = 0; r < replicas; r++) values.fill(of(r), r * size, (r + 1) * size);
+    return this.#constant(rows, columns, replicas, values);
+  }
+
+  /** A tensor of the same given entries `[rows, columns]`, row-major, in every replica. */
+  table(rows: number, columns: number, entries: ArrayLike<number>): Tensor {
+    const size = rows * columns;
+    if (entries.length !== size) {
+      throw new Error(`Graph.table: [${rows}, ${columns}] of ${entries.length} entries`);
+    }
+    const values = new Float32Array(this.replicas * size);
+    for (let r = 0; r < this.replicas; r++) values.set(entries, r * size);
+    return this.#constant(rows, columns, this.replicas, values);
+  }
+
+  #constant(rows: number, columns: number, replicas: number, values: Float32Array): Tensor {
+    const tensor = this.input(rows, columns, replicas);
+    this.constants.push({ tensor, values });
     return tensor;
   }
 

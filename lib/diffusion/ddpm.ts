@@ -23,6 +23,20 @@ export function variancePreservingBetas(count: number): number[] {
   });
 }
 
+/**
+ * Returns √ᾱ and √(1 − ᾱ) of each time t, counted from 0: the weights of a sample and of noise in the
+ * sample noised to time t.
+ *
+ * @param betas β_1 … β_T.
+ */
+export function noisingWeights(betas: readonly number[]): { clean: number; noise: number }[] {
+  let product = 1;
+  return betas.map((beta) => {
+    product *= 1 - beta;
+    return { clean: Math.sqrt(product), noise: Math.sqrt(1 - product) };
+  });
+}
+
 /** One step of ancestral sampling, from time t + 1 to time t. */
 export interface AncestralStep {
   /** t, counted from 0; the time passed to the network. */

@@ -6,6 +6,7 @@
 import { UserError } from "../../errors.ts";
 import type { BehaviorShape } from "../behavior_model.ts";
 import { Linear } from "./linear.ts";
+import { mish } from "./mish.ts";
 import { type NamedTensors, tensor } from "./tensors.ts";
 
 /** Added to the variance, as in PyTorch's LayerNorm. */
@@ -224,19 +225,5 @@ function layerNorm(
     for (let i = 0; i < width; i++) {
       output[begin + i] = (input[begin + i]! - mean) * scale * gain[i]! + shift[i]!;
     }
-  }
-}
-
-/**
- * Mish in place: x tanh(ln(1 + eˣ)). With e = eˣ the tanh equals (e² + 2e) / (e² + 2e + 2), which
- * rounds to 1 in double precision long before e² overflows.
- */
-function mish(values: Float32Array, count: number): void {
-  for (let i = 0; i < count; i++) {
-    const x = values[i]!;
-    if (x > 20) continue;
-    const e = Math.exp(x);
-    const n = e * (e + 2);
-    values[i] = x * n / (n + 2);
   }
 }

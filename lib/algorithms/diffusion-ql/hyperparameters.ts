@@ -2,7 +2,7 @@
  * Every hyperparameter of Diffusion-QL: its symbol, its value, and where the value is from. The command
  * line's flags, `--help` and `config.json` are made from this table.
  *
- * Appendices are those of the paper (arXiv 2208.06193), the code is
+ * All are those of the code of the paper (arXiv 2208.06193),
  * github.com/Zhendong-Wang/Diffusion-Policies-for-Offline-RL at d871f5c. What is the same in every
  * experiment is not here but where it is used: Adam's betas (0.9, 0.999) and epsilon (1e-8), three hidden
  * layers with Mish between, the schedule's β(t) from 0.1 to 10.
@@ -22,7 +22,6 @@ import {
   type ValuesOf,
 } from "../hyperparameters.ts";
 
-const APPENDIX = "Appendix E";
 const CODE = "official code";
 
 const rate = number(0, 1);
@@ -73,7 +72,7 @@ export const hyperparameterTable = new HyperparameterTable({
     "agent",
     "η",
     "weight of Q against imitation in the actor's loss",
-    APPENDIX,
+    CODE,
     number(0, 1000),
     families<number | null>(null, null, 2),
     families(1, 2, 2),
@@ -82,7 +81,7 @@ export const hyperparameterTable = new HyperparameterTable({
     "agent",
     "",
     "largest norm of a gradient",
-    APPENDIX,
+    CODE,
     number(1e-6, 1e6),
     families<number | null>(null, null, 2),
     families(9, 2, 2),
@@ -91,7 +90,7 @@ export const hyperparameterTable = new HyperparameterTable({
     "agent",
     "",
     "value of a next state: the largest Q' of ten actions instead of the Q' of one",
-    APPENDIX,
+    CODE,
     { kind: "boolean" },
     families<boolean | null>(false, null, false),
     families(false, true, false),
@@ -100,7 +99,7 @@ export const hyperparameterTable = new HyperparameterTable({
     "agent",
     "T",
     "steps of the diffusion model",
-    APPENDIX,
+    CODE,
     integer(1, 64),
     all(5),
   ),
@@ -141,7 +140,7 @@ export const hyperparameterTable = new HyperparameterTable({
     "agent",
     "",
     "steps",
-    APPENDIX,
+    CODE,
     count,
     families(2_000_000, 1_000_000, 1_000_000),
     all(10_000),
@@ -151,7 +150,7 @@ export const hyperparameterTable = new HyperparameterTable({
     "agent",
     "",
     "learning rate (Adam)",
-    APPENDIX,
+    CODE,
     rate,
     families<number | null>(3e-4, null, 3e-4),
     all(3e-4),

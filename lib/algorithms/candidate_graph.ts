@@ -34,7 +34,7 @@ import type { GraphActor } from "../nn/graph_policy.ts";
 export const mostSteps = 64;
 
 /** Floats of a submission, which lie in one buffer: half of the 128 MiB that every adapter binds. */
-const mostFloats = 2 ** 24;
+export const mostFloats = 2 ** 24;
 
 /** A network on the processor, and the tensors that it was made of. */
 export interface Loaded<Network> {
@@ -172,8 +172,13 @@ export function candidateActor(
   };
 }
 
-/** The values of a network's parameters among named tensors. */
-function valuesOf(
+/**
+ * The values of a network's parameters among named tensors.
+ *
+ * @param name What precedes the parameters' names and a dot.
+ * @throws {UserError} One is missing or of another shape.
+ */
+export function valuesOf(
   from: NamedTensors,
   name: string,
   shapes: readonly ParameterShape[],

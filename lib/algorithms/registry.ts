@@ -6,6 +6,7 @@
 import { UserError } from "../errors.ts";
 import type { Algorithm } from "./algorithm.ts";
 import { idql } from "./idql/algorithm.ts";
+import { diffusionQl } from "./diffusion-ql/algorithm.ts";
 import { iql } from "./iql/algorithm.ts";
 import { srpo } from "./srpo/algorithm.ts";
 import { td3Bc } from "./td3-bc/algorithm.ts";
@@ -16,6 +17,7 @@ export const algorithms: ReadonlyMap<string, Algorithm> = named([
   iql,
   td3Bc,
   idql,
+  diffusionQl,
 ]);
 
 /** What is trained where none is named, and what runs of versions before 0.3 were trained with. */

@@ -215,15 +215,21 @@ function actorsText(): string {
   ).join(". ");
 }
 
-/** A flag for every option that an actor has. */
+/** A flag for every option that an actor has; actors may have one of the same name in common. */
 function optionFlags(): Record<string, Flag<number | undefined>> {
+  const options = everyActor.flatMap(({ options }) => Object.entries(options));
   return Object.fromEntries(
-    everyActor.flatMap(({ options }) => Object.entries(options)).map(
-      ([name, { help, min, max, fallback }]) => [
+    [...Map.groupBy(options, ([name]) => name)].map(([name, entries]) => {
+      const of = entries.map(([, option]) => option);
+      return [
         name,
-        integer(help, { min, max, shown: String(fallback) }),
-      ],
-    ),
+        integer(of.map(({ help }) => help).join(". "), {
+          min: Math.min(...of.map(({ min }) => min)),
+          max: Math.max(...of.map(({ max }) => max)),
+          shown: of.map(({ fallback }) => fallback).join(" and "),
+        }),
+      ];
+    }),
   );
 }
 

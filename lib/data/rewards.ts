@@ -9,9 +9,15 @@ import type { OfflineDataset } from "./dataset.ts";
 /**
  * `return_range` and `episode_return_range`: r / (largest − smallest return) · 1000, locomotion, with
  * returns as {@linkcode returnRange} (SRPO) or {@linkcode episodeReturnRange} (IQL) computes them.
- * `minus_one`: r − 1, AntMaze. `none`: r as it is, Maze2D.
+ * `minus_one`: r − 1, AntMaze. `plus_minus_two`: 4 (r − ½), AntMaze as Diffusion-QL's and CQL's codes have
+ * it. `none`: r as it is, Maze2D.
  */
-export type RewardRule = "return_range" | "episode_return_range" | "minus_one" | "none";
+export type RewardRule =
+  | "return_range"
+  | "episode_return_range"
+  | "minus_one"
+  | "plus_minus_two"
+  | "none";
 
 /** Rows after which SRPO's official code cuts an episode when it sums up returns. */
 const maxReturnRows = 1000;
@@ -72,6 +78,7 @@ export function episodeReturnRange(
 export function shapeRewards(data: RewardColumns, rule: RewardRule): Float32Array {
   if (rule === "none") return data.rewards.slice();
   if (rule === "minus_one") return data.rewards.map((reward) => reward - 1);
+  if (rule === "plus_minus_two") return data.rewards.map((reward) => 4 * (reward - 0.5));
   const range = rule === "return_range" ? returnRange(data) : episodeReturnRange(data);
   if (range === null || range.max === range.min) {
     throw new UserError(

@@ -30,9 +30,10 @@ Deno.test("returnRange() cuts after 1000 rows of those that are left", () => {
   });
 });
 
-Deno.test("shapeRewards() minus_one and none", () => {
+Deno.test("shapeRewards() minus_one, plus_minus_two and none", () => {
   const data = columns([0, 1, 0.5], [0, 1, 0]);
   assertEquals(shapeRewards(data, "minus_one"), Float32Array.of(-1, 0, -0.5));
+  assertEquals(shapeRewards(data, "plus_minus_two"), Float32Array.of(-2, 2, 0));
   const same = shapeRewards(data, "none");
   assertEquals(same, data.rewards);
   same[0] = 9;

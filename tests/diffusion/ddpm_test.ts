@@ -1,6 +1,7 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import {
   ancestralSteps,
+  noisingWeights,
   sampleAncestral,
   variancePreservingBetas,
 } from "../../lib/diffusion/ddpm.ts";
@@ -24,7 +25,8 @@ function assertAllClose(found: readonly number[], expected: readonly number[], r
 }
 
 Deno.test({
-  name: "ancestralSteps(): match the coefficients of Diffusion-QL's official code",
+  name:
+    "ancestralSteps(), noisingWeights(): match the coefficients of Diffusion-QL's official code",
   ignore: !mayReadFixtures,
   fn() {
     const schedule = official("diffusion_ql");
@@ -54,6 +56,9 @@ Deno.test({
       1e-5,
     );
     assertEquals(steps[0]!.deviation, 0);
+    const weights = noisingWeights(betas);
+    assertAllClose(weights.map(({ clean }) => clean), products.map(Math.sqrt), 1e-5);
+    assertAllClose(weights.map(({ noise }) => noise), products.map((p) => Math.sqrt(1 - p)), 1e-5);
   },
 });
 

@@ -8,6 +8,7 @@ import { type BehaviorDetails, srpoDetails } from "../behavior_details.ts";
 import type { BehaviorShape } from "../behavior_model.ts";
 import { layerNorm } from "./layer_norm.ts";
 import { Linear } from "./linear.ts";
+import { mish } from "./mish.ts";
 import { type NamedTensors, tensor } from "./tensors.ts";
 
 /** One residual block: h + fc2(activation(fc1(LN(h)))). */
@@ -214,18 +215,4 @@ const activations = { mish, silu } as const;
 /** SiLU in place: x / (1 + e⁻ˣ). */
 function silu(values: Float32Array, count: number): void {
   for (let i = 0; i < count; i++) values[i] = values[i]! / (1 + Math.exp(-values[i]!));
-}
-
-/**
- * Mish in place: x tanh(ln(1 + eˣ)). With e = eˣ the tanh equals (e² + 2e) / (e² + 2e + 2), which
- * rounds to 1 in double precision long before e² overflows.
- */
-function mish(values: Float32Array, count: number): void {
-  for (let i = 0; i < count; i++) {
-    const x = values[i]!;
-    if (x > 20) continue;
-    const e = Math.exp(x);
-    const n = e * (e + 2);
-    values[i] = x * n / (n + 2);
-  }
 }

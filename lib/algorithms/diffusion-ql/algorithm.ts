@@ -1,0 +1,58 @@
+/**
+ * Diffusion-QL as a value: its one stage, and how its runs act.
+ *
+ * @module
+ */
+import type { Actor, Algorithm } from "../algorithm.ts";
+import { diffusionPolicy, Networks } from "./acting.ts";
+import { type Hyperparameters, hyperparameterTable } from "./hyperparameters.ts";
+
+/** One of several samples of the actor, drawn by Q. */
+const actor: Actor = {
+  name: "diffusion-ql",
+  title: "Diffusion-QL",
+  help: "one of several samples of its actor, drawn by softmax of Q",
+  needs: ["agent"],
+  options: {
+    candidates: { help: "Candidates of diffusion-ql", min: 1, max: 4096, fallback: 50 },
+  },
+  act: ({ agent }, options) => diffusionPolicy(new Networks(agent!), options["candidates"]!),
+  async describe({ agent }, options) {
+    const { diffusionActor } = await import("./acting_graph.ts");
+    return diffusionActor(new Networks(agent!), agent!, options["candidates"]!);
+  },
+};
+
+/** Diffusion Q-learning. */
+export const diffusionQl: Algorithm<Hyperparameters> = {
+  name: "diffusion-ql",
+  title: "Diffusion-QL",
+  citation: "Wang, Hunt, Zhou: Diffusion Policies as an Expressive Policy Class for Offline " +
+    "Reinforcement Learning, 2023, arXiv 2208.06193",
+  hyperparameters: hyperparameterTable,
+  stages: [{
+    name: "agent",
+    product: "actor and critic",
+    needs: [],
+    over: "variants",
+    groups: ["data", "agent"],
+    steps: "steps",
+    batchSize: "batchSize",
+    shown: ["loss_critic", "loss_imitation", "q_mean"],
+    evaluated: "diffusion-ql",
+    async describe(graph, buffer, h, variants) {
+      const { agentStage } = await import("./agent.ts");
+      return agentStage(graph, buffer, h, variants);
+    },
+  }],
+  actors: [actor],
+  sweeps: [{
+    list: "etas",
+    hyperparameter: "eta",
+    label: "eta",
+    help: "An actor and a critic for each weight η of Q",
+    symbol: "η",
+    text: (value) => `η = ${value}`,
+  }],
+  rewardRule: (h) => h.rewardRule,
+};

@@ -137,6 +137,16 @@ Deno.test({
     }),
 });
 
+Deno.test("evaluate() --help: an option that actors have in common says what it is to each", async () => {
+  const lines = (await printed("--help")).join("\n").replaceAll(/\s+/g, " ");
+  assert(
+    lines.includes(
+      "--candidates N Candidates of idql. Candidates of diffusion-ql (default: 32 and 50)",
+    ),
+    lines,
+  );
+});
+
 Deno.test({
   name: "evaluate() acts in the three ways of a run, on a running server, and times each",
   ignore: !mayLaunch || !mayUseFiles,

@@ -38,7 +38,7 @@ for (const setting of ["mean", "max"]) {
       gradientNorm: number(`${setting}.grad_norm`),
       maxOverActions,
       diffusionSteps: number("times"),
-      averageRate: Math.fround(1 - number("ema_decay")),
+      averageRate: 1 - number("ema_decay"),
       averageFrom: number("step_start_ema"),
       averageEvery: number("update_ema_every"),
       width: number("width"),

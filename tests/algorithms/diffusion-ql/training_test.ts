@@ -143,12 +143,12 @@ Deno.test("diffusionQl: each row has a time of 0 to T − 1, and either Q-networ
   }
   program.destroy();
   buffer.destroy();
-  for (const  of of[counts.time, counts.head]) {
-    const total = of.reduce((a, b) => a + b);
-    assertEquals(total, of === counts.time ? 2 * 60 * steps : 2 * steps);
-    const p = 1 / of.length;
-    for (const count of of) {
-      assert(Math.abs(count / total - p) < 4 * Math.sqrt(p * (1 - p) / total), `${of}`);
+  for (const found of [counts.time, counts.head]) {
+    const total = found.reduce((a, b) => a + b);
+    assertEquals(total, found === counts.time ? 2 * 60 * steps : 2 * steps);
+    const p = 1 / found.length;
+    for (const count of found) {
+      assert(Math.abs(count / total - p) < 4 * Math.sqrt(p * (1 - p) / total), `${found}`);
     }
   }
   assert(differ > steps / 4, `the coins of two seeds differ in ${differ} of ${steps} steps`);

@@ -5,8 +5,6 @@
  * @module
  */
 import type { Graph } from "../autodiff/graph.ts";
-import { argmax } from "../autodiff/ops/argmax.ts";
-import { drawUniform } from "../autodiff/ops/draw.ts";
 import { add, clip, scale } from "../autodiff/ops/entrywise.ts";
 import type { Tensor } from "../autodiff/tensor.ts";
 import type { AncestralStep, Clipping } from "./ddpm.ts";
@@ -126,18 +124,6 @@ export function recordAncestral(
       ),
     x,
   );
-}
-
-/** Times 0 … count − 1, each as likely, `[R, rows, 1]`: which of as many draws is the largest. */
-export function drawTimes(
-  graph: Graph,
-  { rows, count, stream }: {
-    readonly rows: number;
-    readonly count: number;
-    readonly stream: number;
-  },
-): Tensor {
-  return argmax(graph, drawUniform(graph, { rows, columns: count, stream }));
 }
 
 type Term = readonly [tensor: Tensor, weight: number];

@@ -24,10 +24,9 @@
  * @module
  */
 import type { Graph } from "../../autodiff/graph.ts";
-import { argmax } from "../../autodiff/ops/argmax.ts";
 import { broadcast, mean, meanRows, sumHeads } from "../../autodiff/ops/broadcast.ts";
 import { copy } from "../../autodiff/ops/copy.ts";
-import { drawNormal, drawUniform } from "../../autodiff/ops/draw.ts";
+import { drawIndex, drawNormal } from "../../autodiff/ops/draw.ts";
 import {
   abs,
   add,
@@ -240,18 +239,13 @@ export function agentStage(
       reward: batch.reward(),
       terminal: batch.terminal(),
       nextState: batch.nextState(),
-      time: drawIndex(graph, rows, h.diffusionSteps, streams.time),
+      time: drawIndex(graph, { rows, count: h.diffusionSteps, stream: streams.time }),
       noise: normal(rows, streams.noise),
       chain: (k) => normal(rows, streams.chain + k),
       nextChain: (k) => normal(nextRows, streams.nextChain + k),
-      head: drawIndex(graph, 1, 2, streams.head),
+      head: drawIndex(graph, { rows: 1, count: 2, stream: streams.head }),
     },
     h,
     variants.map(({ eta }) => eta),
   );
-}
-
-/** Whole numbers from 0 to count − 1, each as likely, `[R, rows, 1]`: where one of as many draws is the largest. */
-function drawIndex(graph: Graph, rows: number, count: number, stream: number): Tensor {
-  return argmax(graph, drawUniform(graph, { rows, columns: count, stream }));
 }

@@ -24,7 +24,7 @@
  */
 import type { Graph } from "../../autodiff/graph.ts";
 import { concatenate } from "../../autodiff/ops/concatenate.ts";
-import { drawNormal } from "../../autodiff/ops/draw.ts";
+import { drawIndex, drawNormal } from "../../autodiff/ops/draw.ts";
 import type { Dropout } from "../../autodiff/ops/dropout.ts";
 import { add, cos, multiply, sin } from "../../autodiff/ops/entrywise.ts";
 import { gatherRows } from "../../autodiff/ops/gather_rows.ts";
@@ -34,7 +34,6 @@ import { ParameterSet, type ParameterShape } from "../../autodiff/parameters.ts"
 import type { Tensor } from "../../autodiff/tensor.ts";
 import type { ReplayBuffer } from "../../data/replay_buffer.ts";
 import { noisingWeights, variancePreservingBetas } from "../../diffusion/ddpm.ts";
-import { drawTimes } from "../../diffusion/graph_sampler.ts";
 import {
   type BehaviorShape,
   behaviorShapes,
@@ -243,7 +242,7 @@ export function agentStage(
     graph,
     {
       ...clippedMinibatch(graph, buffer, { rows, stream: streams.minibatch }),
-      time: drawTimes(graph, { rows, count: h.diffusionSteps, stream: streams.time }),
+      time: drawIndex(graph, { rows, count: h.diffusionSteps, stream: streams.time }),
       noise: drawNormal(graph, { rows, columns: buffer.actionSize, stream: streams.noise }),
       ...(h.behaviorDropout > 0 && {
         dropout: (block: number) => ({

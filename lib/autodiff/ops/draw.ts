@@ -9,6 +9,7 @@ import stepSource from "../../../shaders/step.wgsl" with { type: "text" };
 import type { Graph } from "../graph.ts";
 import { registerOperation } from "../operations.ts";
 import { Tensor } from "../tensor.ts";
+import { argmax } from "./argmax.ts";
 import { elementwiseJobs } from "./elementwise.ts";
 
 export { normal as normalReference, uniform as uniformReference } from "../random.ts";
@@ -41,6 +42,21 @@ export function drawUniform(
 /** Standard normal numbers, `[heads · R, rows, columns]`. */
 export function drawNormal(graph: Graph, draw: Draw): Tensor {
   return drawn(graph, normalName, ["NORMAL"], draw, {});
+}
+
+/**
+ * Whole numbers 0 … count − 1, each as likely, `[R, rows, 1]`: which of as many uniform numbers is the
+ * largest.
+ */
+export function drawIndex(
+  graph: Graph,
+  { rows, count, stream }: {
+    readonly rows: number;
+    readonly count: number;
+    readonly stream: number;
+  },
+): Tensor {
+  return argmax(graph, drawUniform(graph, { rows, columns: count, stream }));
 }
 
 function drawn(

@@ -174,11 +174,13 @@ export class Graph {
     return this.#constant(rows, columns, replicas, values);
   }
 
-  /** A tensor of the same given entries `[rows, columns]`, row-major, in every replica. */
+  /** Creates a tensor with the same entries `[rows, columns]`, row-major, in every replica. */
   table(rows: number, columns: number, entries: ArrayLike<number>): Tensor {
     const size = rows * columns;
     if (entries.length !== size) {
-      throw new Error(`Graph.table: [${rows}, ${columns}] of ${entries.length} entries`);
+      throw new Error(
+        `Graph.table: [${rows}, ${columns}] needs ${size} entries, got ${entries.length}`,
+      );
     }
     const values = new Float32Array(this.replicas * size);
     for (let r = 0; r < this.replicas; r++) values.set(entries, r * size);

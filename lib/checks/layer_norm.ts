@@ -37,7 +37,7 @@ const plain: Check = {
         shift: vector(columns, 2),
       },
       record: (graph, { x, gain, shift }) => ({
-        // Large, so that it shows.
+        // Larger than the default, so that a wrong epsilon is detected.
         results: { y: layerNorm(graph, x, { gain, shift, epsilon: 0.25 }) },
         objective: "y",
       }),

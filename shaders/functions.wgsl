@@ -6,8 +6,8 @@ fn sigmoid(x: vec4f) -> vec4f {
   return select(e, vec4f(1.0), x > vec4f(0.0)) / (1.0 + e);
 }
 
-// x without its whole turns, within [-pi, pi], where sin and cos are accurate. 2 pi is subtracted in
-// two parts; multiples of the first one are exact.
+// Reduces x to [-pi, pi], where sin and cos are accurate. 2 pi is subtracted in two parts, of which
+// multiples of the first are exact.
 fn within_a_turn(x: vec4f) -> vec4f {
   let turns = round(x * 0.15915494309189535);
   return (x - turns * 6.28125) - turns * 0.0019353071795864769;
@@ -21,8 +21,8 @@ fn cosine(x: vec4f) -> vec4f {
   return cos(within_a_turn(x));
 }
 
-// Standard normal cumulative distribution: 1 - erfc(x / sqrt(2)) / 2. It uses a fit in 1 / (1 + z /
-// 2) with a relative error of 1.2e-7, also in the tails.
+// Standard normal cumulative distribution: 1 - erfc(x / sqrt(2)) / 2. It uses a fit in
+// 1 / (1 + z / 2) with a relative error of 1.2e-7, also in the tails.
 fn normal_below(x: vec4f) -> vec4f {
   let z = abs(x) * 0.7071067811865476;
   let t = 1.0 / (1.0 + 0.5 * z);

@@ -1,15 +1,16 @@
-// Matrix product, batched over the jobs of one dispatch.
+// Matrix product, batched over the jobs of a dispatch.
 //
-//   NT:  out = epilogue(A Bᵀ + bias)   A [rows, depth], B [columns, depth]   a linear layer
-//   NN:  out = epilogue(Σ A B)         A [rows, depth], B [depth, columns]   its input gradient, summed
-//        over the networks that read the input
-//   TN:  out = Aᵀ B                    A [depth, rows], B [depth, columns]   its weight gradient, and
-//        the column sums of one factor: its bias gradient
+//   NT:  out = epilogue(A Bᵀ + bias)   A [rows, depth], B [columns, depth]
+//        Linear layer.
+//   NN:  out = epilogue(Σ A B)         A [rows, depth], B [depth, columns]
+//        Input gradient of a linear layer, summed over the networks that share the input.
+//   TN:  out = Aᵀ B                    A [depth, rows], B [depth, columns]
+//        Weight gradient of a linear layer, and the column sums of one factor: its bias gradient.
 //
-// Each invocation keeps a tile of outputs in registers, four columns wide: matrices of four rows each.
-// The invocations of a workgroup share their rows and lie side by side along the columns. With
-// SUBGROUPS a tile has 32 rows and eight lanes load different rows of A and exchange them: one load
-// instead of eight. Rows of all operands are padded with zeros to whole vec4s.
+// Each invocation keeps a tile of outputs in registers: four columns, in matrices of four rows
+// each. The invocations of a workgroup compute the same rows of adjacent columns. With SUBGROUPS, a
+// tile has 32 rows, and eight lanes load different rows of A and exchange them, so each lane does
+// one load instead of eight. Rows of all operands are padded with zeros to whole vec4s.
 
 override LANES = 16u;
 
@@ -19,8 +20,8 @@ const TILE_ROWS = 32u;
 const TILE_ROWS = 16u;
 //#endif
 
-// total + right·left: column i of a matrix holds the four columns of output row i. Four products are
-// summed before they meet the total, which halves the rounding error of long sums.
+// total + right * left. Column i of a matrix holds the four columns of output row i. Four products
+// are summed before they are added to the total, which halves the rounding error of long sums.
 fn accumulate(total: mat4x4f, left: mat4x4f, right: mat4x4f) -> mat4x4f {
   return mat4x4f(
     total[0] + combine(left[0], right),
@@ -31,8 +32,8 @@ fn accumulate(total: mat4x4f, left: mat4x4f, right: mat4x4f) -> mat4x4f {
 }
 
 //#if NN || TN
-// The first `steps` of four steps of the depth. Beyond the last one other tensors' numbers lie, which may
-// be infinite: multiplied with zero they would be NaN.
+// Returns the first `steps` of four steps of the depth, and zeros for the others. Memory beyond the
+// last step belongs to other tensors and may hold infinities, which times zero would be NaN.
 fn first_steps(block: mat4x4f, steps: u32) -> mat4x4f {
   let zero = vec4f(0.0);
   return mat4x4f(
@@ -60,7 +61,8 @@ fn main(
   let work = worklist[group.x + group.y * 65535u];
   let job = jobs[work.x];
 //#if TN
-  // Columns outnumber rows: going down first, the larger factor is read from far memory once.
+  // There are at least as many columns as rows. Tiles advance down the rows first, so the larger
+  // factor is read from main memory once.
   let row = (work.y % job.inner_tiles) * TILE_ROWS;
   let column = (work.y / job.inner_tiles) * LANES + lane; // in vec4s
   let depth = (job.depth + 3u) / 4u;
@@ -136,7 +138,7 @@ fn main(
 //#endif
 
 //#if NN
-  // Around the loop over the depth, which all forms share; hence not set in.
+  // Encloses the loop over the depth, which all forms share; therefore not indented.
   for (var member = 0u; member < job.members; member++) {
   q = job.b + member * job.b_member + column;
 //#endif
@@ -146,7 +148,7 @@ fn main(
 //#elif NT
     let along = k;
 //#endif
-    // What lies outside is not loaded: it would cost as much as what lies inside.
+    // Columns outside the matrix are not loaded, because the load would cost as much as any other.
     var b = mat4x4f();
 //#if NT
     if (column <= last_column) {
@@ -262,7 +264,7 @@ fn main(
 //#endif
 
 //#if TN
-  // One column of tiles, or one row of them, stores the sums of the factor that is the gradient.
+  // The first row or column of tiles stores the sums of the factor that is the upstream gradient.
   if (job.turned == 1u) {
     if (row == 0u && column <= last_column) {
       store_gradient(job, job.sums + column, column_sums);
@@ -279,8 +281,9 @@ fn main(
 //#endif
   }
 //#endif
-  // The results in one array and one loop over it, whose length the compiler does not know: unrolled,
-  // the loads and stores of the epilogue slow the product down on some drivers.
+  // The results are stored by one loop over an array, whose length the compiler does not know. If
+  // the loop is unrolled, the loads and stores of the epilogue slow down the product on some
+  // drivers.
   var tile = array<vec4f, TILE_ROWS>(
     t0[0], t0[1], t0[2], t0[3],
     t1[0], t1[1], t1[2], t1[3],
@@ -295,7 +298,7 @@ fn main(
   );
 //#if TN
   if (job.turned == 1u) {
-    // Blocks of four by four are turned in place; entry i of the array is then a vec4 along the rows.
+    // Transposes each block of four by four. Entry i of the array is then a vec4 along the rows.
     let u0 = transpose(t0); let u1 = transpose(t1); let u2 = transpose(t2); let u3 = transpose(t3);
 //#if SUBGROUPS
     let u4 = transpose(t4); let u5 = transpose(t5); let u6 = transpose(t6); let u7 = transpose(t7);

@@ -1,11 +1,11 @@
-// What the matrix products have in common: the record of a job, the buffers, and what happens to a
-// result as it is stored. A variant of the product follows.
+// Common part of the matrix products: the job record, the buffers and the epilogue that stores a
+// result. Precedes a variant of the product.
 
 struct Job {
   rows: u32,
   columns: u32,
   depth: u32, // NT, NN: in vec4s; TN: in rows
-  inner_tiles: u32, // tiles of the direction that work goes in first: down in TN, across in the others
+  inner_tiles: u32, // tiles down (TN) or across (NT, NN): the order of consecutive tiles
   a: u32,
   a_stride: u32,
   b: u32,
@@ -14,10 +14,10 @@ struct Job {
   out_stride: u32,
 //#if NT
   bias: u32,
-  floor: f32, // 0 for ReLU, the lowest number for none
+  floor: f32, // 0 for ReLU, otherwise the lowest f32
 //#endif
 //#if NN
-  steps: u32, // of the depth: rows of B
+  steps: u32, // depth without padding: rows of B
   members: u32, // networks whose products are summed
   a_member: u32, // distance between their factors
   b_member: u32,
@@ -32,10 +32,10 @@ struct Job {
 //#endif
 //#if TN
   turned: u32, // 1: out is stored transposed
-  sums: u32, // the column sums of A, or of B where out is turned
+  sums: u32, // column sums of A, or of B if out is transposed
 //#endif
 //#if UPDATE
-  gradient: u32, // the family's gradient: what is stored there moves the parameters at the same place
+  gradient: u32, // the family's gradient, in the layout of the parameters
   parameter: u32,
   mean: u32,
   square: u32,
@@ -48,7 +48,7 @@ struct Job {
   one_minus_beta2: f32,
   epsilon: f32,
   average: u32,
-  average_rate: u32, // scalar: how far target networks move; 0 without any
+  average_rate: u32, // scalar: rate of the target networks' moving average; 0 for none
 //#endif
 }
 
@@ -62,7 +62,7 @@ struct Job {
 @group(0) @binding(3) var<storage, read_write> activations: array<vec4f>;
 
 //#if TN
-// A gradient, and with UPDATE the step that its parameters take by it.
+// Stores a gradient. With UPDATE, it also updates the parameters with it.
 fn store_gradient(job: Job, place: u32, value: vec4f) {
   activations[place] = value;
 //#if UPDATE

@@ -1,6 +1,6 @@
-// A linear layer with at most four outputs: out = activation(A B^T + bias). Each invocation computes
-// two rows, so that all lanes work although there are few columns. With SUBGROUPS eight lanes load
-// different weights and exchange them.
+// A linear layer with at most four outputs: out = activation(A B^T + bias). Each invocation
+// computes all outputs of two rows, so that all lanes are busy despite the few columns. With
+// SUBGROUPS, eight lanes load different weights and exchange them.
 
 override LANES = 64u;
 
@@ -15,7 +15,7 @@ struct Job {
   bias: u32,
   out: u32,
   out_stride: u32,
-  floor: f32, // 0 for ReLU, the lowest number for none
+  floor: f32, // 0 for ReLU, otherwise the lowest f32
   squash: u32, // 1: tanh
 }
 
@@ -24,7 +24,7 @@ struct Job {
 @group(0) @binding(2) var<storage, read> parameters: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> activations: array<vec4f>;
 
-// Four depths of the weights: row c holds output c's.
+// Returns the weights for four steps of the depth. Row c holds the weights of output c.
 fn weights(job: Job, k: u32) -> mat4x4f {
   var rows = mat4x4f();
   if (k < job.depth) {
@@ -42,7 +42,7 @@ fn combine(left: vec4f, right: mat4x4f) -> vec4f {
 }
 
 //#if SUBGROUPS
-// total + eight vec4s of a row, from k on, times their weights. Beyond the depth the weights are zeros.
+// total + eight vec4s of a row, from k on, times their weights. Weights beyond the depth are zero.
 fn accumulate(total: vec4f, place: u32, k: u32, last: u32, w: array<mat4x4f, 8>) -> vec4f {
   var sum = total;
   for (var i = 0u; i < 8u; i++) {
@@ -94,7 +94,7 @@ fn main(
   let inside = vec4u(0u, 1u, 2u, 3u) < vec4u(job.columns);
   for (var i = 0u; i < 2u; i++) {
     if (row + i < job.rows) {
-      // Both are computed: so few outputs cost less than a dispatch of their own.
+      // Computes both activations: with so few outputs, this costs less than a separate dispatch.
       let value = select(max_or_nan(tile[i], vec4f(job.floor)), tanh_stable(tile[i]), job.squash == 1u);
       activations[job.out + (row + i) * job.out_stride] = select(vec4f(0.0), value, inside);
     }

@@ -1,20 +1,20 @@
-// Matrix product through workgroup memory: for GPUs whose invocations share a fast memory of their own.
-// The forms are those of matmul.wgsl.
+// Matrix product through workgroup memory, for GPUs with fast memory shared by a workgroup. The
+// forms NT, NN and TN are those of matmul.wgsl.
 //
-// A workgroup computes 64 by 64 outputs. Sixteen steps of the depth at a time, each of its 128
-// invocations loads one block of four by four, the first half of A, the other half of B, and lays it
-// down with the depth outermost; what comes next is loaded while this is multiplied. An invocation then
-// multiplies eight rows by four columns. Sixteen products are summed before they meet the total, which
-// keeps the rounding error of long sums small.
+// A workgroup computes 64 by 64 outputs in chunks of 16 steps of the depth. For each chunk, each of
+// its 128 invocations loads one block of four by four, the first half of them from A and the other
+// half from B, and stores it with the depth outermost. The next chunk is loaded while the current
+// one is multiplied. Each invocation computes eight rows by four columns. Sixteen products are
+// summed before they are added to the total, which keeps the rounding error of long sums small.
 
-// Vec4s of a row of 64, with one unused: fewer invocations then write to the same memory bank.
+// Row stride in vec4s: 16 for 64 entries, and one unused, which reduces memory bank conflicts.
 const STRIDE = 17u;
 const STEPS = 16u;
 
 var<workgroup> left: array<vec4f, 272>; // [STEPS, STRIDE]: 64 rows of A
 var<workgroup> right: array<vec4f, 272>; // [STEPS, STRIDE]: 64 columns of B
 
-// total + column i: row i of the left factor times the columns of the right one.
+// Adds products to the total: column i gets row i of the left factor times the right columns.
 fn accumulate(total: mat4x4f, rows: vec4f, columns: vec4f) -> mat4x4f {
   return mat4x4f(
     fma(vec4f(rows.x), columns, total[0]),
@@ -25,7 +25,8 @@ fn accumulate(total: mat4x4f, rows: vec4f, columns: vec4f) -> mat4x4f {
 }
 
 //#if TN
-// Four steps of the depth, from `place` on; zeros beyond it, where other tensors' numbers lie.
+// Returns four steps of the depth, starting at step 4 k. Steps beyond the depth belong to other
+// tensors and are returned as zeros.
 fn block_down(place: u32, stride: u32, k: u32, depth: u32) -> mat4x4f {
   var block = mat4x4f();
   for (var i = 0u; i < 4u; i++) {
@@ -37,9 +38,9 @@ fn block_down(place: u32, stride: u32, k: u32, depth: u32) -> mat4x4f {
 }
 //#endif
 
-// A block of four rows (or columns) by four steps of the depth, the depth outermost.
-//   along:  which of the 64 rows or columns, in vec4s, counted from the first of the matrix
-//   k:      which steps of the depth, in vec4s
+// Returns a block of four rows (or columns) by four steps of the depth, the depth outermost.
+//   along:  row or column of the matrix, in vec4s
+//   k:      step of the depth, in vec4s
 fn block_of_a(job: Job, along: u32, k: u32) -> mat4x4f {
 //#if TN
   return block_down(job.a + min(along, (job.rows - 1u) / 4u), job.a_stride, k, job.depth);
@@ -85,7 +86,7 @@ fn block_of_b(job: Job, along: u32, k: u32) -> mat4x4f {
   let step = 4u * (k % job.depth);
   var block = mat4x4f();
   for (var i = 0u; i < 4u; i++) {
-    // Beyond the last step other parameters lie.
+    // Memory beyond the last step belongs to other parameters.
     if (step + i < job.steps) {
       block[i] = parameters[q + (step + i) * job.b_stride];
     }
@@ -103,22 +104,23 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let across = lane % 16u;
   let down = lane / 16u;
 //#if TN
-  // Columns outnumber rows: going down first, the larger factor is read from far memory once.
-  let first_row = (work.y % job.inner_tiles) * 16u; // in vec4s, as all that follows
+  // There are at least as many columns as rows. Tiles advance down the rows first, so the larger
+  // factor is read from main memory once.
+  let first_row = (work.y % job.inner_tiles) * 16u; // in vec4s, like the following places
   let first_column = (work.y / job.inner_tiles) * 16u;
   let depth = (job.depth + 3u) / 4u;
 //#else
   let first_row = (work.y / job.inner_tiles) * 16u;
   let first_column = (work.y % job.inner_tiles) * 16u;
 //#if NN
-  let depth = job.members * job.depth; // of all networks, one after another
+  let depth = job.members * job.depth; // the networks one after another
 //#else
   let depth = job.depth;
 //#endif
 //#endif
   let column = first_column + across;
 
-  // The block that this invocation loads. Neighbours load what lies side by side in memory.
+  // The block that this invocation loads. Neighbouring invocations load adjacent memory.
   let loads_a = lane < 64u;
   let spot = lane % 64u;
 //#if TN
@@ -140,7 +142,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   var t0 = mat4x4f(bias, bias, bias, bias);
   var t1 = t0;
 //#if TN
-  // One column of tiles, or one row of them, sums the columns of the factor that is the gradient.
+  // The first row or column of tiles sums the columns of the factor that is the upstream gradient.
   let summing = select(first_column == 0u && loads_a, first_row == 0u && !loads_a, job.turned == 1u);
   var sums = vec4f(0.0);
 //#endif
@@ -183,7 +185,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 
   let row = first_row + 2u * down;
 //#if TN
-  // Four invocations hold the sums of the same columns, over different steps of the depth.
+  // Four invocations hold sums of the same columns over different steps of the depth.
   workgroupBarrier();
   if (summing) {
     left[step * STRIDE + along] = sums;

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import manifest from "../deno.json" with { type: "json" };
 import source from "../examples/regression.ts" with { type: "text" };
 
-Deno.test("examples/regression.ts fits its curve, with the public API only", async () => {
+Deno.test("examples/regression.ts: fits its curve using only the public API", async () => {
   const imported = [...source.matchAll(/ from "([^"]+)"/g)].map(([, name]) => name);
   assertEquals(new Set(imported), new Set(["../mod.ts"]));
   const lines: string[] = [];
@@ -22,7 +22,7 @@ Deno.test("examples/regression.ts fits its curve, with the public API only", asy
 });
 
 Deno.test({
-  name: "deno task example: runs without permissions, and nothing is written to stderr",
+  name: "deno task example: runs without permissions and writes nothing to stderr",
   ignore: (["run", "env", "read"] as const).some((name) =>
     Deno.permissions.querySync({ name }).state !== "granted"
   ),

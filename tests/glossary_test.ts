@@ -5,17 +5,17 @@ import { alpha, sigma } from "../lib/diffusion/schedule.ts";
 import { normalizedScore } from "../lib/envs/scores.ts";
 import glossary from "../docs/glossary.md" with { type: "text" };
 
-/** The bold words that entries begin with. */
+/** The bold terms at the start of the entries. */
 const entries = [...glossary.matchAll(/^\*\*(.+?)\*\*/gm)].map(([, entry]) => entry!).join("\n");
 
-Deno.test("docs/glossary.md: explains every symbol and every curve, with flags that exist", () => {
+Deno.test("docs/glossary.md: explains every symbol and every curve, and names only existing flags", () => {
   const flags = ["eval-every"];
   for (const { title, hyperparameters, stages } of algorithms.values()) {
     for (const { symbol } of Object.values(hyperparameters.rows)) {
       assert(entries.includes(symbol), `no entry for ${symbol} of ${title}`);
     }
     for (const { name, shown } of stages) {
-      // Curves are entered under the stage, or where it is an algorithm's only one under the algorithm.
+      // A curve is listed under its stage, or under the algorithm if that has only one stage.
       const subject = stages.length > 1 ? name : title.toLowerCase();
       for (const loss of shown) {
         const entry = entries.split("\n").find((line) =>
@@ -31,7 +31,7 @@ Deno.test("docs/glossary.md: explains every symbol and every curve, with flags t
   }
 });
 
-Deno.test("docs/glossary.md: its numbers are the noise schedule's and the catalogue's", () => {
+Deno.test("docs/glossary.md: numbers match the noise schedule and the catalogue", () => {
   const rows = [...glossary.matchAll(/^\| (0\.\d+) +\| (\S+) +\| (\S+) +\|$/gm)];
   assertEquals(rows.length, 5);
   for (const [, t, a, s] of rows) {

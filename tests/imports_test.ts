@@ -1,9 +1,9 @@
-/** The order of the layers: imports point down only, and no files import each other in a circle. */
+/** Tests the order of the layers: imports point down only, and there are no import cycles. */
 import { assertEquals } from "@std/assert";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** Layers from the ground up. Those on one line do not import each other. */
+/** The layers from the bottom up. Layers on one line do not import each other. */
 const layers = [
   ["deno.json", "lib/errors.ts", "lib/suggestion.ts", "lib/terminal.ts", "lib/types", "shaders"],
   ["lib/files.ts", "lib/version.ts"],
@@ -20,14 +20,14 @@ const layers = [
   ["cli.ts", "mod.ts"],
 ];
 
-/** Imports that point up today; whoever turns one around deletes it here. */
+/** Existing imports that point up. Delete an entry when its import is removed. */
 const knownUpward: readonly string[] = [];
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const ignore = Deno.permissions.querySync({ name: "read", path: root }).state !== "granted";
 
 Deno.test({
-  name: "imports point from a layer to one below it",
+  name: "imports: point from a layer to a lower one",
   ignore,
   fn: async () => {
     const upward = [...await importsByFile()].flatMap(([file, imports]) =>
@@ -39,7 +39,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "imports form no circle",
+  name: "imports: have no cycles",
   ignore,
   fn: async () => {
     const circles = circlesOf(await importsByFile());
@@ -47,7 +47,7 @@ Deno.test({
   },
 });
 
-Deno.test("circlesOf() finds what imports itself over other files, and nothing else", () => {
+Deno.test("circlesOf() finds direct and indirect import cycles, and nothing else", () => {
   const imports = new Map([
     ["a", ["b", "d"]],
     ["b", ["c"]],
@@ -60,7 +60,10 @@ Deno.test("circlesOf() finds what imports itself over other files, and nothing e
   assertEquals(circlesOf(imports), [["a", "b", "c"], ["d", "e"]]);
 });
 
-/** What each TypeScript file of the program imports, types too: paths from the repository's root. */
+/**
+ * Returns the imports of each TypeScript file of the program, including type imports, as paths from
+ * the repository's root.
+ */
 async function importsByFile(): Promise<Map<string, string[]>> {
   const files = ["cli.ts", "mod.ts"];
   for (const folders = ["lib"]; folders.length > 0;) {
@@ -83,10 +86,10 @@ async function importsByFile(): Promise<Map<string, string[]>> {
   );
 }
 
-/** The entry of `layers` that a file belongs to. */
+/** Returns the entry of `layers` that a file belongs to. */
 function folderOf(file: string): string {
   const folder = layers.flat().find((name) => file === name || file.startsWith(`${name}/`));
-  if (folder === undefined) throw new Error(`${file} is in no layer; put its folder in the list`);
+  if (folder === undefined) throw new Error(`${file} has no layer; add its folder to the list`);
   return folder;
 }
 
@@ -94,7 +97,7 @@ function level(file: string): number {
   return layers.findIndex((names) => names.includes(folderOf(file)));
 }
 
-/** Groups of files of which each imports, directly or over others, each of the group. */
+/** Returns groups of files in which each file imports every other one, directly or indirectly. */
 function circlesOf(imports: ReadonlyMap<string, readonly string[]>): string[][] {
   const reached = new Map([...imports.keys()].map((file) => {
     const found = new Set<string>();

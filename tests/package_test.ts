@@ -1,4 +1,4 @@
-/** The npm package: what is in it, and that another project can import it. */
+/** Tests the contents of the npm package and its import from another project. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,7 +8,10 @@ const permitted = (["run", "read", "write", "env"] as const).every((name) =>
   Deno.permissions.querySync({ name }).state === "granted"
 );
 
-/** A program of another project: it trains where there is WebGPU, and elsewhere builds the graph. */
+/**
+ * A program of another project. It trains if WebGPU is available; otherwise it only builds the
+ * graph.
+ */
 const program = `
 import {
   constant, Engine, Graph, initialise, linear, linearShapes, meanSquaredError, minimize,
@@ -42,7 +45,7 @@ try {
 }
 `;
 
-/** Runs a program and gives what it printed. */
+/** Runs a program and returns its output. */
 async function output(name: string, args: string[], cwd: string) {
   const { code, stdout, stderr } = await new Deno.Command(name, {
     args,
@@ -63,7 +66,8 @@ async function installed(name: string): Promise<boolean> {
 }
 
 Deno.test({
-  name: "deno task package: builds what another project imports by Node's module resolution",
+  name:
+    "deno task package: builds a package that other projects can import with Node's module resolution",
   ignore: !permitted,
   fn: async (t) => {
     const project = await Deno.makeTempDir();
@@ -76,7 +80,7 @@ Deno.test({
     assertEquals(built.code, 0, built.stderr);
     const description = JSON.parse(await Deno.readTextFile(join(folder, "package.json")));
 
-    await t.step("package.json names version, license, types and the dependencies", async () => {
+    await t.step("package.json has the version, license, types and dependencies", async () => {
       assertEquals(description.name, "@srpo/webgpu");
       assertEquals(description.version, manifest.version);
       assertEquals(description.license, "MIT");
@@ -89,11 +93,11 @@ Deno.test({
         new Set(packages.map(([, name]) => name!)),
         new Set(Object.keys(description.dependencies)),
       );
-      assertStringIncludes(code, "@compute", "no shader is in the bundle");
+      assertStringIncludes(code, "@compute", "the bundle contains no shader");
     });
 
     await t.step({
-      name: "npm pack takes the module, the types, LICENSE and README, and warns of nothing",
+      name: "npm pack includes the module, the types, LICENSE and README, without warnings",
       ignore: !await installed("npm"),
       fn: async () => {
         const pack = await output(
@@ -112,7 +116,8 @@ Deno.test({
       },
     });
 
-    // As npm installs it; the dependencies come from Deno's cache, which has them for the tests.
+    // Installed as npm does. The dependencies come from Deno's cache, which holds them for the
+    // tests.
     await Deno.writeTextFile(
       join(project, "package.json"),
       JSON.stringify({ type: "module", dependencies: description.dependencies }),
@@ -123,7 +128,7 @@ Deno.test({
     await Deno.rename(folder, join(project, "node_modules", "@srpo", "webgpu"));
     await Deno.writeTextFile(join(project, "main.ts"), program);
 
-    await t.step("tsc takes its types, strictly and without skipping them", async () => {
+    await t.step("tsc accepts its types in strict mode, without skipLibCheck", async () => {
       const checked = await output(Deno.execPath(), [
         ...["run", "-A", "--no-config", `${manifest.imports.typescript}/tsc`, "main.ts"],
         ...["--strict", "--exactOptionalPropertyTypes", "--noUncheckedIndexedAccess"],
@@ -139,7 +144,7 @@ Deno.test({
     });
 
     await t.step({
-      name: "Node builds a graph with it, and hears that there is no WebGPU",
+      name: "Node builds a graph with it, and reports that WebGPU is missing",
       ignore: !await installed("node"),
       fn: async () => {
         const { stdout, stderr } = await output("node", ["main.js"], project);
@@ -152,7 +157,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "LICENSE and CITATION.cff: are of this version, under the license that deno.json names",
+  name: "LICENSE and CITATION.cff: match the version and license in deno.json",
   permissions: { read: true },
   ignore: !permitted,
   fn: async () => {
@@ -169,7 +174,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "deno publish --dry-run: accepts the package, and takes neither tests nor data",
+  name: "deno publish --dry-run: accepts the package, without tests and data",
   ignore: !permitted,
   fn: async () => {
     const { code, stderr } = await output(

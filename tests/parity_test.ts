@@ -1,7 +1,7 @@
 /**
- * The three stages against the official PyTorch code, number by number: the fixtures hold its inputs,
- * random draws, losses, intermediate values, gradients and parameters after one and five steps. Another
- * set of the same form is checked with `SRPO_FIXTURES=dir deno test -A tests/parity_test.ts`.
+ * Compares the three stages with the official PyTorch code. The fixtures hold its inputs, random
+ * draws, losses, intermediate values, gradients and parameters after one and five steps. To use
+ * other fixtures of the same form, run `SRPO_FIXTURES=dir deno test -A tests/parity_test.ts`.
  */
 import { assert } from "@std/assert";
 import behaviorAnt from "./fixtures/pytorch/behavior-ant-w16.safetensors" with { type: "bytes" };
@@ -26,7 +26,7 @@ import type { Stage } from "../lib/algorithms/algorithm.ts";
 import type { Tensor } from "../lib/autodiff/tensor.ts";
 import { Fixture } from "./support/fixtures.ts";
 
-/** The fixtures of this repository, part of the program: they are there without any permission. */
+/** The fixtures of this repository, imported as modules so that they need no permissions. */
 const bundled: Readonly<Record<string, Uint8Array>> = {
   "critic-ant-w16": criticAnt,
   "critic-loco-w16": criticLoco,
@@ -36,13 +36,13 @@ const bundled: Readonly<Record<string, Uint8Array>> = {
   "policy-loco-w16": policyLoco,
 };
 
-/** Another directory of fixtures, or none. */
+/** Another directory of fixtures, if any. */
 const directory =
   Deno.permissions.querySync({ name: "env", variable: "SRPO_FIXTURES" }).state === "granted"
     ? Deno.env.get("SRPO_FIXTURES")
     : undefined;
 
-/** Fixture files of a stage: those of this repository, or of the given directory. */
+/** Returns the fixture files of a stage: those of this repository, or of the given directory. */
 function filesOf(stage: string): string[] {
   const names = directory
     ? [...Deno.readDirSync(directory)].map(({ name }) => name.replace(".safetensors", ""))
@@ -51,8 +51,8 @@ function filesOf(stage: string): string[] {
 }
 
 /**
- * Files of a stage, each with the kernel variants it is computed with: those chosen for this adapter,
- * and for one half of the files the tiled product as well.
+ * Returns the files of a stage with the kernel variants to use: those selected for this adapter,
+ * and for half of the files also the tiled product.
  */
 function casesOf(stage: string): { name: string; suffix: string; target?: Target }[] {
   return filesOf(stage).flatMap((name) => [
@@ -70,12 +70,12 @@ function open(name: string): Fixture {
   );
 }
 
-/** Collects disagreements, so that a failure shows all of them. */
+/** Collects all mismatches, so that a failure shows every one. */
 class Comparison {
   readonly #failures: string[] = [];
   #compared = 0;
 
-  /** Largest difference at most `absolute` + `relative` · max |expected|. */
+  /** Checks that the largest difference is at most `absolute` + `relative` · max |expected|. */
   close(
     name: string,
     actual: ArrayLike<number>,
@@ -88,7 +88,9 @@ class Comparison {
     if (!(worst <= limit)) this.#failures.push(`${name}: off by ${worst}, limit ${limit}`);
   }
 
-  /** 99.9 % of the entries within 5e-6 and none off by more than `limit`. */
+  /**
+   * Checks that 99.9 % of the entries are within 5e-6 and that none is off by more than `limit`.
+   */
   parameters(
     name: string,
     actual: ArrayLike<number>,
@@ -114,12 +116,12 @@ class Comparison {
   }
 
   finish(): void {
-    assert(this.#compared > 0, "nothing was compared");
+    assert(this.#compared > 0, "no tensor was compared");
     assert(this.#failures.length === 0, `\n${this.#failures.join("\n")}`);
   }
 }
 
-/** Maximum over the entries; NaN wins. */
+/** Returns the maximum over the entries, or NaN if any is NaN. */
 function maximum(values: ArrayLike<number>, of: (i: number) => number): number {
   let largest = 0;
   for (let i = 0; i < values.length; i++) {
@@ -129,7 +131,9 @@ function maximum(values: ArrayLike<number>, of: (i: number) => number): number {
   return largest;
 }
 
-/** The values a fixture holds of a tensor: all, or every n-th (`.every11`, `.every37`). */
+/**
+ * Returns the values of a tensor that a fixture holds: all, or every n-th (`.every11`, `.every37`).
+ */
 function sampled(
   fixture: Fixture,
   name: string,
@@ -141,7 +145,7 @@ function sampled(
   return [values.filter((_, i) => i % stride === 0), expected];
 }
 
-/** Hyperparameters of a fixture. */
+/** Returns the hyperparameters of a fixture. */
 function hyperparametersOf(fixture: Fixture, overrides: Partial<Hyperparameters>): Hyperparameters {
   const family = fixture.metadata("config") === "ant" ? "antmaze" : "locomotion";
   const width = Number(fixture.metadata("hidden"));
@@ -159,19 +163,21 @@ interface Case {
   readonly fixture: Fixture;
   readonly graph: Graph;
   readonly stage: Stage;
-  /** Where initial values come from, by network. */
+  /** Sources of the initial values, by network. */
   readonly sources: readonly Fixture[];
-  /** Inputs with the fixture tensors they take, step by step, or a function that gives them. */
+  /**
+   * Inputs with the fixture tensors that they take, step by step, or functions that return them.
+   */
   readonly inputs: readonly [Tensor, string | ((step: number) => Float32Array)][];
   /** Prefix of the variant's results. */
   readonly variant: string;
-  /** Our metric's name to the fixture's. */
+  /** Fixture names of the metrics. */
   readonly metrics: Readonly<Record<string, string>>;
   /** Tensors compared after the first step. */
   readonly first: readonly [Tensor, string, { relative?: number; absolute?: number }][];
 }
 
-/** Runs five steps and compares everything the fixture holds of them. */
+/** Runs five steps and compares every tensor that the fixture holds. */
 async function run(
   { target, fixture, graph, stage, sources, inputs, variant, metrics, first }: Case,
 ) {
@@ -194,7 +200,8 @@ async function run(
 
   const compareParameters = async (moment: string, limit: number) => {
     for (const { prefixes, parameters, optimizer, initial } of stage.networks) {
-      // Of what has no optimizer, the targets alone move, where they are not another stage's.
+      // Networks without an optimizer do not change, except the targets, unless they belong to
+      // another stage.
       const moves = initial !== undefined && prefixes[0]!.startsWith("q0_target");
       if (!optimizer && !moves) continue;
       const values = await parameters.read(program);
@@ -225,7 +232,7 @@ async function run(
     for (const [tensor, name, limit] of first) {
       const values = await readTensor(program, tensor);
       const size = fixture.get(variant + name).length;
-      // Twin heads are neighbouring replicas.
+      // The twin heads are neighbouring replicas.
       const [q1, q2] = [values.subarray(0, size), values.subarray(size)];
       const actual = name.endsWith("target_q")
         ? q1.map((q, i) => Math.min(q, q2[i]!))
@@ -257,7 +264,7 @@ const intermediate = { relative: 5e-5 };
 
 for (const { name, suffix, target } of casesOf("critic")) {
   Deno.test({
-    name: `critic() computes what the official code computes: ${name}${suffix}`,
+    name: `critic() matches the official code: ${name}${suffix}`,
     fn: async () => {
       const fixture = open(name);
       const [, rows, observations] = fixture.shape("batch.s") as [number, number, number];
@@ -315,7 +322,7 @@ for (const { name, suffix, target } of casesOf("critic")) {
 for (const { name, suffix, target } of casesOf("behavior")) {
   for (const variant of ["nodrop", "drop"] as const) {
     Deno.test({
-      name: `behavior() computes what the official code computes: ${name}${suffix}, ${variant}`,
+      name: `behavior() matches the official code: ${name}${suffix}, ${variant}`,
       fn: async () => {
         const fixture = open(name);
         const [, rows, observations] = fixture.shape("batch.s") as [number, number, number];
@@ -381,7 +388,7 @@ for (const { name, suffix, target } of casesOf("policy")) {
   );
   for (const [variant, options] of variants) {
     Deno.test({
-      name: `policy() computes what the official code computes: ${name}${suffix}, ${variant}`,
+      name: `policy() matches the official code: ${name}${suffix}, ${variant}`,
       fn: async () => {
         const fixture = open(name);
         const frozen = open(name.replace("policy", "behavior"));
@@ -424,7 +431,7 @@ for (const { name, suffix, target } of casesOf("policy")) {
             [action!, "step1.a", intermediate],
             [xt!, "step1.perturbed_a", intermediate],
             [noiseHat!, "step1.eps_hat", intermediate],
-            // The fixture's is the gradient of the sum of q, q being the mean of the heads.
+            // The fixture holds the gradient of the sum of q, where q is the mean of the heads.
             [qGradient!, "step1.dq_da", intermediate],
           ],
         });

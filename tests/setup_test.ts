@@ -4,16 +4,19 @@ import { join } from "node:path";
 const granted = (name: "run" | "read" | "write" | "env") =>
   Deno.permissions.querySync({ name }).state === "granted";
 
-/** The script's tools that every system has; nothing else is on the PATH that the tests give it. */
+/** The standard tools that the script uses. The PATH of the tests contains nothing else. */
 const tools = ["sh", "awk", "sed", "tr", "uname", "id", "mkdir", "chmod", "cat"];
 
-/** A `deno` that reports a version and finds an adapter, or none. */
+/** A fake `deno` that reports a version and whether there is an adapter. */
 const fakeDeno = (version: string, adapter = true) =>
   `[ "$1" = --version ] && echo "deno ${version} (stable, release, x86_64)"
 [ "$1" = eval ] && exit ${adapter ? 0 : 1}
 exit 0`;
 
-/** An `npm` whose prefix is `prefix`; its `install` puts a `deno` there and notes its arguments. */
+/**
+ * A fake `npm` with the prefix `prefix`. Its `install` creates a `deno` there and prints its
+ * arguments.
+ */
 const fakeNpm = (prefix: string) =>
   `if [ "$1" = prefix ]; then echo "${prefix}"; exit; fi
 echo "$@" >&2
@@ -24,7 +27,7 @@ END
 } >"$2/bin/deno"
 chmod +x "$2/bin/deno"`;
 
-/** A folder of programs to put on the PATH, in place of the machine's own. */
+/** A folder of programs that replaces the machine's PATH. */
 class Machine implements Disposable {
   readonly folder = Deno.makeTempDirSync();
   readonly bin = join(this.folder, "bin");
@@ -46,13 +49,13 @@ class Machine implements Disposable {
     }
   }
 
-  /** Puts a program on the PATH. */
+  /** Adds a program to the PATH. */
   has(name: string, script: string): this {
     Deno.writeTextFileSync(join(this.bin, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
     return this;
   }
 
-  /** Runs setup.sh as this machine would. */
+  /** Runs setup.sh on this machine. */
   setup() {
     const { code, stdout, stderr } = new Deno.Command(join(this.bin, "sh"), {
       args: ["setup.sh"],
@@ -81,19 +84,19 @@ function setupTest(name: string, body: (machine: Machine) => void) {
   });
 }
 
-setupTest("is quiet where Deno and a Vulkan adapter are there", (machine) => {
+setupTest("prints nothing if Deno and a Vulkan adapter are present", (machine) => {
   Deno.symlinkSync(Deno.execPath(), join(machine.bin, "deno"));
   assertEquals(machine.setup(), { code: 0, out: "" });
 });
 
-setupTest("leaves a Deno alone that is recent enough, by number and not by letters", (machine) => {
+setupTest("keeps a recent enough Deno, comparing versions as numbers, not as text", (machine) => {
   for (const version of ["2.8.0", "2.10.1", "10.0.0"]) {
     machine.has("deno", fakeDeno(version));
     assertEquals(machine.setup(), { code: 0, out: "" });
   }
 });
 
-setupTest("says what to install where there is neither npm nor apt-get", (machine) => {
+setupTest("names what to install if there is neither npm nor apt-get", (machine) => {
   const message = "setup: Deno 2.8.0 or newer is needed, and npm to install it";
   const absent = machine.setup();
   assertEquals(absent.code, 1);
@@ -103,7 +106,7 @@ setupTest("says what to install where there is neither npm nor apt-get", (machin
   assertStringIncludes(old.out, message);
 });
 
-setupTest("installs the pinned Deno where npm's own prefix is on the PATH", (machine) => {
+setupTest("installs the pinned Deno to npm's own prefix if that is on the PATH", (machine) => {
   const prefix = join(machine.folder, "prefix");
   Deno.mkdirSync(join(prefix, "bin"), { recursive: true });
   machine.path += `:${join(prefix, "bin")}`;
@@ -115,7 +118,7 @@ setupTest("installs the pinned Deno where npm's own prefix is on the PATH", (mac
   assertEquals(machine.setup(), { code: 0, out: "" });
 });
 
-setupTest("installs Deno into ~/.local where only that is on the PATH", (machine) => {
+setupTest("installs Deno to ~/.local if only that is on the PATH", (machine) => {
   const local = join(machine.folder, ".local");
   machine.path += `:${join(local, "bin")}`;
   const { code, out } = machine.has("npm", fakeNpm("/nowhere")).setup();
@@ -123,13 +126,13 @@ setupTest("installs Deno into ~/.local where only that is on the PATH", (machine
   assertStringIncludes(out, `into ${local}\n`);
 });
 
-setupTest("says which folder is missing on the PATH where no prefix is on it", (machine) => {
+setupTest("names the folder that is missing from the PATH if no prefix is on it", (machine) => {
   const { code, out } = machine.has("npm", fakeNpm("/nowhere")).setup();
   assertEquals(code, 1);
   assertStringIncludes(out, "/nowhere/bin is not on PATH");
 });
 
-setupTest("says so where an older Deno comes first on the PATH", (machine) => {
+setupTest("reports an older Deno that comes first on the PATH", (machine) => {
   machine.path += `:${join(machine.folder, ".local", "bin")}`;
   const { code, out } = machine.has("deno", fakeDeno("2.7.14")).has("npm", fakeNpm("/nowhere"))
     .setup();
@@ -137,17 +140,23 @@ setupTest("says so where an older Deno comes first on the PATH", (machine) => {
   assertStringIncludes(out, `PATH finds ${join(machine.bin, "deno")} first`);
 });
 
-setupTest("installs Mesa's Vulkan drivers where Deno finds no adapter, and checks", (machine) => {
-  machine.has("deno", fakeDeno("2.9.6", false));
-  const without = machine.setup();
-  assertEquals(without.code, 1);
-  assertStringIncludes(without.out, "no Vulkan adapter found: install");
+setupTest(
+  "installs Mesa's Vulkan drivers if Deno finds no adapter, and checks again",
+  (machine) => {
+    machine.has("deno", fakeDeno("2.9.6", false));
+    const without = machine.setup();
+    assertEquals(without.code, 1);
+    assertStringIncludes(without.out, "no Vulkan adapter found: install");
 
-  machine.has("env", 'while case "$1" in *=*) true;; *) false;; esac; do shift; done; "$@"');
-  machine.has("sudo", '"$@"').has("apt-get", 'echo "apt-get $*" >&2');
-  const { code, out } = machine.setup();
-  assertStringIncludes(out, "apt-get -qq update\n");
-  assertStringIncludes(out, "install --yes --no-install-recommends mesa-vulkan-drivers libvulkan1");
-  assertEquals(code, 1);
-  assertStringIncludes(out, "are installed, but Vulkan finds no adapter");
-});
+    machine.has("env", 'while case "$1" in *=*) true;; *) false;; esac; do shift; done; "$@"');
+    machine.has("sudo", '"$@"').has("apt-get", 'echo "apt-get $*" >&2');
+    const { code, out } = machine.setup();
+    assertStringIncludes(out, "apt-get -qq update\n");
+    assertStringIncludes(
+      out,
+      "install --yes --no-install-recommends mesa-vulkan-drivers libvulkan1",
+    );
+    assertEquals(code, 1);
+    assertStringIncludes(out, "are installed, but Vulkan finds no adapter");
+  },
+);

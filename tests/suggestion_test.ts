@@ -12,14 +12,14 @@ const flags = [
   "policy-learning-rate",
 ];
 
-Deno.test("suggestion() names the nearest word, two swapped letters counting as one difference", () => {
+Deno.test("suggestion() names the nearest word, counting two swapped letters as one difference", () => {
   assertEquals(suggestion("trian", ["train", "eval"]), ', did you mean "train"?');
   assertEquals(suggestion("expectil", flags, "--"), ", did you mean --expectile?");
   assertEquals(suggestion("critic-step", flags, "--"), ", did you mean --critic-steps?");
   assertEquals(suggestion("sed", flags, "--"), ", did you mean --seed?");
 });
 
-Deno.test("suggestion() names every word that a part fits, and where there are many the first", () => {
+Deno.test("suggestion() names every word that a part matches, or the first if there are many", () => {
   const rates = "--critic-learning-rate, --behavior-learning-rate or --policy-learning-rate";
   assertEquals(suggestion("learning-rate", flags, "--"), `, did you mean ${rates}?`);
   assertEquals(suggestion("lerning-rate", flags, "--"), `, did you mean ${rates}?`);
@@ -34,7 +34,7 @@ Deno.test("suggestion() names every word that a part fits, and where there are m
   );
 });
 
-Deno.test("suggestion() says nothing where no word is near", () => {
+Deno.test("suggestion() returns no suggestion if no word is near", () => {
   for (const word of ["frobnicate", "q", "", "_", "constructor", "no-out"]) {
     assertEquals(suggestion(word, flags, "--"), "", word);
   }

@@ -6,7 +6,7 @@ const permitted = (["run", "read", "env"] as const).every((name) =>
   Deno.permissions.querySync({ name }).state === "granted"
 );
 
-/** The text that a shell command prints in the folder of this repository. */
+/** Returns the output of a shell command run in the repository's folder. */
 async function printed(command: string, env: Record<string, string> = {}): Promise<string> {
   const { code, stdout } = await new Deno.Command("sh", {
     args: ["-c", command],
@@ -23,14 +23,14 @@ function longest(text: string): number {
   return Math.max(...text.split("\n").map((line) => line.length));
 }
 
-Deno.test("wrap() breaks lines between words, and leaves a longer word whole", () => {
+Deno.test("wrap() breaks lines between words and does not split a longer word", () => {
   assertEquals(wrap("one two  three", 7), ["one two", "three"]);
   assertEquals(wrap("a incomprehensible b", 5), ["a", "incomprehensible", "b"]);
   assertEquals(wrap("", 5), [""]);
 });
 
 Deno.test({
-  name: "train --help: fits COLUMNS, and 80 columns where nothing tells the size",
+  name: "train --help: fits COLUMNS, or 80 columns if the size is unknown",
   ignore: !permitted,
   fn: async () => {
     const help = '"$DENO" run -A cli.ts train --help';
@@ -47,7 +47,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "data inspect: tables fit the terminal, and stay whole in a pipe",
+  name: "data inspect: tables fit the terminal, and are complete in a pipe",
   ignore: !permitted || await printed("command -v script || true").catch(() => "") === "",
   fn: async () => {
     const inspect = '"$DENO" run -A cli.ts data inspect data/maze2d-umaze-100k.hdf5';
@@ -55,7 +55,7 @@ Deno.test({
       printed(inspect),
       printed(`script -qec 'stty cols 40; ${inspect}' /dev/null`),
     ]);
-    // Seven numbers beside the row's name: 54 columns.
+    // Seven numbers and the row's name: 54 columns.
     const rows = (text: string) =>
       text.split("\n").filter((line) => /^(return|length|reward) +[-\d]/.test(line)).join("\n");
     assertStringIncludes(pipe, "mean     std  min  25 %  median  75 %  max\n");

@@ -1,5 +1,5 @@
 /**
- * Compilation: from a graph to a program. Schedules the operations, gives every storage a place in its
+ * Compiles graphs to programs: schedules the operations, assigns each storage an offset in its
  * arena and packs the jobs.
  *
  * @module
@@ -15,11 +15,12 @@ import { lifetimesOf, schedule, type Stage } from "./schedule.ts";
 import type { Tensor } from "./tensor.ts";
 
 /**
- * Compiles a graph, and allocates its parameter store if that has not happened yet. The graph's tensors
- * are then placed for good.
+ * Compiles a graph. Allocates its parameter store if it has no memory yet. Afterwards the places of
+ * the graph's tensors are fixed.
  *
- * @param kept Tensors to read after a step: their memory is not used again.
- * @param bindable Bytes that a buffer may have: larger arenas are cut into slices of replicas.
+ * @param kept Tensors to read after a step. Their memory is not reused.
+ * @param bindable Maximum size of a buffer in bytes. Larger arenas are split into slices of
+ * replicas.
  */
 export async function compile(
   gpu: Gpu,
@@ -33,7 +34,7 @@ export async function compile(
   if (!store.allocated) store.allocate(gpu, bindable);
   else if (graph.ownsStore) {
     throw new Error(
-      "compile: the graph has a program already; several programs need a common store",
+      "compile: the graph is already compiled; several programs must share an explicit store",
     );
   }
   try {
@@ -60,12 +61,12 @@ async function compileOn(
   const storages = new Set([...graph.persistent, ...lifetimes.keys()]);
   const activations = [...storages].filter(({ arena }) => arena === "activations");
   if ([...storages].some((s) => s.arena === "parameters" && !store.has(s))) {
-    throw new Error("compile: the graph uses a network that does not lie in its store");
+    throw new Error("compile: the graph uses a network that is not in its store");
   }
   const { slices, size } = layOut(activations, {
     replicas: graph.replicas,
     limit: bindable / 4,
-    // So that what a dispatch reads of the parameters lies in one slice of the store.
+    // All parameters that a dispatch reads must lie in one slice of the store.
     multipleOf: store.slices,
     lifetimes,
     stages: stages.length,
@@ -89,7 +90,7 @@ async function compileOn(
   return program;
 }
 
-/** Fills the constants of a compiled graph. */
+/** Writes the values of a compiled graph's constants. */
 export function writeConstants(program: Program, { constants }: Graph): void {
   for (const { tensor, values } of constants) writeInput(program, tensor, values);
 }
@@ -97,7 +98,7 @@ export function writeConstants(program: Program, { constants }: Graph): void {
 /**
  * Writes an input of a compiled graph.
  *
- * @param values `[replicas, rows, columns]`, row-major and without padding.
+ * @param values `[replicas, rows, columns]`, row-major without padding.
  */
 export function writeInput(program: Program, tensor: Tensor, values: Float32Array): void {
   const { columns, rowStride, replicas, rows, storage } = tensor;
@@ -117,9 +118,9 @@ export function writeInput(program: Program, tensor: Tensor, values: Float32Arra
 }
 
 /**
- * Reads a tensor of a compiled graph after a step, `[replicas, rows, columns]` without padding. Waits
- * for the queue. Activations whose memory was used again read as what was written last: keep a tensor
- * by passing it to {@link compile}.
+ * Reads a tensor of a compiled graph after a step: `[replicas, rows, columns]` without padding. It
+ * waits for the queue. The memory of an activation may have been reused and overwritten; pass a
+ * tensor to {@link compile} as `kept` to prevent that.
  */
 export async function readTensor(program: Program, tensor: Tensor): Promise<Float32Array> {
   const { columns, replicas, rows, rowStride, storage, start } = tensor;
@@ -134,7 +135,7 @@ export async function readTensor(program: Program, tensor: Tensor): Promise<Floa
   return values;
 }
 
-/** The dispatches of a stage, one for each slice of the activations. */
+/** Returns the dispatches of a stage, one per slice of the activations. */
 function dispatchesOf(
   { kernel, operations }: Stage,
   target: Target,
@@ -143,7 +144,9 @@ function dispatchesOf(
 ): DispatchPlan[] {
   const jobs = operations.map((operation) => operation.jobs(target));
   const uneven = operations.find((_, i) => jobs[i]!.length % slices > 0);
-  if (uneven) throw new Error(`compile: "${uneven.name}" has no jobs for every slice`);
+  if (uneven) {
+    throw new Error(`compile: the jobs of "${uneven.name}" do not divide into ${slices} slices`);
+  }
   const { operations: names, flops, bytes } = workOf(operations);
   return Array.from({ length: slices }, (_, slice) => ({
     kernel,
@@ -159,7 +162,7 @@ function dispatchesOf(
   }));
 }
 
-/** What the operations of a stage have to do; a tensor that several of them read counts once. */
+/** Returns the work of a stage. A tensor that several of its operations read counts once. */
 function workOf(operations: readonly Operation[]): Work {
   const sum = (numbers: readonly number[]) => numbers.reduce((total, n) => total + n, 0);
   const bytes = (tensors: readonly Tensor[]) =>

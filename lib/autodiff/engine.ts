@@ -1,5 +1,5 @@
 /**
- * The engine: an open GPU, its kernels, and the kernel variants chosen for it.
+ * The engine: an open GPU, its compiled kernels and the kernel variants chosen for it.
  *
  * @module
  */
@@ -29,7 +29,7 @@ const processMemory = new ProcessMemory();
 export class Engine {
   /** The open GPU. */
   readonly gpu: Gpu;
-  /** The kernel variants, and why these. */
+  /** The kernel variants and the reason for the choice. */
   readonly choice: VariantChoice;
   readonly #kernels: KernelCache;
   #roofline: Promise<Roofline | null> | undefined;
@@ -41,10 +41,11 @@ export class Engine {
   }
 
   /**
-   * Opens the GPU and chooses the kernel variants: `target`, or the fastest.
+   * Opens the GPU and selects the kernel variants: `target`, or by default the fastest.
    *
-   * @param memory Where the variants' speed is kept; by default for as long as the process runs.
-   * @throws {UserError} When there is no adapter, or it does not compute `target` right.
+   * @param memory Where the measured rates of the variants are kept. Defaults to the memory of this
+   * process.
+   * @throws {UserError} There is no adapter, or it computes wrong results with `target`.
    */
   static async open(target?: Target, memory: VariantMemory = processMemory): Promise<Engine> {
     const gpu = await Gpu.open();
@@ -63,19 +64,19 @@ export class Engine {
   }
 
   /**
-   * Compiles a graph. The first graph of a store to be compiled allocates the store's memory.
+   * Compiles a graph. The first compilation of a store's graphs allocates the store's memory.
    *
-   * @param kept Tensors to read after a step: their memory is not used again.
-   * @param bindable Bytes that a buffer may have, by default what the adapter binds in one piece.
-   * Arenas that would be larger are cut into slices of some seeds each, which run one after another.
+   * @param kept Tensors to read after a step. Their memory is not reused.
+   * @param bindable Maximum size of a buffer in bytes. Defaults to the adapter's binding limit.
+   * Larger arenas are split into slices of one or more seeds, which run one after another.
    */
   compile(graph: Graph, kept: readonly Tensor[] = [], bindable?: number): Promise<Program> {
     return compile(this.gpu, this.#kernels, this.target, graph, kept, bindable);
   }
 
   /**
-   * Compiles the graphs that make up a training step: in each step, those whose turn it is
-   * ({@linkcode GraphOptions}) are computed one after another. Several graphs need a common store.
+   * Compiles the graphs of a training step. Each step runs, in order, the graphs that are due in it
+   * ({@linkcode GraphOptions}). Several graphs must share a store.
    *
    * @param bindable As in {@linkcode compile}.
    */
@@ -91,23 +92,23 @@ export class Engine {
     return new TrainingStep(graphs, programs);
   }
 
-  /** WGSL of the kernels that compute a graph, each with what it is rendered with. */
+  /** Returns the WGSL of each kernel of a graph, with its name, directives and constants. */
   kernelTexts(graph: Graph): string[] {
     const kernels = schedule(fuse(graph.operations), this.target).map(({ kernel }) => kernel);
     return [...new Set(kernels.map(kernelKey))].toSorted();
   }
 
-  /** What the GPU can do at most, measured once; null where it has no timestamp queries. */
+  /** Returns the roofline of the GPU, measured once, or null if it has no timestamp queries. */
   roofline(): Promise<Roofline | null> {
     return this.#roofline ??= measureRoofline(this.gpu, this.#kernels);
   }
 
-  /** Gives the GPU back. */
+  /** Closes the GPU device. */
   close(): void {
     this.gpu.close();
   }
 
-  /** Gives the GPU back at the end of a `using` block. */
+  /** Closes the GPU device at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.close();
   }

@@ -1,6 +1,6 @@
 /**
- * Fusion: a chain of entrywise operations that nobody else reads becomes one operation, and what lies
- * between them is never stored.
+ * Fusion: joins chains of entrywise operations into one operation if nothing else reads the
+ * intermediate results. Those are then never stored.
  *
  * @module
  */
@@ -9,9 +9,9 @@ import { Entrywise } from "./ops/entrywise_kernel.ts";
 import type { Tensor } from "./tensor.ts";
 
 /**
- * Operations with chains of entrywise ones joined. The given ones stay as they are.
+ * Returns the operations with chains of entrywise ones joined. The input is not modified.
  *
- * @param kept Tensors that are read from outside, which must be stored.
+ * @param kept Tensors that are read after a step and must therefore be stored.
  */
 export function fuse(
   operations: readonly Operation[],
@@ -38,12 +38,12 @@ export function fuse(
   return fused.filter((operation) => operation !== null);
 }
 
-/** Whether an operation reads or writes any part of the memory that a tensor lies in. */
+/** Whether an operation reads or writes any part of the tensor's storage. */
 function touches({ reads, writes }: Operation, { storage }: Tensor): boolean {
   return [...reads, ...writes].some((other) => other.storage === storage);
 }
 
-/** Whether any of `operations` writes what `reader` reads. */
+/** Whether any of `operations` writes a tensor that `reader` reads. */
 function overwritten(operations: readonly (Operation | null)[], { reads }: Operation): boolean {
   return operations.some((operation) =>
     operation?.writes.some((written) => reads.some((read) => written.overlaps(read)))

@@ -1,6 +1,6 @@
 /**
- * Reverse mode. Walks the recorded operations backwards and asks each for its gradient; where two
- * gradients meet they are added.
+ * Reverse-mode differentiation. Walks the recorded operations backwards, records the gradient of
+ * each, and adds gradients that reach the same tensor.
  *
  * @module
  */
@@ -8,13 +8,16 @@ import type { Graph, Loss } from "./graph.ts";
 import { accumulate } from "./ops/entrywise.ts";
 import type { Tensor } from "./tensor.ts";
 
-/** What is differentiated: a loss, or any tensor with the weights of its entries, of the same shape. */
+/**
+ * The objective to differentiate: a loss, or a tensor with an upstream gradient of the same shape.
+ */
 export type Objective = Loss | { readonly tensor: Tensor; readonly upstream: Tensor };
 
 /**
- * Records the operations that compute the gradient of `loss` by each tensor of `wrt`, and returns the
- * gradients in that order, each in the shape of its tensor; null where there is no path. It flows
- * through networks whose parameters are not in `wrt`, and leaves those alone.
+ * Records the operations that compute the gradient of `loss` with respect to each tensor of `wrt`.
+ * Returns the gradients in that order, each with the shape of its tensor, or null if there is no
+ * path. Gradients pass through networks whose parameters are not in `wrt` without computing those
+ * parameters' gradients.
  */
 export function gradients(
   graph: Graph,
@@ -39,8 +42,8 @@ export function gradients(
   } else {
     if (graph.differentiated.has(loss)) {
       throw new Error(
-        `gradients: loss "${loss.metric.name}" is differentiated a second time; name all tensors in ` +
-          "one call, since the first has built upon its gradients",
+        `gradients: loss "${loss.metric.name}" is differentiated twice; pass all tensors in ` +
+          "one call, because the first call has extended its gradients",
       );
     }
     graph.differentiated.add(loss);
@@ -56,7 +59,7 @@ export function gradients(
     if (!operation.gradient) {
       throw new Error(`gradients: operation "${operation.name}" cannot be differentiated`);
     }
-    // What the caller gets stays as it is; so does a gradient that several tensors have in common.
+    // No later operation may extend a gradient that is returned or that several tensors share.
     if (wrt.includes(output)) graph.finalize(upstream);
     const found = operation.gradient(upstream, wanted);
     found.forEach((gradient, i) => {

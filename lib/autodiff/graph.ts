@@ -1,7 +1,6 @@
 /**
- * The graph: a training step, described once. Operations are recorded in the order they are meant to
- * happen, like statements; what is independent may later run side by side. Differentiating records
- * further operations.
+ * The graph: the description of a training step. Operations are recorded in execution order; the
+ * scheduler may run independent ones in one dispatch. Differentiation records further operations.
  *
  * @module
  */
@@ -11,112 +10,121 @@ import type { OperationName } from "./operations.ts";
 import { ParameterStore } from "./parameter_store.ts";
 import { padded, type Storage, strideOf, Tensor } from "./tensor.ts";
 
-/** One recorded operation. Its kernel and jobs are asked for when the graph is compiled. */
+/** A recorded operation. Its kernel and jobs are requested when the graph is compiled. */
 export interface Operation {
-  /** What it computes. */
+  /** Name of the operation. */
   readonly name: OperationName;
-  /** Tensors the gradient may flow to. */
+  /** Tensors that a gradient can flow to. */
   readonly inputs: readonly Tensor[];
-  /** All it reads and writes, its inputs and outputs included. */
+  /** All tensors that it reads. A tensor that it updates is in `reads` and in `writes`. */
   readonly reads: Tensor[];
-  /** All it writes, its output first. */
+  /** All tensors that it writes, its output first. */
   readonly writes: readonly Tensor[];
-  /** Additions and multiplications of its matrix product, if it is one. */
+  /** Floating-point operations of its matrix product, if it is one. */
   readonly flops?: number;
-  /** Null for an operation that only names memory (a concatenation in place). */
+  /**
+   * Returns the kernel, or null for an operation that only names memory (a concatenation in place).
+   */
   kernel(target: Target): KernelSpec | null;
-  /** One piece of work or more for each replica; asked for when every tensor has its place. */
+  /** Returns one or more jobs per replica. Called once every tensor has its place. */
   jobs(target: Target): Job[];
   /**
-   * Records the gradient: given the gradient of the (only) output, returns those of the inputs that
-   * are `wanted`. Absent where nothing can be differentiated.
+   * Records the gradient. Given the gradient of the output, returns those of the `wanted` inputs.
+   * Absent if the operation is not differentiable.
    */
   gradient?(upstream: Tensor, wanted: readonly boolean[]): (Tensor | null)[];
-  /** Takes over the addition of a tensor to the output; false when it cannot. */
+  /** Merges the addition of a tensor to the output into this operation; false if it cannot. */
   absorbAddend?(addend: Tensor): boolean;
-  /** Takes over the multiplication of the output with an activation's derivative. */
+  /**
+   * Merges the multiplication of the output by an activation's derivative into this operation;
+   * false if it cannot.
+   */
   absorbDerivative?(activation: "relu" | "tanh" | "mish" | "softplus", saved: Tensor): boolean;
-  /** Takes over the step of an optimizer by the gradients it computes. */
+  /** Merges an optimizer step with the computed gradients into this operation. */
   absorbUpdate?(update: ParameterUpdate): void;
 }
 
-/** A step of an optimizer, for the kernel that computes a gradient to take at once. */
+/** An optimizer step that a kernel applies as soon as it has computed a gradient. */
 export interface ParameterUpdate {
-  /** WGSL with a function `update(job, i, gradient)`, and what it needs. */
+  /** WGSL with a function `update(job, i, gradient)` and the declarations it needs. */
   readonly source: string;
-  /** Fields that the function reads of the job. */
+  /** Job fields that the function reads. */
   readonly fields: (job: number, jobs: number) => Record<string, number>;
-  /** What it reads and writes. */
+  /** Tensors that it reads and writes. */
   readonly touched: readonly Tensor[];
 }
 
-/** A number reported every step, one for each replica. */
+/** A number reported every step, one per replica. */
 export interface Metric {
-  /** Name under which it is reported. */
+  /** Name in the report. */
   readonly name: string;
-  /** How many numbers: one for each replica. */
+  /** Number of replicas, each with one value. */
   readonly replicas: number;
-  /** Place of the first replica in a row of the metrics ring. */
+  /** Index of the first replica in a row of the metrics ring. */
   readonly index: number;
 }
 
-/** A scalar to minimise: its operation computed the gradients along with the value. */
+/** A scalar to minimise. Its operation computes the gradients together with the value. */
 export interface Loss {
-  /** Its value. */
+  /** The reported value. */
   readonly metric: Metric;
-  /** Gradient of the loss for each tensor it can be differentiated by. */
+  /** Gradients of the loss, by the tensor they are with respect to. */
   readonly gradients: ReadonlyMap<Tensor, Tensor>;
 }
 
-/** What a graph is made for. */
+/** Options of a graph. */
 export interface GraphOptions {
   /** Seed of each replica of the run. */
   readonly seeds: readonly number[];
-  /** Where its networks lie. By default a store of its own, which is freed with the program. */
+  /** Store of its networks. Defaults to a store of its own, which is freed with the program. */
   readonly store?: ParameterStore;
-  /** Steps from one in which the graph is computed to the next; 1 by default. */
+  /** The graph runs every `every` steps. Defaults to 1. */
   readonly every?: number;
-  /** The first step in which it is computed, counted from 0; `every - 1` by default. */
+  /** First step in which it runs, counted from 0. Defaults to `every - 1`. */
   readonly first?: number;
 }
 
-/** A step, or a part of one, under construction. */
+/** A training step, or a part of one, under construction. */
 export class Graph {
-  /** Seed of each replica of the run: its random numbers depend on it alone. */
+  /** Seed of each replica of the run. A replica's random numbers depend only on its seed. */
   readonly seeds: readonly number[];
-  /** Where its networks lie. */
+  /** Store of its networks. */
   readonly store: ParameterStore;
-  /** Whether the store is the graph's own, made by it and freed with its program. */
+  /** Whether the graph created the store. It is then freed with the graph's program. */
   readonly ownsStore: boolean;
-  /** Steps from one in which the graph is computed to the next. */
+  /** The graph runs every `every` steps. */
   readonly every: number;
-  /** The first step in which it is computed, counted from 0. */
+  /** First step in which it runs, counted from 0. */
   readonly first: number;
-  /** What has been recorded, in order. */
+  /** Recorded operations, in order. */
   readonly operations: Operation[] = [];
-  /** What each step reports. */
+  /** Metrics that each step reports. */
   readonly metrics: Metric[] = [];
-  /** What the host computes for each update. */
+  /** Scalars that the host computes for each update. */
   readonly scalars: ((update: number) => number)[] = [];
-  /** Buffers that outlive the program, by the name shaders bind them under. */
+  /** Buffers that outlive the program, by the name under which shaders bind them. */
   readonly shared: Record<string, GPUBuffer> = {};
-  /** Storages that keep their contents between steps, in the order they were made. */
+  /** Storages that keep their contents between steps, in order of creation. */
   readonly persistent: Storage[] = [];
-  /** Inputs that are filled once, when the graph is compiled. */
+  /** Inputs that are written once, when the graph is compiled. */
   readonly constants: { readonly tensor: Tensor; readonly values: Float32Array }[] = [];
   /** Losses whose gradients have been recorded. */
   readonly differentiated: Set<Loss> = new Set();
   readonly #producer = new Map<Tensor, Operation>();
   readonly #final = new Set<Tensor>();
 
-  /** An empty step for the given seeds, one replica each. */
+  /** Creates an empty graph for the given seeds, one replica per seed. */
   constructor({ seeds, store, every = 1, first = every - 1 }: GraphOptions) {
-    if (seeds.length === 0) throw new Error("Graph: at least one seed is needed");
+    if (seeds.length === 0) throw new Error("Graph: at least one seed is required");
     if (store && store.replicas !== seeds.length) {
-      throw new Error(`Graph: ${seeds.length} seeds, but a store of ${store.replicas} replicas`);
+      throw new Error(
+        `Graph: got ${seeds.length} seeds, but the store has ${store.replicas} replicas`,
+      );
     }
     if (!Number.isInteger(every) || every < 1 || !Number.isInteger(first) || first < 0) {
-      throw new Error(`Graph: computed every ${every} steps from step ${first} on`);
+      throw new Error(
+        `Graph: every must be an integer ≥ 1 and first an integer ≥ 0, got ${every} and ${first}`,
+      );
     }
     this.seeds = seeds;
     this.store = store ?? new ParameterStore(seeds.length);
@@ -125,17 +133,20 @@ export class Graph {
     this.first = first;
   }
 
-  /** Replicas of the run (seeds). A network family may have a multiple of it. */
+  /** Number of replicas of the run (one per seed). A network family may have a multiple of it. */
   get replicas(): number {
     return this.seeds.length;
   }
 
-  /** Seed for job `job` of an operation on `jobs` replicas. */
+  /** Returns the seed of job `job` of an operation on `jobs` replicas. */
   seed(job: number, jobs: number): number {
     return this.seeds[Math.floor((job * this.seeds.length) / jobs)]!;
   }
 
-  /** A tensor the host writes, `[replicas, rows, columns]`; keeps its contents between steps. */
+  /**
+   * Creates a tensor `[replicas, rows, columns]` that the host writes. It keeps its contents
+   * between steps.
+   */
   input(rows: number, columns: number, replicas: number = this.replicas): Tensor {
     const rowStride = strideOf(rows, padded(columns));
     const storage = this.persist({
@@ -149,7 +160,7 @@ export class Graph {
     return tensor;
   }
 
-  /** A tensor filled with one number, or with one of each replica's own. */
+  /** Creates a tensor filled with one number, or with one number per replica. */
   constant(
     rows: number,
     columns: number,
@@ -163,11 +174,13 @@ export class Graph {
     return this.#constant(rows, columns, replicas, values);
   }
 
-  /** A tensor of the same given entries `[rows, columns]`, row-major, in every replica. */
+  /** Creates a tensor with the same entries `[rows, columns]`, row-major, in every replica. */
   table(rows: number, columns: number, entries: ArrayLike<number>): Tensor {
     const size = rows * columns;
     if (entries.length !== size) {
-      throw new Error(`Graph.table: [${rows}, ${columns}] of ${entries.length} entries`);
+      throw new Error(
+        `Graph.table: [${rows}, ${columns}] needs ${size} entries, got ${entries.length}`,
+      );
     }
     const values = new Float32Array(this.replicas * size);
     for (let r = 0; r < this.replicas; r++) values.set(entries, r * size);
@@ -180,7 +193,7 @@ export class Graph {
     return tensor;
   }
 
-  /** A storage of the program whose contents outlive the step. */
+  /** Creates a storage of the program whose contents outlive the step. */
   persist(
     shape: Pick<Storage, "replicaSize" | "replicas" | "sharing"> & { arena: "activations" },
   ): Storage {
@@ -189,7 +202,7 @@ export class Graph {
     return storage;
   }
 
-  /** A number to report each step, for each of `replicas` replicas. */
+  /** Adds a number that each step reports, one per replica. */
   metric(name: string, replicas: number = this.replicas): Metric {
     const metric = { name, replicas, index: this.metricsWidth };
     this.metrics.push(metric);
@@ -197,8 +210,8 @@ export class Graph {
   }
 
   /**
-   * A scalar the host computes for update k = 0, 1, … of this graph, which is step `first + k every`
-   * of the run; returns its index for the shader.
+   * Adds a scalar that the host computes for update k = 0, 1, … of this graph, which is step `first
+   * + k every` of the run. Returns its index for the shader.
    */
   scalar(value: (update: number) => number): number {
     return this.scalars.push(value) - 1;
@@ -211,30 +224,32 @@ export class Graph {
     return operation;
   }
 
-  /** The operation that computes `tensor`, if one does. */
+  /** Returns the operation that computes `tensor`, if any. */
   producer(tensor: Tensor): Operation | undefined {
     return this.#producer.get(tensor);
   }
 
   /**
-   * The operation that computes `tensor` if it may still take over what happens to the tensor next:
-   * nothing reads it yet, and nobody relies on its present value ({@link finalize}).
+   * Returns the operation that computes `tensor` if a following operation may still be merged into
+   * it: nothing reads the tensor yet, and nothing relies on its present value ({@link finalize}).
    */
   extensible(tensor: Tensor): Operation | undefined {
     return this.#final.has(tensor) || this.isRead(tensor) ? undefined : this.producer(tensor);
   }
 
-  /** From here on `tensor` means what it means now: no operation takes anything over into it. */
+  /**
+   * Fixes the value of `tensor`: no further operation may be merged into the one that computes it.
+   */
   finalize(tensor: Tensor): void {
     this.#final.add(tensor);
   }
 
-  /** Floats in one step's row of the metrics ring. */
+  /** Number of floats in a step's row of the metrics ring. */
   get metricsWidth(): number {
     return this.metrics.reduce((total, metric) => total + metric.replicas, 0);
   }
 
-  /** Whether any recorded operation reads `tensor` (or memory it shares). */
+  /** Whether any recorded operation reads `tensor` or memory that overlaps it. */
   isRead(tensor: Tensor): boolean {
     return this.operations.some(({ reads }) => reads.some((read) => read.overlaps(tensor)));
   }

@@ -1,40 +1,41 @@
 /**
- * Matrices in double precision: what the checks compute their reference values with. Slow and plain.
+ * Matrices in double precision, used to compute the reference values of the checks. Simple and
+ * slow.
  *
  * @module
  */
 
-/** A matrix, row-major. */
+/** A row-major matrix. */
 export interface Matrix {
-  /** Rows. */
+  /** Number of rows. */
   readonly rows: number;
-  /** Columns. */
+  /** Number of columns. */
   readonly columns: number;
   /** All entries, row by row. */
   readonly values: Float64Array;
 }
 
-/** A matrix from its numbers. */
+/** Creates a matrix from its entries in row-major order. */
 export function matrix(rows: number, columns: number, values: ArrayLike<number>): Matrix {
   return { rows, columns, values: Float64Array.from(values) };
 }
 
-/** A number as a matrix. */
+/** Returns a 1 × 1 matrix. */
 export function scalar(value: number): Matrix {
   return matrix(1, 1, [value]);
 }
 
-/** f of every entry; `i` counts row by row. */
+/** Applies f to every entry; `i` is the row-major index. */
 export function map(x: Matrix, f: (value: number, i: number) => number): Matrix {
   return { rows: x.rows, columns: x.columns, values: x.values.map(f) };
 }
 
-/** f of the entries of two matrices of one shape. */
+/** Applies f to the corresponding entries of two matrices of the same shape. */
 export function zip(a: Matrix, b: Matrix, f: (a: number, b: number) => number): Matrix {
   return map(a, (value, i) => f(value, b.values[i]!));
 }
 
-/** x Wᵀ + b for x `[rows, inputs]`, W `[outputs, inputs]`, b `[1, outputs]`. */
+/** Returns x Wᵀ + b for x `[rows, inputs]`, W `[outputs, inputs]` and b `[1, outputs]`. */
 export function affine(x: Matrix, weight: Matrix, bias: Matrix): Matrix {
   const values = new Float64Array(x.rows * weight.rows);
   const { rows, columns: inputs, values: xs } = x;
@@ -51,7 +52,7 @@ export function affine(x: Matrix, weight: Matrix, bias: Matrix): Matrix {
   return { rows, columns: outputs, values };
 }
 
-/** Matrices of equal rows side by side. */
+/** Concatenates matrices with the same number of rows along the columns. */
 export function beside(...parts: readonly Matrix[]): Matrix {
   const { rows } = parts[0]!;
   const columns = parts.reduce((total, part) => total + part.columns, 0);
@@ -69,7 +70,7 @@ export function beside(...parts: readonly Matrix[]): Matrix {
   return { rows, columns, values };
 }
 
-/** f of every row, which gives a row. */
+/** Applies f to every row. f returns a row of the result. */
 export function mapRows(x: Matrix, f: (row: Float64Array, r: number) => number[]): Matrix {
   const rows = Array.from(
     { length: x.rows },
@@ -78,44 +79,44 @@ export function mapRows(x: Matrix, f: (row: Float64Array, r: number) => number[]
   return matrix(x.rows, rows[0]!.length, rows.flat());
 }
 
-/** Sum of f over the entries. */
+/** Returns the sum of f over the entries. */
 export function sum(x: Matrix, f: (value: number, i: number) => number = (value) => value): number {
   return x.values.reduce((total, value, i) => total + f(value, i), 0);
 }
 
-/** Mean over the entries. */
+/** Returns the mean over the entries. */
 export function mean(x: Matrix): number {
   return sum(x) / x.values.length;
 }
 
-/** The smallest of the matrices, entry by entry. */
+/** Returns the entrywise minimum of the matrices. */
 export function smallest(matrices: readonly Matrix[]): Matrix {
   return matrices.reduce((a, b) => zip(a, b, Math.min));
 }
 
-/** x with entry `i` moved by `by`. */
+/** Returns a copy of x with `by` added to entry `i`. */
 export function nudged(x: Matrix, i: number, by: number): Matrix {
   const moved = map(x, (value) => value);
   moved.values[i]! += by;
   return moved;
 }
 
-/** max(x, 0). */
+/** Returns max(x, 0). */
 export function relu(x: number): number {
   return Math.max(x, 0);
 }
 
-/** log(1 + exp x), as PyTorch's: x itself above 20. */
+/** Returns log(1 + exp x), and x above 20, as PyTorch does. */
 export function softplus(x: number): number {
   return x > 20 ? x : Math.log1p(Math.exp(x));
 }
 
-/** x tanh(softplus x). */
+/** Returns x tanh(softplus x). */
 export function mish(x: number): number {
   return x * Math.tanh(softplus(x));
 }
 
-/** Share of a standard normal distribution below x, by a series of positive terms. */
+/** Returns Φ(x), the standard normal distribution function, by a series of positive terms. */
 export function normalBelow(x: number): number {
   const z = Math.abs(x);
   if (z > 9) return x > 0 ? 1 : 0;
@@ -129,7 +130,7 @@ export function normalBelow(x: number): number {
   return x > 0 ? 0.5 + half : 0.5 - half;
 }
 
-/** x Φ(x), PyTorch's default form of GELU. */
+/** Returns x Φ(x), PyTorch's default form of GELU. */
 export function gelu(x: number): number {
   return x * normalBelow(x);
 }

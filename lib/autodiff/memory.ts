@@ -1,24 +1,28 @@
 /**
- * Memory: where storages lie in their arenas. Storages share memory when their lifetimes do not meet.
- * An arena that would be larger than the adapter binds in one piece is cut into slices of some replicas
- * each: buffers of one layout, for each of which a step's dispatches are repeated.
+ * Memory layout of the arenas. Storages with disjoint lifetimes share memory. An arena larger than
+ * the adapter's binding limit is split into slices of one or more replicas: buffers of the same
+ * layout, with each dispatch repeated per slice.
  *
  * @module
  */
 import type { Arena, Storage } from "./tensor.ts";
 
-// The strictest alignment of a buffer range, in floats: readbacks and uploads of a storage stay legal.
+// In floats: the strictest alignment (256 bytes) that WebGPU requires of a buffer range, so that
+// any storage can be bound, read back and written.
 const alignment = 64;
 
-/** What holds arenas: a program, or a parameter store. */
+/** An object that holds arenas: a program or a parameter store. */
 export interface ArenaMemory {
-  /** Writes floats into an arena's slice, `offset` floats from its start. */
+  /** Writes floats to a slice of an arena, starting at float `offset`. */
   write(arena: string, offset: number, values: Float32Array): void;
-  /** Reads `length` floats of an arena's slice. Waits for the queue. */
+  /**
+   * Reads `length` floats of a slice of an arena, starting at float `offset`. It waits for the
+   * queue.
+   */
   read(arena: string, offset: number, length: number): Promise<Float32Array>;
 }
 
-/** First and last stage of a step that touches a storage. */
+/** First and last stage of a step that read or write a storage. */
 export interface Lifetime {
   /** First stage. */
   first: number;
@@ -26,32 +30,32 @@ export interface Lifetime {
   last: number;
 }
 
-/** A layout of an arena. */
+/** The layout of an arena. */
 export interface Layout {
-  /** Slices of the arena. */
+  /** Number of slices of the arena. */
   readonly slices: number;
-  /** Floats of a slice. */
+  /** Size of a slice in floats. */
   readonly size: number;
 }
 
-/** How storages are laid out. */
+/** Options of {@linkcode layOut}. */
 export interface LayoutOptions {
-  /** Replicas of the run. A slice holds whole replicas, with all their networks. */
+  /** Replicas of the run. A slice holds whole replicas with all their networks. */
   readonly replicas: number;
   /**
-   * Floats that a slice may have; where even single replicas need more, they get it, for the allocation
-   * to refuse.
+   * Maximum size of a slice in floats. If a single replica needs more, the slice exceeds the limit
+   * and the allocation rejects it.
    */
   readonly limit: number;
-  /** The slices are a multiple of this number. */
+  /** The number of slices is a multiple of this number. */
   readonly multipleOf?: number;
-  /** When storages that are not persistent are in use. */
+  /** Lifetimes of the storages that are not persistent. */
   readonly lifetimes?: ReadonlyMap<Storage, Lifetime>;
-  /** Stages of a step. */
+  /** Number of stages of a step. */
   readonly stages?: number;
 }
 
-/** Gives the storages of an arena their places, in as few slices as the limit allows. */
+/** Assigns the storages of an arena their offsets, with as few slices as the limit allows. */
 export function layOut(
   storages: readonly Storage[],
   { replicas, limit, multipleOf = 1, lifetimes = new Map(), stages = 0 }: LayoutOptions,
@@ -63,9 +67,11 @@ export function layOut(
     for (const storage of storages) storage.slices = slices;
     return { slices, size: place(storages, lifetimes, stages) };
   };
-  // Storages keep the places of the last plan that was made.
+  // The last call of plan() determines the offsets of the storages.
   if (counts.length === 0) {
-    throw new Error(`layOut: tensors of ${axes} replicas cannot be cut into ${multipleOf} slices`);
+    throw new Error(
+      `layOut: tensors of ${axes} replicas cannot be split into ${multipleOf} slices`,
+    );
   }
   let best = plan(counts[0]!);
   for (const slices of counts.slice(1)) {
@@ -76,8 +82,8 @@ export function layOut(
 }
 
 /**
- * Gives each storage an offset in its slice, largest first, at the lowest place where nothing alive at
- * the same time lies. Returns the size of a slice in floats.
+ * Assigns each storage an offset in its slice, largest storage first, at the lowest place that no
+ * storage with an overlapping lifetime occupies. Returns the size of a slice in floats.
  */
 export function place(
   storages: readonly Storage[],
@@ -114,12 +120,12 @@ function sizeOf(storage: Storage): number {
   return Math.ceil(floats / alignment) * alignment;
 }
 
-/** Name of a slice of an arena. */
+/** Returns the name of a slice of an arena. */
 export function sliceName(arena: Arena, slice: number): string {
   return slice === 0 ? arena : `${arena}, slice ${slice}`;
 }
 
-/** Writes the floats of one replica of a storage, or the first of them. */
+/** Writes the floats of one replica of a storage, or a prefix of them. */
 export function writeReplica(
   memory: ArenaMemory,
   storage: Storage,
@@ -130,7 +136,7 @@ export function writeReplica(
   memory.write(sliceName(storage.arena, slice), offset, values);
 }
 
-/** Reads a storage, one replica after another. Waits for the queue. */
+/** Reads a storage, one replica after another. It waits for the queue. */
 export async function readStorage(memory: ArenaMemory, storage: Storage): Promise<Float32Array> {
   const { replicaSize, replicas, slices } = storage;
   const each = replicas / slices;
@@ -143,10 +149,14 @@ export async function readStorage(memory: ArenaMemory, storage: Storage): Promis
   return values;
 }
 
-/** In which slice a replica of a storage lies, and floats from the slice's start to it. */
+/**
+ * Returns the slice that holds a replica of a storage, and the replica's offset in it in floats.
+ */
 export function placeOf(storage: Storage, replica: number): { slice: number; offset: number } {
   const { offset, replicas, slices, replicaSize } = storage;
-  if (offset === undefined) throw new Error("placeOf: the storage has no place yet");
+  if (offset === undefined) {
+    throw new Error("placeOf: the storage has no offset yet; compile the graph first");
+  }
   const each = replicas / slices;
   return { slice: Math.floor(replica / each), offset: offset + (replica % each) * replicaSize };
 }

@@ -1,12 +1,12 @@
 /**
- * The registry of operations. The file of an operation registers the names under which it records, and
- * nothing else lists them; the checks against double precision (`lib/checks`) fail for a name that none
- * of them reaches.
+ * The registry of operations. Each operation's file registers the names that it records; there is
+ * no other list. The double-precision checks (`lib/checks`) fail for a registered name that no
+ * check covers.
  *
  * @module
  */
 
-/** Name of a registered operation; the mark exists for the compiler alone. */
+/** Name of a registered operation. The brand exists only for the type checker. */
 export type OperationName = string & { readonly registered: true };
 
 const names = new Set<OperationName>();
@@ -14,17 +14,17 @@ const names = new Set<OperationName>();
 /**
  * Registers an operation.
  *
- * @throws {Error} Where another operation has the name.
+ * @throws {Error} Another operation has the name.
  */
 export function registerOperation(name: string): OperationName {
   if (names.has(name as OperationName)) {
-    throw new Error(`registerOperation: there are two operations "${name}"`);
+    throw new Error(`registerOperation: an operation "${name}" is already registered`);
   }
   names.add(name as OperationName);
   return name as OperationName;
 }
 
-/** Names of all operations whose files are loaded. */
+/** Returns the names of all operations whose files are loaded. */
 export function operationNames(): OperationName[] {
   return [...names];
 }

@@ -1,7 +1,7 @@
 /**
- * The parameter store: memory of everything that outlives a program, which is the networks of a run
- * with their targets, averages and an optimizer's moments. The graphs of a store share it: one program
- * trains a critic, another the actor, a third samples from it, all with the same weights.
+ * The parameter store: GPU memory that outlives a program, namely the networks of a run with their
+ * target networks, averages and optimizer moments. The graphs of a store share it: for example, one
+ * program trains the critic, another the actor, and a third samples from the actor.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import type { Gpu } from "../gpu/device.ts";
 import { type ArenaMemory, layOut, sliceName } from "./memory.ts";
 import type { Storage } from "./tensor.ts";
 
-/** Shape of what is stored: floats of one replica, and replicas. */
+/** Shape of a stored storage: floats per replica, and number of replicas. */
 export type StoredShape = Pick<Storage, "replicaSize" | "replicas">;
 
 interface Allocation {
@@ -19,26 +19,28 @@ interface Allocation {
 
 /**
  * Memory that several programs share. It is allocated, zero-filled, when the first of its graphs is
- * compiled: describe every graph that adds networks or optimizers before that. Graphs that only use the
- * networks there are may be described and compiled at any later time.
+ * compiled, so every graph that adds networks or optimizers must be described before that. Graphs
+ * that only use existing networks may be described and compiled later.
  */
 export class ParameterStore implements ArenaMemory {
-  /** Replicas of the run: the number of seeds of every graph that uses the store. */
+  /**
+   * Number of replicas of the run, equal to the number of seeds of every graph that uses the store.
+   */
   readonly replicas: number;
   readonly #storages: Storage[] = [];
   #allocation: Allocation | null = null;
 
-  /** An empty store for a run of so many replicas. */
+  /** Creates an empty store for a run with this number of replicas. */
   constructor(replicas: number) {
     this.replicas = replicas;
   }
 
-  /** A storage whose contents last as long as the store, zero-filled. */
+  /** Creates a zero-filled storage that lives as long as the store. */
   persist({ replicaSize, replicas }: StoredShape): Storage {
     if (this.#allocation) {
       throw new Error(
-        "ParameterStore: its memory is allocated; describe every graph that adds networks or " +
-          "optimizers before the first of them is compiled",
+        "ParameterStore: the memory is already allocated; describe every graph that adds networks or " +
+          "optimizers before compiling the first one",
       );
     }
     const storage: Storage = {
@@ -54,24 +56,27 @@ export class ParameterStore implements ArenaMemory {
     return storage;
   }
 
-  /** Whether a storage lies in this store. */
+  /** Whether a storage belongs to this store. */
   has(storage: Storage): boolean {
     return this.#storages.includes(storage);
   }
 
-  /** Whether the store has memory on a GPU. */
+  /** Whether the store has GPU memory. */
   get allocated(): boolean {
     return this.#allocation !== null;
   }
 
   /**
-   * Allocates the memory; compiling the first graph does it.
+   * Allocates the memory. Compiling the first graph calls this.
    *
-   * @param bindable Bytes that a buffer may have: what is larger is cut into slices of replicas.
-   * @throws {UserError} When one replica does not fit.
+   * @param bindable Maximum size of a buffer in bytes. A larger store is split into slices of
+   * replicas.
+   * @throws {UserError} A single replica does not fit.
    */
   allocate(gpu: Gpu, bindable: number = gpu.limits.maxStorageBufferBindingSize): void {
-    if (this.#allocation) throw new Error("ParameterStore.allocate: it has its memory already");
+    if (this.#allocation) {
+      throw new Error("ParameterStore.allocate: the memory is already allocated");
+    }
     const { slices, size } = layOut(this.#storages, {
       replicas: this.replicas,
       limit: bindable / 4,
@@ -88,34 +93,34 @@ export class ParameterStore implements ArenaMemory {
     this.#allocation = { gpu, slices: buffers };
   }
 
-  /** Its buffers by the name of their slice. */
+  /** The buffers by slice name. */
   get buffers(): Record<string, GPUBuffer> {
     return Object.fromEntries(
       this.#allocated().slices.map((buffer, slice) => [sliceName("parameters", slice), buffer]),
     );
   }
 
-  /** Slices that the replicas are divided among. */
+  /** Number of slices that the replicas are divided among. */
   get slices(): number {
     return this.#allocated().slices.length;
   }
 
-  /** Bytes of GPU memory it holds. */
+  /** GPU memory in use, in bytes. */
   get bytes(): number {
     return (this.#allocation?.slices ?? []).reduce((total, { size }) => total + size, 0);
   }
 
-  /** Writes floats into a slice, `offset` floats from its start. */
+  /** Writes floats to a slice, starting at float `offset`. */
   write(slice: string, offset: number, values: Float32Array): void {
     this.#allocated().gpu.writeFloats(this.#buffer(slice), offset, values);
   }
 
-  /** Reads `length` floats of a slice. Waits for the queue. */
+  /** Reads `length` floats of a slice, starting at float `offset`. It waits for the queue. */
   read(slice: string, offset: number, length: number): Promise<Float32Array> {
     return this.#allocated().gpu.readFloats(this.#buffer(slice), offset, length);
   }
 
-  /** Frees the memory. Programs that use it cannot be run any more. */
+  /** Frees the memory. Programs that use it can no longer run. */
   destroy(): void {
     for (const buffer of this.#allocation?.slices ?? []) buffer.destroy();
     this.#allocation = null;
@@ -129,7 +134,7 @@ export class ParameterStore implements ArenaMemory {
   #allocated(): Allocation {
     if (!this.#allocation) {
       throw new Error(
-        "ParameterStore: it has no memory; compiling the first of its graphs allocates it",
+        "ParameterStore: no memory yet; compiling the first of its graphs allocates it",
       );
     }
     return this.#allocation;
@@ -137,7 +142,7 @@ export class ParameterStore implements ArenaMemory {
 
   #buffer(slice: string): GPUBuffer {
     const buffer = this.buffers[slice];
-    if (!buffer) throw new Error(`ParameterStore: there is no "${slice}" in it`);
+    if (!buffer) throw new Error(`ParameterStore: unknown slice "${slice}"`);
     return buffer;
   }
 }

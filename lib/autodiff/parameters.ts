@@ -1,6 +1,6 @@
 /**
- * Parameters of a family of networks: tensors that lie one after another in a parameter store, so that
- * an optimizer moves them all in one dispatch, with names as PyTorch gives them.
+ * Parameters of a family of networks. They lie one after another in a parameter store, so that an
+ * optimizer updates all of them in one dispatch. Their names match PyTorch's.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { type ArenaMemory, readStorage, writeReplica } from "./memory.ts";
 import type { ParameterStore } from "./parameter_store.ts";
 import { gapsIn, padded, type Storage, Tensor } from "./tensor.ts";
 
-/** One parameter: a matrix `[rows, Σ segments]`, or with one row a vector. */
+/** A parameter: a matrix `[rows, Σ segments]`, or a vector if it has one row. */
 export interface ParameterShape {
   /** Name within the family, for example `main.fc.weight`. */
   readonly name: string;
@@ -17,11 +17,11 @@ export interface ParameterShape {
   readonly rows: number;
   /** Widths of the column segments, each padded to whole vec4s on the GPU. */
   readonly segments: readonly number[];
-  /** Whether files hold it as a vector `[columns]` rather than a matrix. */
+  /** Whether files store it as a vector `[columns]` instead of a matrix. */
   readonly vector: boolean;
 }
 
-/** Values of one replica by parameter name, row-major and without padding. */
+/** Values of one replica by parameter name, row-major without padding. */
 export type ParameterValues = Map<string, Float32Array>;
 
 function widthOf(shape: ParameterShape): number {
@@ -33,9 +33,9 @@ function columnsOf(shape: ParameterShape): number {
 }
 
 /**
- * Floats from one row of a matrix to the next. Rows a whole number of cache lines apart would fall into
- * few sets of a cache when a product walks down the rows, so they are set apart by one vec4 more; what
- * lies between is never read.
+ * Returns the row stride of a matrix in floats. Row strides that are multiples of 256 bytes would
+ * map the rows to few cache sets when a product walks down them, so such strides are one vec4
+ * longer. The padding is never read.
  */
 function strideOf(shape: ParameterShape): number {
   const width = widthOf(shape);
@@ -46,22 +46,23 @@ function familySize(shapes: readonly ParameterShape[]): number {
   return shapes.reduce((total, shape) => total + shape.rows * strideOf(shape), 0);
 }
 
-/** The parameters of a family of `replicas` equal networks. */
+/** The parameters of a family of `replicas` identically shaped networks. */
 export class ParameterSet {
   /** Shapes of the parameters of one network. */
   readonly shapes: readonly ParameterShape[];
-  /** Networks of the family. */
+  /** Number of networks in the family. */
   readonly replicas: number;
-  /** The store they lie in. */
+  /** The store that holds them. */
   readonly store: ParameterStore;
-  /** Where they lie. */
+  /** Their storage in the store. */
   readonly storage: Storage;
   readonly #tensors = new Map<string, Tensor>();
 
   /**
-   * The parameters of `replicas` equal networks, a whole multiple of the run's replicas.
+   * Creates the parameters of `replicas` identically shaped networks, a multiple of the run's
+   * replicas.
    *
-   * @param home A store, or a graph for its store.
+   * @param home A store, or a graph whose store is used.
    */
   constructor(home: ParameterStore | Graph, shapes: readonly ParameterShape[], replicas: number) {
     this.store = "store" in home ? home.store : home;
@@ -73,7 +74,7 @@ export class ParameterSet {
     }
   }
 
-  /** The parameter of this name. */
+  /** Returns the parameter with this name. */
   get(name: string): Tensor {
     const tensor = this.#tensors.get(name);
     if (!tensor) throw new Error(`ParameterSet.get: no parameter "${name}"`);
@@ -85,24 +86,24 @@ export class ParameterSet {
     return [...this.#tensors.values()];
   }
 
-  /** All parameters' counterparts in a storage of this layout, in order. */
+  /** Returns the counterparts of all parameters in a storage of this layout, in order. */
   tensorsIn(storage: Storage): Tensor[] {
     return this.#places().map(([shape, start]) => this.#tensorIn(storage, shape, start));
   }
 
-  /** The whole family as one tensor, for operations over everything. */
+  /** The whole family as one tensor, for operations on all parameters at once. */
   get whole(): Tensor {
     return wholeOf(this.storage);
   }
 
-  /** Another storage of this layout in the same store (moments). */
+  /** Creates another storage of this layout in the same store, for example for moments. */
   like(): Storage {
     return this.store.persist(this.storage);
   }
 
   /**
-   * Moves the gradients of all parameters (in order) side by side, so that they lie as the parameters
-   * do, and returns them as one tensor.
+   * Places the gradients of all parameters (in order) in one storage with the layout of the
+   * parameters, and returns them as one tensor.
    */
   gather(gradients: readonly (Tensor | null)[]): Tensor {
     const storage: Storage = {
@@ -117,7 +118,9 @@ export class ParameterSet {
     this.#places().forEach(([shape, start], i) => {
       const gradient = gradients[i];
       if (!gradient?.movable || gradient.replicas !== this.replicas) {
-        throw new Error(`ParameterSet.gather: "${shape.name}" has no gradient of its own`);
+        throw new Error(
+          `ParameterSet.gather: "${shape.name}" needs a gradient with its own storage`,
+        );
       }
       gradient.moveTo(storage, start, strideOf(shape));
     });
@@ -125,7 +128,7 @@ export class ParameterSet {
   }
 
   /**
-   * Writes the values of one replica into a storage of this layout (the parameters by default).
+   * Writes the values of one replica to a storage of this layout (by default the parameters).
    *
    * @param memory The store, or a program that uses it.
    */
@@ -154,7 +157,7 @@ export class ParameterSet {
   }
 
   /**
-   * Reads the values of every replica from a storage of this layout (the parameters by default).
+   * Reads the values of every replica from a storage of this layout (by default the parameters).
    *
    * @param memory The store, or a program that uses it.
    */
@@ -206,7 +209,9 @@ function wholeOf(storage: Storage): Tensor {
   return new Tensor({ replicas: storage.replicas, rows: 1, columns: storage.replicaSize }, storage);
 }
 
-/** Calls back with the place of each row's segment in packed and in plain values. */
+/**
+ * Calls `visit` with each row segment's start in the packed and the plain values, and its columns.
+ */
 function eachSegment(
   shape: ParameterShape,
   start: number,

@@ -1,8 +1,8 @@
 /**
- * Counted random numbers on the host: the same function of (seed, stream, step, index) as
- * `shaders/random.wgsl`. Used to initialise networks, and by the tests. Every consumer of numbers has a
- * stream of its own, so that none depends on another's existence; who consumes them names the streams:
- * 1 to 15 initialise networks (`lib/nn/initialisation.ts`), an algorithm counts its own from 16.
+ * Counter-based random numbers on the host: the same function of (seed, stream, step, index) as
+ * `shaders/random.wgsl`. Used to initialise networks and by tests. Every consumer has its own
+ * stream, so adding one does not change the numbers of another. Streams 1 to 15 initialise networks
+ * (`lib/nn/initialisation.ts`); each algorithm numbers its own streams from 16.
  *
  * @module
  */
@@ -14,7 +14,8 @@ function rotate(x: number, by: number): number {
 const rotations = [[13, 15, 26, 6], [17, 29, 16, 24]] as const;
 
 /**
- * Threefry-2x32 with 20 rounds (Salmon et al., 2011): two random words from a key and a counter.
+ * Threefry-2x32 with 20 rounds (Salmon et al., 2011): returns two random words for a key and a
+ * counter.
  */
 export function threefry(
   key: readonly [number, number],
@@ -34,7 +35,7 @@ export function threefry(
   return [a, b];
 }
 
-/** Random words `4 index … 4 index + 3` of a stream at a step. */
+/** Returns the random words `4 index … 4 index + 3` of a stream at a step. */
 export function randomWords(seed: number, stream: number, step: number, index: number): number[] {
   return [
     ...threefry([seed, stream], [2 * index, step]),
@@ -42,12 +43,12 @@ export function randomWords(seed: number, stream: number, step: number, index: n
   ];
 }
 
-/** `count` numbers uniform in [0, 1), multiples of 2⁻²⁴. */
+/** Returns `count` numbers uniform in [0, 1), multiples of 2⁻²⁴. */
 export function uniform(seed: number, stream: number, step: number, count: number): Float64Array {
   return draw(seed, stream, step, count, (words) => words.map((word) => (word >>> 8) * 2 ** -24));
 }
 
-/** `count` standard normal numbers (Box–Muller). */
+/** Returns `count` standard normal numbers (Box–Muller). */
 export function normal(seed: number, stream: number, step: number, count: number): Float64Array {
   return draw(seed, stream, step, count, (words) => {
     const [a, b] = [words[0]!, words[1]!].map((word) =>

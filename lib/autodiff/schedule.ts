@@ -1,9 +1,9 @@
 /**
- * The schedule: which operations share a dispatch, and in which order dispatches run.
+ * The schedule: which operations share a dispatch, and the order of the dispatches.
  *
- * Operations of one kernel that do not depend on each other become jobs of one dispatch (all networks
- * of a step run their hidden layers together). A kernel waits while more work for it can still become
- * ready without it: weight gradients collect until the end of a backward pass.
+ * Independent operations with the same kernel become jobs of one dispatch; for example, the hidden
+ * layers of all networks of a step run together. A kernel is delayed while more of its operations
+ * can become ready without it, so weight gradients accumulate until the end of a backward pass.
  *
  * @module
  */
@@ -13,13 +13,16 @@ import type { Operation } from "./graph.ts";
 import type { Lifetime } from "./memory.ts";
 import type { Storage } from "./tensor.ts";
 
-/** Operations that run side by side. */
+/** Operations that run in one dispatch. */
 export interface Stage {
   readonly kernel: KernelSpec;
   readonly operations: readonly Operation[];
 }
 
-/** Groups and orders operations; the given order defines what each of them means. */
+/**
+ * Groups operations into stages and orders these. The result is equivalent to running the
+ * operations in the given order.
+ */
 export function schedule(operations: readonly Operation[], target: Target): Stage[] {
   const nodes = operations.flatMap((operation) => {
     const kernel = operation.kernel(target);
@@ -44,7 +47,7 @@ export function schedule(operations: readonly Operation[], target: Target): Stag
     });
     const candidates = [...groups.values()].map((group) => ({
       group,
-      // Operations of this kernel that could still join the group if it waited.
+      // Number of operations of this kernel that could still join the group if it waited.
       late: nodes.filter(({ key }, n) =>
         !done.has(n) && key === nodes[group[0]!]!.key && !group.includes(n) &&
         !group.some((member) =>
@@ -64,7 +67,7 @@ export function schedule(operations: readonly Operation[], target: Target): Stag
   return stages;
 }
 
-/** First and last stage that touches each storage. */
+/** Returns the first and last stage that read or write each storage. */
 export function lifetimesOf(stages: readonly Stage[]): Map<Storage, Lifetime> {
   const lifetimes = new Map<Storage, Lifetime>();
   stages.forEach(({ operations }, stage) => {
@@ -79,7 +82,10 @@ export function lifetimesOf(stages: readonly Stage[]): Map<Storage, Lifetime> {
   return lifetimes;
 }
 
-/** Whether `later` must wait for `earlier`: one of them writes what the other touches. */
+/**
+ * Whether `later` must wait for `earlier`: one of them writes memory that the other reads or
+ * writes.
+ */
 function conflicts(earlier: Operation, later: Operation): boolean {
   const touch = (written: Operation["writes"], touched: Operation["writes"]) =>
     written.some((a) => touched.some((b) => a.overlaps(b)));
@@ -87,7 +93,7 @@ function conflicts(earlier: Operation, later: Operation): boolean {
     touch(earlier.reads, later.writes);
 }
 
-/** Longest chain of operations that waits for each one. */
+/** Returns, for each operation, the length of the longest chain of operations that depend on it. */
 function heights(before: readonly number[][]): number[] {
   const height = before.map(() => 0);
   for (let n = before.length - 1; n >= 0; n--) {

@@ -1,40 +1,45 @@
 /**
- * Tensors: shapes `[replicas, rows, columns]` and where their numbers lie. A tensor says what is
- * computed, not when; memory is assigned when the graph is compiled.
+ * Tensors: shapes `[replicas, rows, columns]` and their memory layout. A tensor names a value, not
+ * when it is computed. Its memory is assigned when the graph is compiled.
  *
  * @module
  */
 
-/** Which arena a storage lies in: what a step computes, or what outlives it. */
+/**
+ * Arena of a storage: `activations` for values computed in a step, `parameters` for values that
+ * outlive the program.
+ */
 export type Arena = "activations" | "parameters";
 
-/** A stretch of an arena that one or more tensors lie in. */
+/** A range of an arena that holds one or more tensors. */
 export interface Storage {
-  /** The arena it is a stretch of. */
+  /** The arena of the range. */
   readonly arena: Arena;
-  /** Floats of one replica. */
+  /** Size of one replica in floats. */
   readonly replicaSize: number;
-  /** How many replicas lie one after another. */
+  /** Number of replicas, stored consecutively. */
   readonly replicas: number;
   /**
-   * How tensors share it: as columns of common rows (`columns`), or one after another within each
-   * replica (`sequence`).
+   * How tensors share the storage: as columns of common rows (`columns`), or consecutively within
+   * each replica (`sequence`).
    */
   readonly sharing: "columns" | "sequence";
-  /** Whether its contents outlive a step (inputs, parameters), so its memory is never reused. */
+  /** Whether its contents outlive a step (inputs, parameters). Its memory is then never reused. */
   readonly persistent: boolean;
-  /** Floats from the start of the arena, or of each of its slices; assigned at compilation. */
+  /**
+   * Offset in floats from the start of the arena or of each of its slices. Assigned at compilation.
+   */
   offset: number | undefined;
-  /** Slices that its replicas are divided among; assigned at compilation. */
+  /** Number of slices that its replicas are divided among. Assigned at compilation. */
   slices: number;
 }
 
-/** Rounds up to whole vec4s, the unit of every row. */
+/** Rounds up to whole vec4s, the unit of row widths. */
 export function padded(columns: number): number {
   return Math.ceil(columns / 4) * 4;
 }
 
-/** Whether padding lies between parts that are laid side by side. */
+/** Whether a concatenation of the parts has padding between its columns. */
 export function gapsIn(
   parts: readonly { columns: number; width: number; gaps?: boolean }[],
 ): boolean {
@@ -44,39 +49,38 @@ export function gapsIn(
 }
 
 /**
- * Floats from one row of a matrix to the next. Rows a whole number of KiB apart would fall into few sets
- * of a cache when a product walks down them, so they are set apart by one cache line more; what lies
- * between is never read.
+ * Returns the row stride of a matrix in floats. Row strides that are multiples of 1 KiB would map
+ * the rows to few cache sets when a product walks down them, so such strides are one cache line
+ * longer. The padding is never read.
  */
 export function strideOf(rows: number, width: number): number {
   return rows > 1 && width > 0 && width % 256 === 0 ? width + 16 : width;
 }
 
 /**
- * A tensor `[replicas, rows, columns]`. Rows are padded with zeros to `width` floats (whole vec4s);
- * the concatenation of several tensors keeps each one's padding, so its `width` may exceed
- * `padded(columns)`.
+ * A tensor `[replicas, rows, columns]`. Rows are padded with zeros to `width` floats (whole vec4s).
+ * A concatenation keeps the padding of each part, so its `width` may exceed `padded(columns)`.
  */
 export class Tensor {
-  /** Networks or seeds it has one matrix for. */
+  /** Number of matrices: one per network or seed. */
   readonly replicas: number;
-  /** Rows of a replica. */
+  /** Rows per replica. */
   readonly rows: number;
-  /** Columns without padding. */
+  /** Columns, without padding. */
   readonly columns: number;
-  /** Floats of a row with its padding. */
+  /** Width of a row in floats, with padding. */
   readonly width: number;
-  /** Whether padding lies between its columns, as in a concatenation. */
+  /** Whether there is padding between its columns, as in a concatenation. */
   readonly gaps: boolean;
-  /** Where it lies; a concatenation moves its parts into its own storage before compilation. */
+  /** Its storage. A concatenation moves its parts into its own storage before compilation. */
   storage: Storage;
-  /** Floats from the storage's start to the first row of the first replica. */
+  /** Offset in floats of the first replica's first row in the storage. */
   start = 0;
-  /** Floats from one row to the next. */
+  /** Row stride in floats. */
   rowStride: number;
   readonly #own: Storage | null;
 
-  /** A tensor in the given storage, or in one of its own. */
+  /** Creates a tensor in the given storage, or in a storage of its own. */
   constructor(
     shape: { replicas: number; rows: number; columns: number; width?: number; gaps?: boolean },
     storage?: Storage,
@@ -99,7 +103,7 @@ export class Tensor {
     this.storage = storage ?? this.#own!;
   }
 
-  /** A column range of this tensor; shares its storage. */
+  /** Returns a view of a column range, which shares this tensor's storage. */
   slice(start: number, columns: number): Tensor {
     const view = new Tensor({ replicas: this.replicas, rows: this.rows, columns }, this.storage);
     view.start = this.start + start;
@@ -107,19 +111,22 @@ export class Tensor {
     return view;
   }
 
-  /** Moves the tensor, with what will be computed into it, to a place in another storage. */
+  /**
+   * Moves the tensor to a place in another storage. The operation that computes it then writes
+   * there.
+   */
   moveTo(storage: Storage, start: number, rowStride: number): void {
     this.storage = storage;
     this.start = start;
     this.rowStride = rowStride;
   }
 
-  /** Whether the tensor is alone in its storage, so that it may be moved. */
+  /** Whether the tensor has its own storage, so that it may be moved. */
   get movable(): boolean {
     return this.storage === this.#own;
   }
 
-  /** Whether writing one of the two tensors changes what is read from the other. */
+  /** Whether writing one of the two tensors changes the contents of the other. */
   overlaps(other: Tensor): boolean {
     if (this.storage !== other.storage) return false;
     const [a, b] = [this.#extent(), other.#extent()];
@@ -134,35 +141,37 @@ export class Tensor {
   }
 
   /**
-   * Place of a replica's first row, in vec4s from the start of its slice of the arena, for job `job`
-   * of an operation on `jobs` replicas: a tensor with fewer replicas serves neighbouring ones (Q-heads
-   * share a seed's minibatch).
+   * Returns the offset of a replica's first row, in vec4s from the start of its arena slice, for
+   * job `job` of an operation on `jobs` replicas. A tensor with fewer replicas is shared by
+   * neighbouring ones, as the Q-heads of a seed share its minibatch.
    */
   at(job: number, jobs: number): number {
     const { offset, replicaSize, replicas, slices } = this.storage;
-    if (offset === undefined) throw new Error("Tensor.at: the tensor has no place yet");
+    if (offset === undefined) {
+      throw new Error("Tensor.at: the tensor has no offset yet; compile the graph first");
+    }
     const replica = Math.floor((job * this.replicas) / jobs) % (replicas / slices);
     return (offset + replica * replicaSize + this.start) / 4;
   }
 
   /**
-   * The same for a tensor of one column that a kernel reads as one vec4 a row.
+   * Like {@linkcode at}, for a tensor of one column that a kernel reads as one vec4 per row.
    *
-   * @throws {Error} When other columns lie between its rows, as in a concatenation.
+   * @throws {Error} Other columns lie between its rows, as in a concatenation.
    */
   columnAt(job: number, jobs: number): number {
     if (this.stride !== 1) {
-      throw new Error(`Tensor.columnAt: ${this} is part of a wider tensor; use a copy of it`);
+      throw new Error(`Tensor.columnAt: ${this} is part of a wider tensor; copy it first`);
     }
     return this.at(job, jobs);
   }
 
-  /** Distance between rows in vec4s. */
+  /** Row stride in vec4s. */
   get stride(): number {
     return this.rowStride / 4;
   }
 
-  /** Shape as people read it. */
+  /** Returns the shape as text. */
   toString(): string {
     return `[${this.replicas}, ${this.rows}, ${this.columns}]`;
   }

@@ -1,48 +1,48 @@
 /**
- * A training step made of several updates, such as a critic's in every step and an actor's in every
- * second: one program each, over networks in a common store.
+ * A training step of several updates, for example of the critic in every step and of the actor in
+ * every second step. Each update is a program; their networks share a store.
  *
  * @module
  */
 import { Program } from "../gpu/program.ts";
 import type { Graph } from "./graph.ts";
 
-/** Metrics of one step by name, a number for each replica; of an update that did not run, none. */
+/** Metrics of one step by name, one number per replica. An update that did not run reports none. */
 export type StepMetrics = Readonly<Record<string, readonly number[]>>;
 
-/** The programs of a training step. {@linkcode Engine.compileStep} makes it. */
+/** The programs of a training step, created by {@linkcode Engine.compileStep}. */
 export class TrainingStep {
-  /** What the programs are compiled from, in the order in which they run. */
+  /** The graphs of the programs, in execution order. */
   readonly graphs: readonly Graph[];
-  /** The programs, in the order in which they run. */
+  /** The programs, in execution order. */
   readonly programs: readonly Program[];
 
-  /** Programs with the graphs that they are compiled from. */
+  /** Combines programs with the graphs they are compiled from. */
   constructor(graphs: readonly Graph[], programs: readonly Program[]) {
     this.graphs = graphs;
     this.programs = programs;
   }
 
-  /** Dispatches of a step in which every program takes part. */
+  /** Number of dispatches of a step in which every program runs. */
   get dispatchesPerStep(): number {
     return sum(this.programs.map(({ dispatchesPerStep }) => dispatchesPerStep));
   }
 
-  /** Bytes of GPU memory that the programs and their store hold. */
+  /** GPU memory of the programs and their store, in bytes. */
   get bytes(): number {
     return sum(this.programs.map(({ bytes }) => bytes)) + this.#commonBytes;
   }
 
-  /** Bytes of GPU memory that were planned: arenas, the store and the metrics of a chunk. */
+  /** Planned GPU memory in bytes: arenas, the store and the metrics of a chunk. */
   get plannedBytes(): number {
     return sum(this.programs.map(({ plannedBytes }) => plannedBytes)) + this.#commonBytes;
   }
 
   /**
-   * Submits steps `first` … `first + count − 1`, counted from 0, as one command buffer, and resolves
-   * with the metrics of each. In every step the programs that take part in it run in order. What a step
-   * computes depends on its number alone: steps may be submitted in chunks of any size, and a run may go
-   * on from any step.
+   * Submits steps `first` … `first + count − 1`, counted from 0, as one command buffer. Resolves
+   * with the metrics of each step. In every step, the programs that are due run in order. The
+   * result of a step depends only on its number and the state before it, so steps may be submitted
+   * in chunks of any size and a run may resume at any step.
    *
    * @param count At most `maxChunk`.
    */
@@ -63,7 +63,7 @@ export class TrainingStep {
     return steps;
   }
 
-  /** Frees the programs' memory. A common store keeps its own. */
+  /** Frees the programs' memory, but not that of a shared store. */
   destroy(): void {
     for (const program of this.programs) program.destroy();
   }
@@ -79,14 +79,17 @@ export class TrainingStep {
   }
 }
 
-/** Whether graphs can make up a step: one store, the same seeds, and no metric's name twice. */
+/**
+ * Asserts that the graphs can form a step: they have one store, the same seeds and distinct metric
+ * names.
+ */
 export function assertTogether(graphs: readonly Graph[]): void {
   const [first, ...others] = graphs;
-  if (!first) throw new Error("compileStep: a step has at least one graph");
+  if (!first) throw new Error("compileStep: at least one graph is required");
   for (const { store, seeds } of others) {
-    if (store !== first.store) throw new Error("compileStep: the graphs have different stores");
+    if (store !== first.store) throw new Error("compileStep: the graphs must share one store");
     if (seeds.join() !== first.seeds.join()) {
-      throw new Error(`compileStep: graphs of seeds ${first.seeds} and of seeds ${seeds}`);
+      throw new Error(`compileStep: seeds must agree, got ${first.seeds} and ${seeds}`);
     }
   }
   const names = graphs.flatMap(({ metrics }) => metrics.map(({ name }) => name));

@@ -1,6 +1,6 @@
 /**
- * Which variant of the matrix product an adapter gets: of those that it computes right, the fastest at
- * the products that training asks for.
+ * Selects the matrix product variant for an adapter: of the variants with correct results, the
+ * fastest for the products of training.
  *
  * @module
  */
@@ -17,28 +17,28 @@ import { ParameterSet } from "./parameters.ts";
 import { uniform } from "./random.ts";
 import type { Tensor } from "./tensor.ts";
 
-/** GFLOP/s of the variants on an adapter; 0 for one that it does not compute right. */
+/** GFLOP/s of the variants on an adapter; 0 for a variant with wrong results. */
 export type VariantRates = Readonly<Record<MatmulVariant, number>>;
 
-/** Where rates that were measured once are kept. */
+/** A store of measured rates. */
 export interface VariantMemory {
-  /** The rates of an adapter, if they are known. */
+  /** Returns the rates of an adapter, if known. */
   recall(adapter: AdapterDescription): VariantRates | undefined;
-  /** Keeps what was measured on an adapter. */
+  /** Stores the rates measured on an adapter. */
   keep(adapter: AdapterDescription, rates: VariantRates): void;
 }
 
-/** A choice of kernel variants, and why. */
+/** A selection of kernel variants and its reason. */
 export interface VariantChoice {
-  /** The variants. */
+  /** The selected variants. */
   readonly target: Target;
-  /** Why these. */
+  /** Reason for the selection. */
   readonly reason: "asked for" | "measured" | "measured before";
-  /** What was measured; absent where the variant was asked for. */
+  /** The measured rates; absent if the variant was requested. */
   readonly rates?: VariantRates;
 }
 
-/** A choice as a command shows it to people. */
+/** Formats a selection for the user. */
 export function choiceText({ target, reason, rates }: VariantChoice): string {
   const measured = rates &&
     matmulVariants.map((variant) =>
@@ -47,7 +47,7 @@ export function choiceText({ target, reason, rates }: VariantChoice): string {
   return `${target.matmul} (${reason}${measured ? `: ${measured.join(", ")} GFLOP/s` : ""})`;
 }
 
-/** Remembers for as long as the process runs. */
+/** Keeps rates for the lifetime of the process. */
 export class ProcessMemory implements VariantMemory {
   readonly #rates = new Map<string, VariantRates>();
 
@@ -61,10 +61,10 @@ export class ProcessMemory implements VariantMemory {
 }
 
 /**
- * Chooses the kernel variants.
+ * Selects the kernel variants.
  *
- * @param asked Variants that are wanted whatever their speed.
- * @throws {UserError} When the adapter does not compute the variant that was asked for right.
+ * @param asked Requested variants, used regardless of their speed.
+ * @throws {UserError} The adapter computes wrong results with the requested variant.
  */
 export async function chooseVariant(
   gpu: Gpu,
@@ -74,13 +74,13 @@ export async function chooseVariant(
 ): Promise<VariantChoice> {
   const known = memory.recall(gpu.adapter);
   if (asked) {
-    // The variant that needs nothing of an adapter needs no proof either.
+    // The registers variant uses no optional features, so it is not tested.
     const right = asked.matmul === "registers" ||
       (known ? known[asked.matmul] > 0 : await computesLinearLayers(gpu, kernels, asked));
     if (!right) {
       throw new UserError(
-        `${gpu.adapter.name} does not compute matrix products right in the variant ` +
-          `"${asked.matmul}"; use another one (--matmul registers is right everywhere)`,
+        `${gpu.adapter.name} computes wrong matrix products with the variant ` +
+          `"${asked.matmul}"; use another one (--matmul registers works on every adapter)`,
       );
     }
     return { target: asked, reason: "asked for" };
@@ -92,8 +92,8 @@ export async function chooseVariant(
 }
 
 /**
- * The fastest variant. One that shares loads must lead by a tenth: the measurement is short, and the
- * choice is to come out the same the next time.
+ * Returns the fastest variant. A variant that shares loads must be at least 10% faster: the
+ * measurement is short, and the selection should be repeatable.
  */
 export function fastest(rates: VariantRates): Target {
   const lead = 1.1;
@@ -101,7 +101,7 @@ export function fastest(rates: VariantRates): Target {
   return targetOf(order.reduce((best, next) => rates[next] > lead * rates[best] ? next : best));
 }
 
-/** A linear layer with its gradients, for `replicas` networks. */
+/** A linear layer and its gradients, for `replicas` networks. */
 interface Layer {
   readonly replicas: number;
   readonly rows: number;
@@ -109,10 +109,12 @@ interface Layer {
   readonly outputs: number;
 }
 
-/** Hidden layers of the critic's three networks, and the widest layer of the behavior model. */
+/** The hidden layers of the critic's three networks, and the widest layer of the behavior model. */
 const small: Layer = { replicas: 3, rows: 256, inputs: 256, outputs: 256 };
 const large: Layer = { replicas: 1, rows: 2048, inputs: 256, outputs: 1024 };
-/** Seconds of a layer from which repeating it, or a larger one, would tell nothing new. */
+/**
+ * Seconds. A layer that takes longer needs neither repetitions nor a larger layer to be measured.
+ */
 const longEnough = 2e-3;
 
 async function measureVariants(gpu: Gpu, kernels: KernelCache): Promise<VariantRates> {
@@ -130,12 +132,12 @@ async function measureVariants(gpu: Gpu, kernels: KernelCache): Promise<VariantR
   return rates;
 }
 
-/** GFLOP/s. */
+/** Returns GFLOP/s of a layer and its gradients: three matrix products. */
 function rateOf({ replicas, rows, inputs, outputs }: Layer, seconds: number): number {
   return (3 * 2 * replicas * rows * inputs * outputs) / seconds / 1e9;
 }
 
-/** Seconds of a layer with its gradients. */
+/** Measures the seconds of a layer and its gradients. */
 async function secondsOf(
   gpu: Gpu,
   kernels: KernelCache,
@@ -148,11 +150,11 @@ async function secondsOf(
     if (program.timed) {
       const total = async (rounds: number) =>
         (await program.profile(0, rounds)).reduce((sum, { seconds }) => sum + seconds, 0);
-      // The first rounds warm up; where they take long they are enough.
+      // The first rounds warm up. If they are long, they suffice.
       const seconds = await total(2);
       return seconds > longEnough ? seconds : await total(8);
     }
-    // Waiting costs about ten milliseconds, the same for all variants.
+    // Waiting costs about ten milliseconds, equally for all variants.
     const count = 64;
     await program.submit(0, 1);
     const began = performance.now();
@@ -182,7 +184,7 @@ function record({ replicas, rows, inputs, outputs }: Layer) {
   return { graph, x, upstream, parameters, y, dx, dWeight, dBias, kept: [y, dx, dWeight, dBias] };
 }
 
-/** Whether linear layers, a wide and a thin one, are computed right. */
+/** Whether a wide and a thin linear layer are computed correctly. */
 async function computesLinearLayers(
   gpu: Gpu,
   kernels: KernelCache,
@@ -192,7 +194,10 @@ async function computesLinearLayers(
     await computesLinearLayer(gpu, kernels, target, 3);
 }
 
-/** Whether a linear layer and its gradients come out as on the host, at sizes that fit no tile. */
+/**
+ * Whether a linear layer and its gradients match the host, at sizes that are not multiples of a
+ * tile.
+ */
 async function computesLinearLayer(
   gpu: Gpu,
   kernels: KernelCache,
@@ -236,7 +241,7 @@ async function computesLinearLayer(
       })
     );
   } catch {
-    // The adapter does not even compile it: its rate is 0, and the log says so.
+    // The kernel does not compile on this adapter. Its rate is 0, and the log says so.
     return false;
   } finally {
     program?.destroy();

@@ -1,6 +1,6 @@
 /**
- * Checks: what the GPU computes against the same in double precision, and its gradients against
- * central finite differences of that.
+ * Checks of GPU results against double precision, and of GPU gradients against central finite
+ * differences in double precision.
  *
  * @module
  */
@@ -12,65 +12,68 @@ import type { InputShape, Recorded, Session } from "./session.ts";
 
 /** A check of one operation, or of one loss through its networks. */
 export interface Check {
-  /** What is checked, as the report names it. */
+  /** Name in the report. */
   readonly name: string;
   /**
-   * Largest error that passes: of any entry of a tensor, relative to the tensor's largest one. A float32
-   * is exact to 6e-8; sums over hundreds of terms and the adapters' exp, log and tanh lose a factor
-   * of ten to a hundred.
+   * Maximum error of any entry of a tensor, relative to the tensor's largest entry. A float32 is
+   * exact to 6e-8. Sums over hundreds of terms and the adapters' exp, log and tanh lose a factor of
+   * ten to a hundred.
    */
   readonly limit: number;
-  /** Its sizes. */
+  /** Its cases: one per size and number of replicas. */
   readonly cases: readonly Case[];
 }
 
-/** One case of a check. */
+/** A case of a check. */
 export interface Case {
-  /** The sizes, as the report names them. */
+  /** Sizes, as shown in the report. */
   readonly shape: string;
-  /** Seeds computed side by side. */
+  /** Number of seeds, computed in parallel. */
   readonly replicas: number;
-  /** The largest relative error. */
+  /** Returns the largest relative error. */
   measure(session: Session): Promise<number>;
 }
 
-/** The matrices of one seed: one for each head. */
+/** The matrices of one seed, one per head. */
 export type Members = readonly [Matrix, ...Matrix[]];
 
-/** An input with how its numbers are drawn. */
+/** An input and the distribution of its values. */
 export interface DrawnInput extends InputShape {
-  /** Whether the gradient by it is checked. */
+  /** Whether the gradient with respect to it is checked. */
   readonly wanted?: boolean;
-  /** A standard normal number to the input's number; the same number where absent. */
+  /** Maps a standard normal number to a value of the input. Defaults to the identity. */
   readonly from?: (z: number) => number;
 }
 
-/** An operation beside its reference. */
+/** An operation and its reference. */
 export interface Comparison<Name extends string> {
-  /** The sizes, as the report names them. */
+  /** Sizes, as shown in the report. */
   readonly shape: string;
-  /** Seeds computed side by side. */
+  /** Number of seeds, computed in parallel. */
   readonly replicas: number;
-  /** What it is computed from. */
+  /** Inputs of the operation. */
   readonly inputs: Readonly<Record<Name, DrawnInput>>;
   /** Records the operation. */
   record(graph: Graph, inputs: Readonly<Record<Name, Tensor>>): Recorded;
-  /** The results and metrics of one seed in double precision, a matrix for each head. */
+  /** Returns the results and metrics of one seed in double precision, one matrix per head. */
   reference(inputs: Readonly<Record<Name, Members>>): Readonly<Record<string, readonly Matrix[]>>;
 }
 
-/** The seeds that cases are computed with. */
+/** The seeds of the cases. */
 export const seedsOf = (replicas: number): number[] => [5, 11, 4242].slice(0, replicas);
 
 const randomStream = 9001;
 const step = 1e-5;
-// Gradients that are zero come out as the rounding of double precision divided by the step.
+// Finite differences of a zero gradient equal the rounding error of double precision divided by the
+// step.
 const smallestScale = 1e-5;
 
-/** Up to here every entry is moved by itself; of larger inputs a sample. */
+/** Up to this size every entry is perturbed; of larger inputs, a sample. */
 const everyEntry = 48;
 
-/** A case that compares results, metrics and gradients of an operation with its reference. */
+/**
+ * Creates a case that compares results, metrics and gradients of an operation with its reference.
+ */
 export function compared<Name extends string>(comparison: Comparison<Name>): Case {
   const { shape, replicas, inputs } = comparison;
   const names = Object.keys(inputs) as Name[];
@@ -139,7 +142,10 @@ export function compared<Name extends string>(comparison: Comparison<Name>): Cas
   };
 }
 
-/** Σ weight · (high − low), so that what did not change cancels exactly. */
+/**
+ * Returns Σ weight · (high − low). The differences are taken first, so that unchanged values cancel
+ * exactly.
+ */
 function weightedDifference(
   high: readonly Matrix[],
   low: readonly Matrix[],
@@ -155,10 +161,13 @@ function weightedDifference(
   return total;
 }
 
-/** Largest |found − expected| relative to the largest |expected|; infinite for NaN. */
+/**
+ * Returns the largest |found − expected| relative to the largest |expected|; infinity if a value is
+ * NaN.
+ */
 export function relativeError(found: ArrayLike<number>, expected: ArrayLike<number>): number {
   if (found.length !== expected.length) {
-    throw new Error(`relativeError: ${found.length} numbers, ${expected.length} expected`);
+    throw new Error(`relativeError: expected ${expected.length} numbers, got ${found.length}`);
   }
   let scale = smallestScale;
   let worst = 0;
@@ -171,14 +180,14 @@ export function relativeError(found: ArrayLike<number>, expected: ArrayLike<numb
   return worst / scale;
 }
 
-/** The entries to move: all of a small input, a fixed sample of a large one. */
+/** Returns the entries to perturb: all of a small input, a fixed sample of a large one. */
 export function entriesOf(size: number): number[] {
   if (size <= everyEntry) return Array.from({ length: size }, (_, i) => i);
   const picks = uniform(2, randomStream, size, 4);
   return [0, size - 1, ...Array.from(picks, (u) => Math.floor(u * size))];
 }
 
-/** Random numbers for an input of every seed and head. */
+/** Draws the values of an input for every seed and head. */
 export function drawn(input: DrawnInput, replicas: number, number: number): Float32Array {
   const count = replicas * (input.heads ?? 1) * input.rows * input.columns;
   const from = input.from ?? ((z: number) => z);

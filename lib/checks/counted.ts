@@ -1,6 +1,6 @@
 /**
- * Checks of what is drawn anew each step: uniform and normal numbers, dropout masks, minibatches, all
- * against the host's generator.
+ * Checks of random operations (uniform and normal numbers, dropout masks, minibatches) against the
+ * host's generator.
  *
  * @module
  */
@@ -27,7 +27,10 @@ import type { Tensor } from "../autodiff/tensor.ts";
 const stream = 78;
 const sizes = [[1, 1], [7, 13], [33, 257]] as const;
 
-/** Random words of every vec4 of a `[rows, columns]` tensor, without those of the padding. */
+/**
+ * Returns the random words of every entry of a `[rows, columns]` tensor, without those of the
+ * padding.
+ */
 function wordsOf(seed: number, rows: number, columns: number): number[] {
   const width = Math.ceil(columns / 4);
   return Array.from(
@@ -38,7 +41,7 @@ function wordsOf(seed: number, rows: number, columns: number): number[] {
   ).flat();
 }
 
-/** A case whose one result is known for each seed. */
+/** Creates a case with one result, whose expected values are known for each seed. */
 function drawnCase(
   shape: string,
   replicas: number,
@@ -85,7 +88,7 @@ const uniformNumbers: Check = {
   ),
 };
 
-/** At t = 1 nearly all is noise; the noise itself is the result. */
+/** The result is the drawn noise z itself. */
 const normalNumbers: Check = {
   name: "noising, drawn noise",
   limit: 1e-5,
@@ -108,7 +111,10 @@ const normalNumbers: Check = {
   ),
 };
 
-/** Numbers of every head of a seed, one after another, without those of the padding. */
+/**
+ * Creates a check of numbers drawn for two heads per seed. The heads' numbers follow one another in
+ * the stream; those of the padding are skipped.
+ */
 function standalone(
   name: string,
   record: (graph: Graph, draw: Draw) => Tensor,
@@ -161,7 +167,10 @@ const droppedEntries: Check = {
   ),
 };
 
-/** Records [row, row + 0.25, row + 0.5] and [−row], in as many pages as asked. */
+/**
+ * Creates records of two fields, [row, row + 0.25, row + 0.5] and [−row, 2 row], in `pageCount`
+ * pages.
+ */
 function recordsOf(gpu: Gpu, rows: number, pageCount: number) {
   const pageRows = Math.ceil(rows / pageCount);
   const pages = Array.from({ length: pageCount }, (_, page) => {
@@ -238,7 +247,7 @@ async function measureMinibatch(
   );
 }
 
-/** Checks of what is drawn. */
+/** Checks of random operations. */
 export const countedChecks: readonly Check[] = [
   uniformNumbers,
   normalNumbers,

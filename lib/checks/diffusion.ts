@@ -1,5 +1,5 @@
 /**
- * Checks of the forward diffusion: the noise schedule, noising, Fourier features.
+ * Checks of the forward diffusion: the noise schedule, noising and Fourier features.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { map } from "../autodiff/matrix.ts";
 
 const sizes = [[1, 1], [7, 13], [33, 257]] as const;
 
-/** A normal number to a diffusion time between 0.001 and 0.999, most often near the ends. */
+/** Maps a normal number to a diffusion time between 0.001 and 0.999, most often near the ends. */
 export function timeFrom(z: number): number {
   return 0.5 - 0.499 * Math.cos(2 * z);
 }
@@ -38,7 +38,7 @@ const noise: Check = {
   ),
 };
 
-/** x = 1, z = 0 shows α_t alone, x = 0, z = 1 shows σ_t; from the smallest time to the largest. */
+/** x = 1 and z = 0 give α_t, x = 0 and z = 1 give σ_t, from the smallest time to the largest. */
 const schedule: Check = {
   name: "noise schedule",
   limit: 2e-6,
@@ -65,7 +65,7 @@ const schedule: Check = {
   ),
 };
 
-// The phase reaches a hundred turns; a float32's share of that is 4e-5 rad.
+// The phase reaches a hundred turns, where a float32 is accurate to 4e-5 rad.
 const features: Check = {
   name: "fourier features",
   limit: 1e-4,

@@ -1,6 +1,5 @@
 /**
- * Checks of the operations that work entry by entry: activations, addition, concatenation, sums over
- * networks, dropout.
+ * Checks of addition, concatenation, copies and dropout.
  *
  * @module
  */
@@ -15,7 +14,10 @@ const sizes = [[1, 1], [7, 13], [33, 257]] as const;
 const each = (make: (rows: number, columns: number, replicas: number) => Case): Case[] =>
   sizes.flatMap(([rows, columns]) => [1, 3].map((replicas) => make(rows, columns, replicas)));
 
-/** (a + b) + a: the gradients of both go through one tensor, and a's meets another. */
+/**
+ * (a + b) + a: both gradients pass through one tensor, and the gradient of a accumulates two
+ * contributions.
+ */
 const addition: Check = {
   name: "add, where gradients meet",
   limit: 1e-6,
@@ -34,8 +36,8 @@ const addition: Check = {
 };
 
 /**
- * An activation of one part lies in the concatenation for good, an input is copied into it, and one
- * tensor may be several parts.
+ * One part is computed in place in the concatenation, an input is copied into it, and a tensor may
+ * occur as several parts.
  */
 const concatenation: Check = {
   name: "concatenate",
@@ -66,7 +68,7 @@ const concatenation: Check = {
   ),
 };
 
-/** Functions that keep the padding between the parts zero apply to the whole. */
+/** Functions that keep the padding zero may be applied to a concatenation. */
 const throughConcatenation: Check = {
   name: "concatenate, then entrywise",
   limit: 5e-6,
@@ -160,12 +162,12 @@ const dropped: Check = {
   ),
 };
 
-/** A normal number to a mask's: nine in ten are kept. */
+/** Maps a normal number to a mask value: nine in ten entries are kept. */
 export function keepMask(z: number): number {
   return z > -1.2815515655446004 ? 1 : 0;
 }
 
-/** Checks of what works entry by entry. */
+/** Checks of addition, concatenation, copies and dropout. */
 export const elementwiseChecks: readonly Check[] = [
   addition,
   concatenation,

@@ -1,5 +1,5 @@
 /**
- * Checks of the table of entrywise functions, of what operands are broadcast, and of chains.
+ * Checks of the table of entrywise functions, of broadcast operands and of fused chains.
  *
  * @module
  */
@@ -25,10 +25,10 @@ const each = (make: (rows: number, columns: number, replicas: number) => Case): 
 
 /** Away from zero, where quotients and logarithms are steep. */
 const positive = (z: number) => 0.2 + Math.abs(z);
-/** Wide enough for the tails. */
+/** Covers the tails. */
 const wide = (z: number) => 4 * z;
 
-/** Where the functions are evaluated, other than at standard normal numbers. */
+/** Distributions of the operands; the default is standard normal. */
 const domains: Partial<Record<EntrywiseName, (z: number) => number>> = {
   log: positive,
   sqrt: positive,
@@ -76,7 +76,10 @@ const functions: Check[] = (Object.keys(entrywiseFunctions) as EntrywiseName[]).
   };
 });
 
-/** a row, b column, c number, d of every head; each gradient is a sum over what it served. */
+/**
+ * a is a row, b a column, c a scalar and d has one matrix per head. Each gradient is summed over
+ * the broadcast axes.
+ */
 const broadcasting: Check = {
   name: "entrywise, broadcast operands",
   limit: 1e-5,
@@ -110,7 +113,7 @@ const broadcasting: Check = {
   ),
 };
 
-/** A parameter as operand, as the log standard deviation of a Gaussian policy is. */
+/** A parameter as operand, like the log standard deviation of a Gaussian policy. */
 const parameter: Check = {
   name: "entrywise, of a parameter",
   limit: 1e-5,
@@ -133,7 +136,10 @@ const parameter: Check = {
   ),
 };
 
-/** Logarithms and quotients within a chain are infinite in the padding; only the end is stored. */
+/**
+ * Quotients within a chain are not finite in the padding, but only the final result is stored, with
+ * its padding zero.
+ */
 const chain: Check = {
   name: "entrywise, chain",
   limit: 1e-5,

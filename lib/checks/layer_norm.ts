@@ -1,6 +1,6 @@
 /**
- * Checks of layer normalisation, by itself, after dropout, and in a residual block, whose gradient it
- * adds to its own.
+ * Checks of layer normalisation alone, after dropout, and in a residual block, where it adds the
+ * gradient of the residual path to its own.
  *
  * @module
  */
@@ -37,7 +37,7 @@ const plain: Check = {
         shift: vector(columns, 2),
       },
       record: (graph, { x, gain, shift }) => ({
-        // Large, so that it shows.
+        // Larger than the default, so that a wrong epsilon is detected.
         results: { y: layerNorm(graph, x, { gain, shift, epsilon: 0.25 }) },
         objective: "y",
       }),
@@ -117,8 +117,8 @@ const block: Check = {
 };
 
 /**
- * Drawn masks: normalisation after dropout must see the entries that dropout alone keeps, going
- * forward and back.
+ * With drawn masks, the forward and the backward pass of normalisation after dropout must keep the
+ * same entries as dropout alone.
  */
 const drawnMask: Check = {
   name: "layer norm, drawn mask",

@@ -1,6 +1,6 @@
 /**
- * Checks of linear layers: every activation, the residual, networks that share an input, and what the
- * gradient's products take over from their neighbours.
+ * Checks of linear layers: every activation, the residual, networks that share an input, and the
+ * operations that are merged into the products of the gradient.
  *
  * @module
  */
@@ -22,7 +22,7 @@ function layer(activation: keyof typeof activations): Check {
     name: activation === "none" ? "linear" : `linear, ${activation}`,
     limit,
     cases: sizes.flatMap(([rows, inputs, outputs]) =>
-      // One small shape with heads is enough for an activation.
+      // For the activations, heads are only checked at small shapes.
       (activation === "none" || inputs < 100 ? families : single).map(({ replicas, heads }) =>
         compared({
           shape: `${rows}×${inputs}→${outputs}` + (heads > 1 ? `, ${heads} heads` : ""),
@@ -45,7 +45,7 @@ function layer(activation: keyof typeof activations): Check {
   };
 }
 
-/** A layer whose input is added to its result, before the activation. */
+/** Creates a case of a layer whose input is added to its result before the activation. */
 function residual(
   activation: keyof typeof activations,
   rows: number,
@@ -71,7 +71,10 @@ function residual(
   });
 }
 
-/** Two layers: the product with the upper weight takes over the lower activation's derivative. */
+/**
+ * Creates a case of two layers. The product with the upper weight applies the derivative of the
+ * lower activation.
+ */
 function stacked(
   activation: "relu" | "tanh" | "mish",
   rows: number,
@@ -82,7 +85,8 @@ function stacked(
     shape: `${rows}×${columns}→9→3, ${activation}`,
     replicas,
     inputs: {
-      // Small, so that a tanh is nowhere flat: its derivative there is the rounding of 1 − tanh².
+      // Small, so that tanh does not saturate: there, its derivative is the rounding error of 1 −
+      // tanh².
       x: { rows, columns, wanted: true, from: (z) => z / 2 },
       lower: weight(9, columns),
       upper: weight(3, 9),
@@ -104,8 +108,9 @@ function stacked(
 }
 
 /**
- * A layer applied twice, and its input read past it: gradients meet, of the input in the product that
- * comes last, of the weight in an addition; one of the paths has an activation before it.
+ * Creates a case of a layer that is applied twice and whose input also bypasses it. The gradients
+ * of the input accumulate in the last product, and those of the weight in an addition. An
+ * activation precedes the layer.
  */
 function meeting(
   activation: "relu" | "tanh" | "mish",
@@ -134,7 +139,7 @@ function meeting(
   });
 }
 
-/** The layer reads two inputs side by side; their padding stays between them. */
+/** Creates a case of a layer that reads a concatenation of two inputs with padding between them. */
 function segmented(rows: number, widths: readonly [number, number], replicas: number): Case {
   const columns = widths[0] + widths[1];
   return compared({

@@ -1,5 +1,5 @@
 /**
- * Checks of the losses: value, what is reported with it, and gradient.
+ * Checks of the losses: value, reported metrics and gradient.
  *
  * @module
  */
@@ -130,7 +130,7 @@ const temporalDifference: Check = {
   ),
 };
 
-/** Some rows of an advantage near 1.5 reach the weight's limit. */
+/** In some rows the advantage exceeds ln(100) / 3 = 1.54, so that the weight reaches its limit. */
 const advantageWeighted: Check = {
   name: "advantage-weighted regression",
   limit: 1e-5,
@@ -176,7 +176,8 @@ const regularizations: readonly ScoreRegularization[] =
 
 const scoreRegularized: Check = {
   name: "score-regularized loss",
-  // α/σ at small times is large, and the sum over rows of both signs is small beside its terms.
+  // α/σ is large at small times, and the sum over rows of both signs is small compared with its
+  // terms.
   limit: 2e-5,
   cases: regularizations.flatMap((regularization) =>
     [[1, 1, 1], [7, 3, 3], [33, 8, 1], [257, 13, 3]].map(([rows, columns, replicas]) => {

@@ -7,14 +7,14 @@ import { fourierFeaturesReference } from "../autodiff/ops/fourier_features.ts";
 import { layerNormReference } from "../autodiff/ops/layer_norm.ts";
 import { affine, beside, map, type Matrix, mish, relu, zip } from "../autodiff/matrix.ts";
 
-/** Parameters of one network by name, vectors as one row. */
+/** Parameters of one network by name. A vector is a matrix with one row. */
 export type NetworkValues = ReadonlyMap<string, Matrix>;
 
 function layer(network: NetworkValues, name: string, x: Matrix): Matrix {
   return affine(x, network.get(`${name}.weight`)!, network.get(`${name}.bias`)!);
 }
 
-/** A perceptron with ReLU between its layers. */
+/** Applies a perceptron with ReLU between its layers. */
 export function perceptron(network: NetworkValues, x: Matrix): Matrix {
   const layers = network.size / 2;
   let h = x;
@@ -25,12 +25,15 @@ export function perceptron(network: NetworkValues, x: Matrix): Matrix {
   return h;
 }
 
-/** A policy: a perceptron with tanh at the end. */
+/** Applies a policy: a perceptron with a final tanh. */
 export function tanhPolicy(network: NetworkValues, state: Matrix): Matrix {
   return map(perceptron(network, state), Math.tanh);
 }
 
-/** The noise prediction network; `keep` gives the factor of each entry of a block's input. */
+/**
+ * Applies the noise prediction network. `keep` returns the dropout factor of each entry of a
+ * block's input.
+ */
 export function noiseModel(
   network: NetworkValues,
   frequencies: Matrix,

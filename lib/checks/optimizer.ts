@@ -1,5 +1,5 @@
 /**
- * Checks of Adam, AdamW and moving averages, over several steps.
+ * Checks of Adam, AdamW and moving averages over several steps.
  *
  * @module
  */
@@ -12,20 +12,23 @@ import { type Case, type Check, drawn, relativeError, seedsOf } from "./check.ts
 import type { Session } from "./session.ts";
 
 const steps = 4;
-// Large, so that the moves are not small beside the parameters they are compared in.
+// Large, so that the updates are not small compared with the parameters.
 const learningRate = cosine(0.1, 10);
 
 interface Options {
   readonly weightDecay: number;
-  /** How far the average moves; 0 where there is none. */
+  /** Weight of the parameters in the average; 0 disables averaging. */
   readonly rate: (update: number) => number;
-  /** Whether the average is an operation of its own. */
+  /** Whether the average is a separate operation. */
   readonly apart?: boolean;
-  /** Largest norm of a seed's gradient, over both its networks; it has one where nothing is clipped. */
+  /**
+   * Maximum gradient norm of a seed, over its two networks. Without clipping, a seed has one
+   * network.
+   */
   readonly clipNorm?: number;
 }
 
-/** Adam as published, with decoupled decay, one parameter at a time. */
+/** Adam as published, with decoupled decay, for a single parameter. */
 function reference(
   parameter: number,
   average: number,
@@ -47,7 +50,7 @@ function reference(
   return { parameter, average };
 }
 
-/** Gradients of which each seed's `size` numbers are scaled down to the norm they may have. */
+/** Clips the gradient of each seed, `size` numbers, to the maximum norm. */
 function clip(gradients: Float32Array, size: number, norm = Infinity): number[] {
   return Array.from({ length: gradients.length / size }, (_, seed) => {
     const own = gradients.subarray(seed * size, (seed + 1) * size);
@@ -105,7 +108,7 @@ async function measure(
   write(averages, startAverage);
   const gradients: Float32Array[] = [];
   for (let step = 0; step < steps; step++) {
-    // Growing, since a factor that all gradients have in common does not change Adam's steps.
+    // Growing, because Adam's steps do not change if all gradients share a factor.
     gradients.push(values(2 + step).map((value) => (step + 1) * value));
     write(parameters, gradients[step]!, storage);
     await program.submit(step, 1);

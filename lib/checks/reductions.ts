@@ -1,6 +1,5 @@
 /**
- * Checks of what joins entries: sums and means, softmax, the smallest of heads, norms; and of their
- * opposite, broadcasts.
+ * Checks of reductions (sums and means, softmax, minimum over heads, norms) and of broadcasts.
  *
  * @module
  */
@@ -35,7 +34,7 @@ const sizes = [[1, 1], [7, 13], [33, 257]] as const;
 const each = (make: (rows: number, columns: number, replicas: number) => Case): Case[] =>
   sizes.flatMap(([rows, columns]) => [1, 3].map((replicas) => make(rows, columns, replicas)));
 
-/** A check of an operation on one tensor, of as many heads. */
+/** Creates a check of an operation on one tensor with `heads` heads. */
 function single(
   name: string,
   record: (graph: Graph, x: Tensor) => Tensor,
@@ -77,7 +76,7 @@ const sums: Check[] = [
   single("log-sum-exp", logSumExp, ([x]) => [logSumExpReference(x!)]),
 ];
 
-/** K candidates of each state are averaged: the rows of a group of a broadcast. */
+/** Sums over groups of a broadcast's rows, as over the K candidates of each state. */
 const groups: Check = {
   name: "broadcast, then sum over groups of rows",
   limit,
@@ -110,7 +109,7 @@ const groups: Check = {
   ),
 };
 
-/** One column and one replica serve many. */
+/** Broadcasts one column to many and each replica to two heads. */
 const spread: Check = {
   name: "broadcast",
   limit,
@@ -133,7 +132,7 @@ const spread: Check = {
   ),
 };
 
-/** The mean squared error from small operations, as a loss. */
+/** The mean squared error, composed of other operations, as a loss. */
 const loss: Check = {
   name: "report",
   limit,
@@ -158,7 +157,7 @@ const loss: Check = {
   ),
 };
 
-/** Two tensors, one with two heads. */
+/** The norm of two tensors, one of them with two heads. */
 const norms: Check = {
   name: "squared norms",
   limit,

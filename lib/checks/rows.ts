@@ -1,5 +1,5 @@
 /**
- * Checks of what moves entries: slices, reshapes, rows by their number, the best of several rows.
+ * Checks of slices, reshapes, gathered rows and argmax.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { reshape, reshapeReference } from "../autodiff/ops/reshape.ts";
 import { slice, sliceReference } from "../autodiff/ops/slice.ts";
 import { type Check, compared } from "./check.ts";
 
-/** A normal number to a whole one below `count`. */
+/** Maps a normal number to an integer below `count`. */
 const wholeBelow = (count: number) => (z: number) => Math.floor(Math.abs(z) * 1e3) % count;
 
 const sliced: Check = {
@@ -70,7 +70,7 @@ const gathered: Check = {
   ),
 };
 
-/** Of K candidates of each state the one whose score is largest. */
+/** Selects the candidate with the largest score among K per state. */
 const best: Check = {
   name: "argmax",
   limit: 1e-6,
@@ -99,5 +99,5 @@ const best: Check = {
   ),
 };
 
-/** Checks of what moves entries. */
+/** Checks of slices, reshapes, gathered rows and argmax. */
 export const rowChecks: readonly Check[] = [sliced, reshaped, gathered, best];

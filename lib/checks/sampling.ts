@@ -22,15 +22,15 @@ const sizes = [[1, 1], [7, 13], [33, 257]] as const;
 const each = (make: (rows: number, columns: number, replicas: number) => Case): Case[] =>
   sizes.flatMap(([rows, columns]) => [1, 3].map((replicas) => make(rows, columns, replicas)));
 
-/** (x − σ_t ε) / α_t. */
+/** Returns the predicted sample (x − σ_t ε) / α_t. */
 function predictedSample(x: Matrix, noise: Matrix, t: number): Matrix {
   const { alpha, sigma } = scheduleReference(t);
   return zip(x, noise, (value, epsilon) => (value - sigma * epsilon) / alpha);
 }
 
 /**
- * Lu et al., 2022, Algorithm 2: from time t to the next, with the sample that the step before predicted.
- * The steps are of one length in λ, so r is 1.
+ * One step of Lu et al., 2022, Algorithm 2, from time t to the next. `before` is the sample that
+ * the previous step predicted. The steps are equally long in λ, so r is 1.
  */
 function solved(x: Matrix, now: Matrix, before: Matrix | null, t: number, next: number): Matrix {
   const [from, to] = [scheduleReference(t), scheduleReference(next)];
@@ -43,7 +43,7 @@ function solved(x: Matrix, now: Matrix, before: Matrix | null, t: number, next: 
   );
 }
 
-/** The times of the solver's steps, and the one that it ends at. */
+/** Returns the times of the solver's steps and its final time. */
 function timesOf(count: number): number[] {
   return [...solverSteps(count).map(({ t }) => t), sampleTimes.last];
 }
@@ -78,7 +78,9 @@ const solverStep: Check = {
   }),
 };
 
-/** Ho et al., 2020, Eq. 6, 7 and 15: the posterior of x_{t−1}, given x_t and the predicted sample. */
+/**
+ * Ho et al., 2020, Eq. 6, 7 and 15: the posterior of x_{t−1}, given x_t and the predicted sample.
+ */
 function posterior(
   x: Matrix,
   noise: Matrix,
@@ -108,7 +110,7 @@ function posterior(
   return clipping === "result" ? map(result, kept) : result;
 }
 
-/** The steps of Diffusion-QL and of the published IDQL. */
+/** Returns the steps of Diffusion-QL or of the published IDQL. */
 function stepsWith(clipping: Clipping) {
   return ancestralSteps(
     variancePreservingBetas(5),
@@ -141,7 +143,7 @@ const ddpmStep: Check = {
   ),
 };
 
-/** A network small enough to be differenced: ε̂(x, t) = w tanh x, the same for all times. */
+/** A network small enough for finite differences: ε̂(x, t) = w tanh x, independent of t. */
 const predicted = (graph: Graph, w: Tensor) => (x: Tensor) => multiply(graph, tanh(graph, x), w);
 const predictedReference = (w: Matrix, x: Matrix) =>
   map(x, (value, i) => Math.tanh(value) * w.values[i % x.columns]!);

@@ -1,6 +1,6 @@
 /**
- * Computing something small on the GPU once: inputs in, one step, results and gradients out. Keeps a
- * record of the operations and kernels that were reached.
+ * Runs one small computation on the GPU: inputs in, one step, results and gradients out. Records
+ * which operations and kernels were used.
  *
  * @module
  */
@@ -17,75 +17,77 @@ import { padded, type Tensor } from "../autodiff/tensor.ts";
 import { kernelKey, type KernelSpec } from "../gpu/kernel.ts";
 import type { Program } from "../gpu/program.ts";
 
-/** An input of a computation, the same shape for every seed. */
+/** An input of a computation, with the same shape for every seed. */
 export interface InputShape {
-  /** Rows of one head. */
+  /** Rows per head. */
   readonly rows: number;
   /** Columns, without padding. */
   readonly columns: number;
-  /** Networks of one seed that have one each; 1 where absent. */
+  /** Networks per seed, each with its own input. Defaults to 1. */
   readonly heads?: number;
-  /** Whether it is a parameter; all parameters of a computation have the same heads. */
+  /** Whether it is a parameter. All parameters of a computation have the same number of heads. */
   readonly parameter?: boolean;
-  /** Widths of the segments that the columns of a parameter lie in; one where absent. */
+  /** Widths of the column segments of a parameter. Defaults to one segment. */
   readonly segments?: readonly number[];
 }
 
-/** What a computation leaves. */
+/** Outputs of a recorded computation. */
 export interface Recorded {
-  /** Tensors to be read, by name. */
+  /** Tensors to read, by name. */
   readonly results: Readonly<Record<string, Tensor>>;
-  /** What is differentiated: a loss, or the name of a result that an upstream gradient is given of. */
+  /** The objective to differentiate: a loss, or the name of a result with an upstream gradient. */
   readonly objective?: Loss | string;
-  /** Widths of the segments of the result that is differentiated, if it is a concatenation. */
+  /** Widths of the segments of the differentiated result, if it is a concatenation. */
   readonly segments?: readonly number[];
 }
 
-/** A computation with its inputs. */
+/** A computation and its inputs. */
 export interface Computation<Name extends string> {
-  /** One replica each. */
+  /** Seeds, one replica each. */
   readonly seeds: readonly number[];
   /** Shapes of the inputs. */
   readonly inputs: Readonly<Record<Name, InputShape>>;
-  /** `[seeds · heads, rows, columns]` of every input. */
+  /** Values of every input, `[seeds · heads, rows, columns]`. */
   readonly values: Readonly<Record<NoInfer<Name>, Float32Array>>;
-  /** Inputs whose gradient is wanted. */
+  /** Inputs whose gradients are computed. */
   readonly wanted: readonly NoInfer<Name>[];
-  /** `count` numbers: the upstream gradient of an objective of as many entries. */
+  /** Returns `count` numbers: the upstream gradient of an objective with that many entries. */
   upstream(count: number): Float32Array;
   /** Records the operations. */
   record(graph: Graph, inputs: Readonly<Record<Name, Tensor>>): Recorded;
 }
 
-/** What came out, each without padding: `[replicas, rows, columns]`. */
+/** Outputs of a computation, `[replicas, rows, columns]` without padding. */
 export interface Outcome<Name extends string> {
   /** Results by name. */
   readonly results: ReadonlyMap<string, Float32Array>;
   /** Name of the result or metric that was differentiated. */
   readonly objective: string | undefined;
-  /** Metrics by name, a number for each replica. */
+  /** Metrics by name, one number per replica. */
   readonly metrics: ReadonlyMap<string, Float32Array>;
-  /** Gradients by the name of the input. */
+  /** Gradients by input name. */
   readonly gradients: ReadonlyMap<Name, Float32Array>;
-  /** Results and gradients in whose padding something else than zero was found. */
+  /** Names of results and gradients whose padding is not zero. */
   readonly spilled: readonly string[];
 }
 
 /** Runs computations on one engine. */
 export class Session {
-  /** Computes. */
+  /** The engine. */
   readonly engine: Engine;
-  /** Names of the operations that were recorded. */
+  /** Names of the recorded operations. */
   readonly operations = new Set<OperationName>();
-  /** Kernels that were compiled, by their key. */
+  /** Compiled kernels by key. */
   readonly kernels = new Map<string, KernelSpec>();
 
-  /** A session on an open engine. */
+  /** Creates a session on an open engine. */
   constructor(engine: Engine) {
     this.engine = engine;
   }
 
-  /** Notes what a graph consists of; the checks that compile their own graphs call it. */
+  /**
+   * Records the operations and kernels of a graph. Checks that compile their own graphs call this.
+   */
   note(graph: Graph): void {
     for (const operation of [...graph.operations, ...fuse(graph.operations)]) {
       this.operations.add(operation.name);
@@ -119,7 +121,7 @@ export class Session {
       found = gradients(graph, objective, computation.wanted.map((name) => tensors[name]));
     }
     const missing = computation.wanted.filter((_, i) => !found[i]);
-    if (missing.length > 0) throw new Error(`no gradient by ${missing.join(", ")}`);
+    if (missing.length > 0) throw new Error(`no gradient with respect to ${missing.join(", ")}`);
 
     this.note(graph);
     const kept = [...Object.values(recorded.results), ...found.map((tensor) => tensor!)];
@@ -150,7 +152,7 @@ export class Session {
       ),
       Promise.all(
         computation.wanted.map((name, i) =>
-          read(`gradient by ${name}`, found[i]!, computation.inputs[name].segments)
+          read(`gradient with respect to ${name}`, found[i]!, computation.inputs[name].segments)
         ),
       ),
     ]);
@@ -193,8 +195,9 @@ export class Session {
 }
 
 /**
- * Fills the activations with infinity before anything is written: what reads beyond a tensor's end, or
- * its padding before that is written, comes out as NaN (zero times infinity) and fails its check.
+ * Fills the activations with infinity before anything is written. An operation that reads beyond a
+ * tensor's end, or padding that was not written, then yields NaN (zero times infinity) and fails
+ * its check.
  */
 function poison(program: Program, graph: Graph): void {
   const floats = program.arenaBytes("activations") / 4;
@@ -202,7 +205,7 @@ function poison(program: Program, graph: Graph): void {
   writeConstants(program, graph);
 }
 
-/** An input that lies as `tensor` does, segment by segment. */
+/** Creates an input with the layout of `tensor`, segment by segment. */
 function upstreamOf(
   graph: Graph,
   tensor: Tensor,
@@ -227,7 +230,7 @@ function upstreamOf(
   return { tensor: parts.length === 1 ? parts[0]! : concatenate(graph, parts), uploads };
 }
 
-/** A tensor's numbers without padding, and whether the padding is zero. */
+/** Reads a tensor's values without padding, and whether the padding is zero. */
 async function readSegments(
   program: Program,
   tensor: Tensor,

@@ -1,5 +1,5 @@
 /**
- * A step of a stage beside its loss in double precision.
+ * Compares a step of a stage with its loss in double precision.
  *
  * @module
  */
@@ -13,34 +13,35 @@ import { type Matrix, matrix, nudged } from "../autodiff/matrix.ts";
 import type { NetworkValues } from "./networks.ts";
 import type { Session } from "./session.ts";
 
-/** All networks of one seed: of each family of the stage, its members. */
+/** All networks of one seed: for each family of the stage, its members. */
 export type Networks = readonly (readonly NetworkValues[])[];
 
-/** The networks of one seed before the step and after it. */
+/** The networks of one seed before and after the step. */
 export interface Moments {
-  /** Before. */
+  /** Networks before the step. */
   readonly before: Networks;
-  /** After. */
+  /** Networks after the step. */
   readonly after: Networks;
 }
 
-/** A loss of a stage beside its reference. */
+/** A loss of a stage and its reference. */
 export interface StageCase<Name extends string> {
-  /** The sizes, as the report names them. */
+  /** Sizes, as shown in the report. */
   readonly shape: string;
-  /** Seeds computed side by side. */
+  /** Number of seeds, computed in parallel. */
   readonly replicas: number;
-  /** What the stage's minibatch holds. */
+  /** Contents of the stage's minibatch. */
   readonly inputs: Readonly<Record<Name, DrawnInput>>;
   /** Describes the step. */
   describe(graph: Graph, inputs: Readonly<Record<Name, Tensor>>): Stage;
-  /** Place of the trained family among the stage's networks. */
+  /** Index of the trained family among the stage's networks. */
   readonly family: number;
   /** Name of its loss among the metrics. */
   readonly metric: string;
   /**
-   * The loss as a function of the networks before the step with one parameter of the trained family
-   * moved. What the loss holds fixed is computed from the moments, once.
+   * Returns the loss as a function of the networks before the step, with one parameter of the
+   * trained family perturbed. Terms that the loss treats as constants are computed once, from the
+   * moments.
    */
   loss(
     moments: Moments,
@@ -48,12 +49,12 @@ export interface StageCase<Name extends string> {
   ): (moved: Networks) => number;
 }
 
-/** How far a parameter is moved for a finite difference. */
+/** Perturbation of a parameter for a finite difference. */
 export const step = 1e-5;
 
 /**
- * A case that computes one step of a stage and compares the loss with its reference, and the gradients by
- * the trained family's parameters with finite differences.
+ * Creates a case that computes one step of a stage. It compares the loss with its reference, and
+ * the gradients with respect to the trained family's parameters with finite differences.
  */
 export function stageCase<Name extends string>(checked: StageCase<Name>): Case {
   const { shape, replicas } = checked;
@@ -134,7 +135,10 @@ async function measure<Name extends string>(
   );
 }
 
-/** Matrices small enough that no tanh is flat, gains around 1, Fourier frequencies as trained with. */
+/**
+ * Draws initial values: matrices small enough that no tanh saturates, gains around 1, and Fourier
+ * frequencies with the scale used in training.
+ */
 function initialValues(parameters: ParameterSet, family: number): ParameterValues[] {
   return Array.from(
     { length: parameters.replicas },

@@ -1,6 +1,7 @@
 /**
- * Checks of the composed losses, end to end: a step of each stage as it is trained, its losses in
- * double precision, and the gradients by the networks' parameters against central finite differences.
+ * End-to-end checks of SRPO's losses: a training step of each stage. The losses are compared with
+ * double precision, and the gradients with respect to the networks' parameters with central finite
+ * differences.
  *
  * @module
  */
@@ -72,7 +73,7 @@ function criticCase(
   });
 }
 
-// Families of the critic stage in its order: Q, target Q, V, policy.
+// Families of the critic stage, in its order: Q, target Q, V, policy.
 const [Q, TARGET, V, PI] = [0, 1, 2, 3] as const;
 
 function criticCheck(
@@ -109,7 +110,7 @@ const qLoss = criticCheck("critic: Q", Q, "loss_q", ({ before }, { s, a, r, d, n
   };
 });
 
-/** The advantage is that of the networks after their own updates. */
+/** The advantage is computed with the updated networks. */
 const policyRegression = criticCheck(
   "critic: advantage-weighted policy",
   PI,
@@ -161,14 +162,15 @@ function behaviorCase(replicas: number, rate: number): Case {
   });
 }
 
-// The phases of the Fourier features are rounded, and the embedding's first layer multiplies with them.
+// The phases of the Fourier features are rounded, and the embedding's first layer amplifies the
+// error.
 const behaviorLoss: Check = {
   name: "behavior: noise prediction",
   limit: 2e-5,
   cases: [0, 0.1].flatMap((rate) => [1, 3].map((replicas) => behaviorCase(replicas, rate))),
 };
 
-/** ∇_a of the mean of the Q-heads, by central differences of each row's own action. */
+/** Returns ∇_a of the mean of the Q-heads, by central differences of each row's own action. */
 function actionGradient(networks: readonly NetworkValues[], a: Matrix, s: Matrix): Matrix {
   const q = (input: Matrix) => {
     const values = networks.map((network) => perceptron(network, beside(input, s)));
@@ -203,7 +205,7 @@ function policyCase(replicas: number, overrides: Partial<Hyperparameters>): Case
     family: 0,
     metric: "loss",
     loss: ({ before }, { s, t, z }) => {
-      // Eq. 15 multiplies the action's gradient by ∂π/∂θ and holds all else fixed.
+      // Eq. 15 multiplies the action's gradient by ∂π/∂θ and treats all else as constant.
       const fixed = tanhPolicy(one(before, 0), s);
       const direction = scoreDirectionReference({
         noiseHat: noiseModel(
@@ -234,7 +236,7 @@ const policyObjective: Check = {
   ],
 };
 
-/** Checks of the composed losses. */
+/** Checks of SRPO's losses. */
 export const stageChecks: readonly Check[] = [
   valueLoss,
   qLoss,

@@ -1,6 +1,6 @@
 /**
- * The table of checks: every operation of the engine and every loss of the method. The test suite and
- * `gradcheck` walk it; an operation that no check reaches fails both.
+ * The table of checks: every operation of the engine and every loss of the algorithms. The test
+ * suite and `gradcheck` run it. An operation that no check covers fails both.
  *
  * @module
  */
@@ -36,26 +36,26 @@ export const checks: readonly Check[] = [
   ...stageChecks,
 ];
 
-/** The checks of what has a kernel variant for each kind of adapter: matrix products. */
+/** Checks of matrix products, the only operations with kernel variants per kind of adapter. */
 export const productChecks: readonly Check[] = linearChecks;
 
-/** What came of one case. */
+/** Result of a case. */
 export interface Measurement {
   /** Name of the check. */
   readonly operation: string;
-  /** The sizes. */
+  /** Sizes. */
   readonly shape: string;
-  /** Seeds computed side by side. */
+  /** Number of seeds, computed in parallel. */
   readonly replicas: number;
-  /** The largest error relative to its tensor's largest entry; infinite for NaN. */
+  /** Largest error relative to its tensor's largest entry; infinity for NaN. */
   readonly error: number;
-  /** Largest error that passes. */
+  /** Maximum error that passes. */
   readonly limit: number;
   /** Whether the error is within the limit. */
   readonly passed: boolean;
 }
 
-/** Measures the cases of some checks one after another. */
+/** Measures the cases of the chosen checks one after another. */
 export async function* measureAll(
   session: Session,
   chosen: readonly Check[],
@@ -68,7 +68,7 @@ export async function* measureAll(
   }
 }
 
-/** Operations that the session's computations have not reached. */
+/** Returns the registered operations that the session has not computed. */
 export function unchecked(session: Session): OperationName[] {
   return operationNames().filter((name) => !session.operations.has(name));
 }

@@ -1,6 +1,7 @@
 /**
- * Kernels: rendered, compiled and cached compute pipelines. A kernel serves many jobs in one dispatch:
- * workgroup w looks up entry w of the dispatch's worklist, a pair (job, tile), and the job's record.
+ * Kernels: rendered, compiled and cached compute pipelines. A kernel runs many jobs in one
+ * dispatch. Workgroup w reads entry w of the dispatch's worklist, a pair (job, tile), and then the
+ * record of that job.
  *
  * @module
  */
@@ -14,29 +15,29 @@ import {
   render,
 } from "./shader.ts";
 
-/** Which kernel: its WGSL with directives (structure) and override constants (sizes). */
+/** A kernel: its WGSL, directives (structure) and override constants (sizes). */
 export interface KernelSpec {
-  /** Name for messages. */
+  /** Name in error messages. */
   readonly name: string;
   /** WGSL with directives. */
   readonly source: string;
-  /** Directives that are on. */
+  /** Enabled directives. */
   readonly directives?: readonly string[];
   /** Values of override constants. */
   readonly constants?: Readonly<Record<string, number>>;
 }
 
-/** One piece of work of a dispatch: a record for the shader's `Job` struct, and its workgroups. */
+/** A unit of work of a dispatch: a record for the shader's `Job` struct, and its workgroups. */
 export interface Job {
   /** Values of the shader's `Job` struct, by name. */
   readonly fields: Readonly<Record<string, number>>;
-  /** Workgroups. */
+  /** Number of workgroups. */
   readonly tiles: number;
 }
 
 /** A compiled kernel. */
 export interface Kernel {
-  /** Name for messages. */
+  /** Name in error messages. */
   readonly name: string;
   /** The compiled pipeline. */
   readonly pipeline: GPUComputePipeline;
@@ -49,9 +50,9 @@ export interface Kernel {
 }
 
 /**
- * Text that tells kernels apart: kernels with one key are one pipeline. It holds all that a kernel is
- * made from, its WGSL included, since one name may stand for several texts (a matrix product that takes
- * the step of one optimizer or another, a chain of entrywise functions).
+ * Returns the cache key of a kernel: kernels with the same key share a pipeline. The key includes
+ * the WGSL, because kernels with the same name may have different WGSL (a matrix product merged
+ * with different optimizer steps, or chains of entrywise functions).
  */
 export function kernelKey(spec: KernelSpec): string {
   const constants = Object.entries(spec.constants ?? {}).map(([name, value]) => `${name}=${value}`);
@@ -59,14 +60,14 @@ export function kernelKey(spec: KernelSpec): string {
   return `${settings.join(" ")}\n${spec.source}`;
 }
 
-/** The compiled kernels of one device. */
+/** Cache of the compiled kernels of one device. */
 export class KernelCache {
   readonly #gpu: Gpu;
   readonly #kernels = new Map<string, Promise<Kernel>>();
   /** Layout of group 1: the step's scalars, a uniform with a dynamic offset. */
   readonly stepLayout: GPUBindGroupLayout;
 
-  /** An empty cache for one GPU. */
+  /** Creates an empty cache for a GPU. */
   constructor(gpu: Gpu) {
     this.#gpu = gpu;
     this.stepLayout = gpu.device.createBindGroupLayout({
@@ -78,7 +79,7 @@ export class KernelCache {
     });
   }
 
-  /** The kernel of `spec`, compiled once. */
+  /** Returns the kernel of `spec`, compiled on first use. */
   get(spec: KernelSpec): Promise<Kernel> {
     const key = kernelKey(spec);
     let kernel = this.#kernels.get(key);
@@ -93,7 +94,7 @@ export class KernelCache {
     const device = this.#gpu.device;
     const directives = spec.directives ?? [];
     const code = render(spec.source, directives);
-    // Each scope is popped before anything is awaited: other kernels compile at the same time.
+    // Each error scope is popped before the next await, because other kernels compile concurrently.
     device.pushErrorScope("validation");
     const module = device.createShaderModule({ label: spec.name, code });
     const moduleError = await device.popErrorScope();

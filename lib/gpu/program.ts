@@ -1,54 +1,57 @@
 /**
- * A program: a flat list of dispatches that is one step or a part of one, replayed many times in a
- * command buffer. Nothing is allocated, uploaded or awaited per step; per chunk of steps there is one
- * upload (the steps' scalars) and one readback (the steps' metrics).
+ * A program: a flat list of dispatches that forms a step, or a part of one, and is replayed many
+ * times per command buffer. No step allocates, uploads or waits. Each chunk of steps has one upload
+ * (the steps' scalars) and one readback (the steps' metrics).
  *
  * @module
  */
 import type { Gpu } from "./device.ts";
 import { type Job, type Kernel, type KernelCache, type KernelSpec, packJobs } from "./kernel.ts";
 
-/** One dispatch: independent jobs of one kernel. */
+/** A dispatch: independent jobs of one kernel. */
 export interface DispatchPlan {
   /** The kernel. */
   readonly kernel: KernelSpec;
-  /** Its pieces of work. */
+  /** Its jobs. */
   readonly jobs: readonly Job[];
-  /** What it is to compute; absent where nobody asks. */
+  /** The work it does, if known. */
   readonly work?: Work;
-  /** Which of the arenas stands behind a name that the shader binds; others are bound as named. */
+  /** Arena to bind, by the name in the shader. Names not listed are bound as they are. */
   readonly arenas?: Readonly<Record<string, string>>;
 }
 
-/** What a dispatch has to do, whatever kernel does it. */
+/** The work of a dispatch, independent of the kernel. */
 export interface Work {
   /** Names of its operations. */
   readonly operations: readonly string[];
-  /** Additions and multiplications of its matrix products. */
+  /** Floating-point operations of its matrix products. */
   readonly flops: number;
-  /** Bytes of the tensors it reads and writes, each counted once. */
+  /** Bytes of the tensors that it reads and writes, each counted once. */
   readonly bytes: number;
 }
 
-/** Everything a program is made of. */
+/** The parts of a program. */
 export interface ProgramPlan {
   /** The dispatches of a step, in order. */
   readonly dispatches: readonly DispatchPlan[];
   /** Sizes of the program's own arenas in bytes, by name. */
   readonly arenas: Readonly<Record<string, number>>;
-  /** Buffers that outlive the program (the data set), by the name shaders bind them under. */
+  /**
+   * Read-only buffers that outlive the program (the data set), by the name under which shaders bind
+   * them.
+   */
   readonly shared: Readonly<Record<string, GPUBuffer>>;
-  /** Buffers that outlive the program and that it changes (parameters), by name. */
+  /** Buffers that outlive the program and that it modifies (parameters), by name. */
   readonly state?: Readonly<Record<string, GPUBuffer>>;
-  /** What holds buffers for this program alone, and is freed with it. */
+  /** An owner of buffers that only this program uses. It is destroyed with the program. */
   readonly owned?: { readonly bytes: number; destroy(): void };
-  /** Floats each step writes into the metrics ring. */
+  /** Number of floats that each step writes to the metrics ring. */
   readonly metrics: number;
-  /** Scalars of update k = 0, 1, …, computed by the host in double precision. */
+  /** Functions that compute the scalars of update k = 0, 1, … on the host in double precision. */
   readonly scalars: readonly ((update: number) => number)[];
-  /** Steps from one that the program takes part in to the next: 1 by default. */
+  /** The program runs every `every` steps. Defaults to 1. */
   readonly every?: number;
-  /** The first step that it takes part in, counted from 0: 0 by default. */
+  /** First step in which it runs, counted from 0. Defaults to 0. */
   readonly first?: number;
 }
 
@@ -59,38 +62,38 @@ interface Dispatch {
   readonly y: number;
 }
 
-/** One dispatch of a step, and the time it took on the GPU. */
+/** A dispatch of a step and its time on the GPU. */
 export interface DispatchTime {
   /** Name of its kernel. */
   readonly kernel: string;
   /** Directives the kernel was rendered with. */
   readonly directives: readonly string[];
-  /** Pieces of work in it. */
+  /** Number of jobs. */
   readonly jobs: number;
-  /** Workgroups it takes. */
+  /** Number of workgroups. */
   readonly workgroups: number;
-  /** What it has to do, where the plan says so. */
+  /** The work it does, if the plan specifies it. */
   readonly work: Work | undefined;
-  /** Seconds from the beginning of the step, and how long it took. */
+  /** Time in seconds from the start of the step to the start of the dispatch. */
   readonly start: number;
-  /** How long it took, in seconds. */
+  /** Duration in seconds. */
   readonly seconds: number;
 }
 
-/** Most steps one chunk may hold: rows of the scalars table and of the metrics ring. */
+/** Maximum number of steps per chunk: rows of the scalars table and of the metrics ring. */
 export const maxChunk = 512;
 const workgroupsPerRow = 65535;
 
-// One row of the scalars table, as `struct Step` in shaders/step.wgsl declares it.
+// One row of the scalars table, in bytes; see `struct Step` in shaders/step.wgsl.
 const scalarStride = 256;
 const scalarStart = 16;
 const maxScalars = (scalarStride - scalarStart) / 4;
 
-/** A compiled step, or a part of one. Its updates are the steps that it takes part in. */
+/** A compiled step, or a part of one. It performs one update in each step in which it runs. */
 export class Program {
-  /** Steps from one that the program takes part in to the next. */
+  /** The program runs every `every` steps. */
   readonly every: number;
-  /** The first step that it takes part in, counted from 0. */
+  /** First step in which it runs, counted from 0. */
   readonly first: number;
   readonly #gpu: Gpu;
   readonly #plan: ProgramPlan;
@@ -117,7 +120,9 @@ export class Program {
     this.#owned = owned;
     this.#dispatches = dispatches;
     if (plan.scalars.length > maxScalars) {
-      throw new Error(`Program: ${plan.scalars.length} scalars a step, at most ${maxScalars} fit`);
+      throw new Error(
+        `Program: at most ${maxScalars} scalars per step, got ${plan.scalars.length}`,
+      );
     }
     this.#scalars = gpu.device.createBuffer({
       label: "step scalars",
@@ -156,7 +161,7 @@ export class Program {
           ? tables[name]
           : buffers.get(arenas?.[name] ?? name);
         if (!buffer) {
-          throw new Error(`kernel "${kernel.name}" binds "${name}", which nothing provides`);
+          throw new Error(`kernel "${kernel.name}" binds "${name}", but no buffer has that name`);
         }
         return { binding, resource: { buffer } };
       });
@@ -171,17 +176,17 @@ export class Program {
     return new Program(gpu, plan, buffers, owned, dispatches, kernels);
   }
 
-  /** Dispatches of one step. */
+  /** Number of dispatches per step. */
   get dispatchesPerStep(): number {
     return this.#dispatches.length;
   }
 
-  /** Names of the kernels of one step, in order. */
+  /** Names of the kernels of a step, in order. */
   get kernelNames(): string[] {
     return this.#dispatches.map(({ kernel }) => kernel.name);
   }
 
-  /** Bytes of GPU memory this program holds (the data set and a common store are not its own). */
+  /** GPU memory of this program in bytes, without the data set and a shared store. */
   get bytes(): number {
     return [...this.#owned, ...this.#staging].reduce(
       (total, buffer) => total + buffer.size,
@@ -190,33 +195,33 @@ export class Program {
   }
 
   /**
-   * Bytes of GPU memory the compiler planned: the arenas and the metrics of a chunk. What
-   * {@link bytes} has beyond are the tables of the jobs, the steps' scalars and the readback.
+   * Planned GPU memory in bytes: the arenas and the metrics of a chunk. {@link bytes} also includes
+   * the job tables, the steps' scalars and the readback buffers.
    */
   get plannedBytes(): number {
     const arenas = Object.values(this.#plan.arenas).reduce((total, size) => total + size, 0);
     return arenas + this.#plan.metrics * 4 * maxChunk + (this.#plan.owned?.bytes ?? 0);
   }
 
-  /** Updates that the program makes in steps 0 … `step` − 1. */
+  /** Returns the number of updates in steps 0 … `step` − 1. */
   updatesBefore(step: number): number {
     return Math.max(0, Math.ceil((step - this.first) / this.every));
   }
 
-  /** Whether step `step`, counted from 0, is one that the program takes part in. */
+  /** Whether the program runs in step `step`, counted from 0. */
   takesPartIn(step: number): boolean {
     return step >= this.first && (step - this.first) % this.every === 0;
   }
 
-  /** Bytes of an arena's buffer. */
+  /** Returns the size of an arena's buffer in bytes. */
   arenaBytes(arena: string): number {
     return this.#buffers.get(arena)!.size;
   }
 
   /**
-   * Submits steps `first` … `first + count − 1` and resolves with the metrics of the program's updates
-   * among them, `[updates, plan.metrics]`, once they are computed. Awaiting blocks until the queue is
-   * empty: submit the next chunk before awaiting this one.
+   * Submits steps `first` … `first + count − 1`. Resolves with the metrics of the program's updates
+   * in them, `[updates, plan.metrics]`, once they are computed. Awaiting the result blocks until
+   * the queue is empty, so submit the next chunk first.
    *
    * @param count At most {@link maxChunk}.
    */
@@ -226,8 +231,8 @@ export class Program {
   }
 
   /**
-   * The same for programs that make up a step together: in every step, those that take part in it run
-   * one after another, in the given order. All of it is one command buffer.
+   * Like {@linkcode submit}, for programs that together form a step. In every step, the programs
+   * that are due run in the given order. All steps are one command buffer.
    *
    * @returns The metrics of each program.
    */
@@ -237,7 +242,9 @@ export class Program {
     count: number,
   ): Promise<Float32Array[]> {
     if (count < 1 || count > maxChunk) {
-      throw new RangeError(`Program.submit: 1 to ${maxChunk} steps at a time, got ${count}`);
+      throw new RangeError(
+        `Program.submit: the number of steps must be from 1 to ${maxChunk}, got ${count}`,
+      );
     }
     const gpu = programs[0]!.#gpu;
     const parts = programs.map((program) => {
@@ -261,7 +268,7 @@ export class Program {
     return metrics;
   }
 
-  /** Encodes the dispatches of the chunk's update `row`. */
+  /** Encodes the dispatches of update `row` of the chunk. */
   #encode(pass: GPUComputePassEncoder, row: number): void {
     pass.setBindGroup(1, this.#stepGroup, [row * scalarStride]);
     for (const { kernel, bindings, x, y } of this.#dispatches) {
@@ -271,7 +278,10 @@ export class Program {
     }
   }
 
-  /** Encodes the readback of a chunk's metrics; returns what waits for them, to be called once. */
+  /**
+   * Encodes the readback of a chunk's metrics. Returns a function that waits for them; call it
+   * once.
+   */
   #readback(encoder: GPUCommandEncoder, updates: number): () => Promise<Float32Array> {
     const { metrics: width } = this.#plan;
     const size = Math.max(4, updates * width * 4);
@@ -296,17 +306,17 @@ export class Program {
   }
 
   /**
-   * Times every dispatch on the GPU: the fastest of `rounds` replays of the program's first update in
-   * or after step `step`, each dispatch in a pass of its own. Whatever it changes is put back afterwards.
+   * Times every dispatch on the GPU: the fastest of `rounds` replays of the first update in or
+   * after step `step`, with one pass per dispatch. Restores all state afterwards.
    *
-   * @throws {Error} Where the adapter has no timestamp queries ({@link timed}).
+   * @throws {Error} The adapter has no timestamp queries ({@link timed}).
    */
   async profile(step: number, rounds: number): Promise<DispatchTime[]> {
     const device = this.#gpu.device;
     if (!this.timed) throw new Error(`${this.#gpu.adapter.name} has no timestamp queries`);
     const count = 2 * this.#dispatches.length;
     const querySet = device.createQuerySet({ type: "timestamp", count });
-    // Each round's times start where an offset may lie.
+    // Each round's times start at a multiple of 256 bytes, as required of resolve offsets.
     const stride = Math.ceil((count * 8) / 256) * 256;
     const resolved = device.createBuffer({
       size: stride * rounds,
@@ -354,7 +364,7 @@ export class Program {
     }));
   }
 
-  /** The dispatches of one step, in order, without their times. */
+  /** The dispatches of a step, in order, without their times. */
   get dispatches(): Omit<DispatchTime, "start" | "seconds">[] {
     return this.#plan.dispatches.map(({ kernel, jobs, work }) => ({
       kernel: kernel.name,
@@ -365,23 +375,26 @@ export class Program {
     }));
   }
 
-  /** Writes floats into an arena, `offset` floats from its start. */
+  /** Writes floats to an arena, starting at float `offset`. */
   write(arena: string, offset: number, values: Float32Array): void {
     this.#gpu.writeFloats(this.#buffers.get(arena)!, offset, values);
   }
 
-  /** Reads `length` floats of an arena. Waits for the queue. */
+  /** Reads `length` floats of an arena, starting at float `offset`. It waits for the queue. */
   read(arena: string, offset: number, length: number): Promise<Float32Array> {
     return this.#gpu.readFloats(this.#buffers.get(arena)!, offset, length);
   }
 
-  /** Frees the program's GPU memory. What lies in a common store stays. */
+  /** Frees the program's GPU memory, but not that of a shared store. */
   destroy(): void {
     this.#plan.owned?.destroy();
     for (const buffer of [...this.#owned, ...this.#staging, this.#scalars]) buffer.destroy();
   }
 
-  /** Row i, of update `before + i`: its step, its row in the metrics ring, then its scalars. */
+  /**
+   * Uploads one row per update `before + i`: its step, its row i in the metrics ring, then its
+   * scalars.
+   */
   #uploadScalars(before: number, count: number): void {
     if (count === 0) return;
     const bytes = new ArrayBuffer(count * scalarStride);
@@ -397,9 +410,9 @@ export class Program {
 }
 
 /**
- * The worklist of a dispatch, pairs (job, tile), and its workgroups along x and y. Where the entries
- * do not fill the rows of workgroups, the rest name a tile past the last job's end, which every kernel
- * leaves alone.
+ * Returns the worklist of a dispatch, pairs (job, tile), and its workgroups along x and y. The last
+ * row of workgroups is padded with entries whose tile is past the end of the last job; every kernel
+ * ignores these.
  */
 export function worklistOf(
   jobs: readonly Job[],

@@ -1,7 +1,7 @@
 /**
- * WGSL files and their directives. A shader is a plain WGSL file; lines of the form `//#if NAME`,
- * `//#elif NAME`, `//#else`, `//#endif` choose its structure (names may be joined by `||` and negated
- * by `!`). `wgsl-preprocessor` evaluates them.
+ * WGSL files and their directives. A shader is a plain WGSL file. Lines of the form `//#if NAME`,
+ * `//#elif NAME`, `//#else` and `//#endif` select its structure; names may be negated with `!` and
+ * joined with `||`. `wgsl-preprocessor` evaluates them.
  *
  * @module
  */
@@ -13,8 +13,8 @@ const directiveLine = /^[ \t]*\/\/#(if|elif|else|endif)\b[ \t]*(.*)$/;
  * Renders a shader.
  *
  * @param source Text of the WGSL file.
- * @param directives Names that are on; each must occur in the source.
- * @throws {Error} When a name in `directives` occurs in no directive of the source.
+ * @param directives Enabled names. Each must occur in the source.
+ * @throws {Error} A name in `directives` does not occur in any directive of the source.
  */
 export function render(source: string, directives: readonly string[]): string {
   const on = new Set(directives);
@@ -51,17 +51,17 @@ function evaluate(condition: string, on: Set<string>, known: Set<string>): boole
   return terms.some((term, i) => term.startsWith("!") !== on.has(names[i]!));
 }
 
-/** One binding a shader declares. */
+/** A binding that a shader declares. */
 export interface Binding {
-  /** Its number. */
+  /** Binding number. */
   readonly binding: number;
-  /** Name of the variable, by which the host provides a buffer. */
+  /** Name of the variable, by which the host supplies a buffer. */
   readonly name: string;
-  /** Whether the shader only reads it. */
+  /** Whether the binding is read-only. */
   readonly readOnly: boolean;
 }
 
-/** The storage bindings of group 0 in rendered WGSL. */
+/** Returns the storage bindings of group 0 in rendered WGSL. */
 export function bindingsOf(code: string): Binding[] {
   const pattern = /@group\(0\)\s*@binding\((\d+)\)\s*var<storage,\s*(read|read_write)>\s*(\w+)/g;
   return [...code.matchAll(pattern)].map(([, binding, access, name]) => ({
@@ -71,17 +71,17 @@ export function bindingsOf(code: string): Binding[] {
   }));
 }
 
-/** One 32-bit field of a shader's `Job` struct. */
+/** A 32-bit field of a shader's `Job` struct. */
 export interface JobField {
-  /** Its name. */
+  /** Field name. */
   readonly name: string;
-  /** Its type. */
+  /** Field type. */
   readonly type: "u32" | "f32";
 }
 
 /**
- * The fields of the shader's `struct Job`, in order: the host packs the record a workgroup reads by
- * these names, so that the two sides cannot disagree.
+ * Returns the fields of the shader's `struct Job`, in order. The host packs job records by these
+ * names, so host and shader always agree on the layout.
  */
 export function jobFieldsOf(code: string): JobField[] {
   const body = /struct Job \{([^}]*)\}/.exec(code)?.[1];
@@ -93,12 +93,12 @@ export function jobFieldsOf(code: string): JobField[] {
 }
 
 /**
- * The message for a shader that did not compile.
+ * Creates the error for a shader that does not compile.
  *
  * @param name The kernel's name.
  * @param directives The directives it was rendered with.
  * @param code The rendered WGSL.
- * @param messages What the compiler said.
+ * @param messages Messages of the compiler.
  */
 export function compilationError(
   name: string,

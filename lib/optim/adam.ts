@@ -1,6 +1,6 @@
 /**
- * Adam and AdamW over a family of networks, with the moving average of target networks: in the kernels
- * that compute the gradients, or in a dispatch of its own.
+ * Adam and AdamW for a family of networks, with the moving average of target networks. The step is
+ * merged into the kernels that compute the gradients, or runs in its own dispatch.
  *
  * @module
  */
@@ -21,32 +21,35 @@ const adamName = registerOperation("adam");
 export interface AdamOptions {
   /** Learning rate of update k = 0, 1, …; constant or a schedule. */
   readonly learningRate: (update: number) => number;
-  /** Decoupled weight decay (AdamW); 0 for Adam. */
+  /** Decoupled weight decay (AdamW). Defaults to 0 (Adam). */
   readonly weightDecay?: number;
   /**
-   * Largest norm of the gradient, over all parameters of all of a seed's networks: a longer one is
-   * scaled down to it, as PyTorch's `clip_grad_norm_` does. Absent where nothing is clipped.
+   * Maximum norm of the gradient over all parameters of all networks of a seed. A larger gradient
+   * is scaled down to this norm, as PyTorch's `clip_grad_norm_` does. By default nothing is
+   * clipped.
    */
   readonly clipNorm?: number;
-  /** Target parameters, moved towards the just updated ones. */
+  /** Target parameters, updated with the new parameters of the same step. */
   readonly target?: Average;
 }
 
-/** Parameters that are a moving average of others. */
+/** A moving average of parameters. */
 export interface Average {
-  /** The averages, of the same shapes and replicas. */
+  /** The averages, with the shapes and replicas of the parameters. */
   readonly parameters: ParameterSet;
-  /** How far update k = 0, 1, … moves them: 1 to the others' values, 0 not at all. */
+  /**
+   * Weight of the parameters in update k = 0, 1, …: 1 copies them, 0 leaves the averages unchanged.
+   */
   readonly rate: (update: number) => number;
 }
 
-/** What an optimizer keeps and reads, laid out as the parameters are. */
+/** State and input of an optimizer, in the layout of the parameters. */
 export interface Optimizer {
   /** First moments. */
   readonly mean: Storage;
   /** Second moments. */
   readonly square: Storage;
-  /** The step's gradient. */
+  /** Gradient of the step. */
   readonly gradient: Tensor;
 }
 
@@ -57,9 +60,9 @@ const workgroup = 64;
 const updateSource = stepSource + adamUpdateSource;
 
 /**
- * Records one step of Adam (AdamW with decay) that minimises `loss` by all of `parameters`, and of
- * nothing else. Where the gradients of all of them are products of their own and none is clipped, those
- * kernels take the step as well.
+ * Records one step of Adam (AdamW with decay) that minimises `loss` with respect to `parameters`.
+ * If every gradient is computed by a kernel that can apply the step and nothing is clipped, the
+ * step is merged into those kernels.
  */
 export function minimize(
   graph: Graph,
@@ -87,7 +90,7 @@ export function minimize(
   return optimizer;
 }
 
-/** Records one step of Adam from a gradient that lies as the parameters do. */
+/** Records one step of Adam from a gradient in the layout of the parameters. */
 export function adam(
   graph: Graph,
   parameters: ParameterSet,
@@ -128,9 +131,9 @@ export function adam(
 }
 
 /**
- * What a step of Adam needs, whoever takes it: moments, the fields of `update` in
- * `shaders/adam_update.wgsl`, and the storages it reads and writes. As in PyTorch, ε is added after the
- * bias correction and the decay precedes the move.
+ * Prepares a step of Adam for either kind of kernel: the moments, the fields of `update` in
+ * `shaders/adam_update.wgsl`, and the storages it reads and writes. As in PyTorch, ε is added after
+ * the bias correction and decay is applied before the update.
  */
 function prepare(
   graph: Graph,
@@ -176,17 +179,17 @@ function prepare(
   };
 }
 
-/** Learning rate that falls from `rate` to 0 along half a cosine over `period` updates. */
+/** Learning rate that decreases from `rate` to 0 along half a cosine over `period` updates. */
 export function cosine(rate: number, period: number): (update: number) => number {
   return (update) => 0.5 * rate * (1 + Math.cos((Math.PI * update) / period));
 }
 
-/** The same rate for ever. */
+/** Constant rate. */
 export function constant(rate: number): (update: number) => number {
   return () => rate;
 }
 
-/** A rate at updates `first`, `first + every`, `first + 2 every`, …, and 0 between and before. */
+/** Rate `rate` at updates `first`, `first + every`, `first + 2 every`, …, and 0 at all others. */
 export function periodic(
   rate: number,
   { every, first }: { readonly every: number; readonly first: number },

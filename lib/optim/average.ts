@@ -1,7 +1,7 @@
 /**
- * Moving averages of networks in a dispatch of their own, for targets that follow in other steps than
- * those in which an optimizer moves the networks. (Where it is the same step, {@linkcode minimize}
- * takes the average along.)
+ * Moving averages of networks in their own dispatch, for target networks that are updated in other
+ * steps than the optimizer's. If both are updated in the same steps, {@linkcode minimize} also
+ * updates the average.
  *
  * @module
  */
@@ -16,14 +16,14 @@ const name = registerOperation("moving average");
 const workgroup = 64;
 
 /**
- * Records `average ← rate · parameters + (1 − rate) · average`, of the parameters as they are at this
- * place of the step.
+ * Records `average ← rate · parameters + (1 − rate) · average`, with the parameters as of this
+ * point in the step.
  */
 export function movingAverage(graph: Graph, parameters: ParameterSet, average: Average): void {
   const from = parameters.whole;
   const to = average.parameters.whole;
   if (from.replicas !== to.replicas || from.columns !== to.columns) {
-    throw new Error(`movingAverage: parameters ${from} cannot be averaged in ${to}`);
+    throw new Error(`movingAverage: shapes must agree, got parameters ${from} and averages ${to}`);
   }
   const rate = graph.scalar(average.rate);
   graph.record({

@@ -1,5 +1,5 @@
 /**
- * The global norm of a gradient, as clipping needs it.
+ * The global norm of a gradient, for clipping.
  *
  * @module
  */
@@ -12,14 +12,14 @@ import { Tensor } from "../autodiff/tensor.ts";
 
 const name = registerOperation("gradient norm");
 const workgroup = 64;
-// Vec4s that an invocation sums.
+// Vec4s per invocation.
 const vectors = 16;
 
 /**
- * Records partial sums of the squares of a gradient that lies as the parameters do.
+ * Records partial sums of the squares of a gradient in the layout of the parameters.
  *
- * @returns `[R, sums, 4]`, R being the graph's replicas: the sum over all entries of a replica is the
- * squared norm over all networks of a seed (both of twin networks) and all their parameters.
+ * @returns `[R, sums, 4]` for the graph's R replicas. The sum over all entries of a replica is the
+ * squared norm over all parameters of all networks of a seed, for example of both Q-heads.
  */
 export function squaredNormSums(graph: Graph, parameters: ParameterSet, gradient: Tensor): Tensor {
   const members = parameters.replicas / graph.replicas;

@@ -1,4 +1,4 @@
-/** Each fused kernel against the same thing written with the small operations: values and gradients. */
+/** Compares each fused kernel with a composition of basic operations: values and gradients. */
 import { assert } from "@std/assert";
 import { readTensor, writeInput } from "../../lib/autodiff/compile.ts";
 import { Engine } from "../../lib/autodiff/engine.ts";
@@ -56,7 +56,7 @@ const wide = { rows, columns, wanted: true };
 const column = { rows, columns: 1 };
 const square = (graph: Graph, x: Tensor) => multiply(graph, x, x);
 
-/** Computes both on three seeds and compares all they have in common: results, metrics, gradients. */
+/** Computes both on three seeds and compares all common results, metrics and gradients. */
 async function equal<Name extends string>(
   session: Session,
   inputs: Readonly<Record<Name, DrawnInput>>,
@@ -84,17 +84,17 @@ async function equal<Name extends string>(
   assert(compared > 0);
 }
 
-/** α and σ of the noise schedule at t, from small operations. */
+/** Computes α and σ of the noise schedule at t from basic operations. */
 function scheduleOf(graph: Graph, t: Tensor): { alpha: Tensor; sigma: Tensor } {
   const logAlpha = add(graph, scale(graph, square(graph, t), -19.9 / 4), scale(graph, t, -0.05));
   const rest = shift(graph, scale(graph, exp(graph, scale(graph, logAlpha, 2)), -1), 1);
   return { alpha: exp(graph, logAlpha), sigma: sqrt(graph, rest) };
 }
 
-// Later than the beginning, where 1 − α² loses its digits.
+// Avoids small times, where 1 − α² cancels.
 const time = { ...column, from: (z: number) => 0.2 + 0.7 * timeFrom(z) };
 
-Deno.test("fused kernels equal the same thing written with the small operations", async (t) => {
+Deno.test("fused kernels: equal a composition of basic operations", async (t) => {
   using engine = await Engine.open();
   const session = new Session(engine);
 
@@ -117,7 +117,7 @@ Deno.test("fused kernels equal the same thing written with the small operations"
           },
           (graph, { x, w, b }) => {
             const apply = (y: Tensor) => entrywise(graph, activation, [y]);
-            // Between them an operation that takes no derivative over.
+            // The scale() prevents merging the derivative into the product.
             const h = scale(graph, apply(linear(graph, x, { weight: w, bias: b })), 1);
             const y = apply(add(graph, linear(graph, h, { weight: w, bias: b }), x));
             return { results: { y }, objective: "y" };
@@ -321,7 +321,7 @@ Deno.test("fused kernels equal the same thing written with the small operations"
   }
 });
 
-Deno.test("adam()'s first step with clipped norm and decay, and movingAverage(), equal the small operations'", async () => {
+Deno.test("adam() with clipped norm and decay, and movingAverage(): the first step equals a composition of basic operations", async () => {
   using engine = await Engine.open();
   const graph = new Graph({ seeds });
   const shapes = [{ name: "weight", rows: 1, segments: [columns], vector: true }];
@@ -334,7 +334,7 @@ Deno.test("adam()'s first step with clipped norm and decay, and movingAverage(),
   const storage = graph.persist({ arena: "activations", replicaSize, replicas, sharing });
   const lying = new Tensor({ replicas, rows: 1, columns: replicaSize }, storage);
 
-  // Before anything moves: p (1 − lr decay) − lr g / (|g| + ε), where g has a norm of at most 2.
+  // The first step: p (1 − lr decay) − lr g / (|g| + ε), where the norm of g is at most 2.
   const weight = parameters.get("weight");
   const norm = globalNorm(graph, [gradient]);
   const factor = clip(

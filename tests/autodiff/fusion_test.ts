@@ -23,7 +23,7 @@ import type { Tensor } from "../../lib/autodiff/tensor.ts";
 const namesOf = (graph: Graph, kept: readonly Tensor[] = []) =>
   fuse(graph.operations, kept).map(({ name }) => name as string);
 
-Deno.test("fuse() joins a chain of entrywise operations, also where it divides and meets again", () => {
+Deno.test("fuse() joins a chain of entrywise operations, also if it branches and merges again", () => {
   const graph = new Graph({ seeds: [0] });
   const x = graph.input(2, 5);
   const h = shift(graph, scale(graph, x, 2), 1);
@@ -35,7 +35,7 @@ Deno.test("fuse() joins a chain of entrywise operations, also where it divides a
   assertEquals(namesOf(other), ["entrywise chain"]);
 });
 
-Deno.test("fuse() stores what somebody else reads, what is kept, and what lies in a concatenation", () => {
+Deno.test("fuse() stores tensors that others read, that are kept, and that are part of a concatenation", () => {
   const graph = new Graph({ seeds: [0] });
   const x = graph.input(2, 4);
   const h = exp(graph, x);
@@ -48,7 +48,7 @@ Deno.test("fuse() stores what somebody else reads, what is kept, and what lies i
   assertEquals(namesOf(graph), ["exp", "scale", "sum over columns", "exp", "concatenate"]);
 });
 
-Deno.test("fuse() computes what serves many columns, rows or heads once", () => {
+Deno.test("fuse() computes a broadcast operand only once", () => {
   const graph = new Graph({ seeds: [0] });
   const weight = exp(graph, graph.input(6, 1));
   multiply(graph, graph.input(6, 5), weight);
@@ -56,7 +56,7 @@ Deno.test("fuse() computes what serves many columns, rows or heads once", () => 
   assertEquals(namesOf(graph), ["exp", "multiply", "exp", "broadcast"]);
 });
 
-Deno.test("fuse() leaves an operation before the write that changes what it reads", () => {
+Deno.test("fuse() does not move a read past a write to the same tensor", () => {
   const graph = new Graph({ seeds: [0] });
   const x = graph.input(2, 4);
   const h = exp(graph, x);
@@ -72,14 +72,14 @@ Deno.test("fuse() leaves an operation before the write that changes what it read
   assertEquals(namesOf(graph), ["exp", "test write", "scale"]);
 });
 
-Deno.test("a chain and its gradient take fewer dispatches than operations, and compute the same", async () => {
+Deno.test("Engine.compile() runs a chain and its gradient in fewer dispatches than operations, with correct results", async () => {
   using engine = await Engine.open();
   const graph = new Graph({ seeds: [0, 1] });
   const [x, upstream] = [graph.input(3, 5), graph.input(3, 5)];
   const y = divide(graph, exp(graph, x), shift(graph, scale(graph, x, 2), 9));
   const [dx] = gradients(graph, { tensor: y, upstream }, [x]) as [Tensor];
   const fused = await engine.compile(graph, [y, dx]);
-  // exp and shift are read by the gradient too and stored; each end is a chain.
+  // The results of exp and shift are also read by the gradient and therefore stored.
   assert(fused.dispatchesPerStep < graph.operations.length, `${fused.kernelNames}`);
   const values = Float32Array.from({ length: 30 }, (_, i) => Math.sin(i));
   writeInput(fused, x, values);
@@ -93,7 +93,7 @@ Deno.test("a chain and its gradient take fewer dispatches than operations, and c
   found.forEach((number, i) => assert(Math.abs(number - expected[i]!) < 1e-6));
 });
 
-Deno.test("entrywise functions that may be applied to a concatenation keep its padding zero", () => {
+Deno.test("entrywiseFunctions: functions allowed on a concatenation keep its padding zero", () => {
   for (const [name, rule] of Object.entries(entrywiseFunctions)) {
     if (!("zero" in rule)) continue;
     const reference = rule.reference as (...numbers: number[]) => number;
@@ -106,7 +106,7 @@ Deno.test("entrywise functions that may be applied to a concatenation keep its p
   }
 });
 
-Deno.test("entrywise() names the shapes that do not broadcast", () => {
+Deno.test("entrywise() rejects shapes that do not broadcast, and names them", () => {
   const graph = new Graph({ seeds: [0] });
   const [a, b] = [graph.input(3, 4), graph.input(3, 2)];
   assertThrows(

@@ -35,7 +35,7 @@ const shape = { rows: 3, columns: 4, wanted: true };
 const square = { rows: 4, columns: 4, parameter: true, wanted: true };
 const vector = { rows: 1, columns: 4, parameter: true, wanted: true };
 
-/** Largest relative error of values and gradients. */
+/** Returns the largest relative error of values and gradients. */
 async function errorOf<Name extends string>(
   comparison: Omit<Comparison<Name>, "shape" | "replicas">,
 ): Promise<number> {
@@ -43,8 +43,9 @@ async function errorOf<Name extends string>(
   return await compared({ shape: "", replicas: 1, ...comparison }).measure(new Session(engine));
 }
 
-Deno.test("gradients() leaves a gradient alone that two tensors have in common", async () => {
-  // y = a + b hands one gradient to both; a has another reader whose gradient is ready before.
+Deno.test("gradients() does not modify a gradient that two tensors share", async () => {
+  // y = a + b passes one gradient to both. Another operation reads a, and its gradient is computed
+  // first.
   const error = await errorOf({
     inputs: { a: shape, b: shape, w: square, u: square, bias: vector },
     record: (graph, { a, b, w, u, bias }) => {
@@ -60,7 +61,7 @@ Deno.test("gradients() leaves a gradient alone that two tensors have in common",
   assert(error < 1e-6, `off by ${error}`);
 });
 
-Deno.test("gradients() keeps the skip connection's gradient apart from an activated branch's", async () => {
+Deno.test("gradients() separates the gradient of a skip connection from that of a branch with an activation", async () => {
   const error = await errorOf({
     inputs: { x: shape, w: square, u: square, bias: vector },
     record: (graph, { x, w, u, bias }) => {
@@ -75,7 +76,7 @@ Deno.test("gradients() keeps the skip connection's gradient apart from an activa
   assert(error < 1e-6, `off by ${error}`);
 });
 
-Deno.test("gradients() by an intermediate result are its own, whatever lies below it", async () => {
+Deno.test("gradients() with respect to an intermediate result do not depend on the operations below it", async () => {
   using engine = await Engine.open();
   const session = new Session(engine);
   const numbers = (count: number, pace: number) =>
@@ -90,7 +91,8 @@ Deno.test("gradients() by an intermediate result are its own, whatever lies belo
       const h = linear(graph, x, { weight: w, bias }, "relu");
       const y = linear(graph, h, { weight: u, bias });
       const upstream = graph.constant(3, 4, 1);
-      // With the weight below h also differentiated, h's gradient goes on through ReLU.
+      // Because the weight below h is also differentiated, the gradient of h continues through
+      // ReLU.
       const [dh, dw] = gradients(graph, { tensor: y, upstream }, [h, w]) as [Tensor, Tensor];
       return { results: { dh, dw } };
     },
@@ -102,15 +104,15 @@ Deno.test("gradients() by an intermediate result are its own, whatever lies belo
   );
 });
 
-Deno.test("gradients() refuses to differentiate a loss twice", () => {
+Deno.test("gradients() rejects differentiating a loss twice", () => {
   const graph = new Graph({ seeds: [0] });
   const [x, y] = [graph.input(3, 4), graph.input(3, 4)];
   const loss = meanSquaredError(graph, "loss", x, y);
   gradients(graph, loss, [x]);
-  assertThrows(() => gradients(graph, loss, [x]), Error, 'loss "loss" is differentiated a second');
+  assertThrows(() => gradients(graph, loss, [x]), Error, 'loss "loss" is differentiated twice');
 });
 
-Deno.test("gradients() gives null where there is no path", () => {
+Deno.test("gradients() returns null if there is no path", () => {
   const graph = new Graph({ seeds: [0] });
   const [x, y] = [graph.input(3, 4), graph.input(3, 4)];
   const upstream = graph.input(3, 4);
@@ -134,10 +136,14 @@ Deno.test("ParameterSet.gather() names a parameter that the loss does not depend
     bias: bias.get("b"),
   });
   const found = gradients(graph, { tensor: y, upstream: graph.input(2, 3) }, parameters.tensors);
-  assertThrows(() => parameters.gather(found), Error, '"unused" has no gradient of its own');
+  assertThrows(
+    () => parameters.gather(found),
+    Error,
+    '"unused" needs a gradient with its own storage',
+  );
 });
 
-Deno.test("linear(), add() and concatenate() refuse shapes that do not fit, and name them", () => {
+Deno.test("linear(), add() and concatenate() reject mismatched shapes, and name them", () => {
   const graph = new Graph({ seeds: [0] });
   const parameters = new ParameterSet(graph, [
     { name: "weight", rows: 5, segments: [9], vector: false },
@@ -149,14 +155,14 @@ Deno.test("linear(), add() and concatenate() refuse shapes that do not fit, and 
   assertThrows(
     () => linear(graph, graph.input(3, 9), layer, "relu", graph.input(3, 9)),
     Error,
-    "the residual must be [1, 3, 5], got [1, 3, 9]",
+    "the residual must have shape [1, 3, 5], got [1, 3, 9]",
   );
   const [a, b] = [graph.input(3, 4), graph.input(2, 4)];
   assertThrows(() => add(graph, a, b), Error, "got [1, 3, 4] and [1, 2, 4]");
   assertThrows(() => concatenate(graph, [a, b]), Error, "got [1, 3, 4] and [1, 2, 4]");
 });
 
-Deno.test("sigmoid() refuses a concatenation with padding inside, which it would fill; tanh() does not", () => {
+Deno.test("sigmoid() rejects a concatenation with padding inside, because it maps 0 to 1/2; tanh() accepts it", () => {
   const graph = new Graph({ seeds: [0] });
   const parts = (columns: number) =>
     concatenate(graph, [graph.input(2, columns), graph.input(2, 4)]);
@@ -165,11 +171,11 @@ Deno.test("sigmoid() refuses a concatenation with padding inside, which it would
   assertEquals(tanh(graph, parts(3)).columns, 7);
 });
 
-Deno.test("gradients() of random graphs are their finite differences", async () => {
+Deno.test("gradients() of random graphs match finite differences", async () => {
   using engine = await Engine.open();
   const session = new Session(engine);
-  // Each step takes two earlier tensors: their sum, a tanh, a residual layer without and with an
-  // activation, a layer of both, and chains of small operations, with what is broadcast.
+  // Each step combines two earlier tensors: their sum, a tanh, a residual layer without and with an
+  // activation, a layer of both, or a chain of basic operations, with broadcasting.
   const steps = fc.array(fc.tuple(fc.nat(7), fc.nat(1000), fc.nat(1000)), {
     minLength: 1,
     maxLength: 9,
@@ -177,7 +183,7 @@ Deno.test("gradients() of random graphs are their finite differences", async () 
   await fc.assert(
     fc.asyncProperty(steps, async (chosen) => {
       const pick = <T>(all: readonly T[], i: number) => all[i % all.length]!;
-      // Small weights, so that sums of sums stay small.
+      // Small weights, so that repeated sums stay small.
       const weight = (columns: number) => ({
         rows: 4,
         columns,
@@ -209,7 +215,7 @@ Deno.test("gradients() of random graphs are their finite differences", async () 
               () => divide(graph, a, exp(graph, sigmoid(graph, meanRows(graph, b)))),
             ][kind]!());
           }
-          // All parameters have a path to the result.
+          // Every parameter has a path to the result.
           const y = tensors.reduce((a, b) => add(graph, a, b));
           const one = linear(graph, y, { weight: w, bias }, "none", x);
           return {
@@ -254,7 +260,7 @@ Deno.test("gradients() of random graphs are their finite differences", async () 
   );
 });
 
-Deno.test("losses refuse a column that lies within a concatenation, instead of reading its neighbours", async () => {
+Deno.test("losses: reject a column of a concatenation instead of reading its neighbours", async () => {
   using engine = await Engine.open();
   const graph = new Graph({ seeds: [0] });
   const value = tanh(graph, graph.input(3, 1));

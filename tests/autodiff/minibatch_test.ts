@@ -4,7 +4,10 @@ import { Engine } from "../../lib/autodiff/engine.ts";
 import { Graph } from "../../lib/autodiff/graph.ts";
 import { ReplayBuffer } from "../../lib/data/replay_buffer.ts";
 
-/** Rows with observations [i, 1000 + i], action [−i], reward 2 i; the last of every hundred ends an episode. */
+/**
+ * Creates rows with observations [i, 1000 + i], action [−i] and reward 2 i. Every hundredth row
+ * ends an episode.
+ */
 function bufferOf(engine: Engine, rows: number, pageBytes?: number): ReplayBuffer {
   const all = Array.from({ length: rows }, (_, i) => i);
   return new ReplayBuffer(
@@ -23,7 +26,10 @@ function bufferOf(engine: Engine, rows: number, pageBytes?: number): ReplayBuffe
   );
 }
 
-/** The rows of the minibatches of some steps, `[steps][seed]`, after a look at all their fields. */
+/**
+ * Returns the rows of the minibatches of some steps, `[steps][seed]`, after checking all their
+ * fields.
+ */
 async function visited(
   engine: Engine,
   buffer: ReplayBuffer,
@@ -41,7 +47,7 @@ async function visited(
     minibatch.terminal(),
   ];
   const program = await engine.compile(graph, tensors);
-  // In the queue one step's readbacks come before the next step: all can be waited for at once.
+  // The queue runs the readbacks of a step before the next step, so all can be awaited together.
   const read = await Promise.all(
     steps.map(async (step) => {
       const [, ...values] = await Promise.all([
@@ -65,9 +71,9 @@ async function visited(
 
 const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
 
-// One transition less than rows: 7, 1000 and 12345 of them.
+// There is one transition fewer than rows: 7, 1000 and 12345 of them.
 for (const [transitions, batch] of [[7, 2], [7, 7], [1000, 64], [12_345, 1000]] as const) {
-  Deno.test(`minibatch() visits ${transitions} rows once an epoch in batches of ${batch}, and drops the tail`, async () => {
+  Deno.test(`minibatch() visits ${transitions} rows once per epoch in batches of ${batch}, and drops the remainder`, async () => {
     using engine = await Engine.open();
     const buffer = bufferOf(engine, transitions + 1);
     const steps = Math.floor(transitions / batch);
@@ -86,7 +92,7 @@ for (const [transitions, batch] of [[7, 2], [7, 7], [1000, 64], [12_345, 1000]] 
   });
 }
 
-Deno.test("minibatch() orders rows by the seed: other seeds, other orders, as random as they should be", async () => {
+Deno.test("minibatch() shuffles rows by seed: the orders of different seeds are uncorrelated", async () => {
   using engine = await Engine.open();
   const buffer = bufferOf(engine, 1001);
   const steps = await visited(engine, buffer, 100, range(0, 10), [0, 1, 2]);
@@ -94,9 +100,10 @@ Deno.test("minibatch() orders rows by the seed: other seeds, other orders, as ra
   for (const order of orders) assertEquals(order.toSorted((a, b) => a - b), range(0, 1000));
   orders.forEach((order, i) => {
     const other = orders[(i + 1) % 3]!;
-    // Of two independent orders one place in a thousand agrees: seldom more than six of them.
+    // Two independent orders agree in about one place per thousand, and rarely in more than six.
     assert(order.filter((row, place) => row === other[place]).length <= 6);
-    // Ranks that follow each other, or the order of the data, are not correlated: 1 / √1000 is 0.03.
+    // Neighbouring ranks, other orders and the order of the data are uncorrelated; the standard
+    // deviation 1 / √1000 is 0.03.
     const correlation = (a: readonly number[], b: readonly number[]) =>
       a.reduce((total, x, place) => total + (x - 499.5) * (b[place]! - 499.5), 0) /
       (1000 * (1000 * 1000 - 1) / 12);
@@ -107,12 +114,12 @@ Deno.test("minibatch() orders rows by the seed: other seeds, other orders, as ra
   buffer.destroy();
 });
 
-Deno.test("minibatch() gives the same rows from several pages as from one", async () => {
+Deno.test("minibatch() returns the same rows from several pages as from one", async () => {
   using engine = await Engine.open();
   const whole = bufferOf(engine, 1001);
   const expected = await visited(engine, whole, 64, range(0, 15));
   for (const pages of [2, 3, 4]) {
-    // A record is three vec4s.
+    // A record has three vec4s.
     const buffer = bufferOf(engine, 1001, Math.ceil(1001 / pages) * 48);
     assertEquals(buffer.records.pages.length, pages);
     assertEquals(await visited(engine, buffer, 64, range(0, 15)), expected);
@@ -121,16 +128,16 @@ Deno.test("minibatch() gives the same rows from several pages as from one", asyn
   whole.destroy();
 });
 
-Deno.test("minibatch() refuses more rows than there are transitions", async () => {
+Deno.test("minibatch() rejects more rows than there are transitions", async () => {
   using engine = await Engine.open();
   const buffer = bufferOf(engine, 8);
   const graph = new Graph({ seeds: [0] });
   const { state } = buffer.minibatch(graph, { rows: 8, stream: 16 });
-  assertThrows(() => state(), Error, "minibatch: 8 rows wanted of 7 transitions");
+  assertThrows(() => state(), Error, "minibatch: needs at least 8 transitions, got 7");
   buffer.destroy();
 });
 
-Deno.test("minibatch() refuses a second data set in one graph", async () => {
+Deno.test("minibatch() rejects a second data set in one graph", async () => {
   using engine = await Engine.open();
   const [one, other] = [bufferOf(engine, 8), bufferOf(engine, 8)];
   const graph = new Graph({ seeds: [0] });

@@ -1,4 +1,4 @@
-/** What is not a number stays visible, and what is infinite stays where it is. */
+/** NaN propagates to the results, and infinities outside a tensor do not affect it. */
 import { assert, assertEquals } from "@std/assert";
 import { Engine } from "../../lib/autodiff/engine.ts";
 import { linear } from "../../lib/autodiff/ops/linear.ts";
@@ -22,7 +22,7 @@ import { softmax } from "../../lib/autodiff/ops/softmax.ts";
 import { Session } from "../../lib/checks/session.ts";
 import { matmulVariants, targetOf } from "../../lib/gpu/target.ts";
 
-/** Matrix products in each variant the adapter has. */
+/** Runs a test with each matrix product variant that the adapter supports. */
 async function inEachVariant(test: (session: Session, variant: string) => Promise<void>) {
   for (const variant of matmulVariants) {
     using engine = await Engine.open(variant === "subgroups" ? undefined : targetOf(variant));
@@ -32,7 +32,7 @@ async function inEachVariant(test: (session: Session, variant: string) => Promis
 
 const upstream = (count: number) => new Float32Array(count).fill(1);
 
-Deno.test("linear() of a NaN is NaN, with any activation and however many outputs", async () => {
+Deno.test("linear() of NaN is NaN, with any activation and number of outputs", async () => {
   await inEachVariant(async (session, variant) => {
     for (const outputs of [3, 9]) {
       for (const activation of ["none", "relu", "tanh", "mish"] as const) {
@@ -63,9 +63,9 @@ Deno.test("linear() of a NaN is NaN, with any activation and however many output
   });
 });
 
-Deno.test("linear()'s gradient leaves alone what lies behind the weight", async () => {
+Deno.test("linear(): the gradient does not depend on memory past the weight", async () => {
   await inEachVariant(async (session, variant) => {
-    // Rows 5 to 8 of the weight, to which the product is filled up, belong to another parameter.
+    // The product is rounded up to 8 rows of the weight. Rows 5 to 8 belong to another parameter.
     const { gradients } = await session.compute({
       seeds: [0],
       inputs: {
@@ -91,7 +91,7 @@ Deno.test("linear()'s gradient leaves alone what lies behind the weight", async 
   });
 });
 
-Deno.test("entrywise() of a NaN is NaN, whichever operand it is, for every function", async () => {
+Deno.test("entrywise() of NaN is NaN, for every function and operand", async () => {
   using engine = await Engine.open();
   const session = new Session(engine);
   const constants: Record<string, number[]> = { scale: [2], shift: [2], clip: [-1, 1] };
@@ -124,9 +124,9 @@ Deno.test("entrywise() of a NaN is NaN, whichever operand it is, for every funct
   }
 });
 
-Deno.test("chains are zero in the padding where what they consist of is infinite or NaN there", async () => {
+Deno.test("entrywise chains: the padding is zero even if intermediate values are infinite or NaN there", async () => {
   using engine = await Engine.open();
-  // log 0 − 1 / 0, times 0: the padding of the result must not spoil the sum over the columns.
+  // log 0 − 1 / 0, times 0. The padding of the result must not affect the sum over the columns.
   const { results, spilled } = await new Session(engine).compute({
     seeds: [0],
     inputs: { x: { rows: 2, columns: 5 } },
@@ -143,7 +143,7 @@ Deno.test("chains are zero in the padding where what they consist of is infinite
   assertEquals([...results.get("sum")!], [-10, -10]);
 });
 
-Deno.test("minimumOverHeads(), softmax(), logSumExp() and argmax() find a NaN", async () => {
+Deno.test("minimumOverHeads(), softmax(), logSumExp() and argmax() propagate NaN", async () => {
   using engine = await Engine.open();
   for (const place of [0, 5, 8]) {
     const x = Float32Array.from({ length: 18 }, (_, i) => i % 4);
@@ -171,7 +171,7 @@ Deno.test("minimumOverHeads(), softmax(), logSumExp() and argmax() find a NaN", 
   }
 });
 
-Deno.test("losses with a NaN in either head of Q are NaN", async () => {
+Deno.test("losses: NaN in either Q-head gives NaN", async () => {
   using engine = await Engine.open();
   const session = new Session(engine);
   for (const head of [0, 1]) {

@@ -1,6 +1,7 @@
 /**
- * Operation by operation against PyTorch: its results in double precision on float32 inputs. Limits are
- * relative to a tensor's largest entry; a float32 is exact to 6e-8. Needs no permission.
+ * Compares each operation with PyTorch, which computed in double precision on float32 inputs.
+ * Limits are relative to a tensor's largest entry; a float32 is exact to 6e-8. Runs without
+ * permissions.
  */
 import { assert, assertEquals } from "@std/assert";
 import bytes from "../fixtures/pytorch/ops.safetensors" with { type: "bytes" };
@@ -26,7 +27,7 @@ import { Fixture } from "../support/fixtures.ts";
 
 const fixture = new Fixture("ops", bytes);
 
-/** Compares numbers of a case with the fixture's, and notes which of its tensors were compared. */
+/** Compares results of a case with the fixture, and records which of its tensors were compared. */
 class Comparison {
   readonly compared = new Set<string>();
   readonly failures: string[] = [];
@@ -34,7 +35,7 @@ class Comparison {
   close(name: string, found: ArrayLike<number>, limit: number): void {
     this.compared.add(name);
     const expected = fixture.get(name);
-    // The single entry of mish.1x1 lies where the derivative crosses zero: there the rounding of terms
+    // The single entry of mish.1x1 is near a zero of the derivative. The rounding error of terms
     // near 1 remains, however small their sum is.
     const scale = name.startsWith("mish.1x1")
       ? Math.max(...expected.map(Math.abs), 0.1)
@@ -45,7 +46,7 @@ class Comparison {
     if (!(error <= limit)) this.failures.push(`${name}: off by ${error}, limit ${limit}`);
   }
 
-  /** Largest difference at most `limit`, whatever the size of the numbers. */
+  /** Asserts that the largest absolute difference is at most `limit`. */
   within(name: string, found: ArrayLike<number>, limit: number): void {
     this.compared.add(name);
     const expected = fixture.get(name);
@@ -60,7 +61,9 @@ class Comparison {
 
 type Check = (name: string, session: Session, comparison: Comparison) => Promise<unknown>;
 
-/** Rows and columns of a fixture tensor; a vector is one column, or as a parameter one row. */
+/**
+ * Returns rows and columns of a fixture tensor. A vector has one column, or as a parameter one row.
+ */
 function shapeOf(name: string, parameter = false): InputShape {
   const shape = fixture.shape(name);
   const [rows, columns] = shape.length === 2
@@ -72,7 +75,7 @@ function shapeOf(name: string, parameter = false): InputShape {
 }
 
 /**
- * Computes a case whose inputs are the fixture's tensors of the same names.
+ * Computes a case whose inputs are the fixture tensors with the same names.
  *
  * @param gradients Names of the fixture's gradients by input.
  */
@@ -169,7 +172,8 @@ const checks: Readonly<Record<string, Check>> = {
     comparison.within(`${name}.sigma`, results.get("sigma")!, 1e-6);
   },
   expectile: async (name, session, comparison) => {
-    // u = Q − V: with Q = 0 and V = −u the gradient by V is minus that by u.
+    // u = Q − V. With Q = 0 and V = −u, the gradient with respect to V is minus that with respect
+    // to u.
     const u = fixture.f32(`${name}.u`);
     const column = { rows: u.length, columns: 1 };
     const { metrics, gradients } = await session.compute({
@@ -273,7 +277,7 @@ const checks: Readonly<Record<string, Check>> = {
   },
   adam: optimizer(0),
   adamw: optimizer(0.01),
-  // The average alone: the gradient is zero and the parameters stay.
+  // Tests only the average: the gradient is zero and the parameters do not change.
   ema: async (name, session, comparison) => {
     const { target } = await optimize(session, fixture.shape(`${name}.param`), 1, {
       start: fixture.f32(`${name}.param`),
@@ -291,7 +295,7 @@ const checks: Readonly<Record<string, Check>> = {
   },
 };
 
-/** Cases of which another test makes sure. */
+/** Cases that another test covers. */
 const elsewhere = ["reward_loco"];
 
 function optimizer(weightDecay: number): Check {
@@ -302,14 +306,14 @@ function optimizer(weightDecay: number): Check {
       gradient: (step) => fixture.step(`${name}.g`, step),
       weightDecay,
     });
-    // Ten moves of 3e-4 on numbers near 1: what one float32 rounding of each leaves.
+    // Limit: one float32 rounding per step, over ten steps of 3e-4 on numbers near 1.
     comparison.within(`${name}.trace`, trace, 2e-6);
     comparison.close(`${name}.m`, mean, 1e-6);
     comparison.close(`${name}.v`, square, 1e-6);
   };
 }
 
-/** Steps of Adam on one matrix. */
+/** Runs Adam on one matrix. */
 async function optimize(
   session: Session,
   shape: readonly number[],
@@ -356,7 +360,7 @@ async function optimize(
   return { trace, mean: mean!, square: square!, target: average! };
 }
 
-Deno.test("operations compute what PyTorch computes, in every case of the fixture", async (t) => {
+Deno.test("operations: match PyTorch in every case of the fixture", async (t) => {
   using engine = await Engine.open();
   const session = new Session(engine);
   const cases = new Set(fixture.names("").map((name) => name.slice(0, name.lastIndexOf("."))));

@@ -1,6 +1,6 @@
 /**
- * The small operations against PyTorch, which computed in double precision on float32 inputs. Limits are
- * relative to a tensor's largest entry. Needs no permission.
+ * Compares the basic operations with PyTorch, which computed in double precision on float32 inputs.
+ * Limits are relative to a tensor's largest entry. Runs without permissions.
  */
 import { assert, assertEquals } from "@std/assert";
 import bytes from "../fixtures/pytorch/ops-small.safetensors" with { type: "bytes" };
@@ -45,7 +45,7 @@ const constants: Readonly<Record<string, readonly number[]>> = {
   clip: [-0.5, 0.75],
 };
 
-/** The operations that are no function of the table. */
+/** The operations that are not in the table of entrywise functions. */
 const recorders: Readonly<Record<string, (graph: Graph, inputs: Inputs) => Tensor>> = {
   softmax: (graph, { x }) => softmax(graph, x!),
   log_sum_exp: (graph, { x }) => logSumExp(graph, x!),
@@ -75,7 +75,7 @@ function record(operation: string, graph: Graph, inputs: Inputs): Tensor {
   return recorder(graph, inputs);
 }
 
-/** Compares one case; returns the names of what was compared. */
+/** Compares one case. Returns the names of the compared tensors. */
 async function compare(name: string, session: Session): Promise<string[]> {
   const parts = fixture.names(`${name}.`).map((full) => full.slice(name.length + 1));
   const gradients = parts.filter((part) => part.startsWith("d") && parts.includes(part.slice(1)));
@@ -105,7 +105,7 @@ async function compare(name: string, session: Session): Promise<string[]> {
   return ["y", ...gradients].map((part) => `${name}.${part}`);
 }
 
-Deno.test("small operations compute what PyTorch computes, in every case of the fixture", async (t) => {
+Deno.test("basic operations: match PyTorch in every case of the fixture", async (t) => {
   using engine = await Engine.open();
   const session = new Session(engine);
   const cases = new Set(fixture.names("").map((name) => name.slice(0, name.lastIndexOf("."))));

@@ -1,7 +1,7 @@
 /**
- * The counted generator: the published words of Threefry, the same words on the GPU, and numbers that
- * are distributed as they should be. All draws have fixed seeds; a test statistic's limit is one that a
- * right generator exceeds once in ten thousand.
+ * The counter-based generator: Threefry's published words, the same words on the GPU, and the
+ * distribution of the numbers. All draws have fixed seeds. A correct generator exceeds the limit of
+ * a test statistic with a probability of 1e-4.
  */
 import { assert, assertEquals } from "@std/assert";
 import randomSource from "../../shaders/random.wgsl" with { type: "text" };
@@ -35,7 +35,7 @@ const known: readonly { counter: Pair; key: Pair; words: Pair }[] = [
   },
 ];
 
-Deno.test("threefry() gives the published words", () => {
+Deno.test("threefry() returns the published words", () => {
   for (const { counter, key, words } of known) assertEquals(threefry(key, counter), [...words]);
 });
 
@@ -60,7 +60,7 @@ fn main(@builtin(workgroup_id) group: vec3u) {
 }
 `;
 
-Deno.test("threefry() gives the same words on the GPU, bit for bit", async () => {
+Deno.test("threefry() is bit-identical on the GPU", async () => {
   const arbitrary = Array.from({ length: 500 }, (_, i) => {
     const words = [...threefry([i, 1], [2, 3]), ...threefry([i, 4], [5, 6])];
     return { key: [words[0]!, words[1]!] as Pair, counter: [words[2]!, words[3]!] as Pair };
@@ -102,7 +102,7 @@ Deno.test("threefry() gives the same words on the GPU, bit for bit", async () =>
   }
 });
 
-/** What one stream gives at a few steps, `[steps][replica]`, on the GPU. */
+/** Draws a stream's numbers at some steps on the GPU: `[steps][replica]`. */
 async function drawn(
   engine: Engine,
   seeds: readonly number[],
@@ -124,7 +124,7 @@ async function drawn(
 
 const rows = 20_000;
 const columns = 5;
-/** Rows where many draws are compared with each other. */
+/** Number of rows if many draws are compared. */
 const fewRows = 4_000;
 const uniformFrom = (stream: number, rows: number) => (graph: Graph) => {
   const shapes = [{ name: "W", rows: 1, segments: [4], vector: true }];
@@ -139,10 +139,10 @@ const normalFrom = (stream: number, rows: number) => (graph: Graph) => {
 const keptFrom = (stream: number, rows: number) => (graph: Graph) =>
   dropout(graph, graph.constant(rows, columns, 0.9), { rate: 0.1, keep: { stream } });
 
-/** Standard deviations that a sum of that many independent terms exceeds once in ten thousand. */
+/** A standard normal variable exceeds this absolute value with a probability of 1e-4. */
 const rare = 3.89;
 
-/** Mean of f of the entries, in standard errors from what is expected. */
+/** Returns the deviation of the mean of f from its expectation, in standard errors. */
 function deviation(
   values: ArrayLike<number>,
   f: (value: number) => number,
@@ -154,7 +154,7 @@ function deviation(
   return Math.abs(total / values.length - mean) / Math.sqrt(variance / values.length);
 }
 
-/** Kolmogorov and Smirnov's statistic times √n. */
+/** Returns the Kolmogorov–Smirnov statistic times √n. */
 function distance(values: Float32Array, cumulative: (value: number) => number): number {
   const sorted = values.toSorted();
   let largest = 0;
@@ -165,10 +165,10 @@ function distance(values: Float32Array, cumulative: (value: number) => number): 
   return largest * Math.sqrt(sorted.length);
 }
 
-/** Exceeded once in ten thousand: 2 exp(−2 x²) = 1e-4. */
+/** Exceeded with a probability of 1e-4: 2 exp(−2 x²) = 1e-4. */
 const rareDistance = 2.225;
 
-/** Φ, to 1e-7 (Abramowitz and Stegun 7.1.26). */
+/** Returns Φ(x), accurate to 1e-7 (Abramowitz and Stegun 7.1.26). */
 function normalCumulative(x: number): number {
   const z = Math.abs(x) / Math.SQRT2;
   const t = 1 / (1 + 0.3275911 * z);
@@ -178,7 +178,10 @@ function normalCumulative(x: number): number {
   return x > 0 ? 1 - tail : tail;
 }
 
-/** Correlation times √n: standard normal where the two are independent. */
+/**
+ * Returns the absolute correlation times √n. Without the absolute value, it is standard normal if a
+ * and b are independent.
+ */
 function correlation(a: Float32Array, b: Float32Array): number {
   const mean = (values: Float32Array) => values.reduce((t, v) => t + v, 0) / values.length;
   const [ma, mb] = [mean(a), mean(b)];
@@ -191,7 +194,7 @@ function correlation(a: Float32Array, b: Float32Array): number {
   return Math.abs(ab / Math.sqrt(aa * bb)) * Math.sqrt(a.length);
 }
 
-Deno.test("fourierFeatures() draws uniform times, the host's to the last bit", async () => {
+Deno.test("fourierFeatures() draws uniform times, bit-identical to the host's", async () => {
   using engine = await Engine.open();
   const [[values]] = await drawn(engine, [7], [3], uniformFrom(91, rows)) as [[Float32Array]];
   assertEquals(values, Float32Array.from(uniform(7, 91, 3, rows * columns)));
@@ -199,18 +202,18 @@ Deno.test("fourierFeatures() draws uniform times, the host's to the last bit", a
   assert(distance(values, (u) => u) < rareDistance);
   assert(deviation(values, (u) => u, 1 / 2, 1 / 12) < rare, "mean");
   assert(deviation(values, (u) => (u - 0.5) ** 2, 1 / 12, 1 / 180) < rare, "variance");
-  // The lowest bits too: of 2⁻²⁴ an odd number of times.
+  // Checks the lowest bit too: an odd multiple of 2⁻²⁴.
   assert(deviation(values, (u) => (u * 2 ** 24) % 2, 1 / 2, 1 / 4) < rare, "lowest bit");
 });
 
-Deno.test("noising() draws standard normal numbers, the host's within rounding", async () => {
+Deno.test("noising() draws standard normal numbers that match the host's up to rounding", async () => {
   using engine = await Engine.open();
   const [[values]] = await drawn(engine, [7], [3], normalFrom(92, rows)) as [[Float32Array]];
   const width = 8;
   const host = normal(7, 92, 3, rows * width).filter((_, i) => i % width < columns);
   values.forEach((value, i) => assert(Math.abs(value - host[i]!) < 5e-5, `${value}, ${host[i]}`));
   assert(distance(values, normalCumulative) < rareDistance);
-  // Mean and variance of the powers: 0 and 1, 1 and 2, 0 and 15, 3 and 96.
+  // Means and variances of the powers: 0 and 1, 1 and 2, 0 and 15, 3 and 96.
   [[0, 1], [1, 2], [0, 15], [3, 96]].forEach(([mean, variance], i) =>
     assert(deviation(values, (z) => z ** (i + 1), mean!, variance!) < rare, `moment ${i + 1}`)
   );
@@ -221,7 +224,7 @@ Deno.test("noising() draws standard normal numbers, the host's within rounding",
   );
 });
 
-Deno.test("dropout() keeps the share that it says, and scales it to the same mean", async () => {
+Deno.test("dropout() keeps entries with the given rate and scales them to preserve the mean", async () => {
   using engine = await Engine.open();
   const [[values]] = await drawn(engine, [7], [3], keptFrom(93, rows)) as [[Float32Array]];
   assertEquals(new Set(values), new Set([0, Math.fround(Math.fround(0.9) * Math.fround(1 / 0.9))]));
@@ -234,7 +237,7 @@ for (
     keptFrom,
   ]] as const
 ) {
-  Deno.test(`${name} numbers of streams, seeds, steps and neighbours are independent`, async () => {
+  Deno.test(`${name} numbers: streams, seeds, steps and neighbouring entries are independent`, async () => {
     using engine = await Engine.open();
     const one = await drawn(engine, [0, 1, 2], [0, 1, 1000], from(94, fewRows));
     const other = await drawn(engine, [0, 1, 2], [0, 1, 1000], from(95, fewRows));
@@ -248,7 +251,7 @@ for (
       const [a, b] = [all[0]!.subarray(lag), all[0]!.subarray(0, -lag)];
       assert(correlation(a, b) < 4.4, `lag ${lag}`);
     }
-    // A step's numbers do not depend on which steps came before.
+    // The numbers of a step do not depend on the steps before it.
     const [[again]] = await drawn(engine, [1], [1000], from(94, fewRows)) as [[Float32Array]];
     assertEquals(again, one[2]![1]!);
   });

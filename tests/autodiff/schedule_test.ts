@@ -18,7 +18,7 @@ const namesOf = (graph: Graph) =>
     operations.map(({ name }) => name).join(", ")
   );
 
-Deno.test("schedule() puts independent operations of one kernel into one dispatch", () => {
+Deno.test("schedule() runs independent operations with the same kernel in one dispatch", () => {
   const graph = new Graph({ seeds: [0] });
   const [a, b] = [graph.input(2, 4), graph.input(3, 8)];
   tanh(graph, a);
@@ -27,23 +27,23 @@ Deno.test("schedule() puts independent operations of one kernel into one dispatc
   assertEquals(namesOf(graph).toSorted(), ["relu", "tanh, tanh"]);
 });
 
-Deno.test("schedule() keeps an operation behind what it reads", () => {
+Deno.test("schedule() runs an operation after those that it reads from", () => {
   const graph = new Graph({ seeds: [0] });
   const once = tanh(graph, graph.input(2, 4));
   tanh(graph, once);
   assertEquals(namesOf(graph), ["tanh", "tanh"]);
 });
 
-Deno.test("schedule() holds a kernel back while more of its work can still become ready", () => {
+Deno.test("schedule() delays a kernel while more of its operations can become ready", () => {
   const graph = new Graph({ seeds: [0] });
   const [a, b] = [graph.input(2, 4), graph.input(2, 4)];
   relu(graph, a);
-  // Its ReLU becomes ready after a tanh; the first ReLU waits for it.
+  // This ReLU becomes ready after a tanh, and the first ReLU waits for it.
   relu(graph, tanh(graph, b));
   assertEquals(namesOf(graph), ["tanh", "relu, relu"]);
 });
 
-Deno.test("schedule() orders a write behind the reads and writes before it", () => {
+Deno.test("schedule() keeps the order of reads and writes of the same tensor", () => {
   const graph = new Graph({ seeds: [0] });
   const x = graph.input(2, 4);
   const reader: Operation = { ...touching(name), reads: [x] };
@@ -65,7 +65,7 @@ function touching(name: Operation["name"]): Operation {
   };
 }
 
-/** A random chain of operations over a few tensors, each by the numbers of one step. */
+/** Parameters of a random sequence of operations on a few tensors: three numbers per operation. */
 const steps = fc.array(fc.tuple(fc.nat(3), fc.nat(1000), fc.nat(1000)), {
   minLength: 1,
   maxLength: 14,
@@ -99,7 +99,7 @@ function randomGraph(chosen: readonly (readonly [number, number, number])[]) {
   return { graph, x, parameters, last, tensors, found };
 }
 
-Deno.test("compile() never lets two storages overlap that are alive at the same time", () => {
+Deno.test("compile() never overlaps storages that are alive at the same time", () => {
   fc.assert(
     fc.property(steps, (chosen) => {
       const { graph } = randomGraph(chosen);
@@ -129,7 +129,7 @@ Deno.test("compile() never lets two storages overlap that are alive at the same 
         assert(a.start % 64 === 0 && a.end <= size);
         for (const b of spans.slice(i + 1)) {
           const together = a.first <= b.last && b.first <= a.last;
-          assert(!together || a.end <= b.start || b.end <= a.start, "two lie in one place");
+          assert(!together || a.end <= b.start || b.end <= a.start, "two storages overlap");
         }
       });
     }),
@@ -137,7 +137,7 @@ Deno.test("compile() never lets two storages overlap that are alive at the same 
   );
 });
 
-Deno.test("compile() computes the same bits in memory that is used again as in memory of its own", async () => {
+Deno.test("compile() gives bit-identical results with reused and with separate memory", async () => {
   using engine = await Engine.open();
   await fc.assert(
     fc.asyncProperty(steps, async (chosen) => {
@@ -156,7 +156,7 @@ Deno.test("compile() computes the same bits in memory that is used again as in m
             new Map([["weight", numbers(36)], ["wide", numbers(72)], ["bias", numbers(6)]]),
           );
         }
-        // Twice: what the first step left in memory must not matter.
+        // Runs two steps: the memory contents after the first must not matter.
         const pending = [program.submit(0, 1), program.submit(1, 1)];
         const read = await Promise.all(wanted.map((tensor) => readTensor(program, tensor)));
         await Promise.all(pending);

@@ -1,6 +1,7 @@
 /**
- * Several programs over one parameter store, by the example of a small TD3: a critic in every step, its
- * actor and all targets in every second, and an average of the actor now and then. Needs no permission.
+ * Tests several programs that share a parameter store, with a small TD3 as the example: a critic
+ * updated in every step, its actor and all targets in every second step, and an average of the
+ * actor at intervals. Runs without permissions.
  *
  * @module
  */
@@ -45,7 +46,7 @@ const columnsOf = {
 type Name = keyof typeof columnsOf;
 const names = Object.keys(columnsOf) as Name[];
 
-/** Numbers in [−1, 1) of one seed; whether an episode ended is 0 or 1. */
+/** Draws numbers in [−1, 1) for a seed; `terminal` is 0 or 1. */
 function numbersOf(seed: number, name: Name): Float32Array {
   const all = uniform(seed, names.indexOf(name), 0, rows * columnsOf[name]);
   return Float32Array.from(all, (u) => name === "terminal" ? Number(u < 0.3) : 2 * u - 1);
@@ -54,7 +55,10 @@ function numbersOf(seed: number, name: Name): Float32Array {
 const sets = ["critic", "actor", "criticTarget", "actorTarget", "averaged"] as const;
 type SetName = typeof sets[number];
 
-/** What the networks of one seed start from; averages start where the networks do. */
+/**
+ * Returns the initial values of a seed's networks. The averages start with the values of their
+ * networks.
+ */
 function startOf(seed: number, set: SetName): ParameterValues {
   const critic = set.startsWith("critic");
   return new Map((critic ? criticShapes : actorShapes).map((shape, i) => {
@@ -74,7 +78,7 @@ const act = (graph: Graph, network: ParameterSet, state: Tensor) =>
 const score = (graph: Graph, network: ParameterSet, action: Tensor, state: Tensor) =>
   linear(graph, concatenate(graph, [action, state]), layer(network));
 
-/** The networks of a run, with the graphs that train them. */
+/** Describes the networks of a run and the graphs that train them. */
 function describe(seeds: readonly number[]) {
   const store = new ParameterStore(seeds.length);
   const networks = Object.fromEntries(
@@ -108,7 +112,7 @@ function describe(seeds: readonly number[]) {
 
   const second = new Graph({ seeds, store, every: 2 });
   const seen = second.input(rows, states);
-  // Beside the action, so that the concatenation takes the state's place.
+  // The action comes first, so that the concatenation moves the state's tensor.
   const beside = second.input(rows, states);
   const chosen = act(second, actor, seen);
   const value = score(second, critic, chosen, beside);
@@ -137,7 +141,7 @@ function describe(seeds: readonly number[]) {
   };
 }
 
-/** The same, compiled and with its start values. */
+/** Like describe(), compiled and with initial values. */
 async function build(engine: Engine, seeds: readonly number[], bindable?: number) {
   const described = describe(seeds);
   const { store, networks, inputs, graphs } = described;
@@ -154,7 +158,7 @@ async function build(engine: Engine, seeds: readonly number[], bindable?: number
 
 type Built = Awaited<ReturnType<typeof build>>;
 
-/** All weights and moments, as bits. */
+/** Returns all weights and moments as bits. */
 async function bitsOf({ networks, optimizers, store }: Built): Promise<number[]> {
   const read = [
     ...Object.values(networks).map((network) => network.read()),
@@ -168,7 +172,7 @@ async function bitsOf({ networks, optimizers, store }: Built): Promise<number[]>
   return values.flatMap((array) => [...new Uint32Array(array.buffer)]);
 }
 
-/** Adam as published, on one vector, counting its own updates. */
+/** Adam as published, for a single vector; it counts its own updates. */
 class HostAdam {
   #mean: number[];
   #square: number[];
@@ -189,7 +193,7 @@ class HostAdam {
   }
 }
 
-/** The same algorithm for one seed in double precision. Networks are weight, then bias. */
+/** The same algorithm for one seed in double precision. A network is a weight, then a bias. */
 function reference(seed: number, steps: number) {
   const data = Object.fromEntries(names.map((name) => [name, numbersOf(seed, name)])) as Record<
     Name,
@@ -251,14 +255,14 @@ function reference(seed: number, steps: number) {
   return { networks, losses };
 }
 
-Deno.test("TrainingStep.submit(): a delayed actor, its targets and averages are what double precision says", async () => {
+Deno.test("TrainingStep.submit(): delayed actor updates, targets and averages match double precision", async () => {
   using engine = await Engine.open();
   const seeds = [3, 8];
   const steps = 9;
   const { step, networks, store } = await build(engine, seeds);
   const metrics = await step.submit(0, steps);
   step.destroy();
-  // The average of an update's own steps, not of zeros in between.
+  // The average covers only the steps in which the update runs.
   assertEquals(
     metrics.map((each) => Object.keys(each).toSorted().join()),
     Array.from(
@@ -288,7 +292,7 @@ Deno.test("TrainingStep.submit(): a delayed actor, its targets and averages are 
   store.destroy();
 });
 
-Deno.test("TrainingStep.submit(): a run resumed at an odd step, in chunks of any size, has the same bits", async () => {
+Deno.test("TrainingStep.submit(): resuming at an odd step, in chunks of any size, is bit-identical", async () => {
   using engine = await Engine.open();
   const seeds = [3, 8];
   const whole = await build(engine, seeds);
@@ -298,7 +302,7 @@ Deno.test("TrainingStep.submit(): a run resumed at an odd step, in chunks of any
   const before = await build(engine, seeds);
   await before.step.submit(0, 1);
   await before.step.submit(1, 4);
-  // What a checkpoint has: weights and moments, and the number of steps.
+  // The contents of a checkpoint: weights, moments and the number of steps.
   const after = await build(engine, seeds);
   const pairs = [
     ...sets.map((name) => [name, undefined] as const),
@@ -325,7 +329,7 @@ Deno.test("TrainingStep.submit(): a run resumed at an odd step, in chunks of any
   }
 });
 
-Deno.test("TrainingStep: the same bits where not all seeds fit into one buffer", async () => {
+Deno.test("TrainingStep: splitting the seeds among several buffers is bit-identical", async () => {
   using engine = await Engine.open();
   const seeds = [3, 8, 11, 12, 20, 21];
   const whole = await build(engine, seeds);
@@ -335,7 +339,7 @@ Deno.test("TrainingStep: the same bits where not all seeds fit into one buffer",
   for (const [slices, times] of [[2, [6, 2, 2]], [6, [6, 6, 6]]] as const) {
     const cut = await build(engine, seeds, (1.2 * whole.store.bytes) / slices);
     assertEquals(cut.store.slices, slices);
-    // A program's activations are in as many slices as the store, or in a multiple of that.
+    // The activations of a program have as many slices as the store, or a multiple of that.
     const found = cut.step.programs.map(({ dispatchesPerStep }) => dispatchesPerStep);
     assertEquals(found, dispatches.map((each, program) => each * times[program]!));
     await cut.step.submit(0, 6);
@@ -347,10 +351,10 @@ Deno.test("TrainingStep: the same bits where not all seeds fit into one buffer",
   whole.store.destroy();
 });
 
-Deno.test("TrainingStep.submit() is one submission, with an upload for each program and no allocation", async () => {
+Deno.test("TrainingStep.submit() makes one submission, one upload per program and no allocation", async () => {
   using engine = await Engine.open();
   const { step, store } = await build(engine, [3]);
-  // The first chunk makes the staging buffers.
+  // The first chunk creates the staging buffers.
   await step.submit(0, 4);
   const { device } = engine.gpu;
   const counts: Record<string, number> = {};
@@ -376,14 +380,14 @@ Deno.test("TrainingStep.submit() is one submission, with an upload for each prog
     writeBuffer: 3,
     submit: 1,
   });
-  // Of a step that only the critic takes part in, only its scalars are uploaded.
+  // In a step in which only the critic runs, only its scalars are uploaded.
   await step.submit(66, 1);
   assertEquals([counts.writeBuffer, counts.submit], [4, 2]);
   step.destroy();
   store.destroy();
 });
 
-Deno.test("ParameterStore: activations in more slices than the weights they are computed with", async () => {
+Deno.test("ParameterStore: activations may have more slices than the weights", async () => {
   using engine = await Engine.open();
   const seeds = [3, 8, 11, 12];
   const outputs: Float32Array[] = [];
@@ -408,7 +412,7 @@ Deno.test("ParameterStore: activations in more slices than the weights they are 
   assert(outputs[0]!.every((value) => value !== 0));
 });
 
-Deno.test("ParameterStore: a program compiled later samples with the weights as training left them", async () => {
+Deno.test("ParameterStore: a program compiled later uses the trained weights", async () => {
   using engine = await Engine.open();
   const seeds = [3, 8];
   const { step, store, networks } = await build(engine, seeds);
@@ -451,20 +455,20 @@ Deno.test("ParameterStore: a program compiled later samples with the weights as 
   await step.submit(4, 4);
   const second = await compare();
   assert(first.some((value, i) => Math.abs(value - second[i]!) > 1e-3));
-  // Sampling goes on when the training programs are gone.
+  // Sampling still works after the training programs are destroyed.
   step.destroy();
   assertEquals(await sampled(), second);
   sampler.destroy();
   store.destroy();
 });
 
-Deno.test("minimize(): the gradient flows through a frozen network and leaves it alone", async () => {
+Deno.test("minimize(): the gradient passes through a frozen network without changing it", async () => {
   using engine = await Engine.open();
   const built = await build(engine, [3]);
   const { networks, step, store } = built;
   const read = (name: SetName) => networks[name].read();
   const [critic, actor] = [await read("critic"), await read("actor")];
-  // The actor's program by itself: the critic is what its loss is made of.
+  // Runs only the actor's program, whose loss contains the critic.
   await step.programs[1]!.submit(0, 6);
   assertEquals(await read("critic"), critic);
   assertNotEquals(await read("actor"), actor);
@@ -472,9 +476,9 @@ Deno.test("minimize(): the gradient flows through a frozen network and leaves it
   store.destroy();
 });
 
-Deno.test("ParameterStore: weights outlive their programs, and memory is freed with the store", async () => {
+Deno.test("ParameterStore: weights outlive their programs and are freed with the store", async () => {
   using engine = await Engine.open();
-  // Kernels and what the device needs itself.
+  // Warms up: the first build also compiles the kernels and allocates the device's own buffers.
   const warm = await build(engine, [3]);
   warm.step.destroy();
   warm.store.destroy();
@@ -504,28 +508,36 @@ Deno.test("ParameterStore: weights outlive their programs, and memory is freed w
   assertEquals(await bitsOf(built), trained);
   built.store.destroy();
   assertEquals(held.size, 0);
-  await assertRejects(() => built.networks.critic.read(), Error, "it has no memory");
+  await assertRejects(() => built.networks.critic.read(), Error, "no memory yet");
 
-  // A graph without a store has its own, which goes with its program.
+  // A graph without a store creates its own, which is destroyed with its program.
   const graph = new Graph({ seeds: [3] });
   act(graph, new ParameterSet(graph, actorShapes, 1), graph.input(rows, states));
   const program = await engine.compile(graph);
   assertEquals(bytes(), program.bytes);
-  await assertRejects(() => engine.compile(graph), Error, "several programs need a common store");
+  await assertRejects(
+    () => engine.compile(graph),
+    Error,
+    "several programs must share an explicit store",
+  );
   program.destroy();
   assertEquals(held.size, 0);
 });
 
-Deno.test("ParameterStore: what cannot share memory is refused", async () => {
+Deno.test("ParameterStore: rejects graphs that cannot share it", async () => {
   using engine = await Engine.open();
   using store = new ParameterStore(1);
   const actor = new ParameterSet(store, actorShapes, 1);
-  assertThrows(() => new Graph({ seeds: [1, 2], store }), Error, "2 seeds, but a store of 1");
-  assertThrows(() => new Graph({ seeds: [1], store, every: 0 }), Error, "every 0 steps");
+  assertThrows(
+    () => new Graph({ seeds: [1, 2], store }),
+    Error,
+    "got 2 seeds, but the store has 1 replicas",
+  );
+  assertThrows(() => new Graph({ seeds: [1], store, every: 0 }), Error, "got 0 and -1");
 
   const stranger = new Graph({ seeds: [1] });
   act(stranger, actor, stranger.input(rows, states));
-  await assertRejects(() => engine.compile(stranger), Error, "does not lie in its store");
+  await assertRejects(() => engine.compile(stranger), Error, "is not in its store");
 
   const graphOf = (seed: number, name: string, home?: ParameterStore) => {
     const graph = new Graph({ seeds: [seed], ...(home && { store: home }) });
@@ -533,20 +545,28 @@ Deno.test("ParameterStore: what cannot share memory is refused", async () => {
     return graph;
   };
   const compile = (...graphs: Graph[]) => () => engine.compileStep(graphs);
-  await assertRejects(compile(), Error, "at least one graph");
-  await assertRejects(compile(graphOf(1, "a"), graphOf(1, "b")), Error, "different stores");
+  await assertRejects(compile(), Error, "at least one graph is required");
+  await assertRejects(compile(graphOf(1, "a"), graphOf(1, "b")), Error, "must share one store");
   const second = graphOf(2, "b", store);
-  await assertRejects(compile(graphOf(1, "a", store), second), Error, "of seeds 1 and of seeds 2");
+  await assertRejects(
+    compile(graphOf(1, "a", store), second),
+    Error,
+    "seeds must agree, got 1 and 2",
+  );
   const same = graphOf(1, "a", store);
   await assertRejects(compile(graphOf(1, "a", store), same), Error, `two graphs report "a"`);
 
   const graph = new Graph({ seeds: [1], store });
   const program = await engine.compile(graph);
-  assertThrows(() => new ParameterSet(graph, actorShapes, 1), Error, "its memory is allocated");
+  assertThrows(
+    () => new ParameterSet(graph, actorShapes, 1),
+    Error,
+    "the memory is already allocated",
+  );
   program.destroy();
 });
 
-Deno.test("periodic() is a rate at every n-th update from a first one on", () => {
+Deno.test("periodic() returns the rate at every n-th update from the first one, and 0 otherwise", () => {
   const rate = periodic(0.5, { every: 3, first: 4 });
   assertEquals(Array.from({ length: 9 }, (_, k) => rate(k)), [0, 0, 0, 0, 0.5, 0, 0, 0.5, 0]);
 });

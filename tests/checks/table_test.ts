@@ -1,4 +1,4 @@
-/** The table of checks on this machine's adapter. Needs no permission. */
+/** Runs the table of checks on this machine's adapter. Runs without permissions. */
 import { assert, assertEquals } from "@std/assert";
 import { Engine, portableTarget } from "../../lib/autodiff/engine.ts";
 import { operationNames } from "../../lib/autodiff/operations.ts";
@@ -35,12 +35,12 @@ async function loadOperations(folder: URL): Promise<void> {
   }
 }
 
-Deno.test("checks: every operation and loss agrees with double precision and its finite differences", async (t) => {
+Deno.test("checks: every operation and loss matches double precision, and every gradient finite differences", async (t) => {
   using engine = await Engine.open();
   const session = new Session(engine);
   await run(session, checks, t);
 
-  await t.step("operationNames: no operation is without a check", async () => {
+  await t.step("operationNames(): a check covers every operation", async () => {
     if (readable) await loadOperations(new URL("../../lib/", import.meta.url));
     assertEquals(unchecked(session), []);
     assertEquals(session.operations.size, operationNames().length);
@@ -51,7 +51,7 @@ Deno.test("checks: every operation and loss agrees with double precision and its
     variant !== engine.target.matmul && (variant !== "subgroups" || engine.gpu.adapter.subgroups)
   );
   for (const variant of others) {
-    await t.step(`matrix products agree in the variant "${variant}" too`, async (t) => {
+    await t.step(`matrix products match in the variant "${variant}"`, async (t) => {
       using engine = await Engine.open(targetOf(variant));
       const session = new Session(engine);
       await run(session, productChecks, t);
@@ -60,10 +60,10 @@ Deno.test("checks: every operation and loss agrees with double precision and its
   }
 
   await t.step({
-    name: "every operation's file exports its reference in double precision",
+    name: "every operation's file exports a double-precision reference",
     ignore: !readable,
     fn: async () => {
-      // A chain is made of functions of the table; the other two only move numbers.
+      // A chain consists of functions of the table. The other two only move numbers.
       const without = ["entrywise_kernel.ts", "copy.ts", "report.ts"];
       const folders = ["autodiff/ops/", "algorithms/losses/", "algorithms/srpo/"];
       for (const folder of folders.map((each) => new URL(`../../lib/${each}`, import.meta.url))) {
@@ -80,13 +80,13 @@ Deno.test("checks: every operation and loss agrees with double precision and its
   });
 
   await t.step({
-    name: "every kernel and each of its variants is reached by a check",
+    name: "a check covers every kernel and each of its variants",
     ignore: !readable,
     fn: () => {
       const folder = new URL("../../shaders/", import.meta.url);
       const missing: string[] = [];
       for (const { name } of Deno.readDirSync(folder)) {
-        // These compute nothing that training uses.
+        // Training does not use these.
         if (name.startsWith("roofline_")) continue;
         const source = Deno.readTextFileSync(new URL(name, folder));
         const own = kernels.filter((kernel) => kernel.source.includes(source));
@@ -105,7 +105,7 @@ Deno.test("checks: every operation and loss agrees with double precision and its
   });
 });
 
-Deno.test("compared() fails for a wrong value, for a wrong gradient, and for NaN", async () => {
+Deno.test("compared() detects a wrong value, a wrong gradient and NaN", async () => {
   using engine = await Engine.open(portableTarget);
   const session = new Session(engine);
   const measure = (f: (x: number) => number) =>
@@ -118,7 +118,7 @@ Deno.test("compared() fails for a wrong value, for a wrong gradient, and for NaN
     }).measure(session);
   assert(await measure(Math.tanh) < 1e-6);
   assert(await measure((x) => Math.tanh(x) + 1e-4) > 1e-5);
-  // The same values to 1e-6, another slope.
+  // The same values to 1e-6, but another slope.
   assert(await measure((x) => Math.tanh(x) + 1e-7 * Math.sin(1e5 * x)) > 1e-3);
   assertEquals(await measure(() => NaN), Infinity);
 });

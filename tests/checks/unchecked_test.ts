@@ -6,7 +6,7 @@ import { exp } from "../../lib/autodiff/ops/entrywise.ts";
 import { Session } from "../../lib/checks/session.ts";
 import { unchecked } from "../../lib/checks/table.ts";
 
-Deno.test("unchecked() names each registered operation that no computation has reached", async () => {
+Deno.test("unchecked() returns the registered operations that no computation has used", async () => {
   using engine = await Engine.open(portableTarget);
   const session = new Session(engine);
   assertEquals(unchecked(session), operationNames());
@@ -18,6 +18,6 @@ Deno.test("unchecked() names each registered operation that no computation has r
   assertEquals(unchecked(session), [...before, added]);
 });
 
-Deno.test("registerOperation() refuses a name that is taken", () => {
-  assertThrows(() => registerOperation("exp"), Error, 'there are two operations "exp"');
+Deno.test("registerOperation() rejects a name that is already registered", () => {
+  assertThrows(() => registerOperation("exp"), Error, 'an operation "exp" is already registered');
 });

@@ -10,7 +10,7 @@ import { KernelCache, type KernelSpec, packJobs } from "../../lib/gpu/kernel.ts"
 import { worklistOf } from "../../lib/gpu/program.ts";
 import { jobFieldsOf, render } from "../../lib/gpu/shader.ts";
 
-/** A kernel that writes a number; `body` is its last statement. */
+/** Returns a kernel that writes a number; `body` is its last statement. */
 function kernelOf(name: string, body: string, more: Partial<KernelSpec> = {}): KernelSpec {
   const source = `
 struct Job {
@@ -39,7 +39,7 @@ fn main() {
 const good = "activations[jobs[0].out] = factor * jobs[0].value;";
 const bad = "activations[jobs[0].out] = factor * nothing;";
 
-Deno.test("KernelCache.get() names kernel, directives, line number and line of what does not compile", async () => {
+Deno.test("KernelCache.get() reports the kernel, directives, line number and line of a compilation error", async () => {
   const gpu = await Gpu.open();
   try {
     const kernels = new KernelCache(gpu);
@@ -57,7 +57,7 @@ Deno.test("KernelCache.get() names kernel, directives, line number and line of w
   }
 });
 
-Deno.test("KernelCache.get() blames the kernel at fault when several compile at the same time", async () => {
+Deno.test("KernelCache.get() attributes errors to the right kernel when several compile concurrently", async () => {
   const gpu = await Gpu.open();
   try {
     const kernels = new KernelCache(gpu);
@@ -86,7 +86,7 @@ Deno.test("KernelCache.get() blames the kernel at fault when several compile at 
   }
 });
 
-Deno.test("KernelCache.get() compiles kernels of one name and different text apart, and equal ones once", async () => {
+Deno.test("KernelCache.get() compiles equal kernels once, and kernels with the same name but different WGSL separately", async () => {
   const gpu = await Gpu.open();
   try {
     const kernels = new KernelCache(gpu);
@@ -103,14 +103,14 @@ Deno.test("KernelCache.get() compiles kernels of one name and different text apa
   }
 });
 
-Deno.test("render() refuses a directive that the shader does not have", () => {
+Deno.test("render() rejects a directive that the shader does not have", () => {
   const { source } = kernelOf("", good);
   assertThrows(() => render(source, ["THRICE"]), Error, "no directive THRICE");
   assertStringIncludes(render(source, ["TWICE"]), "let factor = 2.0;");
   assertEquals(render(source, []).includes("2.0"), false);
 });
 
-Deno.test("render() joins conditions by || and negates them by !", () => {
+Deno.test("render() supports || and ! in conditions", () => {
   const source = "//#if A || !B\nyes\n//#elif C\nmaybe\n//#else\nno\n//#endif\n";
   const word = (...on: string[]) => render(source, on).trim();
   assertEquals(word(), "yes");
@@ -119,7 +119,7 @@ Deno.test("render() joins conditions by || and negates them by !", () => {
   assertEquals(word("B"), "no");
 });
 
-Deno.test("packJobs() packs fields in the shader's order and refuses missing and stray ones", async () => {
+Deno.test("packJobs() packs fields in the shader's order and rejects missing and unknown ones", async () => {
   const gpu = await Gpu.open();
   try {
     const kernel = await new KernelCache(gpu).get(kernelOf("packed", good));
@@ -141,7 +141,7 @@ Deno.test("packJobs() packs fields in the shader's order and refuses missing and
   }
 });
 
-Deno.test("worklistOf() lists every tile of every job once, and fills up with tiles past the end", () => {
+Deno.test("worklistOf() lists every tile of every job once, and pads with tiles past the end", () => {
   const small = worklistOf([{ fields: {}, tiles: 2 }, { fields: {}, tiles: 1 }]);
   assertEquals([...small.worklist], [0, 0, 0, 1, 1, 0]);
   assertEquals([small.x, small.y], [3, 1]);

@@ -9,7 +9,7 @@ import { Gpu } from "../../lib/gpu/device.ts";
 import { maxChunk } from "../../lib/gpu/program.ts";
 import { constant, minimize } from "../../lib/optim/adam.ts";
 
-/** A program that fits a line, y = w x + b, to y = 3 x + 1. */
+/** Creates a program that fits a line, y = w x + b, to y = 3 x + 1. */
 async function line(engine: Engine) {
   const graph = new Graph({ seeds: [0] });
   const x = graph.input(8, 1);
@@ -41,7 +41,7 @@ Deno.test("Program.submit() resolves with the metrics of every step, in order", 
   using engine = await Engine.open();
   const { program, parameters } = await line(engine);
   const losses: number[] = [];
-  // The next chunk is submitted before the last one is awaited, as training does.
+  // As in training, the next chunk is submitted before the previous one is awaited.
   let pending = program.submit(0, 100);
   for (let first = 100; first < 400; first += 100) {
     const next = program.submit(first, 100);
@@ -56,12 +56,16 @@ Deno.test("Program.submit() resolves with the metrics of every step, in order", 
   const [values] = await parameters.read(program);
   assertAlmostEquals(values!.get("weight")![0]!, 3, 0.05);
   assertAlmostEquals(values!.get("bias")![0]!, 1, 0.05);
-  await assertRejects(() => program.submit(0, maxChunk + 1), RangeError, "512 steps at a time");
+  await assertRejects(
+    () => program.submit(0, maxChunk + 1),
+    RangeError,
+    "must be from 1 to 512, got 513",
+  );
   await assertRejects(() => program.submit(0, 0), RangeError);
   program.destroy();
 });
 
-Deno.test("Program.submit() gives the same bits whatever the chunks are", async () => {
+Deno.test("Program.submit() is bit-identical for all chunk sizes", async () => {
   using engine = await Engine.open();
   const runs: Float32Array[] = [];
   for (const chunk of [1, 7, 50]) {
@@ -81,7 +85,7 @@ Deno.test("Program.submit() allocates nothing per step and uploads once per chun
   using engine = await Engine.open();
   const { program } = await line(engine);
   const { device } = engine.gpu;
-  // Two chunks are under way at a time: each has a staging buffer of its own from then on.
+  // Two chunks are in flight at a time. From then on, each has its own staging buffer.
   await Promise.all([program.submit(0, 10), program.submit(10, 10)]);
   const counts: Record<string, number> = {};
   const count = (object: object, name: string) => {
@@ -129,19 +133,19 @@ Deno.test("Program.submit() allocates nothing per step and uploads once per chun
   program.destroy();
 });
 
-Deno.test("Program.submit() throws what the GPU reported since", async () => {
+Deno.test("Program.submit() throws an error that the GPU has reported", async () => {
   using engine = await Engine.open();
   const { program } = await line(engine);
   await program.submit(0, 1);
   const { device } = engine.gpu;
-  // A copy past the end of a buffer: valid JavaScript, refused by the GPU's validation.
+  // A copy past the end of a buffer: valid JavaScript, rejected by the GPU's validation.
   const small = device.createBuffer({ size: 16, usage: GPUBufferUsage.COPY_DST });
   device.queue.writeBuffer(small, 8, new Float32Array(4));
   await assertRejects(() => program.submit(1, 1), Error, "the GPU reported an error");
   await assertRejects(() => program.submit(2, 1), Error, "the GPU reported an error");
 });
 
-Deno.test("Program.submit() throws once the device is lost", async () => {
+Deno.test("Program.submit() throws after the device is lost", async () => {
   using engine = await Engine.open();
   const { program } = await line(engine);
   await program.submit(0, 1);
@@ -149,7 +153,7 @@ Deno.test("Program.submit() throws once the device is lost", async () => {
   await assertRejects(() => program.submit(1, 1), Error, "device was lost");
 });
 
-Deno.test("Gpu.buffer() names what does not fit into one binding, and the limit", async () => {
+Deno.test("Gpu.buffer() rejects a buffer that exceeds the binding limit, and names both", async () => {
   const gpu = await Gpu.open();
   try {
     const size = gpu.limits.maxStorageBufferBindingSize + 16;

@@ -1,7 +1,7 @@
 /**
- * Adam inside the kernels that compute gradients, beside Adam in a dispatch of its own. (That the
- * latter is PyTorch's is shown in `tests/autodiff/pytorch_ops_test.ts`, and whole stages in
- * `tests/parity_test.ts`.)
+ * Compares Adam merged into the kernels that compute gradients with Adam in its own dispatch.
+ * `tests/autodiff/pytorch_ops_test.ts` compares the latter with PyTorch, and `tests/parity_test.ts`
+ * compares whole stages.
  *
  * @module
  */
@@ -28,7 +28,7 @@ const replicas = 2;
 const sizes = { inputs: [14], hidden: [70, 33], outputs: 3 };
 const options = { learningRate: constant(1e-2), weightDecay: 1e-2 };
 
-/** Parameters, moments and targets after four steps, and the kernels of a step. */
+/** Returns parameters, moments and targets after four steps, and the kernels of a step. */
 async function trained(engine: Engine, inProducts: boolean) {
   const graph = new Graph({ seeds: [0, 1] });
   const shapes = mlpShapes(sizes);
@@ -76,7 +76,7 @@ async function trained(engine: Engine, inProducts: boolean) {
   return { kernels, values };
 }
 
-Deno.test("Adam takes the same step where gradients are computed as in a dispatch of its own", async (t) => {
+Deno.test("minimize() takes the same step in the kernels of the gradients as in a separate dispatch", async (t) => {
   for (const variant of matmulVariants) {
     using engine = await Engine.open(portableTarget);
     const ignore = variant === "subgroups" && !engine.gpu.adapter.subgroups;
@@ -91,7 +91,7 @@ async function compare(variant: MatmulVariant): Promise<void> {
   assertEquals(apart.kernels.filter((kernel) => kernel === "adam").length, 1);
   assertEquals(fused.kernels.length, apart.kernels.length - 1);
   assert(!fused.kernels.includes("adam"));
-  // A compiler may contract a product and a sum in one kernel and not in the other.
+  // A compiler may fuse a multiplication and an addition in one kernel and not in the other.
   fused.values.forEach((values, i) => {
     const worst = Math.max(...values.map((value, k) => Math.abs(value - apart.values[i]![k]!)));
     assert(worst <= 1e-6, `storage ${i} differs by ${worst}`);
@@ -99,7 +99,7 @@ async function compare(variant: MatmulVariant): Promise<void> {
   });
 }
 
-Deno.test("Adam has a dispatch of its own where a gradient is a sum", async () => {
+Deno.test("minimize() uses a separate Adam dispatch if a gradient is a sum", async () => {
   using engine = await Engine.open();
   const graph = new Graph({ seeds: [0] });
   const parameters = new ParameterSet(
@@ -117,10 +117,10 @@ Deno.test("Adam has a dispatch of its own where a gradient is a sum", async () =
   assertEquals(kernels.at(-1), "adam");
 });
 
-Deno.test("minimize() clips the norm over all networks and parameters of a seed, of each by itself", async () => {
+Deno.test("minimize() clips the norm over all networks and parameters of a seed, separately for each seed", async () => {
   using engine = await Engine.open();
   const clipNorm = 0.1;
-  // Rows of 64 columns have gaps between them.
+  // Rows of 64 columns have padding between them.
   const shapes = mlpShapes({ inputs: [64], hidden: [64, 6], outputs: 3 });
   const graph = new Graph({ seeds: [0, 1] });
   const parameters = new ParameterSet(graph, shapes, 4);
@@ -130,13 +130,13 @@ Deno.test("minimize() clips the norm over all networks and parameters of a seed,
   const optimizer = minimize(graph, loss, parameters, { learningRate: constant(0.01), clipNorm });
   const program = await engine.compile(graph);
   assertEquals(program.kernelNames.slice(-2), ["gradient norm", "adam"]);
-  // What lies between the rows of a gradient is whatever the memory held.
+  // The padding between the rows of a gradient has arbitrary contents.
   const floats = program.arenaBytes("activations") / 4;
   program.write("activations", 0, new Float32Array(floats).fill(1e3));
   let stream = 0;
   const numbers = (count: number, scale: number) =>
     Float32Array.from(uniform(9, stream++, 0, count), (u) => scale * (u - 0.5));
-  // The second seed's networks and goals are small, and so is their gradient: it stays as it is.
+  // The second seed has small networks and goals. Its gradient is small and stays unclipped.
   const scales = [1, 1, 0.1, 0.1];
   for (const [replica, scale] of scales.entries()) {
     const values = shapes.map(({ name, rows, segments }) =>

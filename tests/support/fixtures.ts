@@ -1,12 +1,13 @@
 /**
- * The reference fixtures: what the official PyTorch code computes. They lie in `tests/fixtures/pytorch`
- * or, with the environment variable `SRPO_FIXTURES`, in another directory of the same form.
+ * The reference fixtures: results of the official PyTorch code. They are in
+ * `tests/fixtures/pytorch` or, with the environment variable `SRPO_FIXTURES`, in another directory
+ * of the same form.
  *
  * @module
  */
 import { decode, type SafeTensors } from "../../lib/runs/safetensors.ts";
 
-/** One fixture file. */
+/** A fixture file. */
 export class Fixture {
   readonly file: SafeTensors;
   readonly name: string;
@@ -28,17 +29,17 @@ export class Fixture {
     return this.#tensor(name).shape;
   }
 
-  /** The tensor's numbers. */
+  /** Returns the tensor's values. */
   get(name: string): Float64Array {
     return Float64Array.from(this.#tensor(name).data as ArrayLike<number>);
   }
 
-  /** The same in the GPU's precision. */
+  /** Returns the tensor's values as float32. */
   f32(name: string): Float32Array {
     return Float32Array.from(this.#tensor(name).data as ArrayLike<number>);
   }
 
-  /** Entry `step` along the first axis, in the GPU's precision. */
+  /** Returns entry `step` along the first axis as float32. */
   step(name: string, step: number): Float32Array {
     const { shape } = this.#tensor(name);
     const size = shape.slice(1).reduce((a, b) => a * b, 1);

@@ -1,5 +1,5 @@
 /**
- * Where the largest entries are.
+ * Argmax over columns.
  *
  * @module
  */
@@ -14,8 +14,8 @@ import { elementwiseJobs, requireActivation, requireNoGaps } from "./elementwise
 const name = registerOperation("argmax");
 
 /**
- * The column of the largest entry of each row of x `[R, rows, columns]`, the first of equal ones:
- * `[R, rows, 1]`, for {@linkcode gatherRows}. No gradient flows through it.
+ * Returns the column of the largest entry of each row of x `[R, rows, columns]`, the first of equal
+ * ones: `[R, rows, 1]`, for {@linkcode gatherRows}. Not differentiable.
  */
 export function argmax(graph: Graph, x: Tensor): Tensor {
   requireNoGaps(name, x);
@@ -37,7 +37,7 @@ export function argmax(graph: Graph, x: Tensor): Tensor {
   return y;
 }
 
-/** The column of each row's largest entry in double precision. */
+/** Argmax of each row in double precision. */
 export function argmaxReference(x: Matrix): Matrix {
   return mapRows(x, (row) => [row.indexOf(Math.max(...row))]);
 }

@@ -1,5 +1,5 @@
 /**
- * Broadcasts and sums, over columns, rows and heads: each is the other's gradient.
+ * Broadcasts, and sums over columns, rows and heads. Each is the gradient of the other.
  *
  * @module
  */
@@ -18,19 +18,19 @@ const columnsName = registerOperation("sum over columns");
 const rowsName = registerOperation("sum over rows");
 const headsName = registerOperation("sum over heads");
 
-/** What a tensor is broadcast to. */
+/** The shape that a tensor is broadcast to. */
 export interface BroadcastShape {
-  /** A multiple of the tensor's: each of its replicas serves as many neighbouring ones. */
+  /** A multiple of the tensor's replicas. Each of these serves that many neighbouring ones. */
   readonly replicas: number;
-  /** A multiple of the tensor's: each of its rows is repeated as many times. */
+  /** A multiple of the tensor's rows. Each of these is repeated that many times. */
   readonly rows: number;
-  /** The tensor's columns, or any where it has one. */
+  /** The tensor's columns, or any number if the tensor has one column. */
   readonly columns: number;
 }
 
 /**
- * x `[R, rows, columns]` with each entry repeated: K candidates a state are a broadcast to K times the
- * rows, row r of x becoming rows K r to K r + K − 1.
+ * Broadcasts x `[R, rows, columns]`. With K times the rows, as for K candidates per state, row r of
+ * x becomes rows K r to K r + K − 1.
  */
 export function broadcast(graph: Graph, x: Tensor, to: BroadcastShape): Tensor {
   return scaledBroadcast(graph, x, to, 1);
@@ -43,7 +43,7 @@ function scaledBroadcast(graph: Graph, x: Tensor, to: BroadcastShape, factor: nu
     (x.columns !== 1 && x.columns !== to.columns)
   ) {
     const { replicas, rows, columns } = to;
-    throw new Error(`broadcast: ${x} does not fit into [${replicas}, ${rows}, ${columns}]`);
+    throw new Error(`broadcast: cannot broadcast ${x} to [${replicas}, ${rows}, ${columns}]`);
   }
   const y = new Tensor({ replicas: to.replicas, rows: to.rows, columns: to.columns });
   const expression = factor === 1
@@ -57,7 +57,7 @@ function scaledBroadcast(graph: Graph, x: Tensor, to: BroadcastShape, factor: nu
   return y;
 }
 
-/** A single matrix's broadcast, in double precision. */
+/** Broadcast of a single matrix in double precision. */
 export function broadcastReference(x: Matrix, rows: number, columns: number): Matrix {
   const values = Float64Array.from({ length: rows * columns }, (_, i) => {
     const row = Math.floor(i / columns / (rows / x.rows));
@@ -66,7 +66,10 @@ export function broadcastReference(x: Matrix, rows: number, columns: number): Ma
   return { rows, columns, values };
 }
 
-/** The sum over what a tensor of the shape of `like` was broadcast along to become `x`. */
+/**
+ * Sums x over the axes along which a tensor of the shape of `like` was broadcast to the shape of x,
+ * and multiplies by `factor`.
+ */
 export function summedTo(graph: Graph, x: Tensor, like: Tensor, factor = 1): Tensor {
   let sum = x;
   let left = factor;
@@ -94,24 +97,27 @@ export function meanColumns(graph: Graph, x: Tensor): Tensor {
 }
 
 /**
- * Sums over the rows of x `[R, rows, columns]`: `[R, 1, columns]`, or with `group` over that many
- * neighbouring rows each, `[R, rows / group, columns]`.
+ * Sums over the rows of x `[R, rows, columns]`: `[R, 1, columns]`. With `group`, sums over each
+ * group of that many consecutive rows: `[R, rows / group, columns]`.
  */
 export function sumRows(graph: Graph, x: Tensor, group: number = x.rows): Tensor {
   return sumOverRows(graph, x, group, 1);
 }
 
-/** Means over the rows of x, as {@link sumRows}. */
+/** Means over the rows of x; arguments as in {@link sumRows}. */
 export function meanRows(graph: Graph, x: Tensor, group: number = x.rows): Tensor {
   return sumOverRows(graph, x, group, 1 / group);
 }
 
-/** Sums over the heads of x `[heads · R, rows, columns]`, neighbouring replicas: `[R, rows, columns]`. */
+/**
+ * Sums over the heads (neighbouring replicas) of x `[heads · R, rows, columns]`: `[R, rows,
+ * columns]`.
+ */
 export function sumHeads(graph: Graph, x: Tensor, heads: number): Tensor {
   return sumOverHeads(graph, x, heads, 1);
 }
 
-/** Means over the heads of x, as {@link sumHeads}. */
+/** Means over the heads of x; arguments as in {@link sumHeads}. */
 export function meanHeads(graph: Graph, x: Tensor, heads: number): Tensor {
   return sumOverHeads(graph, x, heads, 1 / heads);
 }
@@ -155,10 +161,10 @@ function sumOverRows(graph: Graph, x: Tensor, group: number, factor: number): Te
   requireNoGaps(rowsName, x);
   requireActivation(rowsName, x);
   if (x.rows % group !== 0) {
-    throw new Error(`sumRows: the rows of ${x} are no whole number of groups of ${group}`);
+    throw new Error(`sumRows: cannot group the rows of ${x} by ${group}`);
   }
   const y = new Tensor({ replicas: x.replicas, rows: x.rows / group, columns: x.columns });
-  // Vec4s of columns that a workgroup of 64 takes; as many invocations as remain share a column.
+  // Column vec4s per workgroup of 64 invocations. The other invocations split the rows of a column.
   const across = Math.min(4, x.width / 4);
   const COLUMNS = across === 3 ? 4 : across;
   graph.record({
@@ -193,7 +199,7 @@ function sumOverHeads(graph: Graph, x: Tensor, heads: number, factor: number): T
   requireNoGaps(headsName, x);
   requireActivation(headsName, x);
   if (x.replicas % heads !== 0) {
-    throw new Error(`sumHeads: the replicas of ${x} are no whole number of ${heads} heads`);
+    throw new Error(`sumHeads: the replicas of ${x} are not a multiple of ${heads} heads`);
   }
   const y = new Tensor({ replicas: x.replicas / heads, rows: x.rows, columns: x.columns });
   graph.record({
@@ -230,12 +236,12 @@ export function sumRowsReference(x: Matrix, group: number = x.rows): Matrix {
   return matrix(x.rows / group, x.columns, values);
 }
 
-/** The sum over heads in double precision. */
+/** Sum over heads in double precision. */
 export function sumHeadsReference(heads: readonly Matrix[]): Matrix {
   return heads.reduce((a, b) => zip(a, b, (x, y) => x + y));
 }
 
-/** x with every entry times `factor`. */
+/** Returns x times `factor`. */
 export function scaledReference(x: Matrix, factor: number): Matrix {
   return map(x, (value) => value * factor);
 }

@@ -1,5 +1,5 @@
 /**
- * Concatenation along the columns, without copies: the parts are computed where the whole lies.
+ * Concatenation along the columns. It does not copy: the parts are computed in place in the result.
  *
  * @module
  */
@@ -14,8 +14,8 @@ const concatenateName = registerOperation("concatenate");
 
 /**
  * Concatenates tensors `[R, rows, c_i]` to `[R, rows, Σ c_i]`. Each part keeps its padding to whole
- * vec4s, so weights that multiply the result are laid out in the same segments. A part that already
- * lies elsewhere for good (an input, a part of another concatenation) is copied.
+ * vec4s, so a weight multiplied with the result has the same segments. A part whose place is
+ * already fixed (an input, or a part of another concatenation) is copied.
  */
 export function concatenate(graph: Graph, parts: readonly Tensor[]): Tensor {
   const [first] = parts;
@@ -38,7 +38,7 @@ export function concatenate(graph: Graph, parts: readonly Tensor[]): Tensor {
     parts.slice(0, i).reduce((total, part) => total + part.width, 0)
   );
   parts.forEach((part, i) => {
-    // A concatenation itself is only a name for its parts' memory: it cannot be moved.
+    // A concatenation only names the memory of its parts, so it cannot be moved.
     const producer = graph.producer(part);
     const own =
       part.movable && producer && producer.name !== concatenateName && parts.indexOf(part) === i

@@ -1,5 +1,5 @@
 /**
- * Copies, for a concatenation whose parts must stay where they are.
+ * Copies, for concatenations of tensors whose place is fixed.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { elementwiseJobs, shapeOf } from "./elementwise.ts";
 
 const copyName = registerOperation("copy");
 
-/** A copy of x `[R, rows, columns]` in memory of its own. No gradient flows through it. */
+/** Copies x `[R, rows, columns]` to its own memory. Not differentiable. */
 export function copy(graph: Graph, x: Tensor): Tensor {
   const y = new Tensor(shapeOf(x));
   graph.record({

@@ -1,5 +1,5 @@
 /**
- * Tensors of random numbers, drawn anew each step.
+ * Tensors of random numbers, drawn anew in each step.
  *
  * @module
  */
@@ -18,19 +18,19 @@ const uniformName = registerOperation("uniform numbers");
 const normalName = registerOperation("normal numbers");
 const source = randomSource + stepSource + drawSource;
 
-/** The shape of what is drawn and where its numbers come from. */
+/** The shape and the random stream of drawn numbers. */
 export interface Draw {
-  /** Rows of a replica. */
+  /** Rows per replica. */
   readonly rows: number;
   /** Columns. */
   readonly columns: number;
   /** Random stream of the numbers. */
   readonly stream: number;
-  /** Networks of a seed that draw numbers of their own; 1 where absent. */
+  /** Networks per seed, each with its own numbers. Defaults to 1. */
   readonly heads?: number;
 }
 
-/** Numbers uniform in [low, high), `[heads · R, rows, columns]`. */
+/** Draws numbers uniform in [low, high): `[heads · R, rows, columns]`. */
 export function drawUniform(
   graph: Graph,
   draw: Draw,
@@ -39,7 +39,7 @@ export function drawUniform(
   return drawn(graph, uniformName, [], draw, { low, high });
 }
 
-/** Standard normal numbers, `[heads · R, rows, columns]`. */
+/** Draws standard normal numbers: `[heads · R, rows, columns]`. */
 export function drawNormal(graph: Graph, draw: Draw): Tensor {
   return drawn(graph, normalName, ["NORMAL"], draw, {});
 }

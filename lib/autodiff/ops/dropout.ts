@@ -16,21 +16,21 @@ const dropoutName = registerOperation("dropout");
 
 const source = randomSource + stepSource + dropoutSource;
 
-/** Which entries are kept: drawn anew each step from a stream, or a given mask of zeros and ones. */
+/**
+ * Selects the entries to keep: drawn anew in each step from a stream, or given as a mask of zeros
+ * and ones.
+ */
 export type Keep = { readonly stream: number } | { readonly mask: Tensor };
 
-/**
- * Dropout of a share `rate`, at least 0 and below 1, of the entries; the others are scaled by
- * 1 / (1 − rate).
- */
+/** Dropout with a rate of at least 0 and below 1. Kept entries are multiplied by 1 / (1 − rate). */
 export interface Dropout {
-  /** Share of the entries that is dropped. */
+  /** Fraction of the entries that is dropped. */
   readonly rate: number;
-  /** Which entries are kept. */
+  /** Which entries to keep. */
   readonly keep: Keep;
 }
 
-/** Drops entries of x `[R, rows, columns]`. */
+/** Applies dropout to x `[R, rows, columns]`. */
 export function dropout(graph: Graph, x: Tensor, how: Dropout): Tensor {
   requireNoGaps("dropout", x);
   const y = new Tensor(shapeOf(x));
@@ -51,7 +51,7 @@ export function dropout(graph: Graph, x: Tensor, how: Dropout): Tensor {
   return y;
 }
 
-/** The job fields that say which entries are kept. */
+/** Returns the job fields that select the entries to keep. */
 export function keepFields(
   graph: Graph,
   { rate, keep }: Dropout,
@@ -70,7 +70,7 @@ export function keepFields(
   };
 }
 
-/** x with the entries that a mask keeps scaled by 1 / (1 − rate), in double precision. */
+/** Dropout of x with a given mask in double precision. */
 export function dropoutReference(x: Matrix, mask: Matrix, rate: number): Matrix {
   return zip(x, mask, (value, keep) => (value * keep) / (1 - rate));
 }

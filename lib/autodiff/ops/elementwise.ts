@@ -1,15 +1,15 @@
 /**
- * What the elementwise operations share: one invocation for each vec4 of the result.
+ * Shared code of the elementwise operations, which use one invocation per vec4 of the result.
  *
  * @module
  */
 import type { Job } from "../../gpu/kernel.ts";
 import type { Tensor } from "../tensor.ts";
 
-/** Invocations of a workgroup, as the elementwise shaders declare. */
+/** Invocations per workgroup, as declared in the elementwise shaders. */
 export const workgroup = 64;
 
-/** One job for each replica of `out`, with the fields every elementwise shader has. */
+/** Returns one job per replica of `out`, with the fields that every elementwise shader has. */
 export function elementwiseJobs(
   out: Tensor,
   fields: (job: number) => Record<string, number>,
@@ -27,8 +27,8 @@ export function elementwiseJobs(
 }
 
 /**
- * Refuses a concatenation whose parts have padding between them, for operations that tell columns from
- * padding by their number alone.
+ * Rejects a concatenation with padding between its parts, for operations that distinguish columns
+ * from padding only by their index.
  */
 export function requireNoGaps(operation: string, x: Tensor): void {
   if (x.gaps) {
@@ -38,14 +38,14 @@ export function requireNoGaps(operation: string, x: Tensor): void {
   }
 }
 
-/** Refuses a parameter, for operations that read activations alone. */
+/** Rejects a parameter, for operations that only read activations. */
 export function requireActivation(operation: string, x: Tensor): void {
   if (x.storage.arena === "parameters") {
-    throw new Error(`${operation}: ${x} is a parameter; apply it to a broadcast of it`);
+    throw new Error(`${operation}: ${x} is a parameter; broadcast it first`);
   }
 }
 
-/** A new tensor of the same shape. */
+/** Returns the shape options for a new tensor with the shape of `tensor`. */
 export function shapeOf(tensor: Tensor): {
   replicas: number;
   rows: number;

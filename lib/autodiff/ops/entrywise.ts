@@ -1,7 +1,8 @@
 /**
- * Entrywise operations: a table of functions, each with its value and derivatives in WGSL and its value
- * in double precision. Operands are broadcast: one column serves all columns, one row all rows, fewer
- * replicas neighbouring ones. Chains of them that nobody else reads become one dispatch.
+ * Entrywise operations: a table of functions, each with its value and derivatives in WGSL and its
+ * value in double precision. Operands are broadcast: a single column to all columns, a single row
+ * to all rows, and fewer replicas to neighbouring ones. Chains of operations whose intermediate
+ * results are not read elsewhere become one dispatch.
  *
  * @module
  */
@@ -18,25 +19,25 @@ import { type Call, Entrywise, type Expression } from "./entrywise_kernel.ts";
 
 /** A function of one or two operands. */
 export interface EntrywiseFunction {
-  /** WGSL of the operands `a` and `b` and of the constants. */
+  /** WGSL of the value, in terms of the operands `a` and `b` and the constants. */
   readonly value: string;
   /**
-   * WGSL of the gradient by each operand, of the upstream gradient `g`, the operands, the constants and
-   * the value `out`; null where nothing is differentiated.
+   * WGSL of the gradient with respect to each operand, in terms of the upstream gradient `g`, the
+   * operands, the constants and the value `out`; null if not differentiable.
    */
   readonly gradients: readonly (string | null)[];
-  /** The value in double precision, of the operands, then the constants. */
+  /** The value in double precision. The arguments are the operands, then the constants. */
   readonly reference: (...numbers: number[]) => number;
   /** Names of the constants. */
   readonly constants?: readonly string[];
   /**
-   * Whether it is zero where the first operand is (`first`), or where all are (`all`): such functions
-   * may be applied to a concatenation, whose padding they keep zero.
+   * Whether it is zero if the first operand is (`first`) or if all operands are (`all`). Such
+   * functions may be applied to a concatenation, because they keep its padding zero.
    */
   readonly zero?: "first" | "all";
 }
 
-/** All entrywise functions. Conventions at kinks and ties are PyTorch's. */
+/** All entrywise functions. Gradients at kinks and ties follow PyTorch. */
 export const entrywiseFunctions = {
   add: { value: "a + b", gradients: ["g", "g"], reference: (a, b) => a + b, zero: "all" },
   subtract: { value: "a - b", gradients: ["g", "-g"], reference: (a, b) => a - b, zero: "all" },
@@ -129,7 +130,9 @@ export const entrywiseFunctions = {
 /** Name of an entrywise function. */
 export type EntrywiseName = keyof typeof entrywiseFunctions;
 
-/** Activations that a linear layer applies to its result; `softplus` has PyTorch's threshold. */
+/**
+ * Activation functions; `softplus` has PyTorch's threshold. Linear layers apply all but `softplus`.
+ */
 export type Activation = "none" | "relu" | "tanh" | "mish" | "softplus";
 
 const activations: readonly string[] = ["relu", "tanh", "mish", "softplus"];
@@ -150,7 +153,7 @@ const operandNames = ["a", "b"] as const;
 /**
  * Applies a function of the table.
  *
- * @param operands As many as the function has, of shapes that broadcast to one.
+ * @param operands The function's operands, whose shapes broadcast to a common shape.
  * @param constants The function's constants, in order.
  */
 export function entrywise(
@@ -186,8 +189,8 @@ export function entrywise(
 }
 
 /**
- * `upstream` times the derivative of `activation`: by the operation that computes `upstream` where it
- * can take that over, else by one of its own.
+ * Multiplies `upstream` by the derivative of `activation`. The multiplication is merged into the
+ * operation that computes `upstream` if possible; otherwise it is recorded as an operation.
  *
  * @param saved The activation's output (ReLU, tanh) or its input (mish, softplus).
  */
@@ -204,7 +207,7 @@ export function applyDerivative(
   });
 }
 
-/** The gradient by one operand, in the shape of the result. */
+/** Returns the gradient with respect to one operand, in the shape of the result. */
 function derivative(
   graph: Graph,
   name: EntrywiseName,
@@ -229,7 +232,7 @@ function isActivation(name: string): name is Exclude<Activation, "none"> {
   return activations.includes(name);
 }
 
-/** A call with those of the operands and constants that its text names. */
+/** Returns a call with the operands and constants that `wgsl` names. */
 function callOf(
   wgsl: string,
   { operands, constants }: {
@@ -243,7 +246,7 @@ function callOf(
   return { wgsl, operands: named(operands), constants: named(constants) };
 }
 
-/** The shape that operands broadcast to. */
+/** Returns the shape that the operands broadcast to. */
 function resultShape(
   name: EntrywiseName,
   { zero }: EntrywiseFunction,
@@ -256,7 +259,7 @@ function resultShape(
     largest((tensor) => tensor.rows),
     largest((tensor) => tensor.columns),
   ];
-  // An operand that serves all columns has no padding of its own.
+  // A single column that is broadcast does not determine the padding.
   const wide = operands.filter((tensor) => tensor.columns === columns);
   const { width, gaps } = wide[0]!;
   const fits =
@@ -277,119 +280,126 @@ function resultShape(
   return { replicas, rows, columns, width, gaps };
 }
 
-/** a + b. */
+/** Returns a + b. */
 export function add(graph: Graph, a: Tensor, b: Tensor): Tensor {
   return entrywise(graph, "add", [a, b]);
 }
 
-/** a − b. */
+/** Returns a − b. */
 export function subtract(graph: Graph, a: Tensor, b: Tensor): Tensor {
   return entrywise(graph, "subtract", [a, b]);
 }
 
-/** a b, entry by entry. */
+/** Returns the entrywise product a b. */
 export function multiply(graph: Graph, a: Tensor, b: Tensor): Tensor {
   return entrywise(graph, "multiply", [a, b]);
 }
 
-/** a / b, entry by entry. */
+/** Returns the entrywise quotient a / b. */
 export function divide(graph: Graph, a: Tensor, b: Tensor): Tensor {
   return entrywise(graph, "divide", [a, b]);
 }
 
-/** The smaller of a and b; where they are equal each gets half of the gradient. */
+/**
+ * Returns the entrywise minimum of a and b. Where they are equal, each gets half of the gradient.
+ */
 export function minimum(graph: Graph, a: Tensor, b: Tensor): Tensor {
   return entrywise(graph, "minimum", [a, b]);
 }
 
-/** The larger of a and b; where they are equal each gets half of the gradient. */
+/**
+ * Returns the entrywise maximum of a and b. Where they are equal, each gets half of the gradient.
+ */
 export function maximum(graph: Graph, a: Tensor, b: Tensor): Tensor {
   return entrywise(graph, "maximum", [a, b]);
 }
 
-/** x times a number. */
+/** Multiplies x by a number. */
 export function scale(graph: Graph, x: Tensor, factor: number): Tensor {
   return entrywise(graph, "scale", [x], [factor]);
 }
 
-/** x plus a number. */
+/** Adds a number to x. */
 export function shift(graph: Graph, x: Tensor, offset: number): Tensor {
   return entrywise(graph, "shift", [x], [offset]);
 }
 
-/** x, at least `low` and at most `high`; the gradient beyond is zero. */
+/** Clips x to [low, high]. The gradient outside is zero. */
 export function clip(graph: Graph, x: Tensor, low: number, high: number): Tensor {
   return entrywise(graph, "clip", [x], [low, high]);
 }
 
-/** eˣ. */
+/** Returns eˣ. */
 export function exp(graph: Graph, x: Tensor): Tensor {
   return entrywise(graph, "exp", [x]);
 }
 
-/** The natural logarithm. */
+/** Returns the natural logarithm of x. */
 export function log(graph: Graph, x: Tensor): Tensor {
   return entrywise(graph, "log", [x]);
 }
 
-/** √x. */
+/** Returns √x. */
 export function sqrt(graph: Graph, x: Tensor): Tensor {
   return entrywise(graph, "sqrt", [x]);
 }
 
-/** sin x, for |x| up to 1e5. */
+/** Returns sin x for |x| up to 1e5. */
 export function sin(graph: Graph, x: Tensor): Tensor {
   return entrywise(graph, "sin", [x]);
 }
 
-/** cos x, for |x| up to 1e5. */
+/** Returns cos x for |x| up to 1e5. */
 export function cos(graph: Graph, x: Tensor): Tensor {
   return entrywise(graph, "cos", [x]);
 }
 
-/** |x|; its derivative at 0 is 0. */
+/** Returns |x|. Its derivative at 0 is 0. */
 export function abs(graph: Graph, x: Tensor): Tensor {
   return entrywise(graph, "abs", [x]);
 }
 
-/** max(x, 0). */
+/** Returns max(x, 0). */
 export function relu(graph: Graph, x: Tensor): Tensor {
   return entrywise(graph, "relu", [x]);
 }
 
-/** tanh x. */
+/** Returns tanh x. */
 export function tanh(graph: Graph, x: Tensor): Tensor {
   return entrywise(graph, "tanh", [x]);
 }
 
-/** 1 / (1 + e⁻ˣ). */
+/** Returns 1 / (1 + e⁻ˣ). */
 export function sigmoid(graph: Graph, x: Tensor): Tensor {
   return entrywise(graph, "sigmoid", [x]);
 }
 
-/** log(1 + eˣ), as PyTorch's: x itself above 20. */
+/** Returns log(1 + eˣ), and x above 20, as PyTorch does. */
 export function softplus(graph: Graph, x: Tensor): Tensor {
   return entrywise(graph, "softplus", [x]);
 }
 
-/** x tanh(softplus x). */
+/** Returns x tanh(softplus x). */
 export function mish(graph: Graph, x: Tensor): Tensor {
   return entrywise(graph, "mish", [x]);
 }
 
-/** x sigmoid(x). */
+/** Returns x sigmoid(x). */
 export function silu(graph: Graph, x: Tensor): Tensor {
   return entrywise(graph, "silu", [x]);
 }
 
-/** x Φ(x) with the distribution function Φ of the normal distribution: PyTorch's default, not its tanh form. */
+/**
+ * Returns x Φ(x) with the standard normal distribution function Φ. This is PyTorch's default, not
+ * its tanh approximation.
+ */
 export function gelu(graph: Graph, x: Tensor): Tensor {
   return entrywise(graph, "gelu", [x]);
 }
 
 /**
- * a + b where both are gradients on their way: the operation that computes one of them adds the other
- * if it can, and the tensor becomes the sum.
+ * Returns a + b for two gradients that are still under construction. If possible, the addition is
+ * merged into the operation that computes one of them, and that tensor becomes the sum.
  */
 export function accumulate(graph: Graph, a: Tensor, b: Tensor): Tensor {
   if (a !== b && absorbs(graph, b, a)) return b;
@@ -397,11 +407,14 @@ export function accumulate(graph: Graph, a: Tensor, b: Tensor): Tensor {
   return add(graph, a, b);
 }
 
-/** Lets the operation behind `sum` add `addend`, which must have been computed before it. */
+/**
+ * Merges the addition of `addend` into the operation that computes `sum`, if `addend` is computed
+ * before it.
+ */
 function absorbs(graph: Graph, sum: Tensor, addend: Tensor): boolean {
   const producer = graph.extensible(sum);
   if (!producer?.absorbAddend) return false;
-  // By memory, not by name: the addend may be a part of what another operation writes.
+  // Compares memory, because the addend may be part of another operation's output.
   const written = graph.operations.findLastIndex(({ writes }) =>
     writes.some((tensor) => tensor.overlaps(addend))
   );

@@ -1,6 +1,6 @@
 /**
- * Kernels of entrywise operations, written from expressions: what each entry of a tensor is computed
- * from. A chain of operations that nobody else reads becomes one expression and one dispatch
+ * Generates kernels of entrywise operations from expressions. A chain of operations whose
+ * intermediate results are not read elsewhere becomes one expression and one dispatch
  * (`lib/autodiff/fusion.ts`).
  *
  * @module
@@ -17,7 +17,7 @@ import { elementwiseJobs } from "./elementwise.ts";
 
 const chainName = registerOperation("entrywise chain");
 
-/** What an entry is computed from: an entry of a tensor, or a function of such. */
+/** The source of an entry: an entry of a tensor, or a function of expressions. */
 export type Expression = Tensor | Call;
 
 /** A function applied to expressions. */
@@ -35,9 +35,9 @@ function isCall(expression: Expression): expression is Call {
 }
 
 /**
- * An operation that computes each entry of its result from the entries of its operands at the same
- * place. An operand of one column or one row, or of fewer replicas, serves all columns, rows, replicas;
- * one of fewer rows serves as many neighbouring rows each.
+ * An operation that computes each entry of its result from the operands' entries at the same place.
+ * Operands are broadcast: a single column to all columns, fewer rows to groups of consecutive rows,
+ * and fewer replicas to neighbouring ones.
  */
 export class Entrywise implements Operation {
   readonly reads: Tensor[];
@@ -54,12 +54,15 @@ export class Entrywise implements Operation {
     this.writes = [out];
   }
 
-  /** This operation with `earlier`, which computes one of its operands, taken in; null if it cannot. */
+  /**
+   * Returns this operation merged with `earlier`, which computes one of its operands; null if
+   * impossible.
+   */
   including(earlier: Operation): Entrywise | null {
     if (!(earlier instanceof Entrywise)) return null;
     const [out] = this.writes;
     const [operand] = earlier.writes;
-    // What serves several rows or columns would be computed for each of them.
+    // A broadcast operand would be computed again for each row or column.
     if (!sameShape(operand, out)) return null;
     return new Entrywise(chainName, out, replaced(this.expression, operand, earlier.expression));
   }
@@ -89,13 +92,13 @@ export class Entrywise implements Operation {
     const [out] = this.writes;
     const { fields } = this.#written();
     return elementwiseJobs(out, (job) => ({
-      // Functions that may be applied to a concatenation keep the padding within it zero.
+      // Functions allowed on a concatenation keep the padding within it zero.
       columns: out.gaps ? out.width : out.columns,
       ...Object.fromEntries(fields.map(({ name, value }) => [name, value(job)])),
     }));
   }
 
-  /** The body of the function `entries`, and the fields of the job that it reads. */
+  /** Generates the body of the function `entries` and the job fields that it reads. */
   #written() {
     const [out] = this.writes;
     const fields: { name: string; type: "u32" | "f32"; value: (job: number) => number }[] = [];
@@ -138,13 +141,15 @@ export class Entrywise implements Operation {
   }
 }
 
-/** The tensors an expression is computed from, each once. */
+/** Returns the tensors of an expression, without duplicates. */
 export function tensorsOf(expression: Expression): Set<Tensor> {
   if (!isCall(expression)) return new Set([expression]);
   return new Set(Object.values(expression.operands).flatMap((operand) => [...tensorsOf(operand)]));
 }
 
-/** An expression with another one in a tensor's place; what occurs twice stays one object. */
+/**
+ * Replaces a tensor in an expression by another expression. Repeated subexpressions remain shared.
+ */
 function replaced(expression: Expression, tensor: Tensor, by: Expression): Expression {
   const done = new Map<Expression, Expression>([[tensor, by]]);
   const visit = (part: Expression): Expression => {

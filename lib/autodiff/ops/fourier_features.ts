@@ -1,5 +1,5 @@
 /**
- * The features that a network sees of a diffusion time.
+ * Gaussian Fourier features of diffusion times.
  *
  * @module
  */
@@ -14,21 +14,23 @@ import { elementwiseJobs } from "./elementwise.ts";
 
 const operation = registerOperation("fourier features");
 
-/** Where times come from: drawn anew each step from a stream, or given, `[R, rows, 1]`. */
+/** Source of the times: drawn anew in each step from a stream, or given as `[R, rows, 1]`. */
 export type Times =
   | {
     readonly stream: number;
     readonly rows: number;
-    /** Bounds between which a replica's are uniform; with low = high all are that number. */
+    /**
+     * Returns the bounds of a replica's uniform times. If low = high, all times equal that number.
+     */
     readonly range: (replica: number) => readonly [low: number, high: number];
   }
   | { readonly given: Tensor };
 
 /**
- * Gaussian Fourier features of times: sin 2πtW, then cos 2πtW, for n frequencies W `[R', 1, n]`. Not
- * differentiated: neither t nor W is trained.
+ * Computes Gaussian Fourier features of times: sin 2πtW, then cos 2πtW, for n frequencies W `[R',
+ * 1, n]`. Not differentiable, because neither t nor W is trained.
  *
- * @returns The times t, `[R, rows, 1]`, and their features, `[R, rows, 2n]`.
+ * @returns The times t `[R, rows, 1]` and their features `[R, rows, 2n]`.
  */
 export function fourierFeatures(
   graph: Graph,
@@ -67,7 +69,7 @@ export function fourierFeatures(
   return { t, features };
 }
 
-/** Sines, then cosines, of 2π t W, in double precision. */
+/** Gaussian Fourier features in double precision: sines, then cosines, of 2π t W. */
 export function fourierFeaturesReference(t: Matrix, frequencies: Matrix): Matrix {
   const phases = mapRows(
     t,

@@ -1,5 +1,5 @@
 /**
- * Rows by their number.
+ * Gathers rows by index.
  *
  * @module
  */
@@ -14,11 +14,12 @@ const name = registerOperation("gather rows");
 const gradientName = registerOperation("gather rows gradient");
 
 /**
- * Rows of x `[R, rows, columns]`: row r of the result is row `index[r]`, or with `group` that row
- * of the r-th group of so many, as the best of K candidates of each state. Differentiable by x; the
- * gradient of a row that was taken several times is the sum.
+ * Gathers rows of x `[R, rows, columns]`: row r of the result is row `index[r]` of x. With `group`,
+ * it is row `index[r]` of the r-th group of that many rows, for example the best of K candidates of
+ * each state. Differentiable with respect to x: a row that is taken several times gets the sum of
+ * the gradients.
  *
- * @param index `[R, n, 1]`, whole numbers within the rows (the group).
+ * @param index `[R, n, 1]`, integers below the number of rows (of the group).
  * @returns `[R, n, columns]`.
  */
 export function gatherRows(graph: Graph, x: Tensor, index: Tensor, group = 0): Tensor {
@@ -50,7 +51,7 @@ export function gatherRows(graph: Graph, x: Tensor, index: Tensor, group = 0): T
       })),
     gradient: (upstream) => {
       if (x.replicas !== replicas) {
-        throw new Error(`gatherRows: the gradient by ${x}, which replicas share, is not available`);
+        throw new Error(`gatherRows: no gradient with respect to ${x}, because replicas share it`);
       }
       const dx = new Tensor(shapeOf(x));
       graph.record({
@@ -73,7 +74,7 @@ export function gatherRows(graph: Graph, x: Tensor, index: Tensor, group = 0): T
   return y;
 }
 
-/** Rows by their number in double precision. */
+/** Gathered rows in double precision. */
 export function gatherRowsReference(x: Matrix, index: Matrix, group = 0): Matrix {
   const rows = Array.from(index.values, (number, r) => {
     const start = (r * group + number) * x.columns;

@@ -1,5 +1,5 @@
 /**
- * Layer normalisation, with the dropout that comes before it in the behavior model's blocks.
+ * Layer normalisation, optionally after dropout, as in the behavior model's residual blocks.
  *
  * @module
  */
@@ -23,19 +23,19 @@ const source = randomSource + stepSource + layerNormSource;
 const rowsOfWorkgroup = 8;
 const columnsOfWorkgroup = 4;
 
-/** Gain and shift of a layer normalisation, each `[replicas, 1, columns]`. */
+/** Parameters of a layer normalisation, each `[replicas, 1, columns]`. */
 export interface LayerNormParameters {
-  /** What the normalised entries are multiplied with. */
+  /** Factor of the normalised entries. */
   readonly gain: Tensor;
-  /** What is then added. */
+  /** Offset added to the product. */
   readonly shift: Tensor;
-  /** What is added to the variance; 1e-5 where absent, as in PyTorch. */
+  /** ε, added to the variance. Defaults to 1e-5, as in PyTorch. */
   readonly epsilon?: number;
 }
 
 /**
- * Normalises the rows of x `[R, rows, columns]`, dropped out first when `dropout` is given, to mean 0
- * and variance 1 (biased, ε inside the root), then multiplies by the gain and adds the shift.
+ * Applies dropout to x `[R, rows, columns]` if given, normalises the rows to mean 0 and variance 1
+ * (biased variance, ε inside the root), multiplies by the gain and adds the shift.
  */
 export function layerNorm(
   graph: Graph,
@@ -84,7 +84,7 @@ export function layerNorm(
   return y;
 }
 
-/** Rows of mean 0 and variance 1, times the gain, plus the shift, in double precision. */
+/** Layer normalisation in double precision. */
 export function layerNormReference(
   x: Matrix,
   gain: Matrix,
@@ -110,7 +110,10 @@ interface GradientTensors {
   readonly dx: Tensor;
 }
 
-/** The gradient by the input; may add the gradient that flows past the block. */
+/**
+ * The gradient with respect to the input. The addition of the residual path's gradient may be
+ * merged into it.
+ */
 class LayerNormGradient implements Operation {
   readonly name = gradientName;
   readonly inputs = [];

@@ -1,7 +1,7 @@
 /**
- * Linear layers, `y = activation(x Wᵀ + b + residual)`, with what their gradient needs: the product
- * with W (which also applies the derivative of the activation below it) and the product of the
- * gradient's and the input's columns.
+ * Linear layers, `y = activation(x Wᵀ + b + residual)`, and their gradients: the upstream gradient
+ * times W (with the derivative of the activation below merged in), and the transposed upstream
+ * gradient times the input.
  *
  * @module
  */
@@ -24,7 +24,7 @@ const linearName = registerOperation("linear");
 const inputGradientName = registerOperation("linear input gradient");
 const parameterGradientName = registerOperation("linear parameter gradient");
 
-/** Source texts of the matrix product in all its variants. */
+/** Source texts of all variants of the matrix product. */
 export const matmulSources: readonly string[] = [
   nanSource,
   activationSource,
@@ -36,21 +36,22 @@ export const matmulSources: readonly string[] = [
 
 const lowest = -3.4028234663852886e38;
 
-/** A linear layer's parameters. */
+/** Parameters of a linear layer. */
 export interface LinearParameters {
-  /** `[replicas, outputs, inputs]`, laid out as the input's columns are. */
+  /** `[replicas, outputs, inputs]`, with the same column layout as the input. */
   readonly weight: Tensor;
   /** `[replicas, 1, outputs]`. */
   readonly bias: Tensor;
 }
 
 /**
- * A linear layer.
+ * Applies a linear layer.
  *
- * @param x `[R, rows, inputs]`; R may divide the layer's replicas (several networks read one input).
- * @param activation Applied to the result; `none`, `relu`, `tanh` or `mish`.
- * @param residual Added before the activation, in the result's shape.
- * @returns `[R', rows, outputs]` with R' the larger number of replicas.
+ * @param x `[R, rows, inputs]`. R may divide the layer's replicas, so that several networks read
+ * one input.
+ * @param activation Applied to the sum: `none`, `relu`, `tanh` or `mish`.
+ * @param residual Added before the activation; it has the shape of the result.
+ * @returns `[R', rows, outputs]`, where R' is the larger number of replicas.
  */
 export function linear(
   graph: Graph,
@@ -66,9 +67,9 @@ export function linear(
   const shape = { replicas, rows: x.rows, columns: weight.rows };
   const y = new Tensor(shape);
   if (residual && !sameShape(residual, y)) {
-    throw new Error(`linear: the residual must be ${y}, got ${residual}`);
+    throw new Error(`linear: the residual must have shape ${y}, got ${residual}`);
   }
-  // What mish was applied to: kept where its derivative is wanted.
+  // The input of mish, stored if its derivative is needed.
   let before: Tensor | null = null;
   const thin = weight.rows <= 4 && activation !== "mish" && !residual;
   const writes = [y];
@@ -129,8 +130,8 @@ function sameShape(a: Tensor, b: Tensor): boolean {
 }
 
 /**
- * A product with a layer's weight, summed over the networks that read the layer's input. Later steps of
- * the recording may still extend it.
+ * The product of an upstream gradient and a layer's weight, summed over the networks that share the
+ * layer's input. Later operations may be merged into it.
  */
 class ProductWithWeight implements Operation {
   readonly name = inputGradientName;
@@ -147,7 +148,7 @@ class ProductWithWeight implements Operation {
     this.flops = flopsOf(dx, dy.columns * (dy.replicas / dx.replicas));
   }
 
-  /** Takes over an addition, if it can. */
+  /** Merges an addition, if possible. */
   absorbAddend(tensor: Tensor): boolean {
     if (this.#addend || this.#derivative) return false;
     this.#addend = tensor;
@@ -155,7 +156,7 @@ class ProductWithWeight implements Operation {
     return true;
   }
 
-  /** Takes over the multiplication with an activation's derivative, if it can. */
+  /** Merges the multiplication by an activation's derivative, if possible. */
   absorbDerivative(activation: Exclude<Activation, "none">, saved: Tensor): boolean {
     if (this.#derivative || activation === "softplus") return false;
     this.#derivative = { activation, saved };
@@ -205,7 +206,7 @@ function productWithWeight(graph: Graph, dy: Tensor, weight: Tensor, replicas: n
   return dx;
 }
 
-/** Gradients of weight and bias: dyᵀ x and the column sums of dy, in one dispatch. */
+/** Records the gradients of weight and bias, dyᵀ x and the column sums of dy, in one dispatch. */
 function productOfColumns(
   graph: Graph,
   dy: Tensor,
@@ -214,7 +215,7 @@ function productOfColumns(
 ): [Tensor, Tensor] {
   const { replicas } = dy;
   if (weight.replicas !== replicas) {
-    throw new Error(`linear: the gradient of a weight that replicas share is not available`);
+    throw new Error(`linear: no gradient with respect to a weight that replicas share`);
   }
   const dWeight = new Tensor({
     replicas,
@@ -228,7 +229,10 @@ function productOfColumns(
   return [dWeight, dBias];
 }
 
-/** The gradients of a layer's parameters; an optimizer may move the parameters as they come out. */
+/**
+ * The gradients of a layer's parameters. An optimizer step may be merged into it, so that the
+ * parameters are updated as soon as their gradients are computed.
+ */
 class ProductOfColumns implements Operation {
   readonly name = parameterGradientName;
   readonly inputs = [];
@@ -266,8 +270,8 @@ class ProductOfColumns implements Operation {
     return matmulJobs(target, replicas, (job) => {
       const gradient = { at: dy.at(job, replicas), stride: dy.stride, columns: dWeight.rows };
       const input = { at: x.at(job, replicas), stride: x.stride, columns: x.width };
-      // Invocations lie along the columns of the second factor: the wider one goes there, and the
-      // result is turned as it is stored.
+      // Invocations lie along the columns of the second factor, so the wider factor goes second.
+      // The result is then transposed when it is stored.
       const turned = gradient.columns > input.columns;
       const [a, b] = turned ? [input, gradient] : [gradient, input];
       return {
@@ -288,7 +292,7 @@ class ProductOfColumns implements Operation {
   }
 }
 
-/** Additions and multiplications of a product whose sums have `depth` terms. */
+/** Returns the floating-point operations of a product whose sums have `depth` terms. */
 function flopsOf({ replicas, rows, columns }: Tensor, depth: number): number {
   return 2 * replicas * rows * columns * depth;
 }
@@ -297,10 +301,10 @@ function place(name: string, tensor: Tensor, job: number, jobs: number): Record<
   return { [name]: tensor.at(job, jobs), [`${name}_stride`]: tensor.stride };
 }
 
-/** Rows that an invocation of the thin product computes. */
+/** Rows per invocation of the thin product. */
 const thinRows = 2;
 
-/** Invocations of its workgroups: as many as run in step. */
+/** Returns the invocations per workgroup, which is the number that runs in lockstep. */
 function thinLanes({ matmul }: Target): number {
   return matmul === "tiled" ? 32 : 8;
 }
@@ -338,7 +342,7 @@ function matmulKernel(target: Target, directives: string[], update = ""): Kernel
   };
 }
 
-/** Rows and columns of the outputs that one workgroup computes. */
+/** Returns the rows and columns of the tile that a workgroup computes. */
 function tileOf({ matmul, matmulLanes }: Target): { rows: number; columns: number } {
   switch (matmul) {
     case "subgroups":
@@ -350,7 +354,7 @@ function tileOf({ matmul, matmulLanes }: Target): { rows: number; columns: numbe
   }
 }
 
-/** Adds the tiling to the jobs' fields; `first` is the direction in which work goes on first. */
+/** Adds the tiling to the jobs' fields. `first` is the direction in which consecutive tiles lie. */
 function matmulJobs(
   target: Target,
   replicas: number,

@@ -13,7 +13,7 @@ import { softmax, softmaxJobs, softmaxKernelSource } from "./softmax.ts";
 
 const name = registerOperation("log-sum-exp");
 
-/** log Σ eˣ over the columns of x `[R, rows, columns]`: `[R, rows, 1]`. */
+/** Returns log Σ eˣ over the columns of x `[R, rows, columns]`: `[R, rows, 1]`. */
 export function logSumExp(graph: Graph, x: Tensor): Tensor {
   requireNoGaps(name, x);
   requireActivation(name, x);

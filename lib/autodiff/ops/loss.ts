@@ -1,6 +1,6 @@
 /**
- * What fused losses share. Each computes its value and its gradients in one dispatch, a workgroup to a
- * replica, and sums in a fixed tree.
+ * Shared code of the fused losses. A fused loss computes its value and gradients in one dispatch,
+ * with one workgroup per replica and a reduction in a fixed tree order.
  *
  * @module
  */
@@ -10,10 +10,10 @@ import type { OperationName } from "../operations.ts";
 import type { Tensor } from "../tensor.ts";
 
 /**
- * Records a loss: one job, of one workgroup, to a replica.
+ * Records a loss with one job of one workgroup per replica.
  *
- * @param tensors What it touches; `policy` is the tensor it is differentiated by where its shader can go
- * on through the tanh that made it.
+ * @param tensors The tensors it reads and writes. `policy` is the policy's output if the shader can
+ * also apply the derivative of the tanh that produced it.
  */
 export function recordLoss(
   graph: Graph,
@@ -46,12 +46,15 @@ export function recordLoss(
   });
 }
 
-/** Invocations that share a loss: about eight rows to each, from 32 to 256 of them. */
+/**
+ * Returns the invocations per loss: a power of two from 32 to 256, so that each handles at most
+ * eight rows of up to 2048.
+ */
 function workgroupFor(rows: number): number {
   return Math.min(256, Math.max(32, 2 ** Math.ceil(Math.log2(rows / 8))));
 }
 
-/** Job fields of a tensor: its place and, under `<name>_stride`, the distance between its rows. */
+/** Returns the job fields of a tensor: its place and, as `<name>_stride`, its row stride. */
 export function rowFields(
   name: string,
   tensor: Tensor,
@@ -61,7 +64,10 @@ export function rowFields(
   return { [name]: tensor.at(job, jobs), [`${name}_stride`]: tensor.stride };
 }
 
-/** Job fields of one number for each row and head: the first head's place and the next's distance. */
+/**
+ * Returns the job fields of a tensor with one number per row and head: the place of the first head
+ * and, as `<name>_head`, the distance between heads.
+ */
 export function headFields(
   name: string,
   tensor: Tensor,

@@ -14,41 +14,41 @@ import { elementwiseJobs } from "./elementwise.ts";
 
 const minibatchName = registerOperation("minibatch");
 
-/** Where a field lies in a record. */
+/** The place of a field in a record. */
 export interface RecordField {
-  /** First vec4. */
+  /** Index of its first vec4. */
   readonly start: number;
-  /** Entries. */
+  /** Number of entries. */
   readonly columns: number;
-  /** For a field that is one entry of a vec4: which. */
+  /** Index within the vec4, for a field of one entry that shares its vec4. */
   readonly component?: number;
 }
 
-/** A data set on the GPU: whole records in pages no larger than a binding. */
+/** A data set on the GPU: whole records in pages, each of which fits in one binding. */
 export interface Records {
   /** At most four buffers of records, in order. */
   readonly pages: readonly GPUBuffer[];
-  /** Records of every page but the last. */
+  /** Records per page; the last page may have fewer. */
   readonly pageRows: number;
-  /** Vec4s of a record. */
+  /** Size of a record in vec4s. */
   readonly recordWidth: number;
-  /** Rows whose successor is the following row, as u32. */
+  /** Indices of the rows whose successor is the following row, as u32. */
   readonly transitions: GPUBuffer;
-  /** How many transitions there are. */
+  /** Number of transitions. */
   readonly transitionCount: number;
 }
 
-/** Which rows a minibatch holds. */
+/** The rows of a minibatch and their order. */
 export interface BatchOrder {
-  /** Rows of a minibatch. */
+  /** Rows per minibatch. */
   readonly rows: number;
   /** Random stream of the order. */
   readonly stream: number;
 }
 
 /**
- * One field of the step's minibatch, `[R, rows, columns]`; `next` takes it from the following row.
- * Fields of one order belong to the same transitions, whichever operation asks for them.
+ * Gathers one field of the step's minibatch: `[R, rows, columns]`. With `next`, it is taken from
+ * the following row. All fields with the same order belong to the same transitions.
  */
 export function minibatch(
   graph: Graph,
@@ -59,11 +59,11 @@ export function minibatch(
 ): Tensor {
   const count = records.transitionCount;
   if (count < order.rows) {
-    throw new Error(`minibatch: ${order.rows} rows wanted of ${count} transitions`);
+    throw new Error(`minibatch: needs at least ${order.rows} transitions, got ${count}`);
   }
   const pages = records.pages.length;
   if ((graph.shared.transitions ?? records.transitions) !== records.transitions) {
-    throw new Error("minibatch: a graph draws from one data set, got a second one");
+    throw new Error("minibatch: a graph can only draw from one data set, got a second one");
   }
   graph.shared.transitions = records.transitions;
   records.pages.forEach((page, i) => graph.shared[`page${i}`] = page);
@@ -95,7 +95,10 @@ export function minibatch(
   return y;
 }
 
-/** The transition of row `index` of an epoch: an entry of the keyed permutation that the kernel walks. */
+/**
+ * Returns the transition of row `index` of an epoch: an entry of the keyed permutation that the
+ * kernel computes.
+ */
 export function minibatchReference(
   seed: number,
   stream: number,

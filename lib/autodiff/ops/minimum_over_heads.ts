@@ -1,5 +1,5 @@
 /**
- * The smallest of several heads, as of twin Q-networks.
+ * Minimum over heads, for example of twin Q-networks.
  *
  * @module
  */
@@ -17,14 +17,15 @@ const gradientName = registerOperation("minimum over heads gradient");
 const source = nanSource + headsSource;
 
 /**
- * The smallest of the heads of x `[heads · R, rows, columns]`, neighbouring replicas, entry by entry:
- * `[R, rows, columns]`. The gradient goes to the smallest head, the first of equal ones.
+ * Returns the entrywise minimum over the heads (neighbouring replicas) of x `[heads · R, rows,
+ * columns]`: `[R, rows, columns]`. The gradient goes to the smallest head, or the first of equal
+ * ones.
  */
 export function minimumOverHeads(graph: Graph, x: Tensor, heads: number): Tensor {
   requireNoGaps(name, x);
   requireActivation(name, x);
   if (x.replicas % heads !== 0) {
-    throw new Error(`${name}: the replicas of ${x} are no whole number of ${heads} heads`);
+    throw new Error(`${name}: the replicas of ${x} are not a multiple of ${heads} heads`);
   }
   const y = new Tensor({ replicas: x.replicas / heads, rows: x.rows, columns: x.columns });
   const fields = (job: number) => ({

@@ -16,12 +16,12 @@ import { elementwiseJobs, requireNoGaps, shapeOf, workgroup } from "./elementwis
 const operation = registerOperation("noising");
 const gradientOperation = registerOperation("noising gradient");
 
-/** Where noise comes from: drawn anew each step from a stream, or given, `[R, rows, columns]`. */
+/** Source of the noise: drawn anew in each step from a stream, or given as `[R, rows, columns]`. */
 export type Noise = { readonly stream: number } | { readonly given: Tensor };
 
 /**
- * Noises x `[R, rows, columns]` to the times t `[R, rows, 1]` (Eq. 4): α_t x + σ_t z with the
- * variance-preserving schedule β from 0.1 to 20.
+ * Adds noise to x `[R, rows, columns]` at the times t `[R, rows, 1]` (Eq. 4): α_t x + σ_t z with
+ * the variance-preserving schedule, β from 0.1 to 20.
  *
  * @returns The noised tensor and the noise z.
  */
@@ -91,15 +91,14 @@ function rowJobs(out: Tensor, fields: (job: number) => Record<string, number>) {
 }
 
 /**
- * α_t and σ_t of the variance-preserving schedule, β from 0.1 to 20, in double
- * precision.
+ * Returns α_t and σ_t of the variance-preserving schedule, β from 0.1 to 20, in double precision.
  */
 export function scheduleReference(t: number): { alpha: number; sigma: number } {
   const logAlpha = (-t * t * (20 - 0.1)) / 4 - (t * 0.1) / 2;
   return { alpha: Math.exp(logAlpha), sigma: Math.sqrt(-Math.expm1(2 * logAlpha)) };
 }
 
-/** α_t x + σ_t z with a time for each row, in double precision. */
+/** Returns α_t x + σ_t z with one time per row, in double precision. */
 export function noisingReference(x: Matrix, t: Matrix, z: Matrix): Matrix {
   return mapRows(x, (row, r) => {
     const { alpha, sigma } = scheduleReference(t.values[r]!);

@@ -1,5 +1,5 @@
 /**
- * The norm of several tensors together, as of all gradients of a network.
+ * The global norm of several tensors, for example of all gradients of a network.
  *
  * @module
  */
@@ -16,13 +16,13 @@ import { sqrt } from "./entrywise.ts";
 const name = registerOperation("squared norms");
 
 /**
- * √Σ x² over all entries of several tensors, `[R, 1, 1]` for the graph's replicas; heads of a seed
- * count together. No gradient flows through it.
+ * Returns √Σ x² over all entries of several tensors: `[R, 1, 1]` for the graph's replicas. The
+ * heads of a seed are combined. Not differentiable.
  */
 export function globalNorm(graph: Graph, tensors: readonly Tensor[]): Tensor {
   for (const tensor of tensors) requireActivation(name, tensor);
   const seeds = graph.replicas;
-  // A row for each tensor and head.
+  // One row per tensor and head.
   const heads = tensors.map(({ replicas }) => replicas / seeds);
   const firsts = heads.map((_, i) => heads.slice(0, i).reduce((a, b) => a + b, 0));
   const rows = heads.reduce((a, b) => a + b, 0);
@@ -37,7 +37,7 @@ export function globalNorm(graph: Graph, tensors: readonly Tensor[]): Tensor {
       source: reduceSource + normSource,
       constants: { WORKGROUP: 64 },
     }),
-    // Seed by seed, so that each slice of the arenas has its own.
+    // Ordered by seed, so that each slice of the arenas gets its own jobs.
     jobs: () =>
       Array.from(
         { length: seeds },
@@ -59,7 +59,7 @@ export function globalNorm(graph: Graph, tensors: readonly Tensor[]): Tensor {
   return sqrt(graph, sumRows(graph, squares));
 }
 
-/** The norm of matrices together in double precision. */
+/** Global norm of matrices in double precision. */
 export function globalNormReference(matrices: readonly Matrix[]): number {
   return Math.sqrt(matrices.reduce((total, each) => total + sum(each, (x) => x * x), 0));
 }

@@ -1,5 +1,5 @@
 /**
- * Numbers that a step reports, and losses that are put together from small operations.
+ * Metrics, and losses composed of other operations.
  *
  * @module
  */
@@ -12,11 +12,11 @@ import { requireActivation } from "./elementwise.ts";
 
 const operation = registerOperation("report");
 
-/** Reports x `[R, 1, 1]` each step under a name. */
+/** Reports x `[R, 1, 1]` in each step under a name. */
 export function report(graph: Graph, name: string, x: Tensor): Metric {
   requireActivation(operation, x);
   if (x.rows !== 1 || x.columns !== 1) {
-    throw new Error(`report: "${name}" is one number for each replica, got ${x}`);
+    throw new Error(`report: "${name}" must be one number per replica, got ${x}`);
   }
   const metric = graph.metric(name, x.replicas);
   graph.record({
@@ -38,7 +38,7 @@ export function report(graph: Graph, name: string, x: Tensor): Metric {
   return metric;
 }
 
-/** x `[R, 1, 1]` as a loss to minimise, reported under a name. */
+/** Makes x `[R, 1, 1]` a loss to minimise, reported under a name. */
 export function lossOf(graph: Graph, name: string, x: Tensor): Loss {
   const metric = report(graph, name, x);
   return { metric, gradients: new Map([[x, graph.constant(1, 1, 1, x.replicas)]]) };

@@ -1,5 +1,5 @@
 /**
- * The same entries in rows of another length.
+ * Reshaping to rows of another length.
  *
  * @module
  */
@@ -13,15 +13,15 @@ import { elementwiseJobs, requireActivation, requireNoGaps } from "./elementwise
 const name = registerOperation("reshape");
 
 /**
- * The entries of x `[R, rows, c]`, row by row, as `[R, rows c / columns, columns]`: scores of K
- * candidates a state, `[R, K · states, 1]`, become rows of K.
+ * Reshapes x `[R, rows, c]` to `[R, rows c / columns, columns]` in row-major order. For example,
+ * the scores of K candidates per state, `[R, K · states, 1]`, become rows of K.
  */
 export function reshape(graph: Graph, x: Tensor, columns: number): Tensor {
   requireNoGaps(name, x);
   requireActivation(name, x);
   const entries = x.rows * x.columns;
   if (entries % columns !== 0) {
-    throw new Error(`reshape: ${x} does not fill whole rows of ${columns}`);
+    throw new Error(`reshape: the entries of ${x} do not divide into rows of ${columns}`);
   }
   const y = new Tensor({ replicas: x.replicas, rows: entries / columns, columns });
   graph.record({
@@ -42,7 +42,7 @@ export function reshape(graph: Graph, x: Tensor, columns: number): Tensor {
   return y;
 }
 
-/** The same entries in rows of `columns`, in double precision. */
+/** Reshaped matrix with `columns` columns, in double precision. */
 export function reshapeReference(x: Matrix, columns: number): Matrix {
   return matrix(x.values.length / columns, columns, x.values);
 }

@@ -1,5 +1,5 @@
 /**
- * A range of columns, and columns of zeros on either side: each is the other's gradient.
+ * Column slices and zero padding. Each is the gradient of the other.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { elementwiseJobs, requireActivation, requireNoGaps } from "./elementwise
 
 const name = registerOperation("slice");
 
-/** Columns `first` to `first + columns − 1` of x `[R, rows, ·]`: `[R, rows, columns]`. */
+/** Returns columns `first` to `first + columns − 1` of x `[R, rows, ·]`: `[R, rows, columns]`. */
 export function slice(graph: Graph, x: Tensor, first: number, columns: number): Tensor {
   if (first < 0 || columns < 1 || first + columns > x.columns) {
     throw new Error(`slice: ${x} has no columns ${first} to ${first + columns - 1}`);
@@ -20,7 +20,7 @@ export function slice(graph: Graph, x: Tensor, first: number, columns: number): 
   return columnsFrom(graph, x, first, columns);
 }
 
-/** `columns` columns from `first` on, zeros where x has none. */
+/** Returns `columns` columns starting at `first`, with zeros where x has no column. */
 function columnsFrom(graph: Graph, x: Tensor, first: number, columns: number): Tensor {
   requireNoGaps(name, x);
   requireActivation(name, x);
@@ -44,7 +44,7 @@ function columnsFrom(graph: Graph, x: Tensor, first: number, columns: number): T
   return y;
 }
 
-/** A range of columns in double precision. */
+/** Column slice in double precision. */
 export function sliceReference(x: Matrix, first: number, columns: number): Matrix {
   return mapRows(x, (row) => Array.from(row.subarray(first, first + columns)));
 }

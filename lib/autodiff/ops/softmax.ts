@@ -16,10 +16,10 @@ import { multiply, subtract } from "./entrywise.ts";
 
 const name = registerOperation("softmax");
 
-/** WGSL of softmax and, with the directive LOG_SUM, of log-sum-exp. */
+/** WGSL of softmax, and of log-sum-exp with the directive LOG_SUM. */
 export const softmaxKernelSource: string = nanSource + softmaxSource;
 
-/** Softmax of each row of x `[R, rows, columns]`: positive numbers whose sum is 1. */
+/** Returns the softmax of each row of x `[R, rows, columns]`. */
 export function softmax(graph: Graph, x: Tensor): Tensor {
   requireNoGaps(name, x);
   requireActivation(name, x);
@@ -40,7 +40,7 @@ export function softmax(graph: Graph, x: Tensor): Tensor {
   return y;
 }
 
-/** Jobs of eight rows a workgroup. */
+/** Returns jobs with eight rows per workgroup. */
 export function softmaxJobs(x: Tensor, out: Tensor): Job[] {
   return Array.from({ length: out.replicas }, (_, job) => ({
     fields: {

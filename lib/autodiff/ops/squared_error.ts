@@ -36,17 +36,19 @@ function squaredError(graph: Graph, name: string, x: Tensor, goal: Tensor, scale
   return { metric, gradients: new Map([[x, gradient]]) };
 }
 
-/** Mean squared error over all entries of x and target, both `[R, rows, columns]`. */
+/** Returns the mean squared error over all entries of x and target, both `[R, rows, columns]`. */
 export function meanSquaredError(graph: Graph, name: string, x: Tensor, target: Tensor): Loss {
   return squaredError(graph, name, x, target, 1 / (x.rows * x.columns));
 }
 
-/** Diffusion loss (Eq. 13): mean over rows of |ε̂ − z|², both `[R, rows, columns]`. */
+/**
+ * Returns the diffusion loss (Eq. 13): the mean over rows of |ε̂ − z|², both `[R, rows, columns]`.
+ */
 export function diffusionLoss(graph: Graph, name: string, noiseHat: Tensor, z: Tensor): Loss {
   return squaredError(graph, name, noiseHat, z, 1 / noiseHat.rows);
 }
 
-/** Mean over rows of the sum over columns of (x − y)², in double precision. */
+/** Diffusion loss in double precision: the mean over rows of the sum over columns of (x − y)². */
 export function diffusionLossReference(x: Matrix, y: Matrix): number {
   return sum(zip(x, y, (a, b) => (a - b) ** 2)) / x.rows;
 }

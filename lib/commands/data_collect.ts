@@ -76,8 +76,7 @@ const command = {
  * Collects steps and writes them to a file.
  *
  * @throws {UserError} If a flag is invalid or missing, the task is unknown, the policy's sizes do
- * not
- * match the environment's, or the file cannot be written.
+ * not match the environment's, or the file cannot be written.
  */
 export async function dataCollect(args: readonly string[]): Promise<void> {
   const parsed = parseFlags(command, args);

@@ -27,8 +27,7 @@ export const bugExitCode = 70;
  * Runs the command that `args` name and returns the exit code of the process.
  *
  * The exit code is the command's own, or 0. For a `UserError` it is the error's `exitCode`, and
- * only
- * the message is printed. For any other error it is 70, and the stack is printed.
+ * only the message is printed. For any other error it is 70, and the stack is printed.
  */
 export async function runCommandLine(
   commands: Readonly<Record<string, Command>>,

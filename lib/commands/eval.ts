@@ -100,8 +100,7 @@ const longestAct = 10_000;
 
 /**
  * Returns how many environments to step together, so that the rounds of episodes have about the
- * same
- * size.
+ * same size.
  *
  * @param latency Milliseconds per action.
  */
@@ -119,8 +118,7 @@ function batchSize(episodes: number, actionSize: number, latency: number): numbe
  * Evaluates a policy. WebGPU is loaded only if one of the run's actors benefits from it.
  *
  * @throws {UserError} If a flag is invalid, the task is unknown, a checkpoint is missing, the
- * policy's
- * sizes do not match the environment's, or the server is lost and no retry is left.
+ * policy's sizes do not match the environment's, or the server is lost and no retry is left.
  */
 export async function evaluate(args: readonly string[]): Promise<void> {
   const parsed = parseFlags(command, args);

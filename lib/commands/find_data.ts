@@ -1,7 +1,6 @@
 /**
  * Finds the data of a run that is resumed or built on: at the recorded path, or by hash if the run
- * or
- * the data were moved.
+ * or the data were moved.
  *
  * @module
  */

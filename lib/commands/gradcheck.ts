@@ -46,8 +46,7 @@ export async function gradcheck(args: readonly string[]): Promise<void> {
   const missing = unchecked(session);
   if (missing.length > 0) throw new Error(`no check reaches ${missing.join(", ")}`);
   // Also check the product variants that other adapters use. The subgroups variant is available
-  // only
-  // if the engine found it to be correct.
+  // only if the engine found it to be correct.
   for (const variant of matmulVariants) {
     if (variant === chosen || variant === "subgroups") continue;
     using other = await Engine.open(targetOf(variant));

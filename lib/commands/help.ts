@@ -57,8 +57,7 @@ const helpFlag: Flag<unknown> = {
 
 /**
  * Formats an entry in two columns and wraps the right one. A left text that is longer than its
- * column
- * gets a line of its own.
+ * column gets a line of its own.
  *
  * @param column Width of the left column.
  * @param width Maximum columns per line.

@@ -22,9 +22,8 @@ type Given = HyperparameterValue | undefined;
 
 /**
  * Returns the flags of an algorithm's hyperparameters by name, in the table's order. `--help`
- * groups
- * them by stage. The value of an absent flag is undefined, because the default depends on the task
- * and the preset; `--help` shows it.
+ * groups them by stage. The value of an absent flag is undefined, because the default depends on
+ * the task and the preset; `--help` shows it.
  */
 export function hyperparameterFlags(
   { hyperparameters: table, stages }: Pick<Algorithm, "hyperparameters" | "stages">,

@@ -77,8 +77,7 @@ const cacheFolder = join("runs", ".cache");
  *
  * @returns Exit code: 0, or that of the signal that stopped the run.
  * @throws {UserError} If flags, data or checkpoints are invalid, before any training. Also if a
- * metric
- * is not finite; the last checkpoint is then kept.
+ * metric is not finite; the last checkpoint is then kept.
  */
 export async function train(args: readonly string[]): Promise<number> {
   const { algorithm: chosen, parsed } = parseTrain(args);

@@ -1,8 +1,7 @@
 /**
  * Evaluations during and after training. The policy of each seed and variant is played in its
  * environment, in a worker so that training on the GPU continues. Also the reference returns and
- * the
- * statistics over seeds.
+ * the statistics over seeds.
  *
  * @module
  */
@@ -49,8 +48,7 @@ export interface EvaluationPlan {
 
 /**
  * Returns an evaluator of an algorithm's actors on a task. Null if evaluation is disabled or the
- * task
- * has no environment.
+ * task has no environment.
  *
  * @param interrupt Stops evaluations in progress.
  * @param target Kernel variants of actors on the GPU. Defaults to the fastest.

@@ -32,8 +32,7 @@ const paths = 8;
 
 /**
  * Draws the pictures of a finished run and returns their paths. The maze picture shows the first
- * seed
- * and variant.
+ * seed and variant.
  */
 export async function drawRun(
   axes: ReplicaAxes,

@@ -15,8 +15,7 @@ import { stageOf } from "../runs/replicas.ts";
  * @param trained Names of the stages to train.
  * @param given Values of the given flags.
  * @param from Directory of the run that provides the earlier stages, if any. That run also fixes
- * the
- * shapes of their networks.
+ * the shapes of their networks.
  * @throws {UserError} If a flag belongs to a stage that is not trained.
  */
 export function refuseUnusedFlags(

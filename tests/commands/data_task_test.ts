@@ -40,7 +40,7 @@ Deno.test({
       await assertRejects(
         () => train([maze, "--task", "hopper-medium-v2", "--out", out]),
         UserError,
-        `${maze}: each row has 4 observation and 2 action entries; hopper-medium-v2 needs 11 and 3`,
+        `${maze}: each row has 4 observation and 2 action entries, but hopper-medium-v2 needs 11 and 3`,
       );
       assertEquals([...Deno.readDirSync(folder)], []);
     }),
@@ -63,7 +63,7 @@ Deno.test({
       const retargeted = await inspect(out, "--task", "halfcheetah-medium-v2");
       assertEquals(
         retargeted.warnings[0],
-        `${out} was collected in walker2d-medium-v2; it is used as data of halfcheetah-medium-v2`,
+        `${out} was collected in walker2d-medium-v2 but is used as data of halfcheetah-medium-v2`,
       );
       const own = await inspect(out);
       assertEquals(own.task, "walker2d-medium-v2");

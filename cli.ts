@@ -1,9 +1,9 @@
 /**
- * The door for people: `deno run -A cli.ts <command> …`.
+ * Command-line entry point: `deno run -A cli.ts <command> …`.
  *
- * A command is loaded when it is called, so that `--help` is instant and `eval` loads nothing of
- * WebGPU. To add one: write `lib/commands/<name>.ts` with a function of the arguments after the
- * command's words, and name it in `commands`.
+ * A command's module is loaded only when the command is called, so that the list of commands
+ * appears at once. To add a command, write `lib/commands/<name>.ts` with a function of the
+ * arguments after the command's name, and add it to `commands`.
  *
  * @module
  */
@@ -11,23 +11,23 @@ import { type Command, runCommandLine } from "./lib/commands/dispatch.ts";
 
 const commands: Readonly<Record<string, Command>> = {
   "train": {
-    summary: "train critic, behavior model and policy on a data set",
+    summary: "train a policy on an offline data set",
     load: async () => (await import("./lib/commands/train.ts")).train,
   },
   "data inspect": {
-    summary: "show what is in a data set, and warn of what usually goes wrong",
+    summary: "summarize a data set and warn about common problems",
     load: async () => (await import("./lib/commands/data_inspect.ts")).dataInspect,
   },
   "data collect": {
-    summary: "play a policy, or maze2d's planner, and keep the steps as a data set",
+    summary: "record a data set from a policy, random actions or maze2d's planner",
     load: async () => (await import("./lib/commands/data_collect.ts")).dataCollect,
   },
   "eval": {
-    summary: "play episodes with a trained policy and give their returns and D4RL score",
+    summary: "evaluate a trained policy: episode returns and D4RL score",
     load: async () => (await import("./lib/commands/eval.ts")).evaluate,
   },
   "gradcheck": {
-    summary: "check every operation and gradient on this machine's adapter",
+    summary: "check every operation and gradient on this machine's GPU adapter",
     load: async () => (await import("./lib/commands/gradcheck.ts")).gradcheck,
   },
   "serve-env": {

@@ -1,17 +1,18 @@
 /**
- * SRPO for WebGPU: an autodiff engine whose training steps are described once, compiled to a flat
- * list of compute dispatches and replayed, and Score Regularized Policy Optimization
- * (arXiv 2310.07297) composed from it.
+ * SRPO for WebGPU: an autodiff engine, and Score Regularized Policy Optimization (arXiv 2310.07297)
+ * and other offline RL algorithms built with it. A training step is described once, compiled to a
+ * flat list of compute dispatches, and replayed.
  *
- * To build another algorithm: describe a step in a {@linkcode Graph} from the operations here, record
- * an optimizer's step with {@linkcode minimize}, compile it with an {@linkcode Engine}, and submit the
- * {@linkcode Program} in chunks. `examples/regression.ts` does it in forty lines.
+ * To build another algorithm, describe a step in a {@linkcode Graph} with the operations exported
+ * here, add an optimizer's update with {@linkcode minimize}, compile the graph with an
+ * {@linkcode Engine}, and submit the {@linkcode Program} in chunks. `examples/regression.ts` does
+ * this in forty lines.
  *
  * @module
  */
 export { UserError } from "./lib/errors.ts";
 
-// The engine: a step is described, differentiated, compiled and replayed.
+// The engine: describes, differentiates, compiles and replays a training step.
 export { readTensor, writeInput } from "./lib/autodiff/compile.ts";
 export { Engine } from "./lib/autodiff/engine.ts";
 export type { VariantChoice, VariantMemory, VariantRates } from "./lib/autodiff/variants.ts";
@@ -107,7 +108,7 @@ export * from "./lib/nn/mlp.ts";
 export * from "./lib/optim/adam.ts";
 export * from "./lib/optim/average.ts";
 
-// Algorithms as values, and the data that they are trained on.
+// Algorithms, and the data that they are trained on.
 export * from "./lib/algorithms/algorithm.ts";
 export * as hyperparameters from "./lib/algorithms/hyperparameters.ts";
 export {
@@ -133,7 +134,7 @@ export type { ActionBounds } from "./lib/nn/host/action_bounds.ts";
 export { type Draws, networkPolicy, type Policy, type PolicyFacts } from "./lib/nn/host/policy.ts";
 export type { NamedTensors } from "./lib/nn/host/tensors.ts";
 
-// The GPU beneath.
+// The GPU layer.
 export { type AdapterDescription, Gpu } from "./lib/gpu/device.ts";
 export * from "./lib/gpu/kernel.ts";
 export * from "./lib/gpu/program.ts";

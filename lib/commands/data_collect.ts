@@ -1,5 +1,5 @@
 /**
- * `data collect`: data sets of D4RL's layout from a policy, from random actions, or from maze2d's
+ * `data collect`: records data sets in D4RL's format from a policy, random actions or maze2d's
  * planner.
  *
  * @module
@@ -24,11 +24,11 @@ import { helpText } from "./help.ts";
 const command = {
   name: "data collect",
   summary:
-    "Plays a policy, random actions, or maze2d's planner, and writes the steps to a file of " +
-    "D4RL's layout.",
+    "Plays a policy, random actions or maze2d's planner, and writes the steps to a file in " +
+    "D4RL's format.",
   positionals: [],
   flags: {
-    task: text("Environment: a D4RL task, or another id of a built-in environment", {
+    task: text("Environment: a D4RL task or another built-in environment id", {
       valueName: "TASK",
     }),
     env: text("Environment of the server, for example Pendulum-v1", { valueName: "ID" }),
@@ -44,36 +44,39 @@ const command = {
       fallback: 100_000,
     }),
     policy: text(
-      "Plays this policy: a run directory or a .safetensors file, as eval takes it; the word random " +
-        "plays uniform random actions (a file of that name is ./random)",
+      "Policy to play: a run directory or a .safetensors file, as for eval, or the word random " +
+        "for uniform random actions (write ./random for a file of that name)",
       { valueName: "FILE|random" },
     ),
     noise: number(
-      "Standard deviation of normal noise added to each action, which is then clipped",
+      "Standard deviation of the normal noise added to each action before clipping",
       {
         min: 0,
         max: 1000,
         fallback: 0,
       },
     ),
-    epsilon: number("Probability that an action is drawn uniformly from its range instead", {
+    epsilon: number("Probability of replacing an action by a uniform draw from its range", {
       min: 0,
       max: 1,
       fallback: 0,
     }),
-    planner: toggle("Plays D4RL's waypoint planner instead of a policy, for maze2d tasks"),
-    seed: integer("The same seed gives the same data", { max: maxEpisodeSeed, fallback: 0 }),
-    profile: choice("Physics", ["mjpy", "mj22"], {
-      shown: "the one that the task's published results were made with",
+    planner: toggle("Play D4RL's waypoint planner instead of a policy (maze2d tasks)"),
+    seed: integer("Random seed; the same seed gives the same data", {
+      max: maxEpisodeSeed,
+      fallback: 0,
+    }),
+    profile: choice("Physics of the built-in environment", ["mjpy", "mj22"], {
+      shown: "the one behind the task's published results",
     }),
   },
 } as const;
 
 /**
- * Collects steps and writes them.
+ * Collects steps and writes them to a file.
  *
- * @throws {UserError} A flag is unfit or missing, the task unknown, the policy of other sizes than the
- * environment, or the file cannot be written.
+ * @throws {UserError} If a flag is invalid or missing, the task is unknown, the policy's sizes do
+ * not match the environment's, or the file cannot be written.
  */
 export async function dataCollect(args: readonly string[]): Promise<void> {
   const parsed = parseFlags(command, args);
@@ -90,8 +93,8 @@ export async function dataCollect(args: readonly string[]): Promise<void> {
   const out = needed(flags.out, "out", "the file to write, for example --out hopper.hdf5");
   if (flags.planner === (flags.policy !== undefined)) {
     throw new UserError(
-      "data collect needs either --policy FILE, --policy random or --planner, " +
-        (flags.planner ? "both are given" : "none is given"),
+      "data collect needs one of --policy FILE, --policy random and --planner; " +
+        (flags.planner ? "both --policy and --planner are given" : "none is given"),
     );
   }
   await (flags.overwrite ? checkWritable(out) : checkNew(out, "--overwrite"));
@@ -99,7 +102,7 @@ export async function dataCollect(args: readonly string[]): Promise<void> {
   const contents = flags.planner ? await planned(task, flags) : await played(task, flags);
   await writeDataset(out, contents);
   const seconds = (performance.now() - begin) / 1000;
-  console.log(`${flags.steps} steps of ${task} are in ${out} (${seconds.toFixed(1)} s)`);
+  console.log(`wrote ${flags.steps} steps of ${task} to ${out} in ${seconds.toFixed(1)} s`);
 }
 
 type Flags = FlagValues<typeof command.flags>;
@@ -116,7 +119,7 @@ function refuse(
   what: string,
 ) {
   const given = names.find((name) => flags[name] !== command.flags[name].fallback);
-  if (given !== undefined) throw new UserError(`--${given} is for ${what}`);
+  if (given !== undefined) throw new UserError(`--${given} applies to ${what}`);
 }
 
 async function planned(task: string, flags: Flags): Promise<DatasetContents> {
@@ -149,7 +152,7 @@ function policyOf(
 async function played(task: string, flags: Flags): Promise<DatasetContents> {
   const { steps, seed, noise, epsilon, profile } = flags;
   const isRandom = flags.policy === "random";
-  if (isRandom) refuse(["noise", "epsilon"], flags, "--policy FILE, not for --policy random");
+  if (isRandom) refuse(["noise", "epsilon"], flags, "--policy FILE, not to --policy random");
   const trained = isRandom ? null : openTrained(flags.policy!).load(null);
   for (const note of trained?.notes ?? []) console.error(`note: ${note}`);
   const remote = flags.server === "python"

@@ -1,5 +1,5 @@
 /**
- * `data inspect`: what is in a file of D4RL's layout, and what may be wrong with it.
+ * `data inspect`: summarizes a data set in D4RL's format and warns about common problems.
  *
  * @module
  */
@@ -25,27 +25,27 @@ import { helpText } from "./help.ts";
 
 const command = {
   name: "data inspect",
-  summary: "Shows what is in a data set, and warns of what usually goes wrong.",
+  summary: "Summarizes a data set and warns about common problems.",
   positionals: [{
     name: "data",
-    help: "An HDF5 file of D4RL's layout, several joined with commas, or a task's name",
+    help: "An HDF5 file in D4RL's format, several files separated by commas, or a task name",
   }],
   flags: {
-    task: text("D4RL task whose sizes, step limit and reference returns apply", {
+    task: text("D4RL task that provides sizes, step limit and reference returns", {
       valueName: "TASK",
-      shown: "the one that the file names",
+      shown: "the task named in the file",
     }),
     json: toggle("Print one JSON object instead of text"),
   },
 } as const;
 
-/** Bars of the histogram of returns, and the width of the longest. */
+/** Number of bars in the histogram of returns, and width of the longest one in characters. */
 const bars = { count: 10, width: 40 };
 
 /**
- * Prints shapes, episodes, returns, the D4RL score where the task is known, flags and warnings.
+ * Prints shapes, episodes, returns, the D4RL score if the task is known, flags and warnings.
  *
- * @throws UserError on an unfit flag, or when the file cannot be read as D4RL's layout.
+ * @throws {UserError} If a flag is invalid, or the file is not readable in D4RL's format.
  */
 export async function dataInspect(args: readonly string[]): Promise<void> {
   const parsed = parseFlags(command, args);
@@ -60,16 +60,16 @@ export async function dataInspect(args: readonly string[]): Promise<void> {
   console.log(parsed.flags.json ? JSON.stringify(inspection) : report(inspection));
 }
 
-/** What is read of the files besides the data set. */
+/** Parts of the files that {@linkcode readDataset} does not return. */
 interface Layout {
-  /** Type and shape by field and file. */
+  /** Type and shape of each field of each file. */
   readonly fields: readonly {
     path: string;
     field: string;
     dtype: string;
     shape: readonly number[];
   }[];
-  /** `next_observations` where there is one file, and it has them. */
+  /** `next_observations`, if there is a single file and it has them. */
   readonly nextObservations?: Float32Array;
 }
 
@@ -94,7 +94,7 @@ async function readLayout(paths: readonly string[]): Promise<Layout> {
   return nextObservations === undefined ? { fields } : { fields, nextObservations };
 }
 
-/** What `--json` prints. */
+/** The output of `--json`. */
 interface Inspection {
   readonly task: string | null;
   readonly files: readonly string[];
@@ -153,14 +153,15 @@ function inspect(dataset: OfflineDataset, task: D4rlTask | null, layout: Layout)
 function taskWarnings(dataset: OfflineDataset, task: D4rlTask): string[] {
   const problem = sizeProblem(dataset, task);
   return [
-    ...(problem === null ? [] : [`training refuses this: ${problem}`]),
+    ...(problem === null ? [] : [`training rejects this: ${problem}`]),
     ...taskNotes(dataset, task),
   ];
 }
 
 /**
- * The D4RL score of the data's complete episodes: antmaze's is the share that reached the goal. Null
- * where there are none, and for maze2d, whose data are one walk from goal to goal, not episodes.
+ * Returns the D4RL score of the data's complete episodes. In antmaze it is the percentage that
+ * reached the goal. Null if there are none, and for maze2d, whose data are one continuous walk from
+ * goal to goal.
  */
 function scoreOf(episodes: readonly Episode[], task: D4rlTask): number | null {
   if (episodes.length === 0 || task.family === "maze2d") return null;
@@ -184,15 +185,15 @@ function report(found: Inspection): string {
     ),
     "",
     ...(found.task === null ? [] : [`task          ${found.task}`]),
-    `rows          ${found.rows}, of which ${found.transitions} are transitions`,
+    `rows          ${found.rows}, including ${found.transitions} transitions`,
     `episodes      ${found.episodes} complete` +
-    (found.unfinished_rows > 0 ? `, the last cut after ${found.unfinished_rows} rows` : ""),
-    `flags         terminals in ${found.terminals} rows, timeouts in ${found.timeouts}`,
-    `sha256        ${found.sha256} (of what is trained on)`,
+    (found.unfinished_rows > 0 ? `, plus ${found.unfinished_rows} rows of an unfinished one` : ""),
+    `flags         terminals set in ${found.terminals} rows, timeouts in ${found.timeouts}`,
+    `sha256        ${found.sha256} (of the training data)`,
     `return range  ${
       found.official_return_range === null
-        ? "none: no episode ends"
-        : `${number(found.official_return_range)}, as locomotion rewards are divided by`
+        ? "none, because no episode ends"
+        : `${number(found.official_return_range)}, the divisor of locomotion rewards`
     }`,
   ];
   if (found.score !== null) {
@@ -209,7 +210,7 @@ function report(found: Inspection): string {
   );
   if (found.return_histogram.length > 0) lines.push("", ...histogram(found.return_histogram));
   lines.push("", ...found.warnings.map((warning) => `warning: ${warning}`));
-  if (found.warnings.length === 0) lines.push("nothing suspicious found");
+  if (found.warnings.length === 0) lines.push("no problems found");
   return lines.join("\n");
 }
 
@@ -230,7 +231,7 @@ function histogram(bins: Inspection["return_histogram"]): string[] {
   ).split("\n");
 }
 
-/** Enough digits to tell returns apart, no exponents. */
+/** Formats a number with enough digits to tell returns apart, without an exponent. */
 function number(value: number): string {
   if (Number.isInteger(value)) return String(value);
   const size = Math.abs(value);

@@ -1,5 +1,5 @@
 /**
- * From the words on the command line to a command, and from what it throws to an exit code.
+ * Dispatches the command line to a command and maps thrown errors to exit codes.
  *
  * @module
  */
@@ -9,23 +9,25 @@ import { suggestion } from "../suggestion.ts";
 import { wrap } from "../terminal.ts";
 import { helpColumns, helpRow } from "./help.ts";
 
-/** A command by its words (`train`, `data inspect`) in the table of `cli.ts`. */
+/** A command. The table in `cli.ts` lists commands by name (`train`, `data inspect`). */
 export interface Command {
-  /** What it does, in one line, for the list of commands. */
+  /** One line for the list of commands. */
   readonly summary: string;
-  /** Loads its module and gives the function that runs it on the arguments after its words. */
+  /** Loads the command's module. The returned function takes the arguments after the name. */
   readonly load: () => Promise<(args: readonly string[]) => CommandResult | Promise<CommandResult>>;
 }
 
-/** What a command gives: an exit code where it is not 0, such as that of a signal. */
+/** Result of a command: an exit code, or nothing for exit code 0. */
 export type CommandResult = number | void;
 
-/** Exit code of an error that is a bug of this program (sysexits' `EX_SOFTWARE`). */
+/** Exit code for a bug in this program (`EX_SOFTWARE` of sysexits). */
 export const bugExitCode = 70;
 
 /**
- * Runs the command that `args` call and gives the exit code of the process: the command's, or 0; 1 or
- * the code of a `UserError` whose message was printed alone; 70 with the stack of any other error.
+ * Runs the command that `args` name and returns the exit code of the process.
+ *
+ * The exit code is the command's own, or 0. For a `UserError` it is the error's `exitCode`, and
+ * only the message is printed. For any other error it is 70, and the stack is printed.
  */
 export async function runCommandLine(
   commands: Readonly<Record<string, Command>>,
@@ -38,23 +40,25 @@ export async function runCommandLine(
     try {
       if (known !== null) console.error(`error: ${known.message}`);
       else {
-        console.error("This is a bug of the program; please report it with the lines below.");
+        console.error("This is a bug in srpo-webgpu; please report it with the lines below.");
         console.error(error);
       }
-    } catch { /* Standard error cannot be written either; the exit code remains. */ }
+    } catch { /* Standard error cannot be written either; only the exit code remains. */ }
     return known === null ? bugExitCode : known.exitCode;
   }
 }
 
-/** The error as one that a person can act on; null where it is a bug. */
+/** Returns the error as a `UserError`, or null if it is a bug. */
 function asUserError(error: unknown): UserError | null {
   if (error instanceof UserError) return error;
   if (error instanceof Deno.errors.NotCapable) {
-    return new UserError(`a permission is missing: ${error.message}, or with -A for all`);
+    return new UserError(
+      `missing permission: ${error.message}, or with -A to grant all permissions`,
+    );
   }
-  // What is written to files explains its errors itself; what remains is the console.
+  // Code that writes files throws its own UserError. Only console output gets here.
   if (error instanceof Error && "code" in error && /console\.log/.test(error.stack ?? "")) {
-    return new UserError(`standard output cannot be written: ${error.message}`);
+    return new UserError(`cannot write to standard output: ${error.message}`);
   }
   return null;
 }
@@ -72,7 +76,7 @@ async function dispatch(
     console.log(`srpo-webgpu ${version} (deno ${Deno.version.deno})`);
     return;
   }
-  // The longest name wins, so `data inspect` is found before a `data`.
+  // The longest name wins, so that `data inspect` would be preferred to `data`.
   for (const words of [2, 1]) {
     const name = args.slice(0, words).join(" ");
     if (args.length >= words && Object.hasOwn(commands, name)) {
@@ -91,12 +95,12 @@ async function dispatch(
     }
     throw new UserError(
       `unknown command "${first} ${second}"${suggestion(`${first} ${second}`, family)}; ` +
-        `there are ${family.join(", ")}`,
+        `expected ${family.join(" or ")}`,
     );
   }
   throw new UserError(
     `unknown command "${first}"${suggestion(first, Object.keys(commands))}; ` +
-      "`--help` lists all",
+      "see `--help` for all commands",
   );
 }
 
@@ -106,7 +110,8 @@ function commandList(commands: Readonly<Record<string, Command>>): string {
   const width = helpColumns();
   return [
     ...wrap(
-      "Trains offline RL policies with Score Regularized Policy Optimization on WebGPU.",
+      "Trains and evaluates offline RL policies on WebGPU. The default algorithm is SRPO (Score " +
+        "Regularized Policy Optimization).",
       width,
     ),
     "",
@@ -115,6 +120,9 @@ function commandList(commands: Readonly<Record<string, Command>>): string {
     "Commands:",
     ...names.flatMap((name) => helpRow(name, commands[name]!.summary, column, width)),
     "",
-    ...wrap("`<command> --help` shows a command's flags; `--version` the version.", width),
+    ...wrap(
+      "Run `<command> --help` to see a command's flags, or `--version` to see the version.",
+      width,
+    ),
   ].join("\n");
 }

@@ -1,5 +1,5 @@
 /**
- * `eval`: how well a policy does in its environment, and how long it takes to act.
+ * `eval`: measures a policy's returns in its environment and its time per action.
  *
  * @module
  */
@@ -36,22 +36,23 @@ import {
 } from "./flags.ts";
 import { helpText } from "./help.ts";
 
-/** The actors of all algorithms. */
+/** All actors of all algorithms. */
 const everyActor = [...algorithms.values()].flatMap(({ actors }) => actors);
 
 const command = {
   name: "eval",
-  summary: "Plays episodes with a trained policy and gives their returns and D4RL score.",
+  summary: "Plays episodes with a trained policy and reports their returns and D4RL score.",
   positionals: [{
     name: "run",
     help:
       "A run directory, or a .safetensors file with an actor (docs/policies.md): net.0.weight, " +
-      "net.0.bias, net.2.weight, …; ReLU between and tanh at the end unless its metadata say otherwise",
+      "net.0.bias, net.2.weight, …, with ReLU between layers and tanh at the output unless its " +
+      "metadata say otherwise",
   }],
   flags: {
-    task: text("Environment: a D4RL task, or another id that the server knows", {
+    task: text("Environment: a D4RL task or another environment id of the server", {
       valueName: "TASK",
-      shown: "the run's, or the one in the file's metadata",
+      shown: "the run's task, or the one in the file's metadata",
     }),
     env: text("The same, for an environment that is no D4RL task's, for example Pendulum-v1", {
       valueName: "ID",
@@ -66,24 +67,24 @@ const command = {
         "address of a running server",
       { valueName: "wasm|python|ws://…", shown: "wasm, or the one that the run was evaluated on" },
     ),
-    token: text("Token of a running server, where its address does not hold it", {
+    token: text("Token of a running server, if its URL does not contain it", {
       valueName: "TOKEN",
     }),
     profile: choice("Physics of the built-in server", ["mjpy", "mj22"], {
-      shown: "the one that the task's published results were made with",
+      shown: "the one behind the task's published results",
     }),
     policy: choice(
-      `How a run acts. ${actorsText()}`,
+      `Actor of the run. ${actorsText()}`,
       [...new Set(everyActor.flatMap(({ name, formerName }) => [name, formerName ?? name]))],
-      { shown: "what the run was trained for" },
+      { shown: "the algorithm's own" },
     ),
     ...optionFlags(),
-    retry: integer("How often the episodes of a lost server are played again on a new one", {
+    retry: integer("Number of times to replay a lost server's episodes on a new server", {
       max: 1000,
       fallback: 0,
     }),
     record: text(
-      "Write the simulators' positions (qpos) in each step to this file: safetensors, " +
+      "Write the simulator's positions (qpos) at each step to this safetensors file, as " +
         "episode.0.qpos [steps + 1, positions], …",
       { valueName: "FILE" },
     ),
@@ -91,16 +92,17 @@ const command = {
   },
 } as const;
 
-/** Environments that are stepped together at most: more hardly save messages, and take more memory. */
+/** Maximum number of environments to step together. More save few messages but take more memory. */
 const largestBatch = 50;
 
 /** Milliseconds that acting in one step may take; a server takes a client silent for longer for gone. */
 const longestAct = 10_000;
 
 /**
- * Environments to step together, so that all rounds of episodes are about equally large.
+ * Returns how many environments to step together, so that the rounds of episodes have about the
+ * same size.
  *
- * @param latency Milliseconds that one action takes.
+ * @param latency Milliseconds per action.
  */
 function batchSize(episodes: number, actionSize: number, latency: number): number {
   const largest = Math.min(
@@ -113,10 +115,10 @@ function batchSize(episodes: number, actionSize: number, latency: number): numbe
 }
 
 /**
- * Evaluates a policy. WebGPU is loaded where one of a run's actors gains by it.
+ * Evaluates a policy. WebGPU is loaded only if one of the run's actors benefits from it.
  *
- * @throws {UserError} A flag is unfit, the task unknown, a checkpoint missing, the policy of other sizes
- * than the environment, or the server lost with no retry left.
+ * @throws {UserError} If a flag is invalid, the task is unknown, a checkpoint is missing, the
+ * policy's sizes do not match the environment's, or the server is lost and no retry is left.
  */
 export async function evaluate(args: readonly string[]): Promise<void> {
   const parsed = parseFlags(command, args);
@@ -139,7 +141,7 @@ export async function evaluate(args: readonly string[]): Promise<void> {
   const loaded = trained.load(flags.policy ?? null, options);
   const { way, files } = loaded;
   if (way !== null && flags.policy !== undefined && way !== flags.policy) {
-    console.log(`note: what was --policy ${flags.policy} is called ${way} now`);
+    console.log(`note: --policy ${flags.policy} is now called ${way}`);
   }
   const seeds = evaluationSeeds(flags.seed, flags.episodes);
   if (flags.record !== undefined) await checkWritable(flags.record);
@@ -172,7 +174,7 @@ export async function evaluate(args: readonly string[]): Promise<void> {
       },
       retries: flags.retry,
       announce: ({ message }, left) =>
-        console.error(`${message}\nplaying ${left} episodes again on a new server`),
+        console.error(`${message}\nreplaying ${left} episodes on a new server`),
     },
     policy,
     seeds,
@@ -191,20 +193,20 @@ export async function evaluate(args: readonly string[]): Promise<void> {
   });
   const episodes = await Promise.race([playing, stopped]).catch((error) => {
     if (!isServerLost(error)) throw error;
-    throw new UserError(`${error.message}; --retry N plays them again on a new server`);
+    throw new UserError(`${error.message}; use --retry N to replay them on a new server`);
   });
   const found = summarize(task, episodes, reference(spec!, task));
   if (recorder !== null) {
     await recorder.write(flags.record!, spec!, episodes);
-    console.log(`positions of every step are in ${flags.record}`);
+    console.log(`wrote the positions of every step to ${flags.record}`);
   }
   console.log(report(found));
   if (flags.json) console.log(JSON.stringify(toJson(task, way, files, spec!, found, actors)));
 }
 
-/** An actor with what an action takes. */
+/** An actor with its measured latency. */
 interface MeasuredActor extends Placed {
-  /** Milliseconds of one action. */
+  /** Milliseconds per action. */
   readonly latency: number;
 }
 
@@ -233,7 +235,7 @@ function optionFlags(): Record<string, Flag<number | undefined>> {
   );
 }
 
-/** The options of actors that were given. */
+/** Returns the given actor options. */
 function optionsOf(flags: FlagValues<FlagTable>): Record<string, number | undefined> {
   const names = everyActor.flatMap(({ options }) => Object.keys(options));
   return Object.fromEntries(names.map((name) => [name, flags[name] as number | undefined]));
@@ -260,7 +262,7 @@ function heading(
         ? ""
         : `, ${flopsText(flops)}${relative(flops, base!.policy.flops ?? flops)}`) +
       (adapter === null ? "" : `, on ${adapter}`) +
-      (reason === null ? "" : `, on the processor: ${reason}`);
+      (reason === null ? "" : `, on the CPU: ${reason}`);
   });
   const versions = Object.entries(spec.versions).map(([name, version]) => `${name} ${version}`);
   const lines = [
@@ -316,19 +318,19 @@ function report(found: Evaluation): string {
   }
   if (reachedGoal !== null) {
     lines.push(
-      `goal         ${reachedGoal} of ${found.episodes.length} episodes came to it from outside`,
+      `goal         ${reachedGoal} of ${found.episodes.length} episodes entered it from outside`,
     );
   }
   if (paperScore !== null) {
     lines.push(
-      `the paper's  ${paperScore.mean.toFixed(1)} ± ${paperScore.std.toFixed(1)} ` +
-        "(SRPO, Table 1: mean and deviation over seeds)",
+      `paper        ${paperScore.mean.toFixed(1)} ± ${paperScore.std.toFixed(1)} ` +
+        "(SRPO, Table 1: mean ± standard deviation over seeds)",
     );
   }
   return lines.join("\n");
 }
 
-/** FLOPs with three digits, without an exponent. */
+/** Formats FLOPs with three significant digits, without an exponent. */
 function flopsText(flops: number): string {
   const prefixes = ["", "k", "M", "G", "T"];
   const power = flops < 1 ? 0 : Math.min(4, Math.floor(Math.log10(flops) / 3));
@@ -339,12 +341,12 @@ function factor(ratio: number): string {
   return ratio < 10 ? ratio.toFixed(1) : ratio.toFixed(0);
 }
 
-/** Three decimals beside a small value, one beside another. */
+/** Returns a formatter with three decimals for magnitudes below 10, and one decimal otherwise. */
 function decimals(size: number): (value: number) => string {
   return (value) => value.toFixed(Math.abs(size) < 10 ? 3 : 1);
 }
 
-/** What `--json` prints. */
+/** Returns the output of `--json`. */
 function toJson(
   task: string,
   way: string | null,

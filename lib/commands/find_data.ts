@@ -1,6 +1,6 @@
 /**
- * Finds the data of a run that is continued or built on: at the recorded place, or by its hash where
- * the run, or the data, were moved.
+ * Finds the data of a run that is resumed or built on: at the recorded path, or by hash if the run
+ * or the data were moved.
  *
  * @module
  */
@@ -13,12 +13,12 @@ import { UserError } from "../errors.ts";
 import type { RunConfig } from "../runs/directory.ts";
 
 /**
- * The files with the data of a run.
+ * Returns the files that hold the data of a run.
  *
- * @param run Its directory, for messages.
- * @param given The value of `--data`, if there is one; its hash is compared when it is loaded.
- * @param folder Where else data are looked for.
- * @throws {UserError} They are nowhere.
+ * @param run The run's directory, for messages.
+ * @param given The value of `--data`, if given. Its hash is compared when the data are loaded.
+ * @param folder Folder to search if the recorded files are missing.
+ * @throws {UserError} If the data are not found.
  */
 export async function findData(
   run: string,
@@ -32,20 +32,18 @@ export async function findData(
   if (recorded.every(isFile)) return recorded;
   const renamed = recorded.map((path) => join(folder, basename(path)));
   const files = filesIn(folder).map((path) => [path]);
-  // What has the recorded name comes first: hashing reads the whole file.
+  // Files with the recorded names come first, because hashing reads a whole file.
   const candidates = renamed.every(isFile) ? [renamed, ...files] : files;
   for (const paths of candidates) {
     if (await hashOf(paths, task) === sha256) return paths;
   }
   throw new UserError(
-    `the data of ${run} are not there: there is no ${recorded.filter((path) => !isFile(path))}, ` +
-      `and no file in ${folder} has their hash (${
-        sha256.slice(0, 12)
-      }…); name the file with --data`,
+    `cannot find the data of ${run}: ${recorded.filter((path) => !isFile(path))} does not exist, ` +
+      `and no file in ${folder} has the hash ${sha256.slice(0, 12)}…; pass the file with --data`,
   );
 }
 
-/** The hash of a data set; null where the files are none. */
+/** Returns the hash of a data set, or null if the files are not one. */
 async function hashOf(paths: readonly string[], task: Task): Promise<string | null> {
   try {
     return datasetHash(await readDataset(paths, readingOptions(task)));
@@ -72,6 +70,6 @@ function isFile(path: string): boolean {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
       return false;
     }
-    throw new UserError(`${path}: cannot be looked at: ${(error as Error).message}`);
+    throw new UserError(`cannot access ${path}: ${(error as Error).message}`);
   }
 }

@@ -1,10 +1,10 @@
 /**
- * Flags as a table: a command declares each of its flags once (kind, limits, default, help) and
- * gets from it typed values, refusals a person can act on, and the text of `--help`.
+ * Flag tables. A command declares each of its flags once (kind, limits, default, help). The table
+ * provides typed values, error messages and the text of `--help`.
  *
- * The command line is parsed by `@std/cli`, after every flag has been joined to its value and given a
- * prefix: by itself it would take `--seed -1` and `--out ""` for flags without one, and `--no-cache=`
- * for a flag `cache`.
+ * `@std/cli` parses the command line after every flag has been joined to its value and prefixed. On
+ * its own it would read `--seed -1` and `--out ""` as flags without values, and `--no-cache=` as a
+ * flag `cache`.
  *
  * @module
  */
@@ -12,35 +12,35 @@ import { parseArgs } from "@std/cli/parse-args";
 import { UserError } from "../errors.ts";
 import { suggestion } from "../suggestion.ts";
 
-/** One flag of a command: how its text becomes a `T`, and what `--help` says of it. */
+/** A flag of a command: how its text is parsed to a `T`, and its entry in `--help`. */
 export interface Flag<T> {
-  /** What the flag does, one sentence without a full stop. */
+  /** Description in `--help`, without a full stop. */
   readonly help: string;
-  /** What stands for the value in `--help`, for example `N`; null for a switch, which takes none. */
+  /** Placeholder of the value in `--help`, for example `N`; null for a switch, which takes none. */
   readonly valueName: string | null;
-  /** Value where the flag is absent. */
+  /** Value if the flag is absent. */
   readonly fallback: T;
-  /** The default as `--help` shows it; null shows none. */
+  /** Default as shown in `--help`; null shows none. */
   readonly shown: string | null;
   /** Heading under which `--help` lists the flag. */
   readonly group: string;
-  /** Value of the flag's text (of a switch: of the empty text). Throws an `Expected` otherwise. */
+  /** Parses the flag's text (empty for a switch). Throws `Expected` if the text is invalid. */
   readonly parse: (text: string) => T;
 }
 
-/** Flags of a command by name, without the leading dashes. */
+/** The flags of a command by name, without the leading dashes. */
 export type FlagTable = Readonly<Record<string, Flag<unknown>>>;
 
-/** The values that a table of flags gives, by flag name. */
+/** The parsed values of a flag table, by flag name. */
 export type FlagValues<F extends FlagTable> = {
   readonly [K in keyof F]: F[K] extends Flag<infer T> ? T : never;
 };
 
-/** What a command takes. */
+/** The arguments and flags of a command. */
 export interface CommandLine<F extends FlagTable> {
-  /** Words that call it, for example `data inspect`. */
+  /** Name on the command line, for example `data inspect`. */
   readonly name: string;
-  /** What it does, in one line. */
+  /** Description at the top of `--help`. */
   readonly summary: string;
   /** Positional arguments in order; those with `optional` come last. */
   readonly positionals: readonly {
@@ -48,35 +48,35 @@ export interface CommandLine<F extends FlagTable> {
     readonly help: string;
     readonly optional?: boolean;
   }[];
-  /** Its flags, in the order of `--help`. */
+  /** Flags in the order of `--help`. */
   readonly flags: F;
 }
 
-/** What a person typed for a command: the flags' values and the positional arguments. */
+/** A parsed command line: flag values and positional arguments. */
 export interface Parsed<F extends FlagTable> {
-  /** A value for every flag of the table: what was typed, or the flag's fallback. */
+  /** A value for every flag in the table: the given value, or the flag's fallback. */
   readonly flags: FlagValues<F>;
-  /** Positional arguments as typed. */
+  /** Positional arguments as given. */
   readonly positionals: readonly string[];
 }
 
-/** Says what a flag's value should have been; {@linkcode parseFlags} adds the flag and the text. */
+/** States what a flag's value must be. {@linkcode parseFlags} adds the flag and the given text. */
 export class Expected extends Error {}
 
-/** What every kind of flag may state besides its help. */
+/** Options of every kind of flag. */
 export interface FlagOptions {
-  /** Heading in `--help`; `Options` where absent. */
+  /** Heading in `--help`. Defaults to `Options`. */
   readonly group?: string;
-  /** Default as `--help` shows it, where the value itself does not say it (a task's own value). */
+  /** Default as shown in `--help`, if it differs from `fallback` (for example, per task). */
   readonly shown?: string;
 }
 
-/** A flag that is on or off. */
+/** Returns a switch, which is false unless given. */
 export function toggle(help: string, options: FlagOptions = {}): Flag<boolean> {
   return { ...described(help, null, false, null, options), parse: () => true };
 }
 
-/** A flag with `true` or `false`, for what may be on by default. */
+/** Returns a flag with the value `true` or `false`, for options that may default to true. */
 export function boolean<D extends boolean | undefined = undefined>(
   help: string,
   options: FlagOptions & { readonly fallback?: D } = {},
@@ -87,18 +87,18 @@ export function boolean<D extends boolean | undefined = undefined>(
   });
 }
 
-/** A flag with any text that is not empty. */
+/** Returns a flag with a non-empty text. */
 export function text<D extends string | undefined = undefined>(
   help: string,
   options: FlagOptions & { readonly valueName: string; readonly fallback?: D },
 ): Flag<string | D> {
   return valued(help, options.valueName, options, (value) => {
-    if (value === "") throw new Expected("a text that is not empty");
+    if (value === "") throw new Expected("a non-empty value");
     return value;
   });
 }
 
-/** A flag with one of the given words. */
+/** Returns a flag with one of the given choices. */
 export function choice<const C extends string, D extends C | undefined = undefined>(
   help: string,
   choices: readonly C[],
@@ -111,7 +111,7 @@ export function choice<const C extends string, D extends C | undefined = undefin
   });
 }
 
-/** A flag with a whole number between `min` (0 where absent) and `max`, both included. */
+/** Returns a flag with a whole number from `min` (defaults to 0) to `max`, both inclusive. */
 export function integer<D extends number | undefined = undefined>(
   help: string,
   options: FlagOptions & { readonly min?: number; readonly max?: number; readonly fallback?: D } =
@@ -121,7 +121,7 @@ export function integer<D extends number | undefined = undefined>(
   return valued(help, "N", options, (value) => parseInteger(value, min, max));
 }
 
-/** A flag with a finite number between `min` and `max`, both included. */
+/** Returns a flag with a finite number from `min` to `max`, both inclusive. */
 export function number<D extends number | undefined = undefined>(
   help: string,
   options: FlagOptions & { readonly min?: number; readonly max?: number; readonly fallback?: D } =
@@ -132,8 +132,8 @@ export function number<D extends number | undefined = undefined>(
 }
 
 /**
- * A flag with several values separated by commas, each as `element` takes one: `0.01,0.02,0.05`. The
- * group is the element's.
+ * Returns a flag with distinct values separated by commas, for example `0.01,0.02,0.05`. `element`
+ * parses each value and sets the group.
  */
 export function list<T>(
   help: string,
@@ -149,10 +149,10 @@ export function list<T>(
   );
 }
 
-/** Largest seed: seeds are 32-bit keys of the counted random numbers. */
+/** Largest seed. Seeds are 32-bit keys of the counter-based generator. */
 export const maxSeed = 2 ** 32 - 1;
 
-/** A flag with seeds, as a range or a list: `0-5`, `0,2,7`, `0-2,7`. */
+/** Returns a flag with distinct seeds, as ranges or a list: `0-5`, `0,2,7`, `0-2,7`. */
 export function seeds<D extends readonly number[] | undefined = undefined>(
   help: string,
   options: FlagOptions & { readonly fallback?: D } = {},
@@ -164,7 +164,7 @@ export function seeds<D extends readonly number[] | undefined = undefined>(
         if (range === null) return [parseInteger(part, 0, maxSeed)];
         const first = parseInteger(range[1]!, 0, maxSeed);
         const last = parseInteger(range[2]!, 0, maxSeed);
-        if (last < first) throw new Expected("ranges that count up, such as 0-5");
+        if (last < first) throw new Expected("ascending ranges, such as 0-5");
         if (last - first >= 1024) throw new Expected("at most 1024 seeds");
         return Array.from({ length: last - first + 1 }, (_, i) => first + i);
       }),
@@ -172,11 +172,11 @@ export function seeds<D extends readonly number[] | undefined = undefined>(
 }
 
 /**
- * Reads a command's arguments.
+ * Parses a command's arguments.
  *
- * @returns The values, or `"help"` where `--help` (or `-h`) stands among the arguments.
- * @throws UserError on an unknown flag (naming the nearest known one), a repeated flag, a missing or
- * unfit value, a missing or surplus positional argument.
+ * @returns The values, or `"help"` if the arguments contain `--help` or `-h`.
+ * @throws {UserError} If a flag is unknown (the message suggests the nearest one) or repeated, a
+ * value is missing or invalid, or a positional argument is missing or surplus.
  */
 export function parseFlags<F extends FlagTable>(
   command: CommandLine<F>,
@@ -201,28 +201,29 @@ export function parseFlags<F extends FlagTable>(
   if (missing !== undefined) {
     throw new UserError(
       `${command.name} needs <${missing.name}>: ${missing.help}; ` +
-        `\`${command.name} --help\` says more`,
+        `see \`${command.name} --help\``,
     );
   }
   const surplus = positionals[command.positionals.length];
   if (surplus !== undefined) {
     throw new UserError(
-      `${command.name} does not know what to do with "${surplus}": it takes ` +
+      `unexpected argument "${surplus}": ${command.name} takes ` +
         (command.positionals.map(({ name }) => `<${name}>`).join(" ") || "flags only"),
     );
   }
   return { flags: Object.fromEntries(values) as FlagValues<F>, positionals };
 }
 
-/** A flag's name as the parser gets it. */
+/** Returns a flag's name as passed to the parser. */
 function prefixed(name: string): string {
   return `flag-${name}`;
 }
 
 /**
- * The arguments with every flag in the form `--flag-name=value`; a switch's value is empty.
+ * Yields the arguments with every flag in the form `--flag-name=value`. The value of a switch is
+ * empty.
  *
- * @throws UserError on a flag that is not in the command's table, or lacks its value.
+ * @throws {UserError} If a flag is not in the command's table or lacks its value.
  */
 function* joinValues<F extends FlagTable>(
   command: CommandLine<F>,
@@ -240,7 +241,7 @@ function* joinValues<F extends FlagTable>(
     if (!rawName.startsWith("--") || !names.includes(name)) {
       throw new UserError(
         `unknown flag ${rawName}${suggestion(name, names, "--")}; ` +
-          `\`${command.name} --help\` lists all`,
+          `see \`${command.name} --help\` for all flags`,
       );
     }
     const { valueName } = command.flags[name]!;
@@ -285,7 +286,7 @@ function described<T>(
   };
 }
 
-/** A flag with a value: its default, where it has one, is shown the way a person would type it. */
+/** Returns a flag with a value. Its default, if any, is shown as a user would type it. */
 function valued<T, D extends T | undefined>(
   help: string,
   valueName: string,
@@ -321,6 +322,6 @@ function limits(min: number, max: number): string {
 
 function distinct<T>(values: readonly T[]): readonly T[] {
   const twice = values.find((value, i) => values.indexOf(value) !== i);
-  if (twice !== undefined) throw new Expected(`each value once (${twice} stands there twice)`);
+  if (twice !== undefined) throw new Expected(`distinct values (${twice} is repeated)`);
   return values;
 }

@@ -1,6 +1,5 @@
 /**
- * `gradcheck`: every operation of the engine and every loss of the method, against double precision and
- * finite differences, on the adapter of this machine.
+ * `gradcheck`: checks every operation of the engine and every loss on this machine's adapter.
  *
  * @module
  */
@@ -18,20 +17,21 @@ import { helpText } from "./help.ts";
 const command = {
   name: "gradcheck",
   summary:
-    "Checks every operation and every loss on this machine's adapter: values against double " +
-    "precision, gradients against finite differences.",
+    "Checks every operation and every loss on this machine's GPU adapter: values against double " +
+    "precision, and gradients against finite differences.",
   positionals: [],
   flags: { json: toggle("Print one JSON object as the last line") },
 } as const;
 
-/** A measurement with the kernel variant it was taken on. */
+/** A measurement, with the matrix product variant it was taken with. */
 export type Row = Measurement & { readonly products: MatmulVariant };
 
 /**
- * Prints the adapter and a table of the checks: the largest error of an operation's values and
- * gradients at a shape, relative to the largest entry, over one and three seeds.
+ * Prints the adapter and a table of the checks. Each row has the largest error of an operation's
+ * values and gradients at one shape, relative to the largest entry, over runs with one and three
+ * seeds.
  *
- * @throws {UserError} Where a check fails, after all have run and the table is printed.
+ * @throws {UserError} If a check fails. All checks run and the table is printed first.
  */
 export async function gradcheck(args: readonly string[]): Promise<void> {
   const parsed = parseFlags(command, args);
@@ -45,7 +45,8 @@ export async function gradcheck(args: readonly string[]): Promise<void> {
   rows.push(...await measured(session, checks));
   const missing = unchecked(session);
   if (missing.length > 0) throw new Error(`no check reaches ${missing.join(", ")}`);
-  // The products that other adapters use; subgroups are there only where the engine found them right.
+  // Also check the product variants that other adapters use. The subgroups variant is available
+  // only if the engine found it to be correct.
   for (const variant of matmulVariants) {
     if (variant === chosen || variant === "subgroups") continue;
     using other = await Engine.open(targetOf(variant));
@@ -55,9 +56,9 @@ export async function gradcheck(args: readonly string[]): Promise<void> {
 }
 
 /**
- * Prints what was measured, with `json` as one line of JSON too.
+ * Prints the measurements, and with `json` also one line of JSON.
  *
- * @throws {UserError} Where a check failed.
+ * @throws {UserError} If a check failed.
  */
 export function conclude(
   adapter: AdapterDescription,
@@ -70,7 +71,7 @@ export function conclude(
   if (json) {
     const result = rows.map(({ error, ...row }) => ({
       ...row,
-      // JSON knows no infinity.
+      // JSON cannot represent infinity.
       relative_error: Number.isFinite(error) ? error : null,
     }));
     console.log(JSON.stringify({ adapter, passed: failed.length === 0, checks: result }));
@@ -78,7 +79,7 @@ export function conclude(
   if (failed.length > 0) {
     throw new UserError(
       `${failed.length} of ${rows.length} checks failed on this adapter; results computed on it ` +
-        "cannot be trusted. Another driver, or another adapter, may compute right.",
+        "cannot be trusted. Try another driver or another adapter.",
     );
   }
 }
@@ -91,7 +92,7 @@ async function measured(session: Session, chosen: readonly Check[]): Promise<Row
   return rows;
 }
 
-/** One line for each operation and shape, with the worst over seeds and kernel variants. */
+/** Formats one row per operation and shape, with the worst error over seeds and variants. */
 function table(rows: readonly Row[]): string {
   const groups = Map.groupBy(rows, ({ operation, shape }) => `${operation}\n${shape}`);
   return formatTable(

@@ -1,16 +1,18 @@
 import { terminalColumns, wrap } from "../terminal.ts";
 import type { CommandLine, Flag, FlagTable } from "./flags.ts";
 
-/** Columns of help text: the terminal's, at most 100; 80 where there is no terminal. */
+/**
+ * Returns the width of help text: the terminal's columns, at most 100, or 80 without a terminal.
+ */
 export function helpColumns(): number {
   return Math.min(100, terminalColumns() ?? 80);
 }
 
 /**
- * The text of a command's `--help`: what it does, what it takes, every flag with its default under
- * its group's heading, in the order of the table.
+ * Returns the text of a command's `--help`: its summary, its arguments, and every flag with its
+ * default. Flags are grouped under headings, in the order of the table.
  *
- * @param width Columns that a line may have; a word that is longer stands alone on its line.
+ * @param width Maximum columns per line. A longer word gets a line of its own.
  */
 export function helpText(command: CommandLine<FlagTable>, width: number = helpColumns()): string {
   const usage = command.positionals.map(({ name, optional }) =>
@@ -45,7 +47,7 @@ export function helpText(command: CommandLine<FlagTable>, width: number = helpCo
 }
 
 const helpFlag: Flag<unknown> = {
-  help: "Show this text",
+  help: "Show this help",
   valueName: null,
   fallback: false,
   shown: null,
@@ -54,11 +56,11 @@ const helpFlag: Flag<unknown> = {
 };
 
 /**
- * The lines of an entry in two columns, the right one wrapped; a left text that is longer than its
+ * Formats an entry in two columns and wraps the right one. A left text that is longer than its
  * column gets a line of its own.
  *
- * @param column Columns of the left text.
- * @param width Columns of a line.
+ * @param column Width of the left column.
+ * @param width Maximum columns per line.
  */
 export function helpRow(left: string, right: string, column: number, width: number): string[] {
   const indent = " ".repeat(column + 4);

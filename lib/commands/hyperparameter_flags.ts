@@ -1,5 +1,5 @@
 /**
- * Flags made from what an algorithm declares: of every hyperparameter, and of every list to sweep.
+ * Flags derived from an algorithm: one per hyperparameter and one per list that it can sweep.
  *
  * @module
  */
@@ -17,13 +17,13 @@ import {
   number,
 } from "./flags.ts";
 
-/** Value of a hyperparameter's flag; undefined where it was not given. */
+/** Value of a hyperparameter's flag; undefined if not given. */
 type Given = HyperparameterValue | undefined;
 
 /**
- * The flags of an algorithm's hyperparameters by name, in the table's order, grouped in `--help` by the
- * part of the method. Absent ones are undefined: the default depends on the task and the preset, and
- * `--help` shows it.
+ * Returns the flags of an algorithm's hyperparameters by name, in the table's order. `--help`
+ * groups them by stage. The value of an absent flag is undefined, because the default depends on
+ * the task and the preset; `--help` shows it.
  */
 export function hyperparameterFlags(
   { hyperparameters: table, stages }: Pick<Algorithm, "hyperparameters" | "stages">,
@@ -34,14 +34,14 @@ export function hyperparameterFlags(
     const text = `${symbol === "" ? "" : `${symbol}: `}${sentence} [${source}]`;
     const heading = stages.some((stage) => stage.name === group) ? `${group} stage` : group;
     const flag = hyperparameterFlag(table, name, text, {
-      group: `Hyperparameters: ${heading}`,
+      group: `Hyperparameters (${heading})`,
       shown: table.defaultText(name),
     });
     return [table.flagName(name), flag];
   }));
 }
 
-/** The hyperparameters whose flags were given. */
+/** Returns the hyperparameters whose flags were given. */
 export function hyperparameterOverrides(
   table: HyperparameterTable,
   flags: FlagValues<FlagTable>,
@@ -52,11 +52,11 @@ export function hyperparameterOverrides(
   );
 }
 
-/** The flags of the lists that an algorithm can sweep. */
+/** Returns the flags of the lists that an algorithm can sweep. */
 export function sweepFlags(
   { hyperparameters: table, sweeps }: Pick<Algorithm, "hyperparameters" | "sweeps">,
 ): Readonly<Record<string, Flag<readonly HyperparameterValue[] | undefined>>> {
-  const options = { group: "Sweeps: several policies in one run" };
+  const options = { group: "Sweeps (several policies in one run)" };
   return Object.fromEntries(
     sweeps.map((sweep) => [
       sweep.list,
@@ -65,7 +65,7 @@ export function sweepFlags(
   );
 }
 
-/** The lists whose flags were given. */
+/** Returns the lists whose flags were given. */
 export function sweepOf({ sweeps }: Algorithm, flags: FlagValues<FlagTable>): Sweep {
   return Object.fromEntries(
     sweeps.map(({ list }) => [list, flags[list]] as const)

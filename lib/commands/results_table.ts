@@ -73,10 +73,8 @@ function statisticsTable({ actors, statistics, seeds }: Results): string {
       interval === null ? "–" : interval.map((value) => value.toFixed(1)).join(" to "),
     ]),
   );
-  return `${table}\n± is the standard deviation over the seeds ${
-    seeds.join(", ")
-  }; the interval is ` +
-    `a bootstrap of\nthe interquartile mean with ${bootstrapResamples} resamples.`;
+  return `${table}\n± is the standard deviation over the seeds ${seeds.join(", ")}. The interval ` +
+    `is a bootstrap interval\nof the interquartile mean with ${bootstrapResamples} resamples.`;
 }
 
 /**

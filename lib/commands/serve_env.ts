@@ -1,5 +1,5 @@
 /**
- * `serve-env`: the built-in environments behind the bridge, for clients in other processes.
+ * `serve-env`: serves the built-in environments over the bridge, for clients in other processes.
  *
  * @module
  */
@@ -16,25 +16,25 @@ const command = {
   summary: "Serves the built-in MuJoCo environments over a WebSocket (docs/bridge.md).",
   positionals: [],
   flags: {
-    host: text("Address to listen on; anything but loopback lets other machines in", {
+    host: text("Address to listen on; other machines can connect unless it is loopback", {
       valueName: "ADDRESS",
       fallback: "127.0.0.1",
     }),
-    port: integer("Port to listen on; 0 takes a free one", { max: 65535, fallback: 0 }),
+    port: integer("Port to listen on; 0 picks a free port", { max: 65535, fallback: 0 }),
     profile: choice(
-      "Physics: mjpy as D4RL and mujoco-py had it, mj22 as gym's -v4 had it",
+      "Physics: mjpy matches D4RL with mujoco-py, mj22 matches gym's -v4 environments",
       ["mjpy", "mj22"],
-      { shown: "the one that the environment's published results were made with" },
+      { shown: "the one behind the environment's published results" },
     ),
-    "exit-with-stdin": toggle("Stop when standard input ends, for a program that starts this one"),
+    "exit-with-stdin": toggle("Stop when standard input ends, for use as a child process"),
   },
 } as const;
 
 /**
- * Runs the server until Ctrl-C, SIGTERM or, with `--exit-with-stdin`, the end of standard input. Its
- * first and only line on standard output is JSON: `{"url": "ws://…/?token=…", "protocol": 1}`.
+ * Runs the server until Ctrl-C, SIGTERM or, with `--exit-with-stdin`, the end of standard input. It
+ * prints a single line to standard output: `{"url": "ws://…/?token=…", "protocol": 1}`.
  *
- * @throws UserError on an unfit flag, or where it cannot listen.
+ * @throws {UserError} If a flag is invalid or the server cannot listen.
  */
 export async function serveEnv(args: readonly string[]): Promise<void> {
   const parsed = parseFlags(command, args);
@@ -56,17 +56,18 @@ export async function serveEnv(args: readonly string[]): Promise<void> {
         "choose another --host or --port",
     );
   }
-  // Whoever reads the announcement may ask to stop at once.
+  // Listen before printing the URL, because its reader may stop the server at once.
   const stopped = stopAsked(parsed.flags["exit-with-stdin"]);
   console.log(JSON.stringify({ url: server.url, protocol: protocolVersion }));
   console.error(
-    `serving up to ${limits.environments} environments to whoever knows the address; Ctrl-C stops`,
+    `serving up to ${limits.environments} environments to clients that have the URL; ` +
+      "press Ctrl-C to stop",
   );
   await stopped;
   await server.close();
 }
 
-/** Resolves on Ctrl-C, on SIGTERM and, where `stdin` is set, at the end of standard input. */
+/** Resolves on Ctrl-C, on SIGTERM and, if `stdin` is set, at the end of standard input. */
 async function stopAsked(stdin: boolean): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const signals: readonly Deno.Signal[] = Deno.build.os === "windows"

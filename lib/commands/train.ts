@@ -1,5 +1,5 @@
 /**
- * `train`: the stages of an algorithm, from a data set to a policy.
+ * `train`: trains the stages of an algorithm on a data set.
  *
  * @module
  */
@@ -69,15 +69,15 @@ import {
   type TrainFlags,
 } from "./train_plan.ts";
 
-/** Where finished stages are kept, beside the runs. */
+/** Folder of the stage cache, next to the runs. */
 const cacheFolder = join("runs", ".cache");
 
 /**
- * Trains.
+ * Trains an algorithm, or resumes a run.
  *
  * @returns Exit code: 0, or that of the signal that stopped the run.
- * @throws {UserError} On unfit flags, data or checkpoints, before anything is trained; on a metric that
- * is not finite, after which the last checkpoint stands.
+ * @throws {UserError} If flags, data or checkpoints are invalid, before any training. Also if a
+ * metric is not finite; the last checkpoint is then kept.
  */
 export async function train(args: readonly string[]): Promise<number> {
   const { algorithm: chosen, parsed } = parseTrain(args);
@@ -88,7 +88,7 @@ export async function train(args: readonly string[]): Promise<number> {
   const { what, flags } = parsed;
   const done = flags.resume === undefined ? null : finishedResults(flags.resume);
   if (done !== null) {
-    console.log(`run      ${flags.resume} is finished already; these are its results\n`);
+    console.log(`run      ${flags.resume} is already finished; its results are:\n`);
     console.log(resultTables(done));
     if (flags.json) console.log(JSON.stringify({ run: flags.resume, ...done }));
     return 0;
@@ -113,7 +113,7 @@ export async function train(args: readonly string[]): Promise<number> {
   return interrupt.exitCode ?? 0;
 }
 
-/** What a run needs beside its directory. */
+/** Inputs of a run besides its directory. */
 interface Setting {
   readonly plan: Plan;
   readonly flags: TrainFlags;
@@ -137,7 +137,7 @@ async function trainIn(
     try {
       console.log(line);
     } catch (error) {
-      // A terminal that has closed asked for the stop, and takes no more lines.
+      // After a terminal closes, which requests the stop, standard output cannot be written.
       if (!interrupt.requested) throw error;
     }
   };
@@ -149,11 +149,11 @@ async function trainIn(
   if (!plan.resumed) await takeGiven(axes, plan);
   const former = plan.resumed ? upgradeMetrics(axes) : null;
   const products = choiceText(engine.choice) +
-    (memory.problem ? `; not kept: ${memory.problem}` : "");
+    (memory.problem ? `; measurements not saved: ${memory.problem}` : "");
   const named = adapterText(adapter) + (driver === null ? "" : `, ${driver}`);
   say(announcement(plan, data, `${named}; matrix products: ${products}`, directory));
   if (former !== null) {
-    say(`note     version 0.2 began this run; its metrics as they were are in ${former}`);
+    say(`note     this run was started by version 0.2; its original metrics are in ${former}`);
   }
   const buffer = new ReplayBuffer(
     engine.gpu,
@@ -202,32 +202,34 @@ async function trainIn(
   for (const path of pictures) say(`picture  ${path}`);
   say(
     finished
-      ? `run      ${directory.path}, after ${((performance.now() - started) / 1000).toFixed(0)} s`
-      : `stopped  continue with: deno run -A cli.ts train --resume ${directory.path}`,
+      ? `run      ${directory.path}, took ${((performance.now() - started) / 1000).toFixed(0)} s`
+      : `stopped  resume with: deno run -A cli.ts train --resume ${directory.path}`,
   );
   if (flags.json) console.log(JSON.stringify({ run: directory.path, ...whole }));
 }
 
-/** How long the run will take, and where a processor plays the GPU, what is made for that. */
+/**
+ * Returns the estimated time of the run, and a warning if a software GPU runs the paper's preset.
+ */
 function timeNotes(estimate: RunEstimate, { gpu, choice }: Engine, { preset }: Plan): string[] {
   const rate = choice.rates?.[choice.target.matmul];
   const time = rate === undefined ? null : formatDuration(estimate.total(rate * 1e9));
   return [
     ...(time === null
       ? []
-      : [`time     about ${time} for all stages, by the speed of the matrix products`]),
+      : [`time     about ${time} for all stages, estimated from the matrix product speed`]),
     ...(preset === "paper" && gpu.adapter.software
       ? [
-        `warning  ${gpu.adapter.name} is a software GPU, and the paper's networks and budgets are ` +
-        "made for a graphics card" +
-        (time === null ? "" : ` (here about ${time})`) +
-        "; --preset quick is made for a processor",
+        `warning  ${gpu.adapter.name} is a software GPU, but the paper's networks and step ` +
+        "counts are meant for a hardware GPU" +
+        (time === null ? "" : ` (about ${time} here)`) +
+        "; use --preset quick to train on a CPU",
       ]
       : []),
   ];
 }
 
-/** The results of a run that has nothing left to do; null of any other. */
+/** Returns the results of a finished run; null if the run is not finished. */
 function finishedResults(path: string): Results | null {
   const directory = new RunDirectory(path);
   directory.readConfig();
@@ -235,7 +237,7 @@ function finishedResults(path: string): Results | null {
   return results?.finished ? results : null;
 }
 
-/** What a run came to, but for its pictures. */
+/** Returns a run's results, without pictures. */
 function resultsOf(
   axes: ReplicaAxes,
   { algorithm, task, seeds, variants }: Plan,
@@ -268,7 +270,7 @@ function resultsOf(
   };
 }
 
-/** Milliseconds of an action in each way that the first seed and variant can act. */
+/** Returns the milliseconds per action of each actor of the first seed and variant. */
 async function latenciesOf(axes: ReplicaAxes, target: Target): Promise<Record<string, number>> {
   const last = axes.algorithm.stages.at(-1)!;
   const trained = openTrained(replicasOf(axes, last)[0]!.directory.path);
@@ -281,7 +283,7 @@ async function latenciesOf(axes: ReplicaAxes, target: Target): Promise<Record<st
   return latencies;
 }
 
-/** Writes the run's `config.json`, and one into every folder of a seed or variant. */
+/** Writes `config.json` to the run directory and to the folder of every seed and variant. */
 async function writeConfigs(
   axes: ReplicaAxes,
   plan: Plan,
@@ -291,7 +293,7 @@ async function writeConfigs(
 ): Promise<void> {
   const { evaluation, cache } = plan;
   if (plan.resumed) {
-    // All but what the flags of this call may have changed stays as it was.
+    // Only the fields that flags of this call may change are updated.
     const write = async (directory: RunDirectory) => {
       const recorded = directory.readConfig();
       const data = { ...recorded.data, file: realPaths(plan.paths) };
@@ -340,12 +342,12 @@ async function writeConfigs(
   });
 }
 
-/** Files of a data set as `config.json` names them. */
+/** Returns a data set's files as recorded in `config.json`. */
 function realPaths(paths: readonly string[]): string {
   return paths.map((path) => Deno.realPathSync(path)).join(",");
 }
 
-/** Where the checkpoints are from that stand in for stages. */
+/** Returns the origin of the checkpoints that replace stages. */
 function givenOf({ given, seeds, from }: Plan): GivenCheckpoint[] {
   return Object.entries(given).flatMap(([stage, file]) =>
     seeds.map((seed) => ({
@@ -358,7 +360,7 @@ function givenOf({ given, seeds, from }: Plan): GivenCheckpoint[] {
   );
 }
 
-/** Copies the checkpoints that stand in for stages to where the run has its own. */
+/** Copies the checkpoints that replace stages into the run directory. */
 async function takeGiven(axes: ReplicaAxes, { given }: Plan): Promise<void> {
   for (const [stage, file] of Object.entries(given)) {
     for (const { seed, directory } of replicasOf(axes, stageOf(axes.algorithm, stage))) {
@@ -392,7 +394,7 @@ function announcement(
     `task     ${task.name}: ${algorithm.title}, ${stages.join(", ")}, seed ${seeds.join(", ")}`,
     ...(variants.length > 0
       ? [
-        `sweep    ${variants.length} policies a seed: ${
+        `sweep    ${variants.length} policies per seed: ${
           variants.map(({ name }) => name).join(", ")
         }`,
       ]

@@ -1,6 +1,7 @@
 /**
- * Evaluations while and after training: the policy of each seed and variant in its environment, in a
- * worker so that the GPU goes on; what they are measured by, and their statistics over seeds.
+ * Evaluations during and after training. The policy of each seed and variant is played in its
+ * environment, in a worker so that training on the GPU continues. Also the reference returns and
+ * the statistics over seeds.
  *
  * @module
  */
@@ -37,20 +38,20 @@ import {
 import { decode } from "../runs/safetensors.ts";
 import { optionsOf } from "../runs/trained.ts";
 
-/** How often and how long policies are evaluated. */
+/** How often, and over how many episodes, policies are evaluated. */
 export interface EvaluationPlan {
-  /** Steps between two evaluations; null for the end of a stage alone. */
+  /** Steps between evaluations; null to evaluate only at the end of a stage. */
   readonly every: number | null;
-  /** Episodes of an evaluation; 0 for none. */
+  /** Episodes per evaluation; 0 disables evaluation. */
   readonly episodes: number;
 }
 
 /**
- * Evaluates an algorithm's actors on a task; null where no evaluations are wanted or there is no such
- * environment.
+ * Returns an evaluator of an algorithm's actors on a task. Null if evaluation is disabled or the
+ * task has no environment.
  *
- * @param interrupt Stops evaluations under way.
- * @param target Kernel variants of actors on the GPU; by default the fastest.
+ * @param interrupt Stops evaluations in progress.
+ * @param target Kernel variants of actors on the GPU. Defaults to the fastest.
  */
 export function evaluatorOf(
   algorithm: Algorithm,
@@ -151,7 +152,7 @@ async function play(
   return await evaluateHere(acting, task, seeds, { end: () => onEpisode(++ended) }, bridge);
 }
 
-/** The stages that have an actor to evaluate. */
+/** Returns the actors that are evaluated, one per stage that has one. */
 export function evaluatedActors({ stages, actors }: Algorithm): EvaluatedActor[] {
   return stages.flatMap(({ name, evaluated }) => {
     const actor = actors.find((each) => each.name === evaluated);
@@ -159,7 +160,7 @@ export function evaluatedActors({ stages, actors }: Algorithm): EvaluatedActor[]
   });
 }
 
-/** What the returns of a task are measured by. */
+/** Returns the reference returns and scores of a task. */
 export function referencesOf(task: Task, data: OfflineDataset): References {
   const reference = referenceReturn(task.name);
   const dataReturn = dataReturnOf(task, data);
@@ -179,8 +180,8 @@ export function referencesOf(task: Task, data: OfflineDataset): References {
 }
 
 /**
- * Statistics over seeds of the last evaluations, for each stage and variant, ordered by stage and
- * otherwise as they were evaluated.
+ * Returns statistics over seeds of the last evaluations, per stage and variant. They are ordered by
+ * stage, then by the order of evaluation.
  */
 export function evaluationStatistics(
   evaluations: readonly EvaluationRow[],
@@ -209,8 +210,8 @@ export function evaluationStatistics(
 }
 
 /**
- * Mean return of the data's episodes. Maze2d's data are one long walk, from which follows what an
- * episode of the step limit collects on average.
+ * Returns the mean return of the data's complete episodes. Maze2d's data are one continuous walk;
+ * there it is the mean reward per step times the step limit.
  */
 function dataReturnOf(task: Task, data: OfflineDataset): number | null {
   if (task.family === "maze2d") {

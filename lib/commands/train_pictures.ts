@@ -1,6 +1,6 @@
 /**
- * The pictures a run leaves: its training curves, of a sweep the scores of its variants, and of a 2-D
- * maze where the data lie, what value each place has, and where the policy goes.
+ * The pictures of a finished run: the training curves, the scores of a sweep's variants, and for
+ * maze2d a map of the data, the learned value and the policy's trajectories.
  *
  * @module
  */
@@ -24,15 +24,15 @@ import { decode } from "../runs/safetensors.ts";
 import { type Replica, type ReplicaAxes, replicasOf } from "../runs/replicas.ts";
 import { optionsOf } from "../runs/trained.ts";
 
-/** Points per cell of the value's and the actions' fields. */
+/** Points per cell side at which the value and the actions are drawn. */
 const valuePoints = 12;
 const actionPoints = 6;
-/** Episodes whose paths are drawn. */
+/** Number of episodes whose trajectories are drawn. */
 const paths = 8;
 
 /**
- * Draws what a finished run allows; returns the files' paths. The maze is that of the first seed and
- * variant.
+ * Draws the pictures of a finished run and returns their paths. The maze picture shows the first
+ * seed and variant.
  */
 export async function drawRun(
   axes: ReplicaAxes,
@@ -63,13 +63,13 @@ export async function drawRun(
   return written;
 }
 
-/** The variants that were evaluated, with their statistics. */
+/** Returns the evaluated variants with their statistics. */
 function sweepPoints(
   { algorithm, variants }: ReplicaAxes,
   statistics: readonly EvaluationStatistics[],
 ): (SweepPoint & Pick<EvaluationStatistics, "quantity">)[] {
   return variants.flatMap(({ name, hyperparameters }) => {
-    // The last stage that has variants is the one they are compared by.
+    // Variants are compared by the last stage that has them.
     const found = statistics.findLast(({ variant }) => variant === name);
     if (found === undefined) return [];
     const at = Object.fromEntries(
@@ -83,7 +83,7 @@ function sweepPoints(
 
 type StateValue = ReturnType<NonNullable<Algorithm["value"]>["of"]>;
 
-/** The state value that the first replica learned; null where there is none. */
+/** Returns the state value that the first replica learned; null if there is none. */
 function valueOf(axes: ReplicaAxes): StateValue | null {
   const { value, stages } = axes.algorithm;
   const stage = stages.find(({ name }) => name === value?.stage);
@@ -93,7 +93,7 @@ function valueOf(axes: ReplicaAxes): StateValue | null {
   return checkpoint === null ? null : value.of(checkpoint);
 }
 
-/** The first replica's policy; null where not all of it was trained. */
+/** Returns the first replica's policy; null if a checkpoint it needs is missing. */
 function policyOf({ algorithm, ...axes }: ReplicaAxes): Policy | null {
   const [actor] = algorithm.actors;
   const last = algorithm.stages.findLast(({ name }) => actor?.needs.includes(name));
@@ -134,7 +134,7 @@ async function mazeOf(
   });
 }
 
-/** States without velocity at a maze's points, `[points, 4]`. */
+/** Returns states at a maze's points with zero velocity, `[points, 4]`. */
 function atRest(maze: Maze, perCell: number): Float64Array {
   const points = mazePoints(maze, perCell);
   const states = new Float64Array(2 * points.length);
@@ -144,7 +144,7 @@ function atRest(maze: Maze, perCell: number): Float64Array {
   return states;
 }
 
-/** A policy's actions in states; of one that draws, with a stream for each state. */
+/** Returns a policy's actions in `states`. A stochastic policy gets one random stream per state. */
 function actionsAt(states: Float64Array, policy: Policy): Float64Array {
   const rows = states.length / policy.observationSize;
   const random = Array.from({ length: rows }, (_, row) => new RandomStream(row));

@@ -1,5 +1,6 @@
 /**
- * What `train` is to do: from its flags, from a run it builds on, or from a run it continues.
+ * The plan of a training run, made from flags, from a run that it builds on, or from a run to
+ * resume.
  *
  * @module
  */
@@ -39,92 +40,93 @@ import {
   sweepOf,
 } from "./hyperparameter_flags.ts";
 
-/** What is trained where nothing is named: the sample that comes with the project. */
+/** Task to train on by default. Its sample data come with the project. */
 const demoTask = "maze2d-umaze-v1";
 
-/** Episodes of an evaluation where the flag does not say. */
+/** Default number of episodes per evaluation. */
 const defaultEpisodes = 20;
 
-/** The flags of `train` that all algorithms share, before those that an algorithm adds. */
+/** Returns the flags of `train` that all algorithms share. */
 function sharedFlags({ hyperparameters: { presets }, stages }: Algorithm) {
   const builtOn = stages.filter(({ needs }) => needs.length > 0).map(({ name }) => name);
   return {
     algorithm: choice(
-      "What is trained; with --help, whose flags are shown",
+      "Algorithm to train; with --help, shows the flags of that algorithm",
       [...algorithms.keys()],
       {
         shown: defaultAlgorithm.name,
       },
     ),
-    task: text("Task whose hyperparameters and environment are used, for data given as a file", {
+    task: text("D4RL task that sets the hyperparameters and the environment for a data file", {
       valueName: "TASK",
     }),
     ...ownTaskFlags,
     preset: choice("Hyperparameters: the paper's, or scaled for a processor", presets, {
       shown: "paper; of the demo quick",
     }),
-    seed: integer("Seed of everything random", { max: maxSeed, shown: "0" }),
+    seed: integer("Random seed", { max: maxSeed, shown: "0" }),
     seeds: seeds("Several seeds, trained together in one run"),
-    stage: choice("Train one stage only", stages.map(({ name }) => name), { shown: "all" }),
+    stage: choice("Train only this stage", stages.map(({ name }) => name), { shown: "all" }),
     from: text(
       builtOn.length === 0
-        ? "Of no use here: no stage builds on another"
-        : `Run whose earlier stages serve --stage ${
+        ? "Not available: no stage of this algorithm builds on another"
+        : `Run that provides the earlier stages for --stage ${
           builtOn.join(" or ")
-        }, each seed's for that seed; ` +
-          "data, seeds and hyperparameters are that run's too unless they are given",
+        }, matched by seed; ` +
+          "its data, seeds and hyperparameters are the defaults, and flags given here override " +
+          "them",
       { valueName: "DIR" },
     ),
-    out: text("Folder of the run", { valueName: "DIR", shown: "runs/<task>-<seed>-<n>" }),
-    resume: text("Continue the run in this folder", { valueName: "DIR" }),
+    out: text("Run directory to create", { valueName: "DIR", shown: "runs/<task>-<seed>-<n>" }),
+    resume: text("Resume the run in this directory", { valueName: "DIR" }),
     data: text(
-      "Data of the run that is continued, where its file has moved and is not in data/ either",
+      "Data file for --resume, needed only if the recorded file has moved and is not in data/",
       { valueName: "FILE" },
     ),
     "no-cache": toggle(
-      "Train every stage, and keep none for later runs; else finished stages whose configuration " +
-        "and data are the same are taken from runs/.cache",
+      "Train every stage and cache none; by default, finished stages with the same configuration " +
+        "and data are reused from runs/.cache",
     ),
-    "eval-every": integer("Evaluate the policy every so many steps", {
+    "eval-every": integer("Steps between evaluations of the policy", {
       min: 1,
-      shown: "at the end of a stage",
+      shown: "only at the end of a stage",
     }),
-    "eval-episodes": integer("Episodes of an evaluation; 0 for none", {
+    "eval-episodes": integer("Episodes per evaluation; 0 disables evaluation", {
       max: 1000,
       shown: String(defaultEpisodes),
     }),
     matmul: choice(
-      "Variant of the matrix product; auto measures them and takes the fastest",
+      "Matrix product variant; auto measures all and uses the fastest",
       [...matmulVariants, "auto"],
       { shown: "auto" },
     ),
     profile: toggle(
-      "Time the kernels of each stage that is trained, into profile-<stage>.txt and trace-<stage>.json " +
-        "of the run",
+      "Time the kernels of each trained stage and write profile-<stage>.txt and " +
+        "trace-<stage>.json to the run directory",
     ),
     json: toggle("Print one JSON object as the last line"),
   } as const;
 }
 
-/** Values of the flags that all algorithms share. */
+/** Values of the shared flags. */
 type SharedFlags = FlagValues<ReturnType<typeof sharedFlags>>;
 
-/** Values of `train`'s flags. */
+/** Values of all flags of `train`. */
 export type TrainFlags = SharedFlags & FlagValues<FlagTable>;
 
-/** `train` as it is called for an algorithm. */
+/** Returns the command line of `train` for an algorithm. */
 export function trainCommand(algorithm: Algorithm): CommandLine<FlagTable> {
   const products = algorithm.stages.map(({ product }) => product);
   const earlier = algorithm.stages.filter((stage) => usersOf(algorithm, stage).length > 0);
   return {
     name: "train",
     summary: `Trains ${listed(products)} on a data set (${algorithm.title}: ` +
-      `${algorithm.citation}). Without arguments: the demo, ${demoTask} with --preset quick.`,
+      `${algorithm.citation}). Without arguments, runs the demo: ${demoTask} with --preset quick.`,
     positionals: [{
       name: "task or file",
       optional: true,
-      help: "A D4RL task (hopper-medium-v2, …), or an HDF5 file of D4RL's layout; several files, " +
-        "joined with commas, are one data set",
+      help: "A D4RL task (hopper-medium-v2, …) or an HDF5 file in D4RL's format; several files " +
+        "separated by commas form one data set",
     }],
     flags: {
       ...sharedFlags(algorithm),
@@ -132,7 +134,7 @@ export function trainCommand(algorithm: Algorithm): CommandLine<FlagTable> {
         stage.name,
         text(
           `Checkpoint of the ${stage.product} for --stage ` +
-            `${usersOf(algorithm, stage).join(" or ")}, for all seeds`,
+            `${usersOf(algorithm, stage).join(" or ")}, used for all seeds`,
           { valueName: "FILE" },
         ),
       ])),
@@ -143,9 +145,9 @@ export function trainCommand(algorithm: Algorithm): CommandLine<FlagTable> {
 }
 
 /**
- * Reads the command line of `train`: first which algorithm is meant, then the flags that it has.
+ * Parses the command line of `train`: first the algorithm, then the flags of that algorithm.
  *
- * @throws {UserError} On an unknown algorithm or flag, or an unfit value.
+ * @throws {UserError} If the algorithm or a flag is unknown, or a value is invalid.
  */
 export function parseTrain(args: readonly string[]): {
   readonly algorithm: Algorithm;
@@ -164,48 +166,48 @@ export function parseTrain(args: readonly string[]): {
   };
 }
 
-/** What a run is about. */
+/** The plan of a run. */
 export interface Plan {
-  /** What is trained. */
+  /** Algorithm to train. */
   readonly algorithm: Algorithm;
-  /** Task whose environment is played in, and whose hyperparameters are the defaults. */
+  /** Task that sets the evaluation environment and the default hyperparameters. */
   readonly task: Task;
   /** Files of the data set. */
   readonly paths: readonly string[];
-  /** What is known of the data: their hash, and the run that was trained on them. */
+  /** Expected hash of the data, and the run that was trained on them. */
   readonly expected?: { readonly sha256: string; readonly run: string };
-  /** What all seeds and variants share. */
+  /** Hyperparameters that all seeds and variants share. */
   readonly hyperparameters: HyperparameterValues;
-  /** The lists that are swept, empty where none is. */
+  /** Swept lists; empty if nothing is swept. */
   readonly sweep: Sweep;
-  /** All combinations of them. */
+  /** All combinations of the swept lists. */
   readonly variants: readonly Variant[];
-  /** Seeds that are trained side by side. */
+  /** Seeds, trained in parallel. */
   readonly seeds: readonly number[];
-  /** Stages that are trained, in order. */
+  /** Stages to train, in order. */
   readonly stages: readonly string[];
-  /** Checkpoint files that stand in for stages, by stage; each holds at least its networks. */
+  /** Checkpoint files that replace stages, by stage. Each holds at least the stage's networks. */
   readonly given: Readonly<Record<string, (seed: number) => string>>;
-  /** Directory of the run that they are from, where it was given. */
+  /** Directory of the run given with `--from`. */
   readonly from?: string;
-  /** Preset of the hyperparameters that were not given; null where they are another run's. */
+  /** Preset of the hyperparameters that were not given; null if another run provides them. */
   readonly preset: Preset | null;
-  /** Evaluations that are made. */
+  /** When and over how many episodes to evaluate. */
   readonly evaluation: EvaluationPlan;
   /** Whether the stage cache is used. */
   readonly cache: boolean;
-  /** Kernel variants, where they are no longer to be chosen. */
+  /** Kernel variants, if already chosen. */
   readonly target?: Target;
-  /** The directory of the run that is continued. */
+  /** Directory of the run to resume. */
   readonly resumed?: RunDirectory;
 }
 
 /**
- * Makes the plan.
+ * Makes the plan of a run.
  *
- * @param what The task or file on the command line.
- * @param args The command line, to see which flags were given.
- * @throws {UserError} On flags that do not fit each other, data or checkpoints that are not there.
+ * @param what The task or file given on the command line.
+ * @param args The command line, to find out which flags were given.
+ * @throws {UserError} If flags conflict, or data or checkpoints are missing.
  */
 export async function makePlan(
   algorithm: Algorithm,
@@ -218,7 +220,7 @@ export async function makePlan(
     : await planFromRun(flags.resume, what, flags, args);
 }
 
-/** Refuses data that cannot be trained on, or are other data than the run is about. */
+/** Rejects data that cannot be trained on, or that are not the run's data. */
 export function checkData(plan: Plan, data: OfflineDataset, sha256: string): void {
   const { algorithm, paths, expected, hyperparameters: h, stages } = plan;
   checkFit(data, plan.task);
@@ -230,7 +232,7 @@ export function checkData(plan: Plan, data: OfflineDataset, sha256: string): voi
         `${
           paths.join(", ")
         } has ${data.transitions.length} transitions, fewer than one minibatch ` +
-          `of the ${stage} stage (${rows} rows); lower --${
+          `of the ${stage} stage (${rows} rows); reduce --${
             algorithm.hyperparameters.flagName(batchSize)
           }`,
       );
@@ -238,9 +240,9 @@ export function checkData(plan: Plan, data: OfflineDataset, sha256: string): voi
   }
   if (expected && expected.sha256 !== sha256) {
     throw new UserError(
-      `${paths.join(", ")} is not the data that ${expected.run} was trained on (its hash is ` +
-        `${sha256.slice(0, 12)}…, expected ${expected.sha256.slice(0, 12)}…)` +
-        (plan.resumed ? "; name the right file with --data" : ""),
+      `${paths.join(", ")} is not the data that ${expected.run} was trained on: its hash is ` +
+        `${sha256.slice(0, 12)}…, expected ${expected.sha256.slice(0, 12)}…` +
+        (plan.resumed ? "; pass the right file with --data" : ""),
     );
   }
 }
@@ -252,10 +254,12 @@ async function planFromFlags(
 ): Promise<Plan> {
   const { hyperparameters: table, stages } = algorithm;
   if (flags.seed !== undefined && flags.seeds !== undefined) {
-    throw new UserError("--seed and --seeds are both given; give one of them");
+    throw new UserError("--seed and --seeds are both given; give only one of them");
   }
   if (flags.data !== undefined) {
-    throw new UserError("--data goes with --resume; a new run takes the file without a flag");
+    throw new UserError(
+      "--data is only for --resume; for a new run, give the file without a flag",
+    );
   }
   const sweep = sweepOf(algorithm, flags);
   checkSweep(algorithm, sweep, flags);
@@ -269,7 +273,7 @@ async function planFromFlags(
     throw new UserError(
       `${from} is a run of ${
         base.algorithm ?? defaultAlgorithm.name
-      }; its stages do not serve --algorithm ${algorithm.name}`,
+      }; its stages cannot be used with --algorithm ${algorithm.name}`,
     );
   }
   const preset: Preset = flags.preset ?? (what === undefined ? "quick" : "paper");
@@ -312,19 +316,19 @@ async function planFromFlags(
   };
 }
 
-/** Stages that take over the networks of `stage`. */
+/** Returns the stages that use the networks of `stage`. */
 function usersOf({ stages }: Algorithm, { name }: StageDefinition): string[] {
   return stages.filter(({ needs }) => needs.includes(name)).map((stage) => stage.name);
 }
 
-/** `critic, behavior model and policy`. */
+/** Joins words as in `critic, behavior model and policy`. */
 function listed(words: readonly string[]): string {
   return words.length < 2
     ? words.join()
     : `${words.slice(0, -1).join(", ")} and ${words[words.length - 1]}`;
 }
 
-/** The first value of every list that is swept. */
+/** Returns the first value of every swept list. */
 function firstOf({ sweeps }: Algorithm, sweep: Sweep): HyperparameterValues {
   return Object.fromEntries(
     sweeps.filter(({ list }) => sweep[list] !== undefined)
@@ -332,7 +336,7 @@ function firstOf({ sweeps }: Algorithm, sweep: Sweep): HyperparameterValues {
   );
 }
 
-/** Refuses lists that are given beside a single value, or for a stage that is not trained. */
+/** Rejects lists given together with a single value, or for a stage that is not trained. */
 function checkSweep(
   { sweeps, stages, hyperparameters: table }: Algorithm,
   sweep: Sweep,
@@ -342,18 +346,18 @@ function checkSweep(
     if (sweep[list] === undefined) continue;
     const one = table.flagName(hyperparameter);
     if (flags[one] !== undefined) {
-      throw new UserError(`--${list} and --${one} are both given; give one of them`);
+      throw new UserError(`--${list} and --${one} are both given; give only one of them`);
     }
     const swept = stages.filter(({ over }) => over === "variants").map(({ name }) => name);
     if (flags.stage !== undefined && !swept.includes(flags.stage)) {
       throw new UserError(
-        `--${list} is about the ${listed(swept)} stage; leave out --stage ${flags.stage}`,
+        `--${list} applies to the ${listed(swept)} stage; remove --stage ${flags.stage}`,
       );
     }
   }
 }
 
-/** Refuses flags that name too few, too many or useless checkpoints. */
+/** Rejects flags that name too few, too many or unused checkpoints. */
 function checkSources(algorithm: Algorithm, flags: TrainFlags): void {
   const { stage, from, preset } = flags;
   const needs = stage === undefined ? [] : stageOf(algorithm, stage).needs;
@@ -362,30 +366,32 @@ function checkSources(algorithm: Algorithm, flags: TrainFlags): void {
     const builtOn = algorithm.stages.filter((each) => each.needs.length > 0);
     throw new UserError(
       builtOn.length === 0
-        ? `--from is of no use: no stage of ${algorithm.name} builds on another`
-        : `--from goes with ${listed(builtOn.map(({ name }) => `--stage ${name}`))}`,
+        ? `--from has no effect: no stage of ${algorithm.name} builds on another`
+        : `--from requires ${builtOn.map(({ name }) => `--stage ${name}`).join(" or ")}`,
     );
   }
   for (const earlier of algorithm.stages) {
     const { name } = earlier;
     const users = usersOf(algorithm, earlier);
     if (users.length > 0 && flags[name] !== undefined && !needs.includes(name)) {
-      throw new UserError(`--${name} goes with ${listed(users.map((user) => `--stage ${user}`))}`);
+      throw new UserError(
+        `--${name} requires ${users.map((user) => `--stage ${user}`).join(" or ")}`,
+      );
     }
   }
   for (const name of needs) {
     if (flags[name] !== undefined && from !== undefined) {
-      throw new UserError(`--from gives ${products}; leave out --${name}`);
+      throw new UserError(`--from already provides ${products}; remove --${name}`);
     }
     if (flags[name] === undefined && from === undefined) {
       throw new UserError(
-        `--stage ${stage} needs ${products}: --from DIR, or ` +
+        `--stage ${stage} needs ${products}: give --from DIR, or ` +
           `${listed(needs.map((each) => `--${each} FILE`))}; --${name} is missing`,
       );
     }
   }
   if (from !== undefined && preset !== undefined) {
-    throw new UserError(`the hyperparameters are those of ${from}; leave out --preset`);
+    throw new UserError(`the hyperparameters come from ${from}; remove --preset`);
   }
 }
 
@@ -429,7 +435,7 @@ function givenFiles(algorithm: Algorithm, flags: TrainFlags): Plan["given"] {
   return Object.fromEntries(given.map(([name, path]) => [name, () => path]));
 }
 
-/** Checkpoints of another run, each seed's for that seed. */
+/** Returns the checkpoints of another run, matched by seed. */
 function givenRun(
   path: string,
   base: RunConfig,
@@ -441,8 +447,8 @@ function givenRun(
   const unknown = seeds.find((seed) => !base.seeds.includes(seed));
   if (unknown !== undefined) {
     throw new UserError(
-      `${path} has no seed ${unknown}, only ${base.seeds.join(", ")}; to serve several seeds ` +
-        `from the same checkpoints give them with ${listed(needs.map((name) => `--${name}`))}`,
+      `${path} has no seed ${unknown}, only ${base.seeds.join(", ")}; to use the same ` +
+        `checkpoints for several seeds, give ${listed(needs.map((name) => `--${name}`))}`,
     );
   }
   const of = (stage: string) => (seed: number) =>
@@ -453,7 +459,7 @@ function givenRun(
       const { path: file, step } = readCheckpoint(of(stage)(seed));
       if (step !== null && step < steps) {
         throw new UserError(
-          `${file} stopped at step ${step} of ${steps}; finish it first, with --resume ${path}`,
+          `${file} stopped at step ${step} of ${steps}; finish it first with --resume ${path}`,
         );
       }
     }
@@ -461,7 +467,7 @@ function givenRun(
   return Object.fromEntries(needs.map((stage) => [stage, of(stage)]));
 }
 
-/** The plan of a run that is continued: everything as it was started with. */
+/** Returns the plan of a run to resume, with the settings that it was started with. */
 async function planFromRun(
   path: string,
   what: string | undefined,
@@ -482,7 +488,7 @@ async function planFromRun(
   );
   if (what !== undefined || surplus !== undefined) {
     throw new UserError(
-      `--resume continues a run as it was started; leave out ${surplus ?? what}`,
+      `--resume continues a run with its original settings; remove ${surplus ?? what}`,
     );
   }
   const directory = openRunDirectory(path);
@@ -514,7 +520,7 @@ async function planFromRun(
   };
 }
 
-/** The hyperparameters in a run's `config.json`, every one of them and no others. */
+/** Returns the hyperparameters in `config.json`, which must have all of them and no others. */
 function recordedHyperparameters(
   { hyperparameters: table }: Algorithm,
   directory: RunDirectory,
@@ -526,7 +532,7 @@ function recordedHyperparameters(
   if (missing !== undefined || unknown !== undefined) {
     throw new UserError(
       `${directory.config}: field "hyperparameters.${missing ?? unknown}" is ` +
-        (missing !== undefined ? "missing" : "not known to this version"),
+        (missing !== undefined ? "missing" : "unknown to this version"),
     );
   }
   try {

@@ -1,6 +1,6 @@
 /**
- * Refuses flags of stages that are not trained: they would have no effect, and `config.json` would
- * claim that they had.
+ * Rejects flags of stages that are not trained. They would have no effect, but `config.json` would
+ * record them.
  *
  * @module
  */
@@ -10,13 +10,13 @@ import { UserError } from "../errors.ts";
 import { stageOf } from "../runs/replicas.ts";
 
 /**
- * Checks the hyperparameters that were given.
+ * Checks that every given hyperparameter has an effect.
  *
- * @param trained Names of the stages that are trained.
- * @param given Values of the flags that were given.
- * @param from Directory of the run whose stages are taken, if there is one; it has the shapes of their
- * networks too.
- * @throws {UserError} A flag is about a stage that is not trained.
+ * @param trained Names of the stages to train.
+ * @param given Values of the given flags.
+ * @param from Directory of the run that provides the earlier stages, if any. That run also fixes
+ * the shapes of their networks.
+ * @throws {UserError} If a flag belongs to a stage that is not trained.
  */
 export function refuseUnusedFlags(
   algorithm: Algorithm,
@@ -35,11 +35,11 @@ export function refuseUnusedFlags(
     const users = algorithm.stages.filter((stage) => stage.groups.includes(group))
       .map((stage) => stage.name);
     throw new UserError(
-      `--${table.flagName(name)} has no effect: it is about the ${users.join(" and ")} stage, ` +
+      `--${table.flagName(name)} has no effect: it belongs to the ${users.join(" and ")} stage, ` +
         (from === undefined
-          ? `and --stage ${trained.join(", ")} trains no other`
-          : `which is ${from}'s`) +
-        "; leave it out",
+          ? `but only --stage ${trained.join(", ")} is trained`
+          : `which is taken from ${from}`) +
+        "; remove it",
     );
   }
 }

@@ -1,9 +1,9 @@
 /**
- * The tasks that are known by name: D4RL's locomotion, AntMaze and Maze2D data sets, and what the
- * paper says of each.
+ * The catalogue of known tasks: D4RL's locomotion, AntMaze and Maze2D data sets, with the paper's β
+ * and score for each.
  *
- * `catalog.json` holds D4RL's file names, step limits and reference returns (its `infos.py` and the
- * registrations of its environments), the paper's β (Table 2) and the paper's score (Table 1, SRPO).
+ * `catalog.json` holds D4RL's file names, step limits and reference returns (from its `infos.py`
+ * and environment registrations), the paper's β (Table 2) and the paper's SRPO score (Table 1).
  *
  * @module
  */
@@ -19,28 +19,28 @@ export type Family = "locomotion" | "antmaze" | "maze2d";
 export interface Task {
   /** D4RL's name, for example `hopper-medium-v2`; also the name of its built-in environment. */
   readonly name: string;
-  /** Decides the reward rule and the hyperparameters. */
+  /** Determines the reward rule and the default hyperparameters. */
   readonly family: Family;
-  /** Path of the data on D4RL's host. */
+  /** Path of the data file on D4RL's host. */
   readonly path: string;
-  /** Name under which the data lies in `data/`: the last part of `path`. */
+  /** Name of the data file in `data/`: the last part of `path`. */
   readonly file: string;
   /** Steps after which an episode is cut; null where nothing says. */
   readonly maxEpisodeSteps: number | null;
   /**
-   * Entries of an observation and of an action; null where they are not known, so that data cannot be
-   * compared with them. Actions range from −1 to 1 in every task here.
+   * Number of observation and action entries; null if unknown, in which case the sizes of data are
+   * not checked. Actions range from −1 to 1 in every task of the catalogue.
    */
   readonly sizes: { readonly observations: number; readonly actions: number } | null;
   /** Returns of D4RL's random and expert policies (scores 0 and 100); null where it has none. */
   readonly referenceReturn: { readonly min: number; readonly max: number } | null;
   /** Temperature β of the paper's Table 2; null where the paper has none. */
   readonly beta: number | null;
-  /** Score of SRPO in the paper's Table 1, over six seeds; null where the paper has none. */
+  /** SRPO's score in the paper's Table 1, over six seeds; null if the paper has none. */
   readonly paperScore: { readonly mean: number; readonly std: number } | null;
-  /** Tasks whose data, joined in this order, are this task's; empty where there are none. */
+  /** Tasks whose data, concatenated in this order, form this task's data; empty if none. */
   readonly parts: readonly string[];
-  /** Small file of the same kind of data that comes with the project; null where there is none. */
+  /** Name of a small sample file bundled with the project; null if there is none. */
   readonly sample: string | null;
   /** What is known of a task of one's own; absent of D4RL's. */
   readonly own?: OwnTask;
@@ -70,7 +70,7 @@ export interface D4rlTask extends Task {
   readonly referenceReturn: NonNullable<Task["referenceReturn"]>;
 }
 
-/** D4RL's data host; it has been down for days at a time. */
+/** D4RL's data host. It has been down for days at a time. */
 export const dataHost = "http://rail.eecs.berkeley.edu/datasets/offline_rl";
 
 /** Every known task by name. */
@@ -90,25 +90,25 @@ export const tasks: ReadonlyMap<string, D4rlTask> = new Map(
   }]),
 );
 
-/** How catalog.json writes a task: what does not exist is left out. */
+/** A task in catalog.json. Fields without a value are omitted. */
 type CatalogEntry =
   & Pick<D4rlTask, "family" | "path" | "maxEpisodeSteps" | "sizes" | "referenceReturn">
   & Partial<{ [K in "beta" | "paperScore" | "parts" | "sample"]: NonNullable<Task[K]> }>;
 
 /**
- * The task called `name`.
+ * Returns the task called `name`.
  *
- * @throws UserError with the nearest known names when there is none.
+ * @throws {UserError} If there is no such task. The message suggests the nearest names.
  */
 export function findTask(name: string): D4rlTask {
   const task = tasks.get(name);
   if (task !== undefined) return task;
-  // Of names that are equally near, those that the paper has results for come first.
+  // Among equally near names, tasks with results in the paper come first.
   const names = [...tasks.values()].toSorted((a, b) =>
     Number(a.paperScore === null) - Number(b.paperScore === null)
   ).map(({ name }) => name);
   const end = suggestion(name, names) ||
-    "; tasks are called as in D4RL, for example hopper-medium-v2";
+    "; expected a D4RL task name, for example hopper-medium-v2";
   throw new UserError(`unknown task "${name}"${end}`);
 }
 

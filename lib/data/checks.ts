@@ -1,6 +1,6 @@
 /**
- * Checks the values of a data set before anything is trained on it. Every error names the file, the
- * field and the row.
+ * Checks the values of a data set before training. Every error names the file, the field and the
+ * row.
  *
  * @module
  */
@@ -9,8 +9,8 @@ import { boundsText, fromUnit } from "../nn/host/action_bounds.ts";
 import type { OfflineDataset } from "./offline_dataset.ts";
 
 /**
- * Largest action that is taken for one within [−1, 1], the range of every D4RL task: beyond it is not
- * rounding.
+ * Largest magnitude of an action that counts as within [−1, 1], the action range of every D4RL
+ * task. The tolerance covers rounding.
  */
 const maxAction = 1 + 1e-5;
 
@@ -34,17 +34,17 @@ export function valueProblems(dataset: OfflineDataset): string[] {
   ].filter((problem) => problem !== null);
   if (dataset.transitions.length === 0) {
     problems.push(
-      `${dataset.sources[0]!.path}: timeouts is set in every row but the last, so that no row's ` +
-        "next observation is known",
+      `${dataset.sources[0]!.path}: timeouts is set in every row but the last, so no row has a ` +
+        "known next observation",
     );
   }
   return problems;
 }
 
 /**
- * Refuses a data set that {@linkcode valueProblems} finds anything wrong with.
+ * Rejects a data set in which {@linkcode valueProblems} finds a problem.
  *
- * @throws UserError with every problem.
+ * @throws {UserError} With all problems.
  */
 export function checkValues(dataset: OfflineDataset): void {
   const problems = valueProblems(dataset);

@@ -1,11 +1,12 @@
 /**
- * A data set for offline RL, in memory: D4RL's rows as they are, and the list of those that make a
- * transition.
+ * A data set for offline RL in memory: D4RL's rows unchanged, and the list of rows that are
+ * transitions.
  *
- * D4RL's `qlearning_dataset`, which the official code trains on, takes the following row's observation
- * as a row's next observation, and drops the rows with a timeout (the following row is another
- * episode's) and the last row. A terminal row stays: its next observation is multiplied by zero. Here
- * the dropping is a list of the rows that stay, so that a million rows load without a second copy.
+ * The official code trains on D4RL's `qlearning_dataset`. It uses the following row's observation
+ * as a row's next observation, and drops the last row and the rows with a timeout, whose following
+ * row belongs to another episode. Terminal rows stay, because the value of their next observation
+ * is multiplied by zero. Here the remaining rows are listed instead of copied, so that a million
+ * rows load without a second copy.
  *
  * @module
  */
@@ -17,12 +18,12 @@ import type { OfflineDataset, Source } from "./offline_dataset.ts";
 
 export type { OfflineDataset, Source } from "./offline_dataset.ts";
 
-/** How files are read. */
+/** Options for reading files. */
 export interface DatasetOptions {
   /**
-   * Steps after which an episode is cut: where a file has no `timeouts` (D4RL's first versions), the
-   * step that reaches the limit counts as one. Without it such a file has no timeouts at all, and its
-   * episodes end at terminals only.
+   * Step limit of an episode. In a file without `timeouts` (D4RL's first versions), the step that
+   * reaches the limit counts as a timeout. Without this option, such a file has no timeouts and its
+   * episodes end only at terminals.
    */
   readonly maxEpisodeSteps?: number;
   /** Range of the actions, which are scaled to [−1, 1]; without it they are taken as they are. */
@@ -30,11 +31,12 @@ export interface DatasetOptions {
 }
 
 /**
- * Reads files of D4RL's layout and joins them in the given order (`medium-expert` is medium, then
- * expert). The last row of each but the last is marked as a timeout, since the next file's first row
- * does not follow from it.
+ * Reads files in D4RL's format and concatenates them in the given order (`medium-expert` is medium,
+ * then expert). The last row of each file except the last is marked as a timeout, because the first
+ * row of the next file does not follow from it.
  *
- * @throws UserError when a file cannot be read or is not of D4RL's layout, or the files' sizes differ.
+ * @throws {UserError} If a file cannot be read or is not in D4RL's format, or the files' sizes
+ * differ.
  */
 export async function readDataset(
   paths: readonly string[],
@@ -96,7 +98,7 @@ export async function readDataset(
 }
 
 /**
- * Reads files as {@linkcode readDataset} does, and refuses what nothing should be trained on.
+ * Reads files like {@linkcode readDataset}, and rejects data with invalid values.
  *
  * @throws UserError naming file, field and row, also when numbers are not finite, actions lie outside
  * their range or flags are neither 0 nor 1.
@@ -111,9 +113,8 @@ export async function loadDataset(
 }
 
 /**
- * SHA-256 of what is trained on (observations, actions, rewards, terminals, transitions, their sizes)
- * as hexadecimal digits. Files with the same transitions have the same hash, however they are
- * compressed or named.
+ * Returns the SHA-256 of the training data (observations, actions, rewards, terminals, transitions
+ * and their sizes) in hexadecimal. The hash does not depend on file names or compression.
  */
 export function datasetHash(dataset: OfflineDataset): string {
   const { observations, actions, rewards, terminals, transitions } = dataset;
@@ -125,7 +126,7 @@ export function datasetHash(dataset: OfflineDataset): string {
   return hash.digest("hex");
 }
 
-/** `qlearning_dataset`'s rule: every row but the last that has no timeout. */
+/** Applies the rule of `qlearning_dataset`: every row without a timeout, except the last row. */
 function transitionRows(timeouts: Float32Array): Uint32Array {
   const candidates = timeouts.subarray(0, -1);
   const rows = new Uint32Array(candidates.reduce((count, cut) => count + (cut === 0 ? 1 : 0), 0));
@@ -137,8 +138,9 @@ function transitionRows(timeouts: Float32Array): Uint32Array {
 }
 
 /**
- * D4RL's rule for files without `timeouts`, counted from each episode's first row. (D4RL's own counter
- * starts at one instead of zero after a terminal, and so cuts a row early there.)
+ * Applies D4RL's rule for files without `timeouts`, counting from each episode's first row. (After
+ * a terminal, D4RL's own counter starts at one instead of zero, and so cuts the episode a row
+ * early.)
  */
 function markStepLimit(terminals: Float32Array, timeouts: Float32Array, limit: number): void {
   let step = 0;

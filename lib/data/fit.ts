@@ -1,8 +1,8 @@
 /**
- * Whether a data set can be data of a task: its sizes, and the task that its files name.
+ * Checks whether a data set fits a task: its sizes, and the task that its files name.
  *
- * Bounds need no comparison here: the actions of every task in the catalogue range from −1 to 1, and
- * actions outside are refused with the other values ({@linkcode valueProblems}).
+ * Action bounds need no check here. The actions of every task in the catalogue range from −1 to 1,
+ * and {@linkcode valueProblems} rejects actions outside that range.
  *
  * @module
  */
@@ -10,13 +10,13 @@ import { UserError } from "../errors.ts";
 import { type Task, tasks } from "./catalog.ts";
 import type { OfflineDataset } from "./dataset.ts";
 
-/** What is compared with the task. */
+/** The parts of a data set that are compared with the task. */
 export type DatasetShape = Pick<OfflineDataset, "sources" | "observationSize" | "actionSize">;
 
 /**
- * Says why `data` cannot be data of `task`: a row has another number of observation or action entries.
+ * Returns a sentence if the observation or action size of `data` differs from that of `task`.
  *
- * @returns Null where the sizes agree, or where the task's are not known.
+ * @returns Null if the sizes agree, or the task's sizes are unknown.
  */
 export function sizeProblem(data: DatasetShape, task: Task): string | null {
   if (task.sizes === null) return null;
@@ -27,19 +27,19 @@ export function sizeProblem(data: DatasetShape, task: Task): string | null {
     sizes?.observations === observationSize && sizes.actions === actionSize
   );
   return `${data.sources.map(({ path }) => path).join(", ")}: each row has ${observationSize} ` +
-    `observation and ${actionSize} action entries; ${task.name} needs ${observations} and ` +
+    `observation and ${actionSize} action entries, but ${task.name} needs ${observations} and ` +
     `${actions}. ` +
     (fitting.length === 0
       ? "No D4RL task has the data's sizes"
-      : `With --task, name a task that has the data's sizes: ${
+      : `With --task, choose a task with the data's sizes: ${
         fitting.map(({ name }) => name).join(", ")
       }`);
 }
 
 /**
- * Refuses data that cannot be data of `task`.
+ * Rejects data that do not fit `task`.
  *
- * @throws {UserError} With the sentence of {@linkcode sizeProblem}.
+ * @throws {UserError} If {@linkcode sizeProblem} finds a problem.
  */
 export function checkFit(data: DatasetShape, task: Task): void {
   const problem = sizeProblem(data, task);
@@ -47,13 +47,13 @@ export function checkFit(data: DatasetShape, task: Task): void {
 }
 
 /**
- * Says which files were collected for another task than `task`, a sentence each. They may be used
- * all the same: rewards and dynamics are then the other task's.
+ * Returns a sentence for each file that was collected for a task other than `task`. Such files may
+ * be used, but their rewards and dynamics are those of the other task.
  */
 export function taskNotes({ sources }: Pick<DatasetShape, "sources">, task: Task): string[] {
   return sources.flatMap(({ path, task: recorded }) =>
     recorded === null || recorded === task.name
       ? []
-      : [`${path} was collected in ${recorded}; it is used as data of ${task.name}`]
+      : [`${path} was collected in ${recorded} but is used as data of ${task.name}`]
   );
 }

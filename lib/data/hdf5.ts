@@ -1,9 +1,9 @@
 /**
- * HDF5 files of D4RL's layout.
+ * Reads HDF5 files in D4RL's format.
  *
- * D4RL's files vary: rewards and flags come as `[N]` or `[N, 1]`, flags as bool, integer or float,
- * numbers as float32 or float64. Here everything is read as float32, block by block into an array of
- * the caller, so that a file larger than the reader's heap can be read.
+ * D4RL's files vary: rewards and flags are `[N]` or `[N, 1]`, flags are bool, integer or float, and
+ * numbers are float32 or float64. Fields are read block by block into the caller's float32 array
+ * (or float64 array), so that a file may be larger than the reader's heap.
  *
  * @module
  */
@@ -12,21 +12,21 @@ import { UserError } from "../errors.ts";
 import { type ActionBounds, areBounds, boundsText } from "../nn/host/action_bounds.ts";
 import { checkLayout, type FieldLayout, type Layout } from "./layout.ts";
 
-/** Bytes that are read at a time. */
+/** Bytes to read at a time. */
 const blockBytes = 8 << 20;
 
-/** Classes of HDF5's types, as h5wasm numbers them. */
+/** Numbers of HDF5's type classes in h5wasm. */
 const typeClasses = { integer: 0, float: 1, string: 3, enumeration: 8 } as const;
 
-/** A file of D4RL's layout, open for reading. */
+/** A file in D4RL's format, open for reading. */
 export class D4rlFile implements Layout {
-  /** As it was given. */
+  /** Path as given. */
   readonly path: string;
-  /** Rows N. */
+  /** Number of rows, N. */
   readonly rows: number;
-  /** Entries of an observation. */
+  /** Number of entries in an observation. */
   readonly observationSize: number;
-  /** Entries of an action. */
+  /** Number of entries in an action. */
   readonly actionSize: number;
   readonly #file: File;
   readonly #fields: ReadonlyMap<string, Dataset>;
@@ -45,7 +45,7 @@ export class D4rlFile implements Layout {
   /**
    * Opens a file.
    *
-   * @throws UserError when it is missing, truncated, not HDF5, or not of D4RL's layout.
+   * @throws {UserError} If it is missing, truncated, not HDF5, or not in D4RL's format.
    */
   static async open(path: string): Promise<D4rlFile> {
     await checkReadable(path);
@@ -59,9 +59,9 @@ export class D4rlFile implements Layout {
   }
 
   /**
-   * The sizes that all `files` share.
+   * Returns the observation and action sizes that all `files` share.
    *
-   * @throws UserError when a file's observations or actions have another size than the first's.
+   * @throws {UserError} If a file's observations or actions differ in size from the first file's.
    */
   static sameSizes(files: readonly D4rlFile[]): { observationSize: number; actionSize: number } {
     const first = files[0];
@@ -73,7 +73,7 @@ export class D4rlFile implements Layout {
       if (file.observationSize !== observationSize || file.actionSize !== actionSize) {
         throw new UserError(
           `${file.path}: observations of ${file.observationSize} and actions of ` +
-            `${file.actionSize} entries cannot be joined to ${first.path}, which has ` +
+            `${file.actionSize} entries cannot be combined with ${first.path}, which has ` +
             `${observationSize} and ${actionSize}`,
         );
       }
@@ -81,36 +81,36 @@ export class D4rlFile implements Layout {
     return { observationSize, actionSize };
   }
 
-  /** Names of the fields, those of groups with their path: `infos/qpos`. */
+  /** Names of the fields. Fields in groups include the path: `infos/qpos`. */
   get fields(): string[] {
     return [...this.#fields.keys()];
   }
 
-  /** Whether there is a field of this name. */
+  /** Returns whether the file has a field of this name. */
   has(field: string): boolean {
     return this.#fields.has(field);
   }
 
   /**
-   * Type and shape of a field.
+   * Returns the type and shape of a field.
    *
-   * @throws UserError when the file has no such field.
+   * @throws {UserError} If the file has no such field.
    */
   layout(field: string): FieldLayout {
     return layoutOf(this.#field(field));
   }
 
   /**
-   * Reads a numeric field into `into`, which has as many elements, row-major.
+   * Reads a numeric field into `into`, row-major. `into` has as many elements as the field.
    *
-   * @throws UserError when the file has no such field or a part of it is damaged.
+   * @throws {UserError} If the file has no such field or a part of it is damaged.
    */
   read(field: string, into: Float32Array | Float64Array): void {
     const dataset = this.#field(field);
     const { shape, size, chunks } = dataset.metadata;
     const [rows, ...rest] = shape!;
     const columns = rest.reduce((product, n) => product * n, 1);
-    // Whole chunks, so that each is decompressed once.
+    // Read whole chunks, so that each is decompressed only once.
     const chunkRows = chunks?.[0] ?? 1;
     const wanted = Math.max(1, blockBytes / (size * columns));
     const blockRows = Math.max(1, Math.floor(wanted / chunkRows)) * chunkRows;
@@ -129,9 +129,9 @@ export class D4rlFile implements Layout {
   }
 
   /**
-   * The text or number of a field without rows, such as `metadata/env`.
+   * Returns the string or number in a scalar field, such as `metadata/env`.
    *
-   * @throws UserError when the file has no such field.
+   * @throws {UserError} If the file has no such field.
    */
   scalar(field: string): string | number {
     const value = this.#field(field).value;
@@ -139,7 +139,7 @@ export class D4rlFile implements Layout {
     return typeof value === "number" ? value : String(value);
   }
 
-  /** The task that the file was collected for, `metadata/task`; null where it names none. */
+  /** The task that the file was collected for, `metadata/task`; null if there is none. */
   get task(): string | null {
     const value = this.has("metadata/task") ? this.scalar("metadata/task") : null;
     return typeof value === "string" ? value : null;
@@ -180,7 +180,9 @@ export class D4rlFile implements Layout {
   #field(name: string): Dataset {
     const field = this.#fields.get(name);
     if (field !== undefined) return field;
-    throw new UserError(`${this.path}: no field "${name}"; it has ${this.fields.join(", ")}`);
+    throw new UserError(
+      `${this.path}: no field "${name}"; it has ${this.fields.join(", ")}`,
+    );
   }
 }
 
@@ -191,7 +193,7 @@ async function checkReadable(path: string): Promise<void> {
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) throw new UserError(`${path}: no such file`);
     if (error instanceof Deno.errors.PermissionDenied) {
-      throw new UserError(`${path}: may not be read: ${error.message}`);
+      throw new UserError(`${path}: no permission to read: ${error.message}`);
     }
     throw error;
   }
@@ -199,7 +201,7 @@ async function checkReadable(path: string): Promise<void> {
 
 async function openHdf5(path: string): Promise<File> {
   const module = await h5.ready;
-  // Without it errors are printed, and a damaged field reads as whatever lay in memory.
+  // Otherwise errors are only printed, and a damaged field reads as uninitialized memory.
   module.activate_throwing_error_handler();
   let reason = "";
   try {
@@ -211,23 +213,23 @@ async function openHdf5(path: string): Promise<File> {
   const truncated = /truncated file: eof = (\d+),.* stored_eof = (\d+)/.exec(reason);
   if (truncated !== null) {
     throw new UserError(
-      `${path}: truncated: it has ${truncated[1]} bytes of ${truncated[2]}; ` +
+      `${path}: truncated: it has only ${truncated[1]} of ${truncated[2]} bytes; ` +
         "get a fresh copy of the file",
     );
   }
   if (/not an HDF5 file|signature not found/i.test(reason)) {
-    throw new UserError(`${path}: not an HDF5 file: its first bytes are not HDF5's signature`);
+    throw new UserError(`${path}: not an HDF5 file: it does not start with the HDF5 signature`);
   }
   throw new UserError(`${path}: cannot be opened as HDF5: ${reasonOf(new Error(reason))}`);
 }
 
-/** The last and so most specific line of the stack that HDF5 gives as its error message. */
+/** Returns the last, and so most specific, line of the error stack in HDF5's message. */
 function reasonOf(error: unknown): string {
   const message = (error as Error).message;
   return message.match(/minor: .*/g)?.at(-1)?.slice("minor: ".length) ?? message.split("\n")[0]!;
 }
 
-/** Every data set of a file with its path, those in groups (one level, as in D4RL) included. */
+/** Yields every data set of a file with its path, including those in groups (one level deep). */
 function* datasetsOf(file: File): Generator<[string, Dataset]> {
   for (const name of file.keys()) {
     const entity = file.get(name);
@@ -251,7 +253,7 @@ function typeName({ type, size, signed }: Metadata): string {
   return type === typeClasses.string ? "string" : `of HDF5's type class ${type}`;
 }
 
-/** Elements as numbers: 64-bit integers come as BigInt. */
+/** Converts elements to numbers. h5wasm returns 64-bit integers as BigInt. */
 function numbersOf(block: unknown): ArrayLike<number> {
   if (block instanceof BigInt64Array || block instanceof BigUint64Array) {
     return Array.from<bigint, number>(block, Number);

@@ -1,52 +1,52 @@
 /**
- * Checks the layout of a file before its values are read. Every error names the file, the field and
+ * Checks the fields of a file before its values are read. Every error names the file, the field and
  * its shape.
  *
  * @module
  */
 import { UserError } from "../errors.ts";
 
-/** Fields that every file of D4RL's layout has. */
+/** Fields that every file in D4RL's format has. */
 export const requiredFields = ["observations", "actions", "rewards", "terminals"] as const;
 
-/** Type and shape of a field of a file. */
+/** Type and shape of a field. */
 export interface FieldLayout {
-  /** For example `float32`, `uint8`, `bool`, `string`. */
+  /** Type, for example `float32`, `uint8`, `bool` or `string`. */
   readonly dtype: string;
   /** Sizes, rows first. */
   readonly shape: readonly number[];
 }
 
-/** Sizes that a file's fields agree on. */
+/** Sizes of a file, on which its fields agree. */
 export interface Layout {
-  /** Rows N: environment steps. */
+  /** Number of rows N, that is, environment steps. */
   readonly rows: number;
-  /** Entries of an observation. */
+  /** Number of entries in an observation. */
   readonly observationSize: number;
-  /** Entries of an action. */
+  /** Number of entries in an action. */
   readonly actionSize: number;
 }
 
-/** Types that are read; h5py writes Python's bools as an enumeration. */
+/** Supported types. h5py writes Python's bools as an enumeration, shown here as `bool`. */
 const numericTypes = /^(float(32|64)|u?int(8|16|32|64)|bool)$/;
 
 /**
- * The sizes of a file by the layout of its fields.
+ * Checks the fields of a file and returns its sizes.
  *
- * @throws UserError when a field is missing, not numeric, not of the right shape or length, or empty.
+ * @throws {UserError} If a field is missing, not numeric, empty, or has the wrong shape or length.
  */
 export function checkLayout(path: string, fields: ReadonlyMap<string, FieldLayout>): Layout {
   const missing = requiredFields.filter((name) => !fields.has(name));
   if (missing.length > 0) {
     throw new UserError(
-      `${path}: no field "${missing.join('", no field "')}"; D4RL's layout has ` +
-        `${requiredFields.join(", ")}, this file has ${[...fields.keys()].join(", ") || "nothing"}`,
+      `${path}: no field "${missing.join('", no field "')}"; D4RL's format requires ` +
+        `${requiredFields.join(", ")}; this file has ${[...fields.keys()].join(", ") || "none"}`,
     );
   }
   const used = [...fields].filter(([name]) => name === "timeouts" || isRequired(name));
   for (const [name, { dtype, shape }] of used) {
     if (!numericTypes.test(dtype)) {
-      throw new UserError(`${path}: ${name} should be numbers (float32), they are ${dtype}`);
+      throw new UserError(`${path}: ${name} should be numbers (float32), but is ${dtype}`);
     }
     const matrix = name === "observations" || name === "actions";
     const fits = matrix
@@ -67,13 +67,13 @@ export function checkLayout(path: string, fields: ReadonlyMap<string, FieldLayou
       `${path}: ${
         unequal.map(([name, { shape }]) => `${name} has ${shape[0]} rows`).join(", ")
       }, ` +
-        `observations has ${rows}; every field needs one row per step`,
+        `but observations has ${rows}; every field needs one row per step`,
     );
   }
   if (rows < 2) {
     throw new UserError(
       `${path}: observations has shape [${observations.shape}]: ` +
-        `${rows === 0 ? "no rows" : "one row"}, a transition needs two`,
+        `${rows === 0 ? "no rows" : "one row"}, but a transition needs two`,
     );
   }
   return { rows, observationSize: observations.shape[1]!, actionSize: actions.shape[1]! };

@@ -1,19 +1,19 @@
 /**
- * Means and standard deviations of observations, for algorithms that normalise states with them.
+ * Means and standard deviations of observations, for algorithms that normalize states.
  *
  * @module
  */
 import type { OfflineDataset } from "./offline_dataset.ts";
 
-/** Mean and standard deviation of every column. */
+/** Mean and standard deviation of each column. */
 export interface ColumnMoments {
   /** `[columns]`. */
   readonly mean: Float64Array;
-  /** `[columns]`; the square root of the mean squared distance from the mean. */
+  /** `[columns]`; the population standard deviation. */
   readonly deviation: Float64Array;
 }
 
-/** Moments of the observations s of all transitions (s, a, r, s'), in double precision. */
+/** Returns the moments of the observations s of all transitions (s, a, r, s'), in float64. */
 export function observationMoments(
   { observations, observationSize: columns, transitions }: Pick<
     OfflineDataset,

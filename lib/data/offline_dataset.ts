@@ -1,5 +1,5 @@
 /**
- * What a data set in memory is; `dataset.ts` reads one.
+ * The type of a data set in memory. `dataset.ts` reads one from files.
  *
  * @module
  */
@@ -7,23 +7,23 @@ import type { ActionBounds } from "../nn/host/action_bounds.ts";
 
 /** One file of a data set. */
 export interface Source {
-  /** As it was given. */
+  /** Path as given. */
   readonly path: string;
-  /** Row of the data set at which its rows begin. */
+  /** Row of the data set at which the file's rows begin. */
   readonly firstRow: number;
-  /** Task that its metadata name, which `data collect` records; null where they name none. */
+  /** Task in the file's metadata, as recorded by `data collect`; null if there is none. */
   readonly task: string | null;
 }
 
 /** N environment steps, row-major. */
 export interface OfflineDataset {
-  /** The files, in the order in which they were joined. */
+  /** The files, in the order of concatenation. */
   readonly sources: readonly Source[];
-  /** Rows N. */
+  /** Number of rows, N. */
   readonly rows: number;
-  /** Entries of an observation. */
+  /** Number of entries in an observation. */
   readonly observationSize: number;
-  /** Entries of an action. */
+  /** Number of entries in an action. */
   readonly actionSize: number;
   /** `[N, observationSize]`. */
   readonly observations: Float32Array;
@@ -35,10 +35,10 @@ export interface OfflineDataset {
   readonly rewards: Float32Array;
   /** `[N]`, 1 where the step led to a terminal state. */
   readonly terminals: Float32Array;
-  /** `[N]`, 1 where the step was the last of its episode without leading to a terminal state. */
+  /** `[N]`, 1 where the step ended its episode without leading to a terminal state. */
   readonly timeouts: Float32Array;
-  /** Whether each file had a field `timeouts`. */
+  /** Whether every file had a field `timeouts`. */
   readonly hasTimeouts: boolean;
-  /** `[M]`, ascending: the rows i whose next observation is row i + 1's observation. */
+  /** `[M]`, ascending: the rows i whose next observation is the observation of row i + 1. */
   readonly transitions: Uint32Array;
 }

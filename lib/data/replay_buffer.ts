@@ -1,9 +1,9 @@
 /**
- * The replay buffer: a data set on the GPU, uploaded once, and the minibatches drawn from it.
+ * The replay buffer: a data set that is uploaded to the GPU once, and minibatches drawn from it.
  *
- * A record is one row of the data set, [state | action | reward, terminal, 0, 0], each part padded to
- * whole vec4s. Next states are the following record's, so no state is stored twice. Records fill pages
- * no larger than one binding of the adapter.
+ * A record is one row of the data set, [state | action | reward, terminal, 0, 0], with each part
+ * padded to whole vec4s. The next state is read from the following record, so no state is stored
+ * twice. Records are stored in pages no larger than the adapter's largest binding.
  *
  * @module
  */
@@ -20,12 +20,12 @@ import type { Gpu } from "../gpu/device.ts";
 import type { OfflineDataset } from "./dataset.ts";
 import { type ColumnMoments, observationMoments } from "./moments.ts";
 
-/** Pages the minibatch kernel can bind. */
+/** Maximum number of pages, which the minibatch kernel binds. */
 const maxPages = 4;
-/** Bytes that are packed and uploaded at a time. */
+/** Bytes to pack and upload at a time. */
 const uploadBytes = 16 * 2 ** 20;
 
-/** What is uploaded of a data set. */
+/** The fields of a data set that the buffer uses. */
 export type BufferedData = Pick<
   OfflineDataset,
   | "rows"
@@ -39,11 +39,11 @@ export type BufferedData = Pick<
 
 /** A data set on the GPU. */
 export class ReplayBuffer {
-  /** Where the rows lie on the GPU. */
+  /** The rows on the GPU. */
   readonly records: Records;
-  /** Entries of an observation. */
+  /** Number of entries in an observation. */
   readonly observationSize: number;
-  /** Entries of an action. */
+  /** Number of entries in an action. */
   readonly actionSize: number;
   readonly #data: BufferedData;
   #moments: ColumnMoments | null = null;
@@ -51,8 +51,8 @@ export class ReplayBuffer {
   /**
    * Uploads a data set.
    *
-   * @param rewards The rewards that are trained on, `[N]`.
-   * @param pageBytes Largest size of a page; the adapter's largest binding by default.
+   * @param rewards The rewards to train on, `[N]`.
+   * @param pageBytes Maximum bytes per page. Defaults to the adapter's largest binding.
    */
   constructor(
     gpu: Gpu,
@@ -68,9 +68,9 @@ export class ReplayBuffer {
     const pageCount = Math.ceil(data.rows / pageRows);
     if (pageCount > maxPages) {
       throw new UserError(
-        `the data set takes ${pageCount} buffers of ${Math.floor(pageBytes / 2 ** 20)} MiB on ` +
-          `${gpu.adapter.name}, and at most ${maxPages} can be read at once; train on fewer rows ` +
-          "or on a GPU with larger buffers",
+        `the data set needs ${pageCount} buffers of ${Math.floor(pageBytes / 2 ** 20)} MiB on ` +
+          `${gpu.adapter.name}, but at most ${maxPages} are supported; train on fewer rows or on ` +
+          "a GPU with larger buffers",
       );
     }
     const pages = Array.from({ length: pageCount }, (_, page) => {
@@ -110,12 +110,14 @@ export class ReplayBuffer {
     return pages.reduce((total, page) => total + page.size, transitions.size);
   }
 
-  /** Moments of the observations of all transitions. */
+  /** Returns the moments of the observations of all transitions. */
   observationMoments(): ColumnMoments {
     return this.#moments ??= observationMoments(this.#data);
   }
 
-  /** The fields of the minibatches of one order; each call records an operation of its own. */
+  /**
+   * Returns the fields of the minibatches in one order. Each call of a field records an operation.
+   */
   minibatch(graph: Graph, order: BatchOrder): Minibatch {
     const { outcome } = this.#layout();
     const fields = {
@@ -140,14 +142,14 @@ export class ReplayBuffer {
     for (const buffer of [...this.records.pages, this.records.transitions]) buffer.destroy();
   }
 
-  /** First float of reward and terminal in a record, and floats of a record. */
+  /** Returns the offset of reward and terminal in a record, and the record's width, in floats. */
   #layout(): { outcome: number; width: number } {
     const outcome = padded(this.observationSize) + padded(this.actionSize);
     return { outcome, width: outcome + 4 };
   }
 }
 
-/** Fields of a minibatch, each `[R, rows, ·]`. */
+/** The fields of a minibatch, each `[R, rows, ·]`. */
 export interface Minibatch {
   /** s */
   readonly state: () => Tensor;

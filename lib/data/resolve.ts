@@ -1,5 +1,5 @@
 /**
- * From what a person typed (a task's name, or paths of files) to the files that hold the data.
+ * Resolves a task name, or paths given on the command line, to data files.
  *
  * @module
  */
@@ -8,36 +8,37 @@ import { fileURLToPath } from "node:url";
 import { UserError } from "../errors.ts";
 import { type D4rlTask, dataHost, findTask, taskOfFile, tasks } from "./catalog.ts";
 
-/** Files to train on. */
+/** The files of a data set. */
 export interface DataSource {
   /** The task they are data of; null for files of no known task. */
   readonly task: D4rlTask | null;
   /** Files of D4RL's layout, to be joined in this order. */
   readonly paths: readonly string[];
   /**
-   * Task or environment that the files' own metadata name, also where `task` is another or null; null
-   * where they name none or several, or where the data were named by their task.
+   * Task or environment in the files' metadata, even if `task` is another one or null. Null if the
+   * metadata name none or several, or if the data were given by task name.
    */
   readonly recorded: string | null;
 }
 
-/** The folder in which D4RL's files are looked for: `data/` of this project. */
+/** The folder that is searched for D4RL's files: `data/` of this project. */
 export const dataFolder: string = fileURLToPath(new URL("../../data", import.meta.url));
 
 /**
- * The files that `what` stands for.
+ * Returns the files that `what` refers to.
  *
- * A task's name stands for D4RL's file in `folder`; where that is absent, for the files of its parts
- * (`medium-expert` is medium, then expert), then for the sample that comes with the project. Anything
- * else is a path, or several joined with commas; the task is `taskName`, or else the one that the
- * files' metadata name, or else the one whose file on D4RL's host has this name.
+ * A task name refers to D4RL's file in `folder`. If that file is missing, it refers to the files of
+ * the task's parts (`medium-expert` is medium, then expert), then to the sample bundled with the
+ * project. Anything else is a path, or several paths separated by commas. Their task is `taskName`,
+ * or else the task in the files' metadata, or else the task whose file on D4RL's host has this
+ * name.
  *
- * @param what A task's name or paths.
+ * @param what A task name or paths.
  * @param taskName The value of `--task`, if given.
- * @param folder Where D4RL's files are looked for.
- * @throws UserError when the task is unknown, or the file is nowhere (saying where it was looked for
- * and where to get it), a folder or not of D4RL's layout, or `what` and `taskName` are two different
- * tasks.
+ * @param folder The folder to search for D4RL's files.
+ * @throws {UserError} If the task is unknown, `what` and `taskName` are different tasks, or the
+ * file is missing, a folder, or not in D4RL's format. For a missing file, the message says where it
+ * was expected and where to get it.
  */
 export async function resolveData(
   what: string,
@@ -49,8 +50,8 @@ export async function resolveData(
     const named = findTask(what);
     if (task !== null && task !== named) {
       throw new UserError(
-        `two tasks are given, ${what} and --task ${taskName}; to train with the hyperparameters ` +
-          `of one on the data of the other, give the data as a path`,
+        `two tasks are given, ${what} and --task ${taskName}; to train on the data of one with ` +
+          `the hyperparameters of the other, give the data as a path`,
       );
     }
     return { task: named, paths: await filesOf(named, folder), recorded: null };
@@ -61,7 +62,7 @@ export async function resolveData(
       throw new UserError(`${path} is a folder; expected an HDF5 file`);
     }
     if (!await exists(path)) {
-      throw new UserError(`${path}: no such file; give a task's name or the path of an HDF5 file`);
+      throw new UserError(`${path}: no such file; give a task name or the path of an HDF5 file`);
     }
   }
   const recorded = await recordedTask(paths);
@@ -70,9 +71,9 @@ export async function resolveData(
   return { task: task ?? found, paths, recorded };
 }
 
-/** The task that the metadata of all files name; null where one names none or another. */
+/** Returns the task in the metadata of all files; null if they do not all name the same task. */
 async function recordedTask(paths: readonly string[]): Promise<string | null> {
-  // h5wasm needs permissions when it is imported, which finding a task's files does not.
+  // Importing h5wasm needs permissions that finding a task's files does not need.
   const { D4rlFile } = await import("./hdf5.ts");
   const recorded = new Set<string | null>();
   for (const path of paths) {
@@ -84,7 +85,7 @@ async function recordedTask(paths: readonly string[]): Promise<string | null> {
   return others.length === 0 ? only ?? null : null;
 }
 
-/** Whether the text can only be a path, so that a typing error in it is not taken for a task's. */
+/** Returns whether `what` can only be a path, so that a typo in it is not read as a task name. */
 function looksLikePath(what: string): boolean {
   return /[/\\,]|\.h(df)?5$/i.test(what);
 }
@@ -97,13 +98,13 @@ async function filesOf(task: D4rlTask, folder: string): Promise<string[]> {
   if (task.sample !== null && await exists(inFolder(task.sample))) return [inFolder(task.sample)];
   const shown = relative(Deno.cwd(), inFolder(task.file));
   throw new UserError(
-    `no data for ${task.name}: there is no ${
+    `no data for ${task.name}: ${
       shown.startsWith("..") ? inFolder(task.file) : shown
-    }` +
-      (task.parts.length > 0 ? `, nor both of its parts (${task.parts.join(", ")})` : "") +
-      `. Download ${dataHost}/${task.path} (or the same file from a mirror) to that place, or give ` +
-      `the path of a file of this layout: train <file> --task ${task.name}. Data can also be made ` +
-      `here: data collect --task ${task.name} --policy random --out my.hdf5`,
+    } does not exist` +
+      (task.parts.length > 0 ? `, nor do both of its parts (${task.parts.join(", ")})` : "") +
+      `. Download ${dataHost}/${task.path} (or the same file from a mirror) to that path, or ` +
+      `give the path of another file in D4RL's format: train <file> --task ${task.name}. To collect ` +
+      `data instead: data collect --task ${task.name} --policy random --out my.hdf5`,
   );
 }
 
@@ -122,6 +123,6 @@ async function statOf(path: string): Promise<Deno.FileInfo | null> {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
       return null;
     }
-    throw new UserError(`${path}: cannot be looked at: ${(error as Error).message}`);
+    throw new UserError(`cannot access ${path}: ${(error as Error).message}`);
   }
 }

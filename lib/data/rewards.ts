@@ -1,5 +1,5 @@
 /**
- * The rewards that are trained on, by the rule of an algorithm and a task's family.
+ * Reward rules, which an algorithm chooses by task family.
  *
  * @module
  */
@@ -19,18 +19,18 @@ export type RewardRule =
   | "plus_minus_two"
   | "none";
 
-/** Rows after which SRPO's official code cuts an episode when it sums up returns. */
+/** Rows after which SRPO's official code cuts an episode when it sums returns. */
 const maxReturnRows = 1000;
 
-/** What {@linkcode returnRange} looks at. */
+/** The columns that {@linkcode returnRange} reads. */
 export type RewardColumns = Pick<OfflineDataset, "rewards" | "terminals" | "transitions">;
 
 /**
- * The smallest and the largest return, as SRPO's official code computes them (`dataset.py`): over the rows that are
- * left once those with a timeout were dropped, cut at terminals or after 1000 rows, the unfinished
- * piece at the end ignored. Since rows are missing, pieces drift against the true episodes.
+ * Returns the smallest and the largest return as SRPO's official code computes them (`dataset.py`):
+ * it drops the rows with a timeout, cuts the rest at terminals or after 1000 rows, and ignores the
+ * unfinished piece at the end. Because rows are dropped, the pieces drift from the true episodes.
  *
- * @returns Null where no piece is finished.
+ * @returns Null if no piece is finished.
  */
 export function returnRange(
   { rewards, terminals, transitions }: RewardColumns,
@@ -50,9 +50,9 @@ export function returnRange(
 }
 
 /**
- * The smallest and the largest return, as the official code of implicit Q-learning computes them
- * (`train_offline.py`): sums over each episode's rows that are transitions, with an unfinished episode at
- * the end.
+ * Returns the smallest and the largest return as the official code of implicit Q-learning computes
+ * them (`train_offline.py`): the sums over the transitions of each episode, including an unfinished
+ * episode at the end.
  */
 export function episodeReturnRange(
   { rewards, terminals, transitions }: RewardColumns,
@@ -71,9 +71,9 @@ export function episodeReturnRange(
 }
 
 /**
- * The rewards `[N]` to train on: those of `data` under `rule`, in float32 as the official codes do.
+ * Applies `rule` to the rewards of `data`, in float32 like the official code, and returns `[N]`.
  *
- * @throws UserError when the rule needs a range of returns and the data have none.
+ * @throws {UserError} If the rule needs a range of returns and the data have none.
  */
 export function shapeRewards(data: RewardColumns, rule: RewardRule): Float32Array {
   if (rule === "none") return data.rewards.slice();
@@ -82,11 +82,11 @@ export function shapeRewards(data: RewardColumns, rule: RewardRule): Float32Arra
   const range = rule === "return_range" ? returnRange(data) : episodeReturnRange(data);
   if (range === null || range.max === range.min) {
     throw new UserError(
-      `rewards: the rule ${rule} divides by the range of returns, but ` +
+      `rewards: rule ${rule} divides by the range of returns, but ` +
         (range === null
-          ? "no episode of the data ends (no terminal, and fewer than 1000 rows)"
+          ? "no episode in the data ends (no terminal, and fewer than 1000 rows)"
           : `all returns are ${range.min}`) +
-        "; choose another with --reward-rule",
+        "; choose another rule with --reward-rule",
     );
   }
   const divisor = Math.fround(range.max - range.min);

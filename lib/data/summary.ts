@@ -1,25 +1,25 @@
 /**
- * What is in a data set, in numbers: episodes, returns, rewards, flags.
+ * Summary statistics of a data set: episodes, returns, rewards.
  *
  * @module
  */
 import type { OfflineDataset } from "./dataset.ts";
 
-/** How values are distributed. */
+/** Summary statistics of a list of values. */
 export interface Distribution {
-  /** How many there are. */
+  /** Number of values. */
   readonly count: number;
   /** Mean. */
   readonly mean: number;
-  /** Standard deviation of the values as they are (not of a sample). */
+  /** Population standard deviation. */
   readonly std: number;
   /** Smallest value. */
   readonly min: number;
-  /** First quartile, interpolated like the others. */
+  /** First quartile, linearly interpolated. */
   readonly q25: number;
-  /** Second quartile. */
+  /** Median, linearly interpolated. */
   readonly median: number;
-  /** Third quartile. */
+  /** Third quartile, linearly interpolated. */
   readonly q75: number;
   /** Largest value. */
   readonly max: number;
@@ -27,17 +27,17 @@ export interface Distribution {
 
 /** One episode of a data set. */
 export interface Episode {
-  /** Its first row. */
+  /** First row. */
   readonly begin: number;
-  /** The row after its last. */
+  /** Row after the last one. */
   readonly end: number;
-  /** How it ends; `cut` where the data end before it does. */
+  /** How the episode ends; `cut` if the data end first. */
   readonly ending: "terminal" | "timeout" | "cut";
-  /** Sum of its rewards. */
+  /** Sum of the rewards. */
   readonly return: number;
 }
 
-/** The episodes of a data set: they end at a terminal, at a timeout, or with the data. */
+/** Returns the episodes of a data set. They end at a terminal, at a timeout, or with the data. */
 export function episodesOf(dataset: OfflineDataset): Episode[] {
   const { rewards, terminals, timeouts, rows } = dataset;
   const episodes: Episode[] = [];
@@ -55,7 +55,7 @@ export function episodesOf(dataset: OfflineDataset): Episode[] {
   return episodes;
 }
 
-/** The distribution of `values`; null where there are none. */
+/** Returns the distribution of `values`, or null if there are none. */
 export function distributionOf(values: ArrayLike<number>): Distribution | null {
   const sorted = Float64Array.from(values).sort();
   const count = sorted.length;
@@ -79,17 +79,17 @@ export function distributionOf(values: ArrayLike<number>): Distribution | null {
   };
 }
 
-/** One bar of a histogram. */
+/** One bin of a histogram. */
 export interface Bin {
-  /** Smallest value that falls into it. */
+  /** Lower end of the bin, inclusive. */
   readonly from: number;
-  /** Values below it fall into it; in the last bin the value itself does too. */
+  /** Upper end of the bin, exclusive except in the last bin. */
   readonly to: number;
-  /** How many values do. */
+  /** Number of values in the bin. */
   readonly count: number;
 }
 
-/** `values` in `bins` bins of one width; a single bin where they are all the same. */
+/** Sorts `values` into `bins` bins of equal width, or a single bin if all values are equal. */
 export function histogramOf(values: readonly number[], bins: number): Bin[] {
   const min = values.reduce((least, value) => Math.min(least, value), Infinity);
   const max = values.reduce((most, value) => Math.max(most, value), -Infinity);

@@ -1,5 +1,5 @@
 /**
- * What usually goes wrong with data sets without making them unreadable.
+ * Warnings about common problems in data sets that can be read.
  *
  * @module
  */
@@ -7,20 +7,20 @@ import { valueProblems } from "./checks.ts";
 import type { OfflineDataset } from "./dataset.ts";
 import { episodesOf } from "./summary.ts";
 
-/** Share of action entries at exactly ±1 from which on it is worth a warning. */
+/** Smallest share of action entries at exactly ±1 that causes a warning. */
 const clippedShare = 0.01;
 
 /**
- * What is suspicious about a data set, a sentence each: values that training refuses, flags that are
- * missing or contradict each other, actions at exactly ±1, constant rewards, rows that occur twice, a
- * last episode that is cut.
+ * Returns warnings about a data set, one sentence each: values that training rejects, missing or
+ * contradictory flags, actions at exactly ±1, constant rewards, repeated rows, and a cut last
+ * episode.
  *
- * @param nextObservations The file's own `next_observations` `[N, observationSize]`, if it has them:
- * where they are not the following row's observation, an episode ends.
+ * @param nextObservations The file's `next_observations` `[N, observationSize]`, if it has them.
+ * Where they differ from the following row's observation, an episode ends.
  */
 export function warningsOf(dataset: OfflineDataset, nextObservations?: Float32Array): string[] {
   return [
-    ...valueProblems(dataset).map((problem) => `training refuses this: ${problem}`),
+    ...valueProblems(dataset).map((problem) => `training rejects this: ${problem}`),
     ...flagWarnings(dataset, nextObservations),
     ...actionWarnings(dataset),
     ...rewardWarnings(dataset),
@@ -38,20 +38,20 @@ function flagWarnings(dataset: OfflineDataset, nextObservations?: Float32Array):
     warnings.push(
       "no field timeouts: " +
         (derived
-          ? "the step limit stands in for it (each episode's step at the limit counts as a timeout)"
-          : "where an episode ends without a terminal, its last row takes the next episode's first " +
-            "observation for its own next one; give --task, whose step limit then stands in for it"),
+          ? "the step limit is used instead (an episode's step at the limit counts as a timeout)"
+          : "an episode's last row without a terminal uses the next episode's first observation " +
+            "as its next observation; give --task to use the task's step limit instead"),
     );
   }
   if (terminals.every((_, row) => !marked(row))) {
     warnings.push(
-      "neither terminals nor timeouts is ever set: the rows are one unfinished episode",
+      "neither terminals nor timeouts is ever set, so all rows form one unfinished episode",
     );
   }
   if (both > 0) {
     warnings.push(
-      `terminals and timeouts are both set in ${both} rows; these are not trained on, so that the ` +
-        "critic does not see them end",
+      `terminals and timeouts are both set in ${both} rows; these rows are not trained on, so ` +
+        "the critic does not learn that they are terminal",
     );
   }
   if (nextObservations !== undefined) warnings.push(...jumpWarnings(dataset, nextObservations));
@@ -59,7 +59,7 @@ function flagWarnings(dataset: OfflineDataset, nextObservations?: Float32Array):
   if (last.ending === "cut" && last.begin > 0) {
     warnings.push(
       `the last episode is cut after ${rows - last.begin} rows, with neither flag set (usual in ` +
-        "D4RL; its return is not counted, its last row is not trained on)",
+        "D4RL; its return is not counted, and its last row is not trained on)",
     );
   }
   return warnings;
@@ -76,8 +76,8 @@ function jumpWarnings(dataset: OfflineDataset, nextObservations: Float32Array): 
   });
   if (jumps.length === 0) return [];
   return [
-    `next_observations is not the following row's observation in ${jumps.length} rows without a ` +
-    `flag, the first of them row ${jumps[0]}: if episodes end there, timeouts should be set`,
+    `next_observations differs from the following row's observation in ${jumps.length} rows ` +
+    `without a flag, first in row ${jumps[0]}; if episodes end there, timeouts should be set`,
   ];
 }
 
@@ -85,19 +85,19 @@ function actionWarnings({ actions }: OfflineDataset): string[] {
   const clipped = actions.reduce((count, value) => count + (Math.abs(value) === 1 ? 1 : 0), 0);
   if (clipped < clippedShare * actions.length) return [];
   return [
-    `${(100 * clipped / actions.length).toFixed(1)} % of the action entries are exactly -1 or 1: ` +
-    "clipped actions, which a policy with tanh at its end only reaches in the limit",
+    `${(100 * clipped / actions.length).toFixed(1)} % of the action entries are exactly -1 or 1, ` +
+    "probably clipped; a policy with tanh output reaches these values only in the limit",
   ];
 }
 
 function rewardWarnings({ rewards }: OfflineDataset): string[] {
   if (rewards.some((reward) => reward !== rewards[0])) return [];
-  return [`rewards is ${rewards[0]} in every row: there is nothing to prefer`];
+  return [`rewards is ${rewards[0]} in every row, so no action is better than another`];
 }
 
 /**
- * Rows are compared by 53 bits of a hash of observation and action, which a million rows of real data
- * share by chance once in 20,000 data sets.
+ * Warns of repeated rows. Rows are compared by a 53-bit hash of observation and action. Among a
+ * million distinct rows, two collide by chance in about one of 20,000 data sets.
  */
 function duplicateWarnings(dataset: OfflineDataset): string[] {
   const { rows, observationSize, actionSize } = dataset;
@@ -124,7 +124,7 @@ function duplicateWarnings(dataset: OfflineDataset): string[] {
   }
   if (repeated === 0) return [];
   return [
-    `${repeated} rows repeat the observation and action of an earlier row, the first of them row ` +
-    `${first}: is a part of the data in there twice?`,
+    `${repeated} rows repeat the observation and action of an earlier row, first row ${first}; ` +
+    "the file may contain part of the data twice",
   ];
 }

@@ -1,5 +1,5 @@
 /**
- * Writes data sets in D4RL's layout.
+ * Writes data sets in D4RL's format.
  *
  * @module
  */
@@ -8,11 +8,11 @@ import { inflateSync } from "node:zlib";
 import h5, { type Dataset, type File, type Group } from "h5wasm";
 import { replaceFile } from "../files.ts";
 
-/** What a file of D4RL's layout holds; every array has N rows, row-major. */
+/** The contents of a file in D4RL's format. Every array has N rows, row-major. */
 export interface DatasetContents {
-  /** Entries of an observation. */
+  /** Number of entries in an observation. */
   readonly observationSize: number;
-  /** Entries of an action. */
+  /** Number of entries in an action. */
   readonly actionSize: number;
   /** `[N, observationSize]`. */
   readonly observations: Float32Array;
@@ -24,9 +24,9 @@ export interface DatasetContents {
   readonly terminals: ArrayLike<number>;
   /** `[N]`, 0 or 1. */
   readonly timeouts: ArrayLike<number>;
-  /** `[N, observationSize]`: what each step led to, also where the following row does not say it. */
+  /** `[N, observationSize]`: observations after the step, also at the end of an episode. */
   readonly nextObservations?: Float32Array;
-  /** Under `infos/`, for example `qpos` and `qvel`: the state before each step. */
+  /** Fields under `infos/`, for example `qpos` and `qvel`: the state before each step. */
   readonly infos?: Readonly<Record<string, Float32Array | Float64Array>>;
   /**
    * Under `metadata/`: how the data were made. A number is written as float64 and a bigint as int64,
@@ -35,14 +35,14 @@ export interface DatasetContents {
   readonly metadata?: Readonly<Record<string, string | number | bigint | readonly number[]>>;
 }
 
-/** Bytes of a compressed block. */
+/** Uncompressed bytes per compressed block. */
 const chunkBytes = 1 << 18;
 
 /**
- * An HDF5 file with two empty data sets, `terminals` and `timeouts`, of the type that h5py reads as
- * bool: an enumeration of FALSE and TRUE over int8. h5wasm can fill data sets of that type but not
- * create them, so every file starts as a copy of this one. It is compressed with zlib, in base64, and
- * made by h5py 3.16:
+ * An HDF5 file with two empty data sets, `terminals` and `timeouts`. Their type is the one that
+ * h5py reads as bool: an enumeration of FALSE and TRUE over int8. h5wasm can fill data sets of that
+ * type but cannot create them, so every file starts as a copy of this one. It is zlib-compressed
+ * and encoded in base64, and was made by h5py 3.16:
  *
  * ```python
  * with h5py.File("flags.hdf5", "w") as file:
@@ -57,11 +57,11 @@ const flagsTemplate =
   "fxdGBiag/RCgwIxfPSy/VrCOpuHRdIUbAABD8mAU";
 
 /**
- * Writes `contents` to `path`, compressed with gzip; the file is whole or not there. h5py reads the
- * flags as bools.
+ * Writes `contents` to `path` atomically, with gzip-compressed fields. h5py reads the flags as
+ * bools.
  *
- * @throws UserError when the folder does not exist or may not be written to.
- * @throws Error when an array's length does not fit, which is a bug of the caller.
+ * @throws {UserError} If the folder does not exist or is not writable.
+ * @throws {Error} If an array has the wrong length, which is a bug in the caller.
  */
 export async function writeDataset(path: string, contents: DatasetContents): Promise<void> {
   const module = await h5.ready;
@@ -80,7 +80,7 @@ export async function writeDataset(path: string, contents: DatasetContents): Pro
   });
 }
 
-/** Fills one of the template's data sets; h5wasm's `write_slice` refuses enumerations. */
+/** Fills one of the template's data sets. h5wasm's `write_slice` does not support enumerations. */
 function fillFlags(
   module: Awaited<typeof h5.ready>,
   file: File,
@@ -105,7 +105,7 @@ function fillFlags(
 function writeFields(file: File, contents: DatasetContents): void {
   const { observationSize, actionSize, observations, actions, rewards } = contents;
   const rows = rewards.length;
-  /** `columns` is null for a value per row; where absent, every row has as many as there are. */
+  /** Writes a field. `columns` is null for one value per row, and defaults to values per row. */
   const write = (
     group: Group,
     name: string,

@@ -9,7 +9,7 @@ import { toySpec, toyWorld } from "../envs/bridge/toy_batch.ts";
 const ignore = !mayUseFiles;
 const policy = projectFile("tests/fixtures/policies/tqc-hopper.safetensors");
 
-/** Runs the command, its messages left out. */
+/** Runs the command without printing its messages. */
 async function collect(...args: string[]): Promise<void> {
   const { dataCollect } = await import("../../lib/commands/data_collect.ts");
   const { log } = console;
@@ -37,7 +37,7 @@ async function readField(path: string, field: string): Promise<Float64Array> {
 }
 
 Deno.test({
-  name: "dataCollect() writes what the simulator does when it is given the file's actions",
+  name: "dataCollect() writes steps that the simulator reproduces from the recorded actions",
   ignore,
   fn: () =>
     withFolder(async (folder) => {
@@ -73,7 +73,7 @@ Deno.test({
       }
       await environment.close();
       assert(episode > 3, "noise makes it fall");
-      // Where an episode goes on, the next row's observation is this row's next one.
+      // Within an episode, a row's next observation is the following row's observation.
       for (const row of data.transitions) {
         if (data.terminals[row] === 1) continue;
         assertEquals(
@@ -85,7 +85,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "dataCollect() writes D4RL's fields and how the data were made",
+  name: "dataCollect() writes D4RL's fields and the provenance metadata",
   ignore,
   fn: () =>
     withFolder(async (folder) => {
@@ -119,7 +119,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "dataCollect() gives the same data for the same seed, other data for another",
+  name: "dataCollect() gives the same data for equal seeds and different data for different seeds",
   ignore,
   fn: () =>
     withFolder(async (folder) => {
@@ -138,7 +138,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "dataCollect() --planner writes maze2d's data as the planner made them",
+  name: "dataCollect() --planner writes the steps of maze2d's planner",
   ignore,
   fn: () =>
     withFolder(async (folder) => {
@@ -160,7 +160,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "dataCollect() refuses what it cannot collect, and leaves no file",
+  name: "dataCollect() rejects invalid requests and leaves no file",
   ignore,
   fn: () =>
     withFolder(async (folder) => {
@@ -171,7 +171,7 @@ Deno.test({
       await refuses("data collect needs --out", "--task", "hopper", "--planner");
       await refuses("none is given", "--task", "hopper", "--out", out);
       await refuses(
-        "both are given",
+        "both --policy and --planner are given",
         ...["--task", "hopper", "--out", out, "--planner", "--policy", policy],
       );
       await refuses(
@@ -179,11 +179,11 @@ Deno.test({
         ...["--task", "hopper", "--out", out, "--planner"],
       );
       await refuses(
-        "--noise is for --policy FILE, not for --planner",
+        "--noise applies to --policy, not to --planner",
         ...["--task", "maze2d-umaze-v1", "--out", out, "--planner", "--noise", "0.1"],
       );
       await refuses(
-        "--epsilon is for --policy FILE, not for --policy random",
+        "--epsilon applies to --policy FILE, not to --policy random",
         ...["--task", "hopper", "--out", out, "--policy", "random", "--epsilon", "0.1"],
       );
       await refuses(
@@ -200,12 +200,12 @@ Deno.test({
 });
 
 Deno.test({
-  name: "dataCollect() refuses an existing file and a folder before it plays; --overwrite replaces",
+  name: "dataCollect() rejects an existing file or a folder before playing; --overwrite replaces",
   ignore,
   fn: () =>
     withFolder(async (folder) => {
       const out = join(folder, "x.hdf5");
-      // More steps than could be played in the test's time: the refusal comes before them.
+      // So many steps would outlast the test, so the error must come before playing.
       const args = ["--task", "hopper", "--policy", "random", "--steps", "100_000_000"];
       await Deno.writeTextFile(out, "precious");
       await assertRejects(
@@ -250,7 +250,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "dataCollect() --policy random needs bounds, and takes ./random for a file",
+  name: "dataCollect() --policy random needs action bounds, and reads ./random as a file",
   ignore,
   async fn() {
     const { randomPolicy } = await import("../../lib/envs/collect.ts");
@@ -266,7 +266,7 @@ Deno.test({
   },
 });
 
-Deno.test("collectSteps() keeps no state where the environment has none", async () => {
+Deno.test("collectSteps() records no state if the environment exposes none", async () => {
   const { collectSteps } = await import("../../lib/envs/collect.ts");
   const policy = {
     observationSize: 2,
@@ -280,7 +280,7 @@ Deno.test("collectSteps() keeps no state where the environment has none", async 
 });
 
 Deno.test({
-  name: "the bundled hopper policy scores what data/README.md says",
+  name: "the bundled hopper policy reaches the score in data/README.md",
   ignore,
   async fn() {
     const { openTrained } = await import("../../lib/runs/trained.ts");

@@ -5,7 +5,7 @@ import { mayUseFiles, projectFile } from "../data/files.ts";
 const ignore = !mayUseFiles;
 const mixed = projectFile("tests/fixtures/datasets/hopper-mixed-20k.hdf5");
 
-/** What `data inspect` prints on standard output. */
+/** Returns the standard output of `data inspect`. */
 async function printed(...args: string[]): Promise<string> {
   const { dataInspect } = await import("../../lib/commands/data_inspect.ts");
   const lines: string[] = [];
@@ -20,7 +20,7 @@ async function printed(...args: string[]): Promise<string> {
 }
 
 Deno.test({
-  name: "dataInspect() --json gives episodes, returns, flags and the D4RL score",
+  name: "dataInspect() --json prints episodes, returns, flags and the D4RL score",
   ignore,
   async fn() {
     const found = JSON.parse(await printed(mixed, "--task", "hopper-medium-v2", "--json"));
@@ -48,7 +48,7 @@ Deno.test({
       const part of [
         "observations",
         "20000 × 11",
-        "116 complete, the last cut after",
+        "116 complete, plus 724 rows of an unfinished one",
         "D4RL score    17.3 for hopper-medium-v2",
         "541.2",
         "█",
@@ -60,12 +60,12 @@ Deno.test({
 });
 
 Deno.test({
-  name: "dataInspect() shows what training would refuse, and refuses what cannot be read",
+  name: "dataInspect() warns of data that training rejects, and rejects unreadable files",
   ignore,
   async fn() {
     const bad = (name: string) => projectFile(`tests/fixtures/datasets-bad/${name}.hdf5`);
     const text = await printed(bad("actions-out-of-range"));
-    assertEquals(text.includes("warning: training refuses this: "), true);
+    assertEquals(text.includes("warning: training rejects this: "), true);
     await assertRejects(() => printed(bad("truncated")), UserError, "truncated");
     await assertRejects(() => printed(mixed, "--tasks", "x"), UserError, "--task?");
   },

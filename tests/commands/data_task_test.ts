@@ -6,7 +6,7 @@ import { mayUseFiles, projectFile, withFolder } from "../data/files.ts";
 const ignore = !mayUseFiles;
 const maze = projectFile("data/maze2d-umaze-100k.hdf5");
 
-/** Runs `data collect`, its messages left out. */
+/** Runs `data collect` without printing its messages. */
 async function collect(...args: string[]): Promise<void> {
   const { dataCollect } = await import("../../lib/commands/data_collect.ts");
   await printed(() => dataCollect(args));
@@ -17,7 +17,7 @@ async function inspect(...args: string[]) {
   return JSON.parse(await printed(() => dataInspect([...args, "--json"])));
 }
 
-/** What `body` prints on standard output. */
+/** Returns what `body` prints to standard output. */
 async function printed(body: () => Promise<void>): Promise<string> {
   const lines: string[] = [];
   const { log } = console;
@@ -31,7 +31,7 @@ async function printed(body: () => Promise<void>): Promise<string> {
 }
 
 Deno.test({
-  name: "train() refuses data of other sizes than the task's before there is a run",
+  name: "train() rejects data whose sizes differ from the task's before creating a run",
   ignore,
   fn: () =>
     withFolder(async (folder) => {
@@ -40,20 +40,20 @@ Deno.test({
       await assertRejects(
         () => train([maze, "--task", "hopper-medium-v2", "--out", out]),
         UserError,
-        `${maze}: each row has 4 observation and 2 action entries; hopper-medium-v2 needs 11 and 3`,
+        `${maze}: each row has 4 observation and 2 action entries, but hopper-medium-v2 needs 11 and 3`,
       );
       assertEquals([...Deno.readDirSync(folder)], []);
     }),
 });
 
 Deno.test({
-  name: "dataInspect() --task warns of data of other sizes, and of data of another task",
+  name: "dataInspect() --task warns of data with other sizes and of data of another task",
   ignore,
   fn: () =>
     withFolder(async (folder) => {
       const { warnings } = await inspect(maze, "--task", "hopper-medium-v2");
       assertEquals(
-        warnings[0].startsWith(`training refuses this: ${maze}: each row has 4 observation`),
+        warnings[0].startsWith(`training rejects this: ${maze}: each row has 4 observation`),
         true,
       );
       const out = join(folder, "mine.hdf5");
@@ -63,7 +63,7 @@ Deno.test({
       const retargeted = await inspect(out, "--task", "halfcheetah-medium-v2");
       assertEquals(
         retargeted.warnings[0],
-        `${out} was collected in walker2d-medium-v2; it is used as data of halfcheetah-medium-v2`,
+        `${out} was collected in walker2d-medium-v2 but is used as data of halfcheetah-medium-v2`,
       );
       const own = await inspect(out);
       assertEquals(own.task, "walker2d-medium-v2");
@@ -72,8 +72,7 @@ Deno.test({
 });
 
 Deno.test({
-  name:
-    "makePlan() takes the task from a file of data collect, and says where it is none of D4RL's",
+  name: "makePlan() reads the task from a data collect file, and names it if D4RL has no such task",
   ignore,
   fn: () =>
     withFolder(async (folder) => {

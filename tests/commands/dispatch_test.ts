@@ -4,7 +4,7 @@ import { type Command, runCommandLine } from "../../lib/commands/dispatch.ts";
 import { UserError } from "../../lib/errors.ts";
 import { version } from "../../lib/version.ts";
 
-/** Runs the command line with the console kept, and gives what it wrote. */
+/** Runs the command line with a captured console and returns its output. */
 async function run(commands: Record<string, Command>, ...args: string[]) {
   const { log, error } = console;
   const out: string[] = [];
@@ -34,14 +34,14 @@ function table(calls: string[][] = []): Record<string, Command> {
   };
 }
 
-Deno.test("runCommandLine() calls the named command with the arguments after its words", async () => {
+Deno.test("runCommandLine() calls the named command with the remaining arguments", async () => {
   const calls: string[][] = [];
   assertEquals((await run(table(calls), "train", "--json")).code, 0);
   assertEquals((await run(table(calls), "data", "inspect", "a.hdf5")).code, 0);
   assertEquals(calls, [["train", "--json"], ["data inspect", "a.hdf5"]]);
 });
 
-Deno.test("runCommandLine() loads only the command that is called", async () => {
+Deno.test("runCommandLine() loads only the called command", async () => {
   const commands = {
     ...table(),
     broken: { summary: "", load: () => Promise.reject(new Error("loaded")) },
@@ -50,7 +50,7 @@ Deno.test("runCommandLine() loads only the command that is called", async () => 
   assertEquals((await run(commands, "--help")).code, 0);
 });
 
-Deno.test("runCommandLine() lists every command for --help, and one family's for its name", async () => {
+Deno.test("runCommandLine() lists all commands for --help, and one family's for its name", async () => {
   for (const args of [[], ["--help"], ["help"]]) {
     const { code, out } = await run(table(), ...args);
     assertEquals(code, 0);
@@ -71,18 +71,18 @@ Deno.test("runCommandLine() names the nearest command for an unknown one", async
   assertEquals(await run(table(), "trian"), {
     code: 1,
     out: "",
-    errors: 'error: unknown command "trian", did you mean "train"?; `--help` lists all',
+    errors: 'error: unknown command "trian", did you mean "train"?; see `--help` for all commands',
   });
   const { errors } = await run(table(), "data", "inspct");
   assertEquals(
     errors,
     'error: unknown command "data inspct", did you mean "data inspect"?; ' +
-      "there are data inspect, data collect",
+      "expected data inspect or data collect",
   );
   assertEquals((await run(table(), "toString")).code, 1);
 });
 
-Deno.test("runCommandLine() prints a UserError alone and exits with its code", async () => {
+Deno.test("runCommandLine() prints only the message of a UserError and exits with its code", async () => {
   const fails: Command = {
     summary: "",
     load: () => Promise.resolve(() => Promise.reject(new UserError("no adapter", 3))),
@@ -90,7 +90,7 @@ Deno.test("runCommandLine() prints a UserError alone and exits with its code", a
   assertEquals(await run({ fails }, "fails"), { code: 3, out: "", errors: "error: no adapter" });
 });
 
-Deno.test("runCommandLine() exits with the code that a command gives", async () => {
+Deno.test("runCommandLine() exits with the code that the command returns", async () => {
   const stopped: Command = { summary: "", load: () => Promise.resolve(() => Promise.resolve(143)) };
   assertEquals((await run({ stopped }, "stopped")).code, 143);
 });
@@ -101,7 +101,7 @@ const mayRun = (["run", "read"] as const).every((name) =>
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
 Deno.test({
-  name: "runCommandLine() says in one line that standard output is on a full disk",
+  name: "runCommandLine() reports a full disk under standard output in one line",
   ignore: !mayRun || Deno.build.os !== "linux",
   async fn() {
     const { code, stderr } = await new Deno.Command("sh", {
@@ -110,7 +110,7 @@ Deno.test({
     assertEquals(
       new TextDecoder().decode(stderr).trim(),
       [
-        "error: standard output cannot be written: No space left on device (os error 28)",
+        "error: cannot write to standard output: No space left on device (os error 28)",
       ].join("\n"),
     );
     assertEquals(code, 1);
@@ -118,7 +118,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "runCommandLine() says which permission is missing, without a stack",
+  name: "runCommandLine() names a missing permission, without a stack",
   ignore: !mayRun,
   async fn() {
     const policy = `${root}tests/fixtures/policies/tqc-hopper.safetensors`;
@@ -129,7 +129,7 @@ Deno.test({
         ),
     }).output();
     const text = new TextDecoder().decode(stderr);
-    assertMatch(text, /^error: a permission is missing: .*--allow-run.*\n$/);
+    assertMatch(text, /^error: missing permission: .*--allow-run.*\n$/);
     assertEquals(code, 1);
   },
 });

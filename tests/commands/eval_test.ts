@@ -11,7 +11,7 @@ import { mlpTensors, noiseModelTensors } from "../nn/host/networks.ts";
 
 const published = projectFile("tests/fixtures/policies/tqc-hopper.safetensors");
 
-/** What `eval` prints on standard output, line by line. */
+/** Returns the standard output of `eval`, line by line. */
 async function printed(...args: string[]): Promise<string[]> {
   const { evaluate } = await import("../../lib/commands/eval.ts");
   const lines: string[] = [];
@@ -27,7 +27,10 @@ async function printed(...args: string[]): Promise<string[]> {
 
 type Stage = "critic" | "behavior" | "policy";
 
-/** A run on `task` with the checkpoints of some stages; observations of 4 and actions of 2 entries. */
+/**
+ * Writes a run on `task` with the checkpoints of some stages, for observation size 4 and action
+ * size 2.
+ */
 async function writeRun(
   folder: string,
   task: string,
@@ -62,8 +65,7 @@ async function writeRun(
 }
 
 Deno.test({
-  name:
-    "evaluate() plays a published policy: episodes, mean, D4RL's score, one JSON line at the end",
+  name: "evaluate() prints a published policy's episodes, mean and D4RL score, and one JSON line",
   ignore: !mayLaunch,
   async fn() {
     const lines = await printed(
@@ -76,7 +78,7 @@ Deno.test({
       10005000001,
     ]);
     for (const episode of found.episodes) {
-      // Published: 3754.2 ± 8.3 over episodes; three deviations.
+      // Published: 3754.2 ± 8.3 over episodes. The tolerance is three standard deviations.
       assertAlmostEquals(episode.return, 3754.2, 3 * 8.3);
       assertEquals(episode.length, 1000);
     }
@@ -92,19 +94,21 @@ Deno.test({
     assert(found.action_latency_ms.file > 0);
     assertEquals(lines.filter((line) => line.startsWith("episode ")).length, 2);
     assert(
-      lines.includes("the paper's  95.5 ± 2.0 (SRPO, Table 1: mean and deviation over seeds)"),
+      lines.includes(
+        "paper        95.5 ± 2.0 (SRPO, Table 1: mean ± standard deviation over seeds)",
+      ),
     );
   },
 });
 
 Deno.test({
-  name: "evaluate() plays a published linear policy with the normalisation that its file declares",
+  name: "evaluate() plays a published linear policy with the normalization in its file",
   ignore: !mayLaunch,
   async fn() {
     const file = projectFile("tests/fixtures/policies/ars-hopper.safetensors");
     const lines = await printed(file, "--task", "Hopper-v3", "--episodes", "3", "--json");
     for (const episode of JSON.parse(lines.at(-1)!).episodes) {
-      // Published: 3343.9 ± 5.7 over episodes; three deviations.
+      // Published: 3343.9 ± 5.7 over episodes. The tolerance is three standard deviations.
       assertAlmostEquals(episode.return, 3343.9, 3 * 5.7);
     }
     assert(
@@ -117,8 +121,7 @@ Deno.test({
 });
 
 Deno.test({
-  name:
-    "evaluate() takes the task from an actor's metadata and notes that its weights are converted",
+  name: "evaluate() reads the task from an actor's metadata and notes converted weights",
   ignore: !mayLaunch || !mayUseFiles,
   fn: () =>
     withFolder(async (folder) => {
@@ -148,7 +151,7 @@ Deno.test("evaluate() --help: an option that actors have in common says what it 
 });
 
 Deno.test({
-  name: "evaluate() acts in the three ways of a run, on a running server, and times each",
+  name: "evaluate() plays and times the three actors of a run, on a running server",
   ignore: !mayLaunch || !mayUseFiles,
   fn: () =>
     withFolder(async (folder) => {
@@ -179,7 +182,8 @@ Deno.test({
         assertEquals(found.task, "maze2d-open-v0");
         assertEquals(found.mean_length, 150);
         assertEquals(Object.keys(found.action_latency_ms), ["srpo", "awr", "idql"]);
-        // 4-9-2 and 4-8-2; three steps of embedding a time and of 4 predictions, and 4 pairs of Q.
+        // 4-9-2 and 4-8-2. For idql: three steps, each with a time embedding and 4 predictions, and
+        // 4 twin Q.
         assertEquals(found.action_flops, {
           srpo: 2 * (4 * 9 + 9 * 2),
           awr: 2 * (4 * 8 + 8 * 2),
@@ -190,12 +194,12 @@ Deno.test({
         assertEquals(found.paper_score, null);
       }
       assertEquals((await play("--policy", "idql")).episodes, idql.episodes);
-      // The name that it had in version 0.2.
+      // The actor's name in version 0.2.
       const lines = await printed(
         ...[run, "--episodes", "2", "--server", address.href, "--token", token, "--json"],
         ...["--policy", "iql"],
       );
-      assert(lines.includes("note: what was --policy iql is called awr now"), lines.join("\n"));
+      assert(lines.includes("note: --policy iql is now called awr"), lines.join("\n"));
       const text = lines.join("\n");
       assertMatch(text, /one action {3}srpo \S+ ms \(1\.0×\), 108 FLOP \(1\.0×\)\n/);
       assertMatch(text, /\n {13}idql \S+ ms \(\S+×\), \S+ kFLOP \(\S+×\), on \S/);
@@ -205,7 +209,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "evaluate() takes the folder of one seed in a run of several, and asks for one",
+  name: "evaluate() accepts the folder of one seed, and asks for one in a run of several seeds",
   ignore: !mayLaunch || !mayUseFiles,
   fn: () =>
     withFolder(async (folder) => {
@@ -231,7 +235,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "evaluate() --record keeps where the simulators were in every step",
+  name: "evaluate() --record writes the simulator's positions at every step",
   ignore: !mayLaunch || !mayUseFiles,
   fn: () =>
     withFolder(async (folder) => {
@@ -250,7 +254,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "evaluate() refuses what it cannot play, saying what was expected and found, and where",
+  name: "evaluate() rejects policies that it cannot play, naming what it expected and found",
   ignore: !mayLaunch || !mayUseFiles,
   fn: () =>
     withFolder(async (folder) => {
@@ -327,7 +331,8 @@ Deno.test({
       ]);
       await refusesActor("unknown actor metadata squash", [], { squash: "no" });
       await refusesActor("tensor net.0.bias holds NaN at [0]", [["net.0.bias", vector(3, NaN)]]);
-      // Of a checkpoint of this program only the policy is needed, and of others nothing is left out.
+      // From our own checkpoints only the policy is read; in other files, unused tensors are
+      // errors.
       const q = mlpTensors("q0.q1", 6, 8, 1);
       const policy = mlpTensors("policy.net", 11, 3);
       Deno.writeFileSync(broken, encode(new Map([...q, ...policy])));
@@ -342,7 +347,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "eval loads nothing of WebGPU",
+  name: "eval does not load WebGPU",
   ignore: !mayLaunch,
   async fn() {
     const info = await new Deno.Command(Deno.execPath(), {
@@ -358,7 +363,7 @@ Deno.test({
   },
 });
 
-/** The modules that `start` imports, or these import, without those that are imported while it runs. */
+/** Returns the modules that `start` imports statically, directly or indirectly. */
 function reachable(
   modules: readonly {
     readonly specifier: string;

@@ -15,7 +15,7 @@ const sample = fileURLToPath(
 const task = findTask("hopper-medium-v2");
 
 Deno.test({
-  name: "findData() takes the recorded file, else one in data/ by its hash, else --data",
+  name: "findData() returns the recorded file, a file in data/ with the same hash, or --data",
   ignore,
   fn: async () => {
     const { maxEpisodeSteps } = task;
@@ -30,7 +30,7 @@ Deno.test({
       await assertRejects(
         () => find(gone),
         UserError,
-        `the data of runs/r are not there: there is no ${gone}, and no file in ${folder} has their hash`,
+        `cannot find the data of runs/r: ${gone} does not exist, and no file in ${folder} has the hash`,
       );
       const renamed = join(folder, "b.h5");
       Deno.copyFileSync(sample, renamed);

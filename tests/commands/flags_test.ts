@@ -40,7 +40,7 @@ function refuses(args: string[], message: string) {
   assertEquals(error.message, message);
 }
 
-Deno.test("parseFlags() gives each absent flag its default", () => {
+Deno.test("parseFlags() returns the default of each absent flag", () => {
   assertEquals(read(), {
     flags: {
       out: undefined,
@@ -81,7 +81,7 @@ Deno.test("parseFlags() reads --flag value and --flag=value, with positionals an
   });
 });
 
-Deno.test("boolean() reads true and false and nothing else", () => {
+Deno.test("boolean() accepts only true and false", () => {
   const switchable = { ...command, flags: { baseline: boolean("Baseline", { fallback: true }) } };
   const values = (...args: string[]) => {
     const parsed = parseFlags(switchable, args);
@@ -94,11 +94,11 @@ Deno.test("boolean() reads true and false and nothing else", () => {
   assertEquals(error.message, '--baseline needs true or false, got "yes"');
 });
 
-Deno.test("parseFlags() leaves a number among the positionals as it was typed", () => {
+Deno.test("parseFlags() keeps a numeric positional as given", () => {
   assertEquals(read("007").positionals, ["007"]);
 });
 
-Deno.test("parseFlags() takes what follows -- as positional", () => {
+Deno.test("parseFlags() treats all arguments after -- as positional", () => {
   assertEquals(read("--", "--json").positionals, ["--json"]);
 });
 
@@ -109,11 +109,11 @@ Deno.test("seeds() reads ranges, lists and both", () => {
   assertEquals(read("--seeds", "4294967295").flags.seeds, [4294967295]);
 });
 
-Deno.test("seeds() refuses ranges downwards, repeats, and what is no seed", () => {
-  refuses(["--seeds", "5-0"], '--seeds needs ranges that count up, such as 0-5, got "5-0"');
+Deno.test("seeds() rejects descending ranges, repeated values and invalid seeds", () => {
+  refuses(["--seeds", "5-0"], '--seeds needs ascending ranges, such as 0-5, got "5-0"');
   refuses(
     ["--seeds", "0-2,1"],
-    '--seeds needs each value once (1 stands there twice), got "0-2,1"',
+    '--seeds needs distinct values (1 is repeated), got "0-2,1"',
   );
   refuses(["--seeds", "0-9999"], '--seeds needs at most 1024 seeds, got "0-9999"');
   refuses(["--seeds", "1,"], '--seeds needs a whole number from 0 to 4294967295, got "1,"');
@@ -123,22 +123,25 @@ Deno.test("seeds() refuses ranges downwards, repeats, and what is no seed", () =
 Deno.test("parseFlags() names the nearest known flag for an unknown one", () => {
   refuses(
     ["--critic-step", "5"],
-    "unknown flag --critic-step, did you mean --critic-steps?; `train --help` lists all",
+    "unknown flag --critic-step, did you mean --critic-steps?; see `train --help` for all flags",
   );
-  refuses(["--otu", "x"], "unknown flag --otu, did you mean --out?; `train --help` lists all");
-  refuses(["--frobnicate"], "unknown flag --frobnicate; `train --help` lists all");
-  refuses(["-q"], "unknown flag -q; `train --help` lists all");
-  refuses(["--constructor"], "unknown flag --constructor; `train --help` lists all");
-  refuses(["--no-out=x"], "unknown flag --no-out; `train --help` lists all");
-  refuses(["--_", "x"], "unknown flag --_; `train --help` lists all");
+  refuses(
+    ["--otu", "x"],
+    "unknown flag --otu, did you mean --out?; see `train --help` for all flags",
+  );
+  refuses(["--frobnicate"], "unknown flag --frobnicate; see `train --help` for all flags");
+  refuses(["-q"], "unknown flag -q; see `train --help` for all flags");
+  refuses(["--constructor"], "unknown flag --constructor; see `train --help` for all flags");
+  refuses(["--no-out=x"], "unknown flag --no-out; see `train --help` for all flags");
+  refuses(["--_", "x"], "unknown flag --_; see `train --help` for all flags");
 });
 
-Deno.test("parseFlags() refuses a repeated flag", () => {
+Deno.test("parseFlags() rejects a repeated flag", () => {
   refuses(["--batch", "1", "--batch=2"], "--batch is given twice; give it once");
   refuses(["--json", "--json"], "--json is given twice; give it once");
 });
 
-Deno.test("parseFlags() refuses counts that are negative, broken or out of range", () => {
+Deno.test("parseFlags() rejects counts that are negative, malformed or out of range", () => {
   refuses(
     ["--critic-steps", "-5"],
     '--critic-steps needs a whole number of at least 0, got "-5"',
@@ -151,18 +154,18 @@ Deno.test("parseFlags() refuses counts that are negative, broken or out of range
   refuses(["--tau", "NaN"], '--tau needs a number from 0 to 1, got "NaN"');
   refuses(["--betas", "0.1,,2"], '--betas needs a number of at least 0, got "0.1,,2"');
   refuses(["--preset", "fast"], '--preset needs one of quick, paper, got "fast"');
-  refuses(["--out", ""], '--out needs a text that is not empty, got ""');
+  refuses(["--out", ""], '--out needs a non-empty value, got ""');
 });
 
-Deno.test("parseFlags() refuses a flag without its value and a switch with one", () => {
+Deno.test("parseFlags() rejects a flag without a value and a switch with one", () => {
   refuses(["--out", "--json"], "--out needs a value: --out DIR");
   refuses(["--out"], "--out needs a value: --out DIR");
-  refuses(["--json", "a", "b"], 'train does not know what to do with "b": it takes <task>');
+  refuses(["--json", "a", "b"], 'unexpected argument "b": train takes <task>');
   refuses(["--json=yes"], '--json is a switch and takes no value, got "yes"');
 });
 
-Deno.test("parseFlags() refuses surplus and missing positional arguments", () => {
-  refuses(["a", "b"], 'train does not know what to do with "b": it takes <task>');
+Deno.test("parseFlags() rejects surplus and missing positional arguments", () => {
+  refuses(["a", "b"], 'unexpected argument "b": train takes <task>');
   const inspect = {
     name: "data inspect",
     summary: "Inspects.",
@@ -172,16 +175,16 @@ Deno.test("parseFlags() refuses surplus and missing positional arguments", () =>
   const error = assertThrows(() => parseFlags(inspect, []), UserError);
   assertEquals(
     error.message,
-    "data inspect needs <file>: an HDF5 file; `data inspect --help` says more",
+    "data inspect needs <file>: an HDF5 file; see `data inspect --help`",
   );
 });
 
-Deno.test("parseFlags() asks for help wherever --help stands, whatever else is wrong", () => {
+Deno.test("parseFlags() asks for help wherever --help occurs, even with other errors", () => {
   assertEquals(parseFlags(command, ["--help"]), "help");
   assertEquals(parseFlags(command, ["--frobnicate", "-h"]), "help");
 });
 
-Deno.test("helpText() shows every flag with its default, by group, within its columns", () => {
+Deno.test("helpText() shows every flag with its default, by group, within the given width", () => {
   const line = {
     ...command,
     flags: {
@@ -205,7 +208,7 @@ Deno.test("helpText() shows every flag with its default, by group, within its co
   assertEquals(helpText(line, 60).split(/\s+/), help.split(/\s+/));
 });
 
-Deno.test("parseFlags() takes names that begin with no- as they are", () => {
+Deno.test("parseFlags() does not interpret a no- prefix in flag names", () => {
   const line = {
     name: "train",
     summary: "",

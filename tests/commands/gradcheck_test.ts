@@ -13,7 +13,7 @@ const row = (error: number, replicas: number): Row => ({
   products: "registers",
 });
 
-/** What `work` prints. */
+/** Returns what `work` prints. */
 function printed(work: () => void): string[] {
   const lines: string[] = [];
   const log = console.log;
@@ -26,14 +26,14 @@ function printed(work: () => void): string[] {
   return lines;
 }
 
-Deno.test("conclude() prints the worst error of each operation and shape, and returns where all passed", () => {
+Deno.test("conclude() prints the worst error per operation and shape, and returns if all checks passed", () => {
   const lines = printed(() => conclude(adapter, [row(1e-7, 1), row(2e-7, 3)], false));
   assertEquals(lines.filter((line) => line.startsWith("relu")).length, 1);
   assertStringIncludes(lines.find((line) => line.startsWith("relu"))!, "2.0e-7");
   assertEquals(lines.at(-1), "2 of 2 checks passed");
 });
 
-Deno.test("conclude() throws the command line's error where a check failed, with everything printed", () => {
+Deno.test("conclude() prints everything, then throws a UserError if a check failed", () => {
   const lines = printed(() => {
     const error = assertThrows(
       () => conclude(adapter, [row(1e-7, 1), row(Infinity, 3)], true),

@@ -24,7 +24,7 @@ function overrides(...args: string[]) {
   return hyperparameterOverrides(table, parsed.flags);
 }
 
-Deno.test("hyperparameterFlags() has a flag for every hyperparameter, each with its default", () => {
+Deno.test("hyperparameterFlags() has a flag with its default for every hyperparameter", () => {
   const help = helpText(command).replaceAll(/\s+/g, " ");
   for (const name of table.names) {
     assertStringIncludes(help, ` --${table.flagName(name)} `);
@@ -33,7 +33,7 @@ Deno.test("hyperparameterFlags() has a flag for every hyperparameter, each with 
   }
 });
 
-Deno.test("hyperparameterOverrides() gives what was typed and nothing else", () => {
+Deno.test("hyperparameterOverrides() returns only the given values", () => {
   assertEquals(overrides("--json"), {});
   const given = overrides(
     "--critic-steps=5",
@@ -52,7 +52,7 @@ Deno.test("hyperparameterOverrides() gives what was typed and nothing else", () 
   assertEquals({ criticSteps, beta, normalizeBeta, weighting }, given);
 });
 
-Deno.test("hyperparameterFlags() takes each default that the table has", () => {
+Deno.test("hyperparameterFlags() accepts every default in the table", () => {
   for (const preset of ["paper", "quick"] as const) {
     const values = Object.entries(hyperparametersFor("maze2d", preset));
     const args = values.map(([name, value]) =>
@@ -62,7 +62,7 @@ Deno.test("hyperparameterFlags() takes each default that the table has", () => {
   }
 });
 
-Deno.test("hyperparameterFlags() refuses values outside the table's limits", () => {
+Deno.test("hyperparameterFlags() rejects values outside the table's limits", () => {
   const refused = (arg: string, message: string) =>
     assertEquals(assertThrows(() => overrides(arg), UserError).message, message);
   refused(

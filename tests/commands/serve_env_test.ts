@@ -4,7 +4,7 @@ import { UserError } from "../../lib/errors.ts";
 import { mayLaunch } from "../envs/bridge/raw_client.ts";
 
 Deno.test({
-  name: "serveEnv() refuses unfit flags, naming the nearest known one",
+  name: "serveEnv() rejects invalid flags and suggests the nearest known one",
   ignore: !mayLaunch,
   fn: async () => {
     const { serveEnv } = await import("../../lib/commands/serve_env.ts");
@@ -13,7 +13,7 @@ Deno.test({
         [["--profil", "mjpy"], "did you mean --profile?"],
         [["--port", "65536"], "--port needs a whole number from 0 to 65535"],
         [["--profile", "mj3"], "--profile needs one of mjpy, mj22"],
-        [["hopper"], 'does not know what to do with "hopper"'],
+        [["hopper"], 'unexpected argument "hopper"'],
       ] as const
     ) await assertRejects(() => serveEnv(args), UserError, message);
     using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
@@ -26,7 +26,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "serve-env announces itself in one line of JSON and stops on SIGTERM",
+  name: "serve-env prints its URL in one line of JSON and stops on SIGTERM",
   ignore: !mayLaunch,
   fn: async () => {
     const child = new Deno.Command(Deno.execPath(), {

@@ -23,7 +23,10 @@ async function plan(...args: string[]): Promise<Plan> {
   return await makePlan(algorithm, parsed.what, parsed.flags, args);
 }
 
-/** A finished run of seeds 2 and 5 as far as a plan looks at it; the critic of seed 5 is `steps` old. */
+/**
+ * Writes the parts of a finished run of seeds 2 and 5 that a plan reads. Seed 5's critic has
+ * `steps` steps.
+ */
 async function writeRun(folder: string, steps = hyperparameters.criticSteps): Promise<string> {
   const run = new RunDirectory(join(folder, "run"));
   Deno.mkdirSync(run.path);
@@ -62,7 +65,7 @@ function planTest(name: string, body: (folder: string) => Promise<void>) {
   });
 }
 
-Deno.test("trainCommand() has the stages, hyperparameters and sweeps of the algorithm alone", async () => {
+Deno.test("trainCommand() has only the algorithm's own stages, hyperparameters and sweeps", async () => {
   const { trainCommand } = await import("../../lib/commands/train_plan.ts");
   const help = helpText(trainCommand(imitation)).replaceAll(/\s+/g, " ");
   for (
@@ -71,14 +74,14 @@ Deno.test("trainCommand() has the stages, hyperparameters and sweeps of the algo
       "--stage values|control ",
       "--values FILE Checkpoint of the value for --stage control",
       "--blurs X,X,… An actor for each blur",
-      "Hyperparameters: control stage: --control-steps N Steps [this test] (default: 31)",
+      "Hyperparameters (control stage): --control-steps N Steps [this test] (default: 31)",
     ]
   ) assertStringIncludes(help, text);
   for (const text of ["--betas", "--critic", "--control FILE"]) assert(!help.includes(text), text);
 });
 
 planTest(
-  "makePlan() plans an algorithm of one's own, with its checkpoints and sweeps",
+  "makePlan() plans a custom algorithm, with its checkpoints and sweeps",
   async (folder) => {
     const { makePlan, trainCommand } = await import("../../lib/commands/train_plan.ts");
     const planOf = async (...args: string[]) => {
@@ -98,17 +101,17 @@ planTest(
       const [args, message] of [
         [
           "--stage control",
-          "--stage control needs the value: --from DIR, or --values FILE; --values",
+          "--stage control needs the value: give --from DIR, or --values FILE; --values",
         ],
         ["--blurs 0.1 --blur 0.1", "--blurs and --blur are both given"],
-        ["--blurs 0.1 --stage values", "--blurs is about the control stage"],
+        ["--blurs 0.1 --stage values", "--blurs applies to the control stage"],
         [`--stage control --from ${await writeRun(folder)}`, "is a run of srpo"],
       ] as const
     ) await assertRejects(() => planOf(...args.split(" ")), UserError, message, args);
   },
 );
 
-planTest("makePlan() multiplies the lists of a sweep", async () => {
+planTest("makePlan() combines the lists of a sweep", async () => {
   const { variants, hyperparameters, seeds } = await plan(
     ...["--betas", "0.5,1", "--weightings", "constant,fixed_time", "--baselines", "false"],
     ...["--seeds", "1-3"],
@@ -123,12 +126,12 @@ planTest("makePlan() multiplies the lists of a sweep", async () => {
   assertEquals(seeds, [1, 2, 3]);
 });
 
-planTest("makePlan() --betas stands in for a β that the paper does not give", async () => {
+planTest("makePlan() accepts --betas for a task without a published β", async () => {
   const { variants } = await plan(data, "--task", "maze2d-umaze-v1", "--betas", "0.5");
   assertEquals(variants.map((variant) => variant.hyperparameters["beta"]), [0.5]);
 });
 
-planTest("makePlan() --from takes over data, seeds and hyperparameters", async (folder) => {
+planTest("makePlan() --from reuses data, seeds and hyperparameters", async (folder) => {
   const run = await writeRun(folder);
   const found = await plan("--stage", "policy", "--from", run, "--policy-layers", "4");
   assertEquals(found.task.name, "maze2d-umaze-v1");
@@ -143,7 +146,7 @@ planTest("makePlan() --from takes over data, seeds and hyperparameters", async (
   assertEquals(one.variants.length, 2);
 });
 
-planTest("makePlan() refuses flags and runs that do not fit", async (folder) => {
+planTest("makePlan() rejects conflicting flags and unusable runs", async (folder) => {
   const run = await writeRun(folder);
   const early = await writeRun(Deno.makeTempDirSync({ dir: folder }), 10);
   for (
@@ -151,10 +154,10 @@ planTest("makePlan() refuses flags and runs that do not fit", async (folder) => 
       ["--betas 1 --beta 2", "--betas and --beta are both given"],
       ["--weightings constant --weighting constant", "--weightings and --weighting are both"],
       ["--baselines true --subtract-baseline true", "--baselines and --subtract-baseline are both"],
-      ["--betas 1 --stage critic", "--betas is about the policy stage"],
-      [`--from ${run}`, "--from goes with --stage policy"],
-      [`--stage policy --from ${run} --critic a`, "leave out --critic"],
-      [`--stage policy --from ${run} --preset quick`, "leave out --preset"],
+      ["--betas 1 --stage critic", "--betas applies to the policy stage"],
+      [`--from ${run}`, "--from requires --stage policy"],
+      [`--stage policy --from ${run} --critic a`, "remove --critic"],
+      [`--stage policy --from ${run} --preset quick`, "remove --preset"],
       [`--stage policy --from ${run} --seeds 2-4`, `${run} has no seed 3, only 2, 5`],
       [`--stage policy --from ${folder}`, "is not a run directory"],
       [
@@ -162,23 +165,23 @@ planTest("makePlan() refuses flags and runs that do not fit", async (folder) => 
         `stopped at step 10 of ${hyperparameters.criticSteps}; finish it`,
       ],
       ["--stage policy", "--critic is missing"],
-      ["--critic a", "--critic goes with --stage policy"],
+      ["--critic a", "--critic requires --stage policy"],
       ["--algorithm srpp", 'unknown algorithm "srpp"; expected one of srpo'],
       ["--stage policy --critic none --behavior none", "cannot read checkpoint none"],
-      ["--resume x --betas 1", "leave out --betas"],
-      ["--data x", "--data goes with --resume"],
-      ["--stage critic --policy-steps 5", "--policy-steps has no effect: it is about the policy"],
+      ["--resume x --betas 1", "remove --betas"],
+      ["--data x", "--data is only for --resume"],
+      ["--stage critic --policy-steps 5", "--policy-steps has no effect: it belongs to the policy"],
       [
         "--stage behavior --reward-rule none",
-        "--reward-rule has no effect: it is about the critic",
+        "--reward-rule has no effect: it belongs to the critic",
       ],
       [
         `--stage policy --from ${run} --critic-steps 20`,
-        `--critic-steps has no effect: it is about the critic stage, which is ${run}'s`,
+        `--critic-steps has no effect: it belongs to the critic stage, which is taken from ${run}`,
       ],
       [`--stage policy --from ${run} --behavior-width 8`, "--behavior-width has no effect"],
       ["--stage policy --critic a --behavior b --critic-steps 5", "--critic-steps has no effect"],
-      // What shapes the networks in given files has one.
+      // Flags that set the shapes of networks in given files have an effect.
       [
         "--stage policy --critic none --behavior none --critic-width 8",
         "cannot read checkpoint none",
@@ -189,7 +192,7 @@ planTest("makePlan() refuses flags and runs that do not fit", async (folder) => 
   }
   for (
     const [args, message] of [
-      ["--betas 1,1", "--betas needs each value once (1 stands there twice)"],
+      ["--betas 1,1", "--betas needs distinct values (1 is repeated)"],
       ["--betas 1,-1", "--betas needs a number from 0 to 1000"],
       ["--weightings sigma2,sigma", "--weightings needs one of sigma2, alpha_over_sigma"],
       ["--baselines yes", "--baselines needs true or false"],

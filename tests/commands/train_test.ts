@@ -8,7 +8,7 @@ const granted = (["read", "write", "run", "env", "ffi"] as const).every((name) =
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const broken = `${root}tests/fixtures/datasets-bad`;
 
-/** A training command in a process of its own. */
+/** Starts a training command in a child process. */
 function command(args: readonly string[], cwd = root): Deno.Command {
   return new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", `${root}cli.ts`, "train", ...args],
@@ -52,7 +52,7 @@ const refusals: readonly [name: string, args: string[], message: RegExp][] = [
 ];
 
 Deno.test({
-  name: "train refuses what it cannot train, in one message, before a run exists",
+  name: "train rejects invalid requests with one message, before creating a run",
   ignore: !granted,
   fn: async (t) => {
     const runs = Deno.makeTempDirSync();
@@ -76,7 +76,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "train leaves a run directory, stops cleanly on Ctrl-C and goes on with --resume",
+  name: "train writes a run directory, stops cleanly on Ctrl-C and continues with --resume",
   ignore: !granted || Deno.build.os === "windows",
   fn: async () => {
     const parent = Deno.makeTempDirSync();
@@ -100,7 +100,7 @@ Deno.test({
       ]).spawn();
       let ended = false;
       const output = child.output().finally(() => ended = true);
-      // The metrics file grows once the first stage runs.
+      // The metrics file grows while the first stage runs.
       while (!hasText(`${run}/metrics.jsonl`) && !ended) {
         await new Promise((done) => setTimeout(done, 20));
       }
@@ -111,7 +111,7 @@ Deno.test({
       assertEquals(stopped.finished, false);
       assert(stopped.stages.critic.step < 2000);
 
-      // The run goes on in another folder, and finds its data by their hash.
+      // The run continues in another folder and finds its data by hash.
       const recorded = JSON.parse(Deno.readTextFileSync(`${run}/config.json`));
       const data = recorded.data.file;
       recorded.data.file = `${parent}/gone.hdf5`;
@@ -152,19 +152,19 @@ Deno.test({
       assertEquals([config.cache, config.preset, config.given], [false, "quick", []]);
       assertEquals(config.deno, Deno.version.deno);
       assert(config.adapter.driverVersion === null || config.adapter.driverVersion.length > 0);
-      // What was recorded holds for the resumed run too.
+      // The recorded settings apply to the resumed run.
       assertEquals(resumed.out.includes("from the cache"), false);
       assertEquals(result.evaluations, []);
       const log = Deno.readTextFileSync(`${run}/train.log`);
       assertMatch(log, /^\d{4}-\d\d-\d\dT[\d:.]+Z {2}srpo-webgpu .*: train maze2d-umaze-v1 --out/);
       assertMatch(
         log,
-        /Z {2}stopped {2}continue with[^]*train --resume[^]*Z {2}picture .*maze\.svg/,
+        /Z {2}stopped {2}resume with[^]*train --resume[^]*Z {2}picture .*maze\.svg/,
       );
 
       const again = await train(["--resume", run, "--json"]);
       assertEquals(again.code, 0, again.err);
-      assertStringIncludes(again.out, "is finished already");
+      assertStringIncludes(again.out, "is already finished");
       assertEquals(JSON.parse(again.out.trim().split("\n").at(-1)!), { ...result, run });
       assertEquals(Deno.readTextFileSync(`${run}/train.log`), log);
       const rows = Deno.readTextFileSync(`${run}/metrics.jsonl`).trim().split("\n").map((line) =>
@@ -183,7 +183,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "train sweeps for every seed, builds on an earlier run, and trains nothing twice",
+  name: "train sweeps per seed, builds on an earlier run, and trains nothing twice",
   ignore: !granted,
   fn: async () => {
     const folder = Deno.makeTempDirSync();
@@ -214,7 +214,7 @@ Deno.test({
         assertEquals(values, own.map(({ score }: { score: number }) => score));
         assertEquals(mean, (values[0] + values[1]) / 2);
       }
-      // The summary over seeds comes first, and each table says what ± is over.
+      // The summary over seeds comes first, and each table explains its ±.
       assertMatch(
         first.out,
         new RegExp(
@@ -257,7 +257,7 @@ Deno.test({
       assertMatch(more.out, /more\/seed-0-beta-0\.3 is not trained again; .*runs\/maze2d/);
       const { seeds, stages, evaluations } = result(more.out);
       assertEquals(seeds, [0, 1]);
-      // The critic that was taken over is evaluated as it was in its own run.
+      // The evaluation of the given critic matches that in its own run.
       const critics = (rows: { stage: string }[]) => rows.filter(({ stage }) => stage === "critic");
       assertEquals(critics(evaluations), critics(swept.evaluations));
       assertMatch(more.out, /data +23\.5[^]*AWR \(step 5\)/);
@@ -292,7 +292,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "train stops an evaluation on SIGTERM, exits with 143, and makes it when it goes on",
+  name: "train stops an evaluation on SIGTERM, exits with 143, and evaluates when resumed",
   ignore: !granted || Deno.build.os === "windows",
   fn: async () => {
     const folder = Deno.makeTempDirSync();
@@ -304,7 +304,7 @@ Deno.test({
       ]).spawn();
       let errors = "";
       for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
-        // The evaluation begins once the last step is shown; it would take minutes.
+        // The evaluation, which would take minutes, starts after the last step is shown.
         if (!errors.includes("evaluated") && (errors + text).includes("evaluated")) {
           child.kill("SIGTERM");
         }
@@ -315,7 +315,7 @@ Deno.test({
       assertEquals(code, 143, errors);
       assertMatch(errors, /critic +4\/4 +100 % +evaluated \d+\/1,000 episodes/);
       assertMatch(out, /warning .*software GPU.*--preset quick[^]*memory/);
-      assertMatch(out, /stopped {2}continue with/);
+      assertMatch(out, /stopped {2}resume with/);
       const resumed = await train(["--resume", run, "--eval-episodes", "2", "--json"]);
       assertEquals(resumed.code, 0, resumed.err);
       const { finished, stages, evaluations } = JSON.parse(resumed.out.trim().split("\n").at(-1)!);

@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { UserError } from "../../lib/errors.ts";
 import { findTask, taskOfFile, tasks } from "../../lib/data/catalog.ts";
 
-Deno.test("tasks: β is the paper's Table 2", () => {
+Deno.test("tasks: β matches Table 2 of the paper", () => {
   const table: Record<string, number> = {
     "walker2d-medium-expert-v2": 0.1,
     "halfcheetah-medium-expert-v2": 0.01,
@@ -26,7 +26,7 @@ Deno.test("tasks: β is the paper's Table 2", () => {
   }
 });
 
-Deno.test("tasks: reference returns and step limits are D4RL's", () => {
+Deno.test("tasks: reference returns and step limits match D4RL's", () => {
   const expected: [prefix: string, min: number, max: number, steps: number][] = [
     ["hopper-", -20.272305, 3234.3, 1000],
     ["halfcheetah-", -280.178953, 12135.0, 1000],
@@ -55,7 +55,7 @@ Deno.test("tasks: reference returns and step limits are D4RL's", () => {
   assertEquals(tasks.size, 24 + 6 + 8);
 });
 
-Deno.test("findTask() suggests the nearest names, those that the paper has results for first", () => {
+Deno.test("findTask() suggests the nearest names, tasks with results in the paper first", () => {
   assertEquals(findTask("hopper-medium-v2").family, "locomotion");
   const refuses = (name: string, expected: string) =>
     assertThrows(() => findTask(name), UserError, `unknown task "${name}"${expected}`);
@@ -65,10 +65,10 @@ Deno.test("findTask() suggests the nearest names, those that the paper has resul
   );
   refuses("hopper-medum-v2", ', did you mean "hopper-medium-v2"?');
   refuses("hopper-medium-v0", ', did you mean "hopper-medium-v2"?');
-  refuses("pendulum", "; tasks are called as in D4RL, for example hopper-medium-v2");
+  refuses("pendulum", "; expected a D4RL task name, for example hopper-medium-v2");
 });
 
-Deno.test("taskOfFile() knows D4RL's file names, and no others", () => {
+Deno.test("taskOfFile() knows only D4RL's file names", () => {
   assertEquals(
     taskOfFile("/tmp/halfcheetah_medium_expert-v2.hdf5")?.name,
     "halfcheetah-medium-expert-v2",

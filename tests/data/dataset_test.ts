@@ -9,7 +9,7 @@ const maze = projectFile("data/maze2d-umaze-100k.hdf5");
 const dataModule = () => import("../../lib/data/dataset.ts");
 
 Deno.test({
-  name: "transitions: all rows but the last and those with a timeout, terminal ones included",
+  name: "transitions: all rows, including terminal ones, except the last row and timeouts",
   ignore,
   async fn() {
     const { loadDataset } = await dataModule();
@@ -25,7 +25,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "transitions: the file's own next_observations are the following rows'",
+  name: "transitions: the file's next_observations equal the following rows' observations",
   ignore,
   async fn() {
     const { loadDataset } = await dataModule();
@@ -38,7 +38,7 @@ Deno.test({
     const size = data.observationSize;
     let compared = 0;
     for (const row of data.transitions) {
-      // After a terminal the following row begins another episode; there D4RL's rule gives that one.
+      // After a terminal, D4RL's rule uses the first observation of the next episode.
       if (data.terminals[row] === 1) continue;
       for (let i = 0; i < size; i++) {
         assertEquals(data.observations[(row + 1) * size + i], next[row * size + i], `row ${row}`);
@@ -50,28 +50,28 @@ Deno.test({
 });
 
 Deno.test({
-  name: "loadDataset() without timeouts: none, or those that the step limit gives",
+  name: "loadDataset() derives missing timeouts from the step limit, if there is one",
   ignore,
   async fn() {
     const { loadDataset } = await dataModule();
     const none = await loadDataset([columns]);
     assertEquals([none.hasTimeouts, none.transitions.length], [false, 1999]);
     const { timeouts, terminals } = await loadDataset([columns], { maxEpisodeSteps: 100 });
-    // The same limit, counted by hand: steps since the last row that ended an episode.
+    // Count the limit independently: steps since the last row that ended an episode.
     let begin = 0;
     for (let row = 0; row < 2000; row++) {
       const cut = terminals[row] === 0 && row - begin === 99;
       assertEquals(timeouts[row], cut ? 1 : 0, `row ${row}`);
       if (cut || terminals[row] === 1) begin = row + 1;
     }
-    // A file that has the field keeps it.
+    // A file with the field keeps its values.
     const own = await loadDataset([mixed], { maxEpisodeSteps: 100 });
     assertEquals(own.timeouts.reduce((sum, flag) => sum + flag, 0), 8);
   },
 });
 
 Deno.test({
-  name: "loadDataset() joins files, the last row of each but the last a timeout",
+  name: "loadDataset() concatenates files and marks the joints as timeouts",
   ignore,
   async fn() {
     const { loadDataset } = await dataModule();
@@ -89,7 +89,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "the bundled maze2d sample: 1,322 timeouts, reward 1 in 7.8 % of the rows",
+  name: "the bundled maze2d sample has 1,322 timeouts and reward 1 in 7.8 % of the rows",
   ignore,
   async fn() {
     const { loadDataset } = await dataModule();

@@ -1,9 +1,9 @@
-/** Whether this run may read and write files, which reading HDF5 and temporary folders need. */
+/** Whether tests may read and write files, as needed for HDF5 and temporary folders. */
 export const mayUseFiles: boolean = (["read", "write"] as const).every((name) =>
   Deno.permissions.querySync({ name }).state === "granted"
 );
 
-/** Three steps for a writer of data sets: two observation entries, one action entry. */
+/** Three steps for `writeDataset()`, with observation size 2 and action size 1. */
 export const tinyContents = {
   observationSize: 2,
   actionSize: 1,
@@ -14,12 +14,12 @@ export const tinyContents = {
   timeouts: [0, 1, 0],
 };
 
-/** Path of a file of the project, whatever folder the tests are run from. */
+/** Returns the path of a project file, independent of the current directory. */
 export function projectFile(path: string): string {
   return decodeURIComponent(new URL(`../../${path}`, import.meta.url).pathname);
 }
 
-/** Runs `body` with a temporary folder that is removed afterwards. */
+/** Runs `body` with a temporary folder and removes it afterwards. */
 export async function withFolder(body: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir();
   try {

@@ -8,7 +8,7 @@ const ignore = !mayUseFiles;
 const mixed = projectFile("tests/fixtures/datasets/hopper-mixed-20k.hdf5");
 const columns = projectFile("tests/fixtures/datasets/hopper-col-2k-v0style.hdf5");
 
-/** Loaded when a test runs: the HDF5 reader asks for permissions when it is imported. */
+/** Imported inside tests, because importing the HDF5 reader needs permissions. */
 const dataModule = () => import("../../lib/data/dataset.ts");
 
 Deno.test({
@@ -19,7 +19,7 @@ Deno.test({
     const [a, b] = [await readDataset([mixed]), await readDataset([columns])];
     assertEquals([a.rows, a.observationSize, a.actionSize], [20000, 11, 3]);
     assertEquals([b.rows, b.observationSize, b.actionSize], [2000, 11, 3]);
-    // The second file is the first 2000 rows of the first, stored in another way.
+    // The second file has the first 2000 rows of the first, stored differently.
     assertEquals(a.observations.subarray(0, 2000 * 11), b.observations);
     assertEquals(a.actions.subarray(0, 2000 * 3), b.actions);
     assertEquals(a.rewards.subarray(0, 2000), b.rewards);
@@ -63,18 +63,18 @@ Deno.test({
 });
 
 const refusals: Record<string, string[]> = {
-  "truncated": ["truncated: it has 42841 bytes of 71402"],
+  "truncated": ["truncated: it has only 42841 of 71402 bytes"],
   "wrong-dtype": ["actions should be numbers", "string"],
   "missing-key": ['no field "actions"'],
   "nan-rewards": ["rewards is NaN at row 3", "(4 rows like this)"],
-  "mismatched-lengths": ["rewards has 599 rows, terminals has 598 rows, observations has 600"],
+  "mismatched-lengths": ["rewards has 599 rows, terminals has 598 rows, but observations has 600"],
   "empty": ["observations has shape [0,11]: no rows"],
   "not-hdf5": ["not an HDF5 file"],
   "actions-out-of-range": ["actions is ", " at row 0, column 2, expected within [-1, 1]"],
 };
 for (const [name, messages] of Object.entries(refusals)) {
   Deno.test({
-    name: `loadDataset() refuses ${name}.hdf5, naming file, field and row or shape`,
+    name: `loadDataset() rejects ${name}.hdf5, naming file, field and row or shape`,
     ignore,
     async fn() {
       const { loadDataset } = await dataModule();
@@ -87,7 +87,7 @@ for (const [name, messages] of Object.entries(refusals)) {
 }
 
 Deno.test({
-  name: "loadDataset() refuses a missing file, a folder, and files of different sizes",
+  name: "loadDataset() rejects a missing file, a folder, and files of different sizes",
   ignore,
   async fn() {
     const { loadDataset } = await dataModule();
@@ -99,13 +99,13 @@ Deno.test({
 });
 
 Deno.test({
-  name: "readDataset() names field and rows where a compressed block is damaged",
+  name: "readDataset() names field and rows of a damaged compressed block",
   ignore,
   async fn() {
     const { readDataset } = await dataModule();
     await withFolder(async (folder) => {
       const bytes = await Deno.readFile(mixed);
-      // Zeros in the middle of the file, where the observations' blocks lie.
+      // Zero the middle of the file, which holds blocks of observations.
       bytes.fill(0, bytes.length >> 1, (bytes.length >> 1) + 50_000);
       const path = `${folder}/damaged.hdf5`;
       await Deno.writeFile(path, bytes);
@@ -193,7 +193,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "writeDataset() gives a metadata key one type, whatever its value",
+  name: "writeDataset() writes a metadata key with one type, whatever its value",
   ignore,
   async fn() {
     const { D4rlFile } = await import("../../lib/data/hdf5.ts");
@@ -216,7 +216,7 @@ Deno.test({
   },
 });
 
-/** What h5py makes of a file: types, flags, and the rows that the flags choose. */
+/** Prints what h5py reads from a file: types, flags, and the rows that the flags select. */
 const h5pyProgram = `
 import json, sys, h5py
 with h5py.File(sys.argv[1]) as file:
@@ -230,7 +230,7 @@ with h5py.File(sys.argv[1]) as file:
     }, default=lambda value: value.item()))
 `;
 
-/** Python where it may be run and h5py is installed, else null. */
+/** Python command, or null if Python or h5py is unavailable. */
 const python = await pythonWithH5py();
 
 async function pythonWithH5py(): Promise<string | null> {
@@ -244,14 +244,14 @@ async function pythonWithH5py(): Promise<string | null> {
 }
 
 Deno.test({
-  name: "writeDataset(): h5py reads the flags as bool, so that they choose rows" +
+  name: "writeDataset() writes flags that h5py reads as bool and that select rows" +
     (python === null ? " (skipped: no python3 with h5py)" : ""),
   ignore: python === null,
   async fn() {
     const { writeDataset } = await import("../../lib/data/writer.ts");
     await withFolder(async (folder) => {
       const path = `${folder}/flags.hdf5`;
-      // More rows than fit a compressed block of flags.
+      // More rows than one compressed block of flags holds.
       const rows = 150_000;
       const flags = (period: number) =>
         Uint8Array.from({ length: rows }, (_, row) => row % period === 0 ? 1 : 0);
@@ -283,7 +283,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "writeDataset() refuses a missing folder and arrays that do not fit",
+  name: "writeDataset() rejects a missing folder and arrays of wrong lengths",
   ignore,
   async fn() {
     const { writeDataset } = await import("../../lib/data/writer.ts");
@@ -309,7 +309,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "datasetHash() depends on every array and not on file names",
+  name: "datasetHash() depends on every array but not on file names",
   ignore,
   async fn() {
     const { readDataset, datasetHash } = await dataModule();

@@ -1,8 +1,8 @@
 import { assertAlmostEquals, assertEquals } from "@std/assert";
 import { observationMoments } from "../../lib/data/moments.ts";
 
-Deno.test("observationMoments() are of the transitions' states, with numpy's standard deviation", () => {
-  // Row 2 ends an episode, so it is no transition's state.
+Deno.test("observationMoments() match numpy's over the transitions' states", () => {
+  // Row 2 has a timeout, so it is not a transition.
   const { mean, deviation } = observationMoments({
     observationSize: 2,
     observations: Float32Array.of(1, 1e6, 4, 1e6 + 1, -90, 7, 4, 1e6 + 2, 0, 0),

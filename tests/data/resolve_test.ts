@@ -7,14 +7,14 @@ const ignore = !mayUseFiles;
 const name = "hopper-medium-expert-v2";
 
 Deno.test({
-  name: "resolveData() of a task: its file, else its parts, else the sample, else what to do",
+  name: "resolveData() finds a task's file, its parts or its sample, or says where to get it",
   ignore,
   async fn() {
     await withFolder(async (folder) => {
       const error = await assertRejects(() => resolveData(name, undefined, folder), UserError);
       for (
         const part of [
-          `there is no ${folder}/hopper_medium_expert-v2.hdf5`,
+          `${folder}/hopper_medium_expert-v2.hdf5 does not exist`,
           "gym_mujoco_v2/hopper_medium_expert-v2.hdf5",
           `--task ${name}`,
         ]
@@ -43,7 +43,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "resolveData() of paths: the task is --task's, or the one the file is called after",
+  name: "resolveData() takes a path's task from --task or from the file name",
   ignore,
   async fn() {
     const maze = projectFile("data/maze2d-umaze-100k.hdf5");
@@ -60,7 +60,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "resolveData() of paths: the task that the files' metadata name goes before their names",
+  name: "resolveData() prefers the task in a file's metadata to the file name",
   ignore,
   async fn() {
     const { writeDataset } = await import("../../lib/data/writer.ts");
@@ -87,7 +87,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "resolveData() refuses unknown tasks, missing files, folders and two tasks at once",
+  name: "resolveData() rejects unknown tasks, missing files, folders and conflicting tasks",
   ignore,
   async fn() {
     await assertRejects(() => resolveData("hopper-medium-v3"), UserError, "hopper-medium-v2");

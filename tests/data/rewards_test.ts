@@ -4,7 +4,7 @@ import { episodeReturnRange, returnRange, shapeRewards } from "../../lib/data/re
 import { decode } from "../../lib/runs/safetensors.ts";
 import { mayUseFiles, projectFile } from "./files.ts";
 
-/** Columns of hand-made data without timeouts whose last row is a transition too. */
+/** Returns columns without timeouts, in which the last row is a transition too. */
 function columns(rewards: number[], terminals: number[]) {
   return {
     rewards: Float32Array.from(rewards),
@@ -19,11 +19,11 @@ Deno.test("returnRange() cuts at terminals and ignores the unfinished piece", ()
   assertEquals(returnRange(columns([1, 2], [0, 0])), null);
 });
 
-Deno.test("returnRange() cuts after 1000 rows of those that are left", () => {
+Deno.test("returnRange() cuts after 1000 of the remaining rows", () => {
   const rewards = Array.from({ length: 2001 }, (_, i) => i < 1001 ? 1 : 2);
   const data = columns(rewards, rewards.map(() => 0));
   assertEquals(returnRange(data), { min: 1000, max: 1999 });
-  // Row 0 dropped: the pieces begin one row later.
+  // Without row 0, the pieces begin one row later.
   assertEquals(returnRange({ ...data, transitions: data.transitions.slice(1) }), {
     min: 1000,
     max: 2000,
@@ -40,15 +40,15 @@ Deno.test("shapeRewards() minus_one, plus_minus_two and none", () => {
   assertEquals(data.rewards[0], 0);
 });
 
-Deno.test("shapeRewards() return_range refuses data without a range of returns", () => {
+Deno.test("shapeRewards() return_range rejects data without a range of returns", () => {
   const unfinished = columns([1, 2], [0, 0]);
-  assertThrows(() => shapeRewards(unfinished, "return_range"), UserError, "no episode of the data");
+  assertThrows(() => shapeRewards(unfinished, "return_range"), UserError, "no episode in the data");
   const constant = columns([1, 1], [1, 1]);
   assertThrows(() => shapeRewards(constant, "return_range"), UserError, "all returns are 1");
 });
 
 Deno.test({
-  name: "shapeRewards() return_range agrees with the official code bit for bit (reward_loco)",
+  name: "shapeRewards() return_range is bit-identical to the official code (reward_loco)",
   ignore: !mayUseFiles || Deno.permissions.querySync({ name: "env" }).state !== "granted",
   async fn() {
     const folder = Deno.env.get("SRPO_FIXTURES") ?? projectFile("tests/fixtures/pytorch");
@@ -70,7 +70,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "returnRange() of hopper-mixed-20k is the official pipeline's 3767.2",
+  name: "returnRange() of hopper-mixed-20k matches the official pipeline's 3767.2",
   ignore: !mayUseFiles,
   async fn() {
     const { loadDataset } = await import("../../lib/data/dataset.ts");
@@ -82,7 +82,7 @@ Deno.test({
 
 Deno.test("episodeReturnRange() cuts at terminals and at dropped rows, and counts the unfinished piece", () => {
   const data = columns([1, 2, 4, 8, 16, 32, 64], [0, 1, 0, 0, 0, 0, 0]);
-  // Row 4 ended an episode by a timeout: it is no transition.
+  // Row 4 ended an episode with a timeout, so it is not a transition.
   const transitions = Uint32Array.of(0, 1, 2, 3, 5, 6);
   assertEquals(episodeReturnRange({ ...data, transitions }), { min: 3, max: 96 });
   const first = { ...data, transitions: transitions.slice(0, 4) };

@@ -4,7 +4,7 @@ import { distributionOf, episodesOf, histogramOf } from "../../lib/data/summary.
 import { warningsOf } from "../../lib/data/warnings.ts";
 import { mayUseFiles, projectFile } from "./files.ts";
 
-/** Data with one observation and one action per row, nothing wrong with them but the given fields. */
+/** Returns valid data with observation and action size 1, with the given fields replaced. */
 function made(rows: number, fields: Partial<Record<keyof OfflineDataset, unknown>> = {}) {
   const zeros = () => new Float32Array(rows);
   const timeouts = (fields.timeouts as Float32Array | undefined) ?? zeros();
@@ -59,7 +59,7 @@ Deno.test("histogramOf() counts every value once, the largest in the last bin", 
 });
 
 Deno.test({
-  name: "episodesOf() hopper-mixed-20k: 116 complete, return 541.2 ± 1035.7, 108 terminals",
+  name: "episodesOf() of hopper-mixed-20k: 116 complete, return 541.2 ± 1035.7, 108 terminals",
   ignore: !mayUseFiles,
   async fn() {
     const { loadDataset } = await import("../../lib/data/dataset.ts");
@@ -77,15 +77,15 @@ Deno.test({
   },
 });
 
-Deno.test("warningsOf() finds nothing in data without faults", () => {
+Deno.test("warningsOf() returns no warnings for valid data", () => {
   const data = made(50);
   const next = data.observations.map((value) => value + 1);
   assertEquals(warningsOf(data, next), []);
 });
 
 const faults: [fault: string, data: OfflineDataset, warning: string][] = [
-  ["no timeouts", made(9, { hasTimeouts: false }), "no field timeouts"],
-  ["no flags", made(9), "neither terminals nor timeouts is ever set"],
+  ["a missing timeouts field", made(9, { hasTimeouts: false }), "no field timeouts"],
+  ["flags that are never set", made(9), "neither terminals nor timeouts is ever set"],
   [
     "both flags in a row",
     made(9, {
@@ -97,7 +97,7 @@ const faults: [fault: string, data: OfflineDataset, warning: string][] = [
   [
     "an action out of range",
     made(3, { actions: Float32Array.of(0, 1.5, 0) }),
-    "training refuses this: made.hdf5: actions is 1.5 at row 1, expected within [-1, 1] (1 row like",
+    "training rejects this: made.hdf5: actions is 1.5 at row 1, expected within [-1, 1] (1 row like",
   ],
   [
     "actions at exactly ±1",
@@ -106,28 +106,28 @@ const faults: [fault: string, data: OfflineDataset, warning: string][] = [
   ],
   ["constant rewards", made(3, { rewards: Float32Array.of(2, 2, 2) }), "rewards is 2 in every row"],
   [
-    "a row twice",
+    "a repeated row",
     made(4, {
       observations: Float32Array.of(7, 8, 7, 7),
       actions: Float32Array.of(0.1, 0.2, 0.1, 0.3),
     }),
-    "1 rows repeat the observation and action of an earlier row, the first of them row 2",
+    "1 rows repeat the observation and action of an earlier row, first row 2",
   ],
   [
-    "a flag that is no flag",
+    "a flag other than 0 and 1",
     made(3, { terminals: Float32Array.of(0, 0.5, 0) }),
     "terminals is 0.5 at row 1, expected 0 or 1",
   ],
 ];
 for (const [fault, data, warning] of faults) {
-  Deno.test(`warningsOf() finds ${fault}`, () => {
-    if (fault === "no flags") data.timeouts.fill(0);
+  Deno.test(`warningsOf() warns of ${fault}`, () => {
+    if (fault === "flags that are never set") data.timeouts.fill(0);
     const warnings = warningsOf(data);
     assertEquals(warnings.filter((text) => text.includes(warning)).length, 1, warnings.join("\n"));
   });
 }
 
-Deno.test("warningsOf() finds a last episode that is cut", () => {
+Deno.test("warningsOf() warns of a cut last episode", () => {
   const data = made(5, { timeouts: Float32Array.of(0, 1, 0, 0, 0) });
   data.timeouts[4] = 0;
   assertEquals(warningsOf(data).map((text) => text.slice(0, 38)), [
@@ -135,11 +135,11 @@ Deno.test("warningsOf() finds a last episode that is cut", () => {
   ]);
 });
 
-Deno.test("warningsOf() finds episodes without a flag by the file's next observations", () => {
+Deno.test("warningsOf() finds unflagged episode ends by the file's next_observations", () => {
   const data = made(6);
   const next = data.observations.map((value) => value + 1);
   next[2] = 100;
   const [warning, ...more] = warningsOf(data, next);
   assertEquals(more, []);
-  assertEquals(warning?.includes("in 1 rows without a flag, the first of them row 2"), true);
+  assertEquals(warning?.includes("in 1 rows without a flag, first in row 2"), true);
 });

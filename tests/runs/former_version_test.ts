@@ -50,7 +50,7 @@ Deno.test({
       };
       assertMatch(
         await train(),
-        /version 0\.2 began this run; its metrics .*metrics-0\.2\.jsonl/,
+        /started by version 0\.2; its original metrics .*metrics-0\.2\.jsonl/,
       );
       assertEquals(
         Deno.readTextFileSync(join(run.path, "metrics-0.2.jsonl")),
@@ -64,7 +64,7 @@ Deno.test({
         400,
       ]);
       // Finished, it is left as it is.
-      assertMatch(await train(), /is finished already/);
+      assertMatch(await train(), /is already finished/);
       assertEquals(readMetrics(run.metrics), rows);
     } finally {
       Deno.removeSync(folder, { recursive: true });

@@ -186,11 +186,12 @@ for (const [setting, family] of Object.entries(settings)) {
           fixture.get(`${precision}${setting}.loss.${theirs}`).slice(step, step + 1)
         ) as [Float64Array, Float64Array];
         const name = `${ours}, step ${step}`;
-        compare(name, row.subarray(index, index + 1), (most) => 1e-5 * most, exact, single);
+        compare(name, row.subarray(index, index + 1), (most) => 5e-6 * most, exact, single);
       }
-      if (step === 0) await compareNetworks("grad1", (most) => 3e-5 * most, "gradient");
+      // A layer normalisation's epsilon of 1e-5 instead of 1e-6 shows at 2e-5.
+      if (step === 0) await compareNetworks("grad1", (most) => 5e-6 * most, "gradient");
       if (step === 0 || step === steps - 1) {
-        await compareNetworks(`after${step + 1}`, () => 1e-5, "parameters");
+        await compareNetworks(`after${step + 1}`, () => 3e-6, "parameters");
       }
     }
 

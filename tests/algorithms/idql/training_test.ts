@@ -222,3 +222,53 @@ Deno.test("idql: targets start as what they follow, and times are whole numbers 
   assert([...counts.values()].every(({ length }) => Math.abs(length - rows / 3) < 32));
   assertEquals(Math.max(...action.map(Math.abs)), Math.fround(1 - 1e-5));
 });
+
+Deno.test("idql: weight decay shrinks every parameter of the behavior model, and of no other network", async () => {
+  using engine = await Engine.open();
+  const buffer = bufferOn(engine);
+  /** All networks before and after one step. */
+  const stepWith = async (behaviorWeightDecay: number) => {
+    const graph = new Graph({ seeds: [0] });
+    const values = { ...h, behaviorWeightDecay };
+    const { networks } = await stage.describe(graph, buffer, values, [values]);
+    const program = await engine.compile(graph, []);
+    const before = networks.map(({ prefixes, parameters, initial }) =>
+      prefixes.map((_, member) => {
+        const start = initial!(parameters.shapes, 0, member);
+        // Biases start at 0, where a decay would not show.
+        for (const [name, numbers] of start) {
+          if (name !== "betas") start.set(name, numbers.map((x) => x + 0.25));
+        }
+        parameters.write(program, member, start);
+        return start;
+      })
+    );
+    await program.submit(0, 1);
+    const after = await Promise.all(networks.map(({ parameters }) => parameters.read(program)));
+    program.destroy();
+    return { networks, before, after };
+  };
+  const plain = await stepWith(0);
+  const decay = 10;
+  const decayed = await stepWith(decay);
+  buffer.destroy();
+  plain.networks.forEach(({ prefixes: [prefix], optimizer }, family) => {
+    const shrinks = prefix === "score_model." && optimizer !== undefined;
+    // Its average follows, ever so little.
+    if (prefix === "target_score_model.") return;
+    plain.after[family]!.forEach((network, member) => {
+      for (const [name, numbers] of network) {
+        const start = plain.before[family]![member]!.get(name)!;
+        const found = decayed.after[family]![member]!.get(name)!;
+        numbers.forEach((x, i) => {
+          const expected = shrinks ? h.learningRate * decay * start[i]! : 0;
+          const difference = x - found[i]!;
+          assert(
+            Math.abs(difference - expected) <= 1e-6,
+            `${prefix}${name}: shrunk by ${difference}, expected ${expected}`,
+          );
+        });
+      }
+    });
+  });
+});

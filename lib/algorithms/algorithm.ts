@@ -160,6 +160,9 @@ export interface Sweepable {
   text(value: number | string | boolean): string;
 }
 
+/** V of `rows` states, which are `[rows, observationSize]` row-major. */
+export type StateValue = (states: Float32Array, rows: number) => Float32Array;
+
 /** An algorithm. */
 export interface Algorithm<H extends HyperparameterValues = HyperparameterValues> {
   /** Names it for `train --algorithm` and in `config.json`. */
@@ -182,12 +185,8 @@ export interface Algorithm<H extends HyperparameterValues = HyperparameterValues
   readonly value?: {
     /** The stage whose checkpoint holds it. */
     readonly stage: string;
-    /**
-     * V of a checkpoint.
-     *
-     * @returns V of `rows` states, `[rows, observationSize]` row-major.
-     */
-    of(checkpoint: NamedTensors): (states: Float32Array, rows: number) => Float32Array;
+    /** Returns V of a checkpoint. */
+    of(checkpoint: NamedTensors): StateValue;
   };
 }
 

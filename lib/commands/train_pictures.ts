@@ -7,7 +7,7 @@
 import type { Task } from "../data/catalog.ts";
 import type { OfflineDataset } from "../data/dataset.ts";
 import { type Maze, mazes } from "../envs/mazes.ts";
-import type { Algorithm } from "../algorithms/algorithm.ts";
+import type { StateValue } from "../algorithms/algorithm.ts";
 import type { Policy } from "../nn/host/policy.ts";
 import { makeEnvironment } from "../envs/registry.ts";
 import { RandomStream } from "../envs/random.ts";
@@ -80,8 +80,6 @@ function sweepPoints(
     return [{ ...found, at }];
   });
 }
-
-type StateValue = ReturnType<NonNullable<Algorithm["value"]>["of"]>;
 
 /** Returns the state value that the first replica learned; null if there is none. */
 function valueOf(axes: ReplicaAxes): StateValue | null {

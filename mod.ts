@@ -3,10 +3,17 @@
  * and other offline RL algorithms built with it. A training step is described once, compiled to a
  * flat list of compute dispatches, and replayed.
  *
- * To build another algorithm, describe a step in a {@linkcode Graph} with the operations exported
+ * To train one of the algorithms, read data with {@linkcode loadDataset}, get an algorithm with
+ * {@linkcode findAlgorithm}, and pass both to {@linkcode trainAlgorithm}. The result contains the
+ * policy, and {@linkcode evaluateHere} plays it (`examples/own_reward.ts`). To build another
+ * algorithm, write a value of type {@linkcode Algorithm} (`examples/behavior_cloning.ts`).
+ *
+ * The engine also works alone: describe a step in a {@linkcode Graph} with the operations exported
  * here, add an optimizer's update with {@linkcode minimize}, compile the graph with an
- * {@linkcode Engine}, and submit the {@linkcode Program} in chunks. `examples/regression.ts` does
- * this in forty lines.
+ * {@linkcode Engine}, and submit the {@linkcode Program} in chunks (`examples/regression.ts`).
+ *
+ * Importing this module needs no permissions. The HDF5 reader and MuJoCo are loaded on first use.
+ * Functions that read or write files, and the environments, need Deno.
  *
  * @module
  */
@@ -108,7 +115,7 @@ export * from "./lib/nn/mlp.ts";
 export * from "./lib/optim/adam.ts";
 export * from "./lib/optim/average.ts";
 
-// Algorithms, and the data that they are trained on.
+// Algorithms as values, and how they are trained.
 export * from "./lib/algorithms/algorithm.ts";
 export * as hyperparameters from "./lib/algorithms/hyperparameters.ts";
 export {
@@ -122,17 +129,77 @@ export {
   type ValueKind,
 } from "./lib/algorithms/hyperparameters.ts";
 export { algorithms, defaultAlgorithm, findAlgorithm } from "./lib/algorithms/registry.ts";
-export type { Family, OwnEnvironment, OwnTask, Task } from "./lib/data/catalog.ts";
+export { type AlgorithmRun, trainAlgorithm } from "./lib/runs/train_algorithm.ts";
+export {
+  type Metrics,
+  type MetricsRow,
+  readMetrics,
+  type ReplicaName,
+} from "./lib/runs/metrics.ts";
+export { type ProgressOutput, standardError } from "./lib/runs/progress.ts";
+
+// Data sets, on the host and on the GPU.
+export {
+  type D4rlTask,
+  type Family,
+  findTask,
+  type OwnEnvironment,
+  type OwnTask,
+  type Task,
+} from "./lib/data/catalog.ts";
+export { type DatasetOptions, loadDataset } from "./lib/data/dataset.ts";
+export { readingOptions, taskOfOwn } from "./lib/data/own_task.ts";
 export type { ColumnMoments } from "./lib/data/moments.ts";
 export type { OfflineDataset, Source } from "./lib/data/offline_dataset.ts";
 export * from "./lib/data/replay_buffer.ts";
-export type { RewardRule } from "./lib/data/rewards.ts";
+export { type RewardColumns, type RewardRule, shapeRewards } from "./lib/data/rewards.ts";
+
+// Checkpoints and other safetensors files, and what was trained.
+export {
+  type Checkpoint,
+  encodeCheckpoints,
+  loadNetworks,
+  readCheckpoint,
+} from "./lib/runs/checkpoint.ts";
+export {
+  decode as decodeSafetensors,
+  type Dtype,
+  encode as encodeSafetensors,
+  type SafeTensor,
+  type SafeTensors,
+  type TensorData,
+} from "./lib/runs/safetensors.ts";
+export { openTrained, type Trained, type TrainedPolicy } from "./lib/runs/trained.ts";
+
+// Policies that act on the processor.
 export { Mlp } from "./lib/nn/host/mlp.ts";
 export type { ObservationNormalization } from "./lib/nn/host/normalization.ts";
 export type { GraphActor } from "./lib/nn/graph_policy.ts";
-export type { ActionBounds } from "./lib/nn/host/action_bounds.ts";
-export { type Draws, networkPolicy, type Policy, type PolicyFacts } from "./lib/nn/host/policy.ts";
+export { type ActionBounds, scaledPolicy } from "./lib/nn/host/action_bounds.ts";
+export {
+  type Draws,
+  networkPolicy,
+  type Policy,
+  type PolicyFacts,
+  type RemotePolicy,
+} from "./lib/nn/host/policy.ts";
 export type { NamedTensors } from "./lib/nn/host/tensors.ts";
+export type { Placeable } from "./lib/nn/placement.ts";
+
+// Environments, and policies played in them.
+export type { BatchStep, EnvironmentBatch, EnvironmentSpec } from "./lib/envs/environment.ts";
+export { type Bridge, evaluateHere } from "./lib/envs/evaluate_here.ts";
+export {
+  type EpisodeRecord,
+  type Evaluation,
+  type Spread,
+  summarize,
+} from "./lib/envs/evaluation.ts";
+export type { Profile } from "./lib/envs/mujoco/mjcf.ts";
+export { environmentIds, makeEnvironment } from "./lib/envs/registry.ts";
+export { type Episode, rollout, type RolloutObserver } from "./lib/envs/rollout.ts";
+export { type ReferenceReturn, referenceReturn } from "./lib/envs/scores.ts";
+export { evaluationSeeds } from "./lib/envs/seeds.ts";
 
 // The GPU layer.
 export { type AdapterDescription, Gpu } from "./lib/gpu/device.ts";

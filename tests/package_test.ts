@@ -14,8 +14,9 @@ const permitted = (["run", "read", "write", "env"] as const).every((name) =>
  */
 const program = `
 import {
-  constant, Engine, Graph, initialise, linear, linearShapes, meanSquaredError, minimize,
-  ParameterSet, type Tensor, UserError, writeInput,
+  type AlgorithmRun, constant, Engine, type Episode, evaluateHere, findAlgorithm, findTask, Graph, initialise,
+  linear, linearShapes, loadDataset, meanSquaredError, minimize, ParameterSet, type Policy,
+  type Tensor, trainAlgorithm, UserError, writeInput,
 } from "@srpo/webgpu";
 
 const graph = new Graph({ seeds: [0] });
@@ -29,6 +30,22 @@ minimize(graph, loss, network, { learningRate: constant(0.1) });
 console.log(\`prediction \${prediction.replicas} x \${prediction.rows} x \${prediction.columns}\`);
 // @ts-expect-error: A graph needs its seeds; that this is an error shows that the types are there.
 if (false as boolean) new Graph("no seeds");
+
+/** Is compiled only: there are no data here. */
+export async function returnsOf(engine: Engine, file: string): Promise<number[]> {
+  const { stages, hyperparameters } = findAlgorithm("iql");
+  const run: AlgorithmRun = {
+    algorithm: findAlgorithm("iql"),
+    data: await loadDataset([file]),
+    task: findTask("maze2d-umaze-v1"),
+    hyperparameters: hyperparameters.valuesFor("maze2d", "quick", { steps: stages.length }),
+    directory: "run",
+  };
+  const [trained] = await trainAlgorithm(engine, run);
+  const policy: Policy = trained!.load().policy;
+  return (await evaluateHere(policy, run.task.name, [0])).map((episode: Episode) => episode.return);
+}
+console.log(\`stages \${findAlgorithm("srpo").stages.map(({ name }) => name).join(" ")}\`);
 
 try {
   using engine = await Engine.open();
@@ -88,11 +105,15 @@ Deno.test({
         ".": { types: "./types/mod.d.ts", default: "./mod.js" },
       });
       const code = await Deno.readTextFile(join(folder, "mod.js"));
-      const packages = [...code.matchAll(/^import .* from "((?:@[^/"]+\/)?[^/":]+)[/"]/gm)];
+      const packages = (statement: RegExp) =>
+        [...code.matchAll(statement)].map(([, name]) => name!);
+      const atOnce = packages(/^import .* from "((?:@[^/"]+\/)?[^/":]+)[/"]/gm);
+      const whenUsed = packages(/\bimport\("((?:@[^/"]+\/)?[^/":]+)[/"]/g);
       assertEquals(
-        new Set(packages.map(([, name]) => name!)),
+        new Set([...atOnce, ...whenUsed]),
         new Set(Object.keys(description.dependencies)),
       );
+      assertEquals(new Set(whenUsed), new Set(["@mujoco/mujoco", "h5wasm"]));
       assertStringIncludes(code, "@compute", "the bundle contains no shader");
     });
 
@@ -140,7 +161,10 @@ Deno.test({
     await t.step("Deno trains with it, without an import map", async () => {
       const { stdout, stderr } = await output(Deno.execPath(), ["run", "-A", "main.js"], project);
       assertEquals(stderr, "");
-      assertEquals(stdout, "prediction 1 x 8 x 1\nlearned true\n");
+      assertEquals(
+        stdout,
+        "prediction 1 x 8 x 1\nstages critic behavior policy\nlearned true\n",
+      );
     });
 
     await t.step({
@@ -149,7 +173,7 @@ Deno.test({
       fn: async () => {
         const { stdout, stderr } = await output("node", ["main.js"], project);
         assertEquals(stderr, "");
-        assertStringIncludes(stdout, "prediction 1 x 8 x 1\nno WebGPU adapter was found.");
+        assertStringIncludes(stdout, "policy\nno WebGPU adapter was found.");
       },
     });
     await Deno.remove(project, { recursive: true });

@@ -19,12 +19,7 @@ import { driverVersion } from "../gpu/driver_version.ts";
 import type { Target } from "../gpu/target.ts";
 import { boundsText } from "../nn/host/action_bounds.ts";
 import { resultTables } from "./results_table.ts";
-import {
-  createRunDirectory,
-  type GivenCheckpoint,
-  type RunConfig,
-  RunDirectory,
-} from "../runs/directory.ts";
+import { createRunDirectory, type GivenCheckpoint, RunDirectory } from "../runs/directory.ts";
 import { writeAtomic } from "../runs/files.ts";
 import { type Interrupt, watchInterrupt } from "../runs/interrupt.ts";
 import { RunLog } from "../runs/log.ts";
@@ -32,7 +27,13 @@ import { readMetrics } from "../runs/metrics.ts";
 import { upgradeMetrics } from "../runs/metrics_upgrade.ts";
 import { RunEstimate, workOf } from "../runs/estimate.ts";
 import { formatDuration, standardError } from "../runs/progress.ts";
-import { allReplicas, type ReplicaAxes, replicasOf, stageOf } from "../runs/replicas.ts";
+import {
+  allReplicas,
+  type ReplicaAxes,
+  replicasOf,
+  stageOf,
+  writeConfigs,
+} from "../runs/replicas.ts";
 import {
   evaluationsOf,
   lastLosses,
@@ -145,7 +146,7 @@ async function trainIn(
   const axes: ReplicaAxes = { directory, algorithm, hyperparameters, seeds, variants };
   const adapter = { ...engine.gpu.adapter, ...engine.target };
   const driver = driverVersion(adapter);
-  await writeConfigs(axes, plan, data, sha256, { ...adapter, driverVersion: driver });
+  await recordConfigs(axes, plan, data, sha256, { ...adapter, driverVersion: driver });
   if (!plan.resumed) await takeGiven(axes, plan);
   const former = plan.resumed ? upgradeMetrics(axes) : null;
   const products = choiceText(engine.choice) +
@@ -283,8 +284,11 @@ async function latenciesOf(axes: ReplicaAxes, target: Target): Promise<Record<st
   return latencies;
 }
 
-/** Writes `config.json` to the run directory and to the folder of every seed and variant. */
-async function writeConfigs(
+/**
+ * Writes `config.json` to the run directory and to the folder of every seed and variant. For a resumed
+ * run, updates only what flags of this call may change.
+ */
+async function recordConfigs(
   axes: ReplicaAxes,
   plan: Plan,
   data: OfflineDataset,
@@ -306,7 +310,7 @@ async function writeConfigs(
     for (const path of paths) await write(new RunDirectory(path));
     return;
   }
-  const config = {
+  await writeConfigs(axes, {
     version,
     deno: Deno.version.deno,
     algorithm: plan.algorithm.name,
@@ -322,22 +326,7 @@ async function writeConfigs(
     evaluation,
     cache,
     ...(plan.task.own && { environment: recordOfOwn(plan.task.own) }),
-  } satisfies Partial<RunConfig>;
-  const given = givenOf(plan);
-  for (const { seed, hyperparameters, directory } of allReplicas(axes)) {
-    Deno.mkdirSync(join(directory.path, "checkpoints"), { recursive: true });
-    await directory.writeConfig({
-      ...config,
-      hyperparameters: { ...hyperparameters },
-      seeds: [seed],
-      given: given.filter((each) => each.seed === seed),
-    });
-  }
-  await axes.directory.writeConfig({
-    ...config,
-    hyperparameters: { ...axes.hyperparameters },
-    seeds: axes.seeds,
-    given,
+    given: givenOf(plan),
     ...(axes.variants.length > 0 && { sweep: { ...plan.sweep } }),
   });
 }

@@ -66,7 +66,9 @@ export interface OwnEnvironment {
 
 /** One D4RL task. */
 export interface D4rlTask extends Task {
+  /** Steps after which an episode is cut. */
   readonly maxEpisodeSteps: number;
+  /** Returns of D4RL's random and expert policies (scores 0 and 100). */
   readonly referenceReturn: NonNullable<Task["referenceReturn"]>;
 }
 

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import h5, { type Dataset, type File, type Metadata } from "h5wasm";
+import type { Dataset, File, Metadata } from "h5wasm";
 import { UserError } from "../errors.ts";
 import { type ActionBounds, areBounds, boundsText } from "../nn/host/action_bounds.ts";
 import { checkLayout, type FieldLayout, type Layout } from "./layout.ts";
@@ -17,6 +17,12 @@ const blockBytes = 8 << 20;
 
 /** Numbers of HDF5's type classes in h5wasm. */
 const typeClasses = { integer: 0, float: 1, string: 3, enumeration: 8 } as const;
+
+/** An open file and the module that opened it. */
+interface OpenFile {
+  readonly h5: typeof import("h5wasm").default;
+  readonly file: File;
+}
 
 /** A file in D4RL's format, open for reading. */
 export class D4rlFile implements Layout {
@@ -31,10 +37,10 @@ export class D4rlFile implements Layout {
   readonly #file: File;
   readonly #fields: ReadonlyMap<string, Dataset>;
 
-  private constructor(path: string, file: File) {
+  private constructor(path: string, { h5, file }: OpenFile) {
     this.path = path;
     this.#file = file;
-    this.#fields = new Map(datasetsOf(file));
+    this.#fields = new Map(datasetsOf({ h5, file }));
     const layouts = [...this.#fields].map(([name, field]) => [name, layoutOf(field)] as const);
     const { rows, observationSize, actionSize } = checkLayout(path, new Map(layouts));
     this.rows = rows;
@@ -49,11 +55,11 @@ export class D4rlFile implements Layout {
    */
   static async open(path: string): Promise<D4rlFile> {
     await checkReadable(path);
-    const file = await openHdf5(path);
+    const opened = await openHdf5(path);
     try {
-      return new D4rlFile(path, file);
+      return new D4rlFile(path, opened);
     } catch (error) {
-      file.close();
+      opened.file.close();
       throw error;
     }
   }
@@ -199,14 +205,16 @@ async function checkReadable(path: string): Promise<void> {
   }
 }
 
-async function openHdf5(path: string): Promise<File> {
+async function openHdf5(path: string): Promise<OpenFile> {
+  // h5wasm asks for permissions when it is imported, and programs that read no file need none.
+  const { default: h5 } = await import("h5wasm");
   const module = await h5.ready;
   // Otherwise errors are only printed, and a damaged field reads as uninitialized memory.
   module.activate_throwing_error_handler();
   let reason = "";
   try {
     const file = new h5.File(path, "r");
-    if (file.file_id >= 0n) return file;
+    if (file.file_id >= 0n) return { h5, file };
   } catch (error) {
     reason = (error as Error).message;
   }
@@ -230,7 +238,7 @@ function reasonOf(error: unknown): string {
 }
 
 /** Yields every data set of a file with its path, including those in groups (one level deep). */
-function* datasetsOf(file: File): Generator<[string, Dataset]> {
+function* datasetsOf({ h5, file }: OpenFile): Generator<[string, Dataset]> {
   for (const name of file.keys()) {
     const entity = file.get(name);
     if (entity instanceof h5.Dataset) yield [name, entity];

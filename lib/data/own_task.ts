@@ -8,6 +8,7 @@ import { UserError } from "../errors.ts";
 import type { OwnTask, Task } from "./catalog.ts";
 import type { DatasetOptions } from "./dataset.ts";
 import type { DatasetShape } from "./fit.ts";
+import { D4rlFile } from "./hdf5.ts";
 
 /** The task for the rest of the program, which knows no score of it. */
 export function taskOfOwn(name: string, own: OwnTask): Task {
@@ -51,7 +52,6 @@ export interface RecordedTask extends DatasetShape {
  * @throws {UserError} A file is not of D4RL's layout, or the files have different sizes or ranges.
  */
 export async function readRecordedTask(paths: readonly string[]): Promise<RecordedTask> {
-  const { D4rlFile } = await import("./hdf5.ts");
   const files = [];
   try {
     for (const path of paths) files.push(await D4rlFile.open(path));

@@ -7,6 +7,7 @@ import { relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { UserError } from "../errors.ts";
 import { type D4rlTask, dataHost, findTask, taskOfFile, tasks } from "./catalog.ts";
+import { D4rlFile } from "./hdf5.ts";
 
 /** The files of a data set. */
 export interface DataSource {
@@ -73,8 +74,6 @@ export async function resolveData(
 
 /** Returns the task in the metadata of all files; null if they do not all name the same task. */
 async function recordedTask(paths: readonly string[]): Promise<string | null> {
-  // Importing h5wasm needs permissions that finding a task's files does not need.
-  const { D4rlFile } = await import("./hdf5.ts");
   const recorded = new Set<string | null>();
   for (const path of paths) {
     const file = await D4rlFile.open(path);

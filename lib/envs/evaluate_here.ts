@@ -4,7 +4,7 @@
  * @module
  */
 import type { Policy, RemotePolicy } from "../nn/host/policy.ts";
-import { connectTo, mostUndelayed } from "./bridge/open.ts";
+import type { EnvironmentBatch } from "./environment.ts";
 import { makeEnvironment } from "./registry.ts";
 import { type Episode, rollout, type RolloutObserver } from "./rollout.ts";
 
@@ -34,17 +34,25 @@ export async function evaluateHere(
   observer: RolloutObserver = {},
   bridge?: Bridge,
 ): Promise<Episode[]> {
+  const count = Math.min(batchSize, seeds.length);
   const environment = bridge === undefined
-    ? await makeEnvironment(task, Math.min(batchSize, seeds.length))
-    : (await connectTo(
-      bridge,
-      bridge.url,
-      task,
-      Math.min(batchSize, mostUndelayed(policy.actionSize), seeds.length),
-    )).environment;
+    ? await makeEnvironment(task, count)
+    : await connect(bridge, task, policy.actionSize, count);
   try {
     return await rollout(environment, policy, seeds, observer);
   } finally {
     await environment.close();
   }
+}
+
+/** Opens environments on a server; what that takes is loaded only here. */
+async function connect(
+  bridge: Bridge,
+  task: string,
+  actionSize: number,
+  count: number,
+): Promise<EnvironmentBatch> {
+  const { connectTo, mostUndelayed } = await import("./bridge/open.ts");
+  const fitting = Math.min(count, mostUndelayed(actionSize));
+  return (await connectTo(bridge, bridge.url, task, fitting)).environment;
 }

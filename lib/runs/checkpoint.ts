@@ -15,13 +15,19 @@ const moments = { mean: "adam.mean.", square: "adam.square." } as const;
 
 /** A checkpoint that has been read. */
 export interface Checkpoint {
+  /** The file it was read from. */
   readonly path: string;
+  /** Its tensors, matrices `[rows, columns]` and vectors `[columns]`, and its metadata. */
   readonly file: SafeTensors;
   /** Steps done; null where the file does not say (an official checkpoint). */
   readonly step: number | null;
 }
 
-/** Reads a checkpoint file. */
+/**
+ * Reads a checkpoint file.
+ *
+ * @throws {UserError} It cannot be read or is not a safetensors file.
+ */
 export function readCheckpoint(path: string): Checkpoint {
   let bytes: Uint8Array;
   try {
@@ -41,6 +47,7 @@ export function readCheckpoint(path: string): Checkpoint {
  * @param replica Its place on the replica axis.
  * @param checkpoints Files to take networks from; the first that has a network's tensors gives them.
  * @param withMoments Whether Adam's moments are loaded too, to continue a stage.
+ * @throws {UserError} A tensor is missing or of another shape.
  */
 export function loadNetworks(
   stage: string,
@@ -84,6 +91,7 @@ export function loadNetworks(
  * Encodes the networks that a stage trains, one file for each of `replicas`.
  *
  * @param more What else the metadata of a replica's file say.
+ * @returns The bytes of each replica's file.
  */
 export async function encodeCheckpoints(
   stage: string,

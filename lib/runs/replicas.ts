@@ -4,9 +4,10 @@
  *
  * @module
  */
+import { join } from "node:path";
 import type { Algorithm, StageDefinition, Sweep, Variant } from "../algorithms/algorithm.ts";
 import type { HyperparameterValues } from "../algorithms/hyperparameters.ts";
-import type { RunDirectory } from "./directory.ts";
+import type { RunConfig, RunDirectory } from "./directory.ts";
 
 /** What a run's replicas follow from. */
 export interface ReplicaAxes {
@@ -55,6 +56,33 @@ export function replicasOf(axes: ReplicaAxes, { over }: Pick<StageDefinition, "o
 export function allReplicas(axes: ReplicaAxes): Replica[] {
   const replicas = axes.algorithm.stages.flatMap((stage) => replicasOf(axes, stage));
   return [...new Map(replicas.map((replica) => [replica.directory.path, replica])).values()];
+}
+
+/**
+ * Writes the `config.json` of a new run, and one into the folder of every seed and variant.
+ *
+ * @param config What the run was started with besides seeds and hyperparameters.
+ */
+export async function writeConfigs(
+  axes: ReplicaAxes,
+  { sweep, ...config }: Omit<RunConfig, "seeds" | "hyperparameters">,
+): Promise<void> {
+  const { given } = config;
+  for (const { seed, hyperparameters, directory } of allReplicas(axes)) {
+    Deno.mkdirSync(join(directory.path, "checkpoints"), { recursive: true });
+    await directory.writeConfig({
+      ...config,
+      hyperparameters: { ...hyperparameters },
+      seeds: [seed],
+      ...(given && { given: given.filter((each) => each.seed === seed) }),
+    });
+  }
+  await axes.directory.writeConfig({
+    ...config,
+    hyperparameters: { ...axes.hyperparameters },
+    seeds: axes.seeds,
+    ...(sweep && { sweep }),
+  });
 }
 
 /** The stage of this name. */

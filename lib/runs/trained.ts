@@ -41,14 +41,14 @@ export interface Trained {
   /**
    * Loads a policy.
    *
-   * @param way Name of one of the algorithm's actors; null stands for a file's policy, or the actor
-   * that a run was trained for.
+   * @param way Name of one of the algorithm's actors; null, the default, stands for a file's policy, or
+   * the actor that a run was trained for.
    * @param options Values of the actor's options; absent ones are its own.
    * @throws {UserError} The algorithm has no such actor, a checkpoint is missing, or its tensors or
    * metadata do not fit.
    */
   load(
-    way: string | null,
+    way?: string | null,
     options?: Readonly<Record<string, number | undefined>>,
   ): TrainedPolicy;
 }
@@ -83,7 +83,7 @@ function openFile(path: string, known: ReadonlyMap<string, Algorithm>): Trained 
     task: file.metadata["task"] ?? null,
     server: file.metadata["server"] ?? null,
     ways: [],
-    load(way) {
+    load(way = null) {
       if (way !== null) {
         throw new UserError(
           `--policy ${way} is for run directories; ${path} is a file with a single policy`,
@@ -122,7 +122,7 @@ function openRun(path: string, known: ReadonlyMap<string, Algorithm>): Trained {
     task: own === null ? task : own.environment?.id ?? null,
     server: own?.environment?.server ?? null,
     ways,
-    load(way, options = {}) {
+    load(way = null, options = {}) {
       const chosen = way === null
         ? actors[0]!
         : actors.find(({ name, formerName }) => name === way || formerName === way);

@@ -167,7 +167,13 @@ async function trainOne(run: TrainingRun, definition: StageDefinition): Promise<
   if (actor?.prefix !== undefined && actor.needs.includes(name)) {
     for (const replica of replicas.filter((each) => isFile(checkpoint(each)))) {
       const bytes = Deno.readFileSync(checkpoint(replica));
-      const metadata = { ...actor.metadata, ...run.provenance, seed: String(replica.seed) };
+      const { seed, variant } = replica;
+      const metadata = {
+        ...actor.metadata,
+        ...run.provenance,
+        seed: String(seed),
+        ...(variant !== null && { variant }),
+      };
       await writePolicy(replica.directory.policy, bytes, actor.prefix, metadata);
     }
   }

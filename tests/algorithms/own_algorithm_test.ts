@@ -148,9 +148,12 @@ ownTest(
     assertNotEquals(tensors("sweep/seed-3-blur-0.5", "control"), tensors("alone", "control"));
     const policy = (folder: string) => {
       const path = new RunDirectory(join(root, folder)).policy;
-      return decode(Deno.readFileSync(path), path).tensors;
+      return decode(Deno.readFileSync(path), path);
     };
-    assertEquals(policy("sweep/seed-7-blur-0.5"), policy("alone"));
+    const [swept, alone] = [policy("sweep/seed-7-blur-0.5"), policy("alone")];
+    assertEquals(swept.tensors, alone.tensors);
+    // What acts is the same; the file also says which variant of the sweep it is.
+    assertEquals(swept.metadata, { ...alone.metadata, variant: "blur-0.5" });
   },
 );
 

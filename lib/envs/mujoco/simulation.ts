@@ -1,4 +1,4 @@
-import loadMujoco from "@mujoco/mujoco";
+import type loadMujoco from "@mujoco/mujoco";
 import { UserError } from "../../errors.ts";
 
 /** MuJoCo's WebAssembly module. */
@@ -11,7 +11,7 @@ let loading: Promise<Mujoco> | undefined;
 
 /** Loads MuJoCo's WebAssembly module, once per process (0.2 s). */
 export function mujoco(): Promise<Mujoco> {
-  loading ??= loadMujoco();
+  loading ??= import("@mujoco/mujoco").then(({ default: load }) => load());
   return loading;
 }
 

@@ -1,0 +1,103 @@
+import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
+import { join } from "node:path";
+import { Engine } from "../../lib/autodiff/engine.ts";
+import { findTask } from "../../lib/data/catalog.ts";
+import type { OfflineDataset } from "../../lib/data/offline_dataset.ts";
+import { UserError } from "../../lib/errors.ts";
+import { RunDirectory } from "../../lib/runs/directory.ts";
+import { readMetrics } from "../../lib/runs/metrics.ts";
+import { trainAlgorithm } from "../../lib/runs/train_algorithm.ts";
+import { openTrained } from "../../lib/runs/trained.ts";
+import { imitation } from "../algorithms/own_algorithm.ts";
+
+const ignore = (["read", "write"] as const).some((name) =>
+  Deno.permissions.querySync({ name }).state !== "granted"
+);
+
+/** Data of a maze's sizes: smooth, seeded numbers. */
+function waves(): OfflineDataset {
+  const rows = 100;
+  const wave = (count: number, pace: number) =>
+    Float32Array.from({ length: count }, (_, i) => 0.9 * Math.sin(pace * i * i));
+  return {
+    sources: [{ path: "waves.hdf5", firstRow: 0, task: null }],
+    rows,
+    observationSize: 4,
+    actionSize: 2,
+    observations: wave(rows * 4, 0.37),
+    actions: wave(rows * 2, 0.11),
+    rewards: wave(rows, 0.53),
+    terminals: new Float32Array(rows),
+    timeouts: new Float32Array(rows),
+    hasTimeouts: true,
+    transitions: Uint32Array.from({ length: rows - 1 }, (_, i) => i),
+  };
+}
+
+Deno.test({
+  name: "trainAlgorithm() leaves a run directory, and gives what it trained of each seed",
+  ignore,
+  fn: async () => {
+    const root = Deno.makeTempDirSync();
+    using engine = await Engine.open();
+    const data = waves();
+    const shared = {
+      algorithm: imitation,
+      task: findTask("maze2d-umaze-v1"),
+      hyperparameters: imitation.hyperparameters.valuesFor("maze2d", "quick"),
+    };
+    const observation = Float64Array.of(0.5, -0.2, 0.1, 0.3);
+    const act = (
+      trained: ReturnType<typeof openTrained>,
+    ) => [...trained.load().policy.act(observation, []) as Float64Array];
+    try {
+      const directory = join(root, "run");
+      const trained = await trainAlgorithm(engine, { ...shared, data, directory, seeds: [7, 3] });
+      assertEquals(trained.map(({ task, ways }) => [task, ways]), [
+        ["maze2d-umaze-v1", ["imitator"]],
+        ["maze2d-umaze-v1", ["imitator"]],
+      ]);
+      const { seeds, stages, data: recorded } = new RunDirectory(directory).readConfig();
+      assertEquals({ seeds, stages }, { seeds: [7, 3], stages: ["values", "control"] });
+      assertEquals([recorded.file, recorded.rows], ["waves.hdf5", 100]);
+      const known = new Map([[imitation.name, imitation]]);
+      const second = openTrained(join(directory, "seed-3"), known);
+      assertEquals(act(second), act(trained[1]!));
+      assertEquals(readMetrics(join(directory, "metrics.jsonl")).length, 2 * (20 + 31));
+
+      // The rewards of the data are those that are trained on.
+      const alone = join(root, "alone");
+      const [same] = await trainAlgorithm(engine, {
+        ...shared,
+        data,
+        directory: alone,
+        seeds: [3],
+      });
+      assertEquals(act(same!), act(trained[1]!));
+      const doubled = { ...data, rewards: data.rewards.map((reward) => 2 * reward) };
+      const other = join(root, "doubled");
+      await trainAlgorithm(engine, { ...shared, data: doubled, directory: other, seeds: [3] });
+      const lastLoss = (path: string) =>
+        readMetrics(join(path, "metrics.jsonl")).findLast(({ stage }) => stage === "values");
+      assertNotEquals(lastLoss(other)!.metrics, lastLoss(alone)!.metrics);
+
+      // What cannot be trained leaves no folder.
+      for (const seeds of [[], [1, 1]]) {
+        const refused = join(root, "refused");
+        await assertRejects(
+          () => trainAlgorithm(engine, { ...shared, data, directory: refused, seeds }),
+          UserError,
+          `expected one or more seeds, each once; got [${seeds}]`,
+        );
+        await assertRejects(() => Deno.stat(refused), Deno.errors.NotFound);
+      }
+      await assertRejects(
+        () => trainAlgorithm(engine, { ...shared, data, directory: alone }),
+        UserError,
+        "holds a run already",
+      );
+    } finally {
+      Deno.removeSync(root, { recursive: true });
+    }
+  },
+});

@@ -169,7 +169,10 @@ export function frequencyValues(scale: number): Initial {
   };
 }
 
-/** Returns random Fourier frequencies, normally distributed with standard deviation `scale`. */
+/**
+ * Returns random Fourier frequencies `[count]`, normally distributed with standard deviation
+ * `scale`.
+ */
 export function initialFrequencies(seed: number, count: number, scale: number): Float32Array {
   return Float32Array.from(normal(seed, streams.fourier, 0, count), (z) => z * scale);
 }

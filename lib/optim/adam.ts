@@ -90,7 +90,10 @@ export function minimize(
   return optimizer;
 }
 
-/** Records one step of Adam from a gradient in the layout of the parameters. */
+/**
+ * Records one step of Adam from a gradient in the layout of the parameters, `[R, 1, entries]` as
+ * `parameters.gather()` returns it.
+ */
 export function adam(
   graph: Graph,
   parameters: ParameterSet,

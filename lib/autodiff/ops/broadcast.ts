@@ -104,7 +104,10 @@ export function sumRows(graph: Graph, x: Tensor, group: number = x.rows): Tensor
   return sumOverRows(graph, x, group, 1);
 }
 
-/** Means over the rows of x; arguments as in {@link sumRows}. */
+/**
+ * Means over the rows of x `[R, rows, columns]`: `[R, 1, columns]`. With `group`, means over each
+ * group of that many consecutive rows: `[R, rows / group, columns]`.
+ */
 export function meanRows(graph: Graph, x: Tensor, group: number = x.rows): Tensor {
   return sumOverRows(graph, x, group, 1 / group);
 }
@@ -117,7 +120,10 @@ export function sumHeads(graph: Graph, x: Tensor, heads: number): Tensor {
   return sumOverHeads(graph, x, heads, 1);
 }
 
-/** Means over the heads of x; arguments as in {@link sumHeads}. */
+/**
+ * Means over the heads (neighbouring replicas) of x `[heads · R, rows, columns]`: `[R, rows,
+ * columns]`.
+ */
 export function meanHeads(graph: Graph, x: Tensor, heads: number): Tensor {
   return sumOverHeads(graph, x, heads, 1 / heads);
 }

@@ -280,28 +280,46 @@ function resultShape(
   return { replicas, rows, columns, width, gaps };
 }
 
-/** Returns a + b. */
+/**
+ * Returns a + b.
+ *
+ * @returns `[R, rows, columns]`, to which a and b are broadcast.
+ */
 export function add(graph: Graph, a: Tensor, b: Tensor): Tensor {
   return entrywise(graph, "add", [a, b]);
 }
 
-/** Returns a − b. */
+/**
+ * Returns a − b.
+ *
+ * @returns `[R, rows, columns]`, to which a and b are broadcast.
+ */
 export function subtract(graph: Graph, a: Tensor, b: Tensor): Tensor {
   return entrywise(graph, "subtract", [a, b]);
 }
 
-/** Returns the entrywise product a b. */
+/**
+ * Returns the entrywise product a b.
+ *
+ * @returns `[R, rows, columns]`, to which a and b are broadcast.
+ */
 export function multiply(graph: Graph, a: Tensor, b: Tensor): Tensor {
   return entrywise(graph, "multiply", [a, b]);
 }
 
-/** Returns the entrywise quotient a / b. */
+/**
+ * Returns the entrywise quotient a / b.
+ *
+ * @returns `[R, rows, columns]`, to which a and b are broadcast.
+ */
 export function divide(graph: Graph, a: Tensor, b: Tensor): Tensor {
   return entrywise(graph, "divide", [a, b]);
 }
 
 /**
  * Returns the entrywise minimum of a and b. Where they are equal, each gets half of the gradient.
+ *
+ * @returns `[R, rows, columns]`, to which a and b are broadcast.
  */
 export function minimum(graph: Graph, a: Tensor, b: Tensor): Tensor {
   return entrywise(graph, "minimum", [a, b]);
@@ -309,82 +327,144 @@ export function minimum(graph: Graph, a: Tensor, b: Tensor): Tensor {
 
 /**
  * Returns the entrywise maximum of a and b. Where they are equal, each gets half of the gradient.
+ *
+ * @returns `[R, rows, columns]`, to which a and b are broadcast.
  */
 export function maximum(graph: Graph, a: Tensor, b: Tensor): Tensor {
   return entrywise(graph, "maximum", [a, b]);
 }
 
-/** Multiplies x by a number. */
+/**
+ * Multiplies x by a number.
+ *
+ * @returns `[R, rows, columns]`, as x.
+ */
 export function scale(graph: Graph, x: Tensor, factor: number): Tensor {
   return entrywise(graph, "scale", [x], [factor]);
 }
 
-/** Adds a number to x. */
+/**
+ * Adds a number to x.
+ *
+ * @returns `[R, rows, columns]`, as x.
+ */
 export function shift(graph: Graph, x: Tensor, offset: number): Tensor {
   return entrywise(graph, "shift", [x], [offset]);
 }
 
-/** Clips x to [low, high]. The gradient outside is zero. */
+/**
+ * Clips x to [low, high]. The gradient outside is zero.
+ *
+ * @returns `[R, rows, columns]`, as x.
+ */
 export function clip(graph: Graph, x: Tensor, low: number, high: number): Tensor {
   return entrywise(graph, "clip", [x], [low, high]);
 }
 
-/** Returns eˣ. */
+/**
+ * Returns eˣ.
+ *
+ * @returns `[R, rows, columns]`, as x.
+ */
 export function exp(graph: Graph, x: Tensor): Tensor {
   return entrywise(graph, "exp", [x]);
 }
 
-/** Returns the natural logarithm of x. */
+/**
+ * Returns the natural logarithm of x.
+ *
+ * @returns `[R, rows, columns]`, as x.
+ */
 export function log(graph: Graph, x: Tensor): Tensor {
   return entrywise(graph, "log", [x]);
 }
 
-/** Returns √x. */
+/**
+ * Returns √x.
+ *
+ * @returns `[R, rows, columns]`, as x.
+ */
 export function sqrt(graph: Graph, x: Tensor): Tensor {
   return entrywise(graph, "sqrt", [x]);
 }
 
-/** Returns sin x for |x| up to 1e5. */
+/**
+ * Returns sin x for |x| up to 1e5.
+ *
+ * @returns `[R, rows, columns]`, as x.
+ */
 export function sin(graph: Graph, x: Tensor): Tensor {
   return entrywise(graph, "sin", [x]);
 }
 
-/** Returns cos x for |x| up to 1e5. */
+/**
+ * Returns cos x for |x| up to 1e5.
+ *
+ * @returns `[R, rows, columns]`, as x.
+ */
 export function cos(graph: Graph, x: Tensor): Tensor {
   return entrywise(graph, "cos", [x]);
 }
 
-/** Returns |x|. Its derivative at 0 is 0. */
+/**
+ * Returns |x|. Its derivative at 0 is 0.
+ *
+ * @returns `[R, rows, columns]`, as x.
+ */
 export function abs(graph: Graph, x: Tensor): Tensor {
   return entrywise(graph, "abs", [x]);
 }
 
-/** Returns max(x, 0). */
+/**
+ * Returns max(x, 0).
+ *
+ * @returns `[R, rows, columns]`, as x.
+ */
 export function relu(graph: Graph, x: Tensor): Tensor {
   return entrywise(graph, "relu", [x]);
 }
 
-/** Returns tanh x. */
+/**
+ * Returns tanh x.
+ *
+ * @returns `[R, rows, columns]`, as x.
+ */
 export function tanh(graph: Graph, x: Tensor): Tensor {
   return entrywise(graph, "tanh", [x]);
 }
 
-/** Returns 1 / (1 + e⁻ˣ). */
+/**
+ * Returns 1 / (1 + e⁻ˣ).
+ *
+ * @returns `[R, rows, columns]`, as x.
+ */
 export function sigmoid(graph: Graph, x: Tensor): Tensor {
   return entrywise(graph, "sigmoid", [x]);
 }
 
-/** Returns log(1 + eˣ), and x above 20, as PyTorch does. */
+/**
+ * Returns log(1 + eˣ), and x above 20, as PyTorch does.
+ *
+ * @returns `[R, rows, columns]`, as x.
+ */
 export function softplus(graph: Graph, x: Tensor): Tensor {
   return entrywise(graph, "softplus", [x]);
 }
 
-/** Returns x tanh(softplus x). */
+/**
+ * Returns x tanh(softplus x).
+ *
+ * @returns `[R, rows, columns]`, as x.
+ */
 export function mish(graph: Graph, x: Tensor): Tensor {
   return entrywise(graph, "mish", [x]);
 }
 
-/** Returns x sigmoid(x). */
+/**
+ * Returns x sigmoid(x).
+ *
+ * @returns `[R, rows, columns]`, as x.
+ */
 export function silu(graph: Graph, x: Tensor): Tensor {
   return entrywise(graph, "silu", [x]);
 }
@@ -392,6 +472,8 @@ export function silu(graph: Graph, x: Tensor): Tensor {
 /**
  * Returns x Φ(x) with the standard normal distribution function Φ. This is PyTorch's default, not
  * its tanh approximation.
+ *
+ * @returns `[R, rows, columns]`, as x.
  */
 export function gelu(graph: Graph, x: Tensor): Tensor {
   return entrywise(graph, "gelu", [x]);

@@ -31,14 +31,16 @@ const command = {
     task: text("Environment: a D4RL task or another built-in environment id", {
       valueName: "TASK",
     }),
-    env: text("Environment of the server, for example Pendulum-v1", { valueName: "ID" }),
-    server: choice("Where the environment is: built in, or bridge/gym_server.py", [
+    env: text("Environment id, if it is not a D4RL task, for example Pendulum-v1", {
+      valueName: "ID",
+    }),
+    server: choice("Server of the environment: wasm (built in) or python (bridge/)", [
       "wasm",
       "python",
     ], { shown: "wasm" }),
-    out: text("The HDF5 file to write", { valueName: "FILE" }),
-    overwrite: toggle("Replace the file of --out where it exists"),
-    steps: integer("Steps, which are the file's rows", {
+    out: text("HDF5 file to write", { valueName: "FILE" }),
+    overwrite: toggle("Replace the --out file if it exists"),
+    steps: integer("Number of steps, which is the number of rows in the file", {
       min: 1,
       max: 100_000_000,
       fallback: 100_000,
@@ -83,7 +85,7 @@ export async function dataCollect(args: readonly string[]): Promise<void> {
   if (parsed === "help") return console.log(helpText(command));
   const { flags } = parsed;
   if (flags.task !== undefined && flags.env !== undefined) {
-    throw new UserError("--task and --env both name the environment; give one of them");
+    throw new UserError("--task and --env both name the environment; give only one of them");
   }
   const task = needed(
     flags.env ?? flags.task,
@@ -112,7 +114,7 @@ function needed(value: string | undefined, flag: string, what: string): string {
   return value;
 }
 
-/** Refuses those of the flags `names` that are given, since they are only for `what`. */
+/** Rejects the flags `names` if given, because they apply only to `what`. */
 function refuse(
   names: readonly ("noise" | "epsilon" | "profile" | "server")[],
   flags: Flags,
@@ -123,7 +125,7 @@ function refuse(
 }
 
 async function planned(task: string, flags: Flags): Promise<DatasetContents> {
-  refuse(["noise", "epsilon", "profile", "server"], flags, "--policy FILE, not for --planner");
+  refuse(["noise", "epsilon", "profile", "server"], flags, "--policy, not to --planner");
   const rows = await collectMaze2d(task, flags.steps, flags.seed);
   const { qpos, qvel, goals, ...columns } = rows;
   return {
@@ -140,7 +142,7 @@ async function planned(task: string, flags: Flags): Promise<DatasetContents> {
   };
 }
 
-/** The policy, in the range of the environment's actions. */
+/** Returns the policy, with its actions scaled to the environment's range. */
 function policyOf(
   { policy, actionBounds, files }: TrainedPolicy,
   { id, actionLow: low, actionHigh: high }: EnvironmentSpec,

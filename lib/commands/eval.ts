@@ -54,18 +54,18 @@ const command = {
       valueName: "TASK",
       shown: "the run's task, or the one in the file's metadata",
     }),
-    env: text("The same, for an environment that is no D4RL task's, for example Pendulum-v1", {
+    env: text("Environment id, if it is not a D4RL task, for example Pendulum-v1", {
       valueName: "ID",
     }),
-    episodes: integer("Episodes", { min: 1, max: maxEpisodes, fallback: 20 }),
-    seed: integer("Chooses the episodes' seeds, which are never those of training", {
+    episodes: integer("Number of episodes", { min: 1, max: maxEpisodes, fallback: 20 }),
+    seed: integer("Selects the episodes' seeds, which never coincide with training seeds", {
       max: maxEpisodeSeed,
       fallback: 0,
     }),
     server: text(
-      "Where the environments are: wasm (built in, a process of its own), python (bridge/), or the " +
-        "address of a running server",
-      { valueName: "wasm|python|ws://…", shown: "wasm, or the one that the run was evaluated on" },
+      "Environment server: wasm (built in, started as a separate process), python (bridge/), or " +
+        "the URL of a running server",
+      { valueName: "wasm|python|ws://…", shown: "wasm, or the server recorded with the policy" },
     ),
     token: text("Token of a running server, if its URL does not contain it", {
       valueName: "TOKEN",
@@ -95,7 +95,7 @@ const command = {
 /** Maximum number of environments to step together. More save few messages but take more memory. */
 const largestBatch = 50;
 
-/** Milliseconds that acting in one step may take; a server takes a client silent for longer for gone. */
+/** Maximum milliseconds to compute one step's actions. A server drops clients silent for longer. */
 const longestAct = 10_000;
 
 /**
@@ -127,13 +127,13 @@ export async function evaluate(args: readonly string[]): Promise<void> {
   const path = parsed.positionals[0]!;
   const trained = openTrained(path);
   if (flags.task !== undefined && flags.env !== undefined) {
-    throw new UserError("--task and --env both name the environment; give one of them");
+    throw new UserError("--task and --env both name the environment; give only one of them");
   }
   const task = flags.env ?? flags.task ?? trained.task;
   if (task === null) {
     throw new UserError(
-      `${path} does not say which environment it was trained for; name it with --task, or with ` +
-        "--env and --server where it is no D4RL task's",
+      `${path} does not name the environment it was trained for; give --task, or --env and ` +
+        "--server if it is not a D4RL task",
     );
   }
   const server = flags.server ?? (task === trained.task ? trained.server : null) ?? "wasm";
@@ -210,14 +210,14 @@ interface MeasuredActor extends Placed {
   readonly latency: number;
 }
 
-/** What each algorithm's runs act as. */
+/** Describes each algorithm's actors for `--help`. */
 function actorsText(): string {
   return [...algorithms.values()].map(({ title, actors }) =>
     `${title}: ${actors.map(({ name, help }) => `${name} ${help}`).join(", ")}`
   ).join(". ");
 }
 
-/** A flag for every option that an actor has; actors may have one of the same name in common. */
+/** Returns a flag for every option of every actor. Options with the same name share a flag. */
 function optionFlags(): Record<string, Flag<number | undefined>> {
   const options = everyActor.flatMap(({ options }) => Object.entries(options));
   return Object.fromEntries(
@@ -241,7 +241,7 @@ function optionsOf(flags: FlagValues<FlagTable>): Record<string, number | undefi
   return Object.fromEntries(names.map((name) => [name, flags[name] as number | undefined]));
 }
 
-/** The server's reference returns, or those that the task has with the built-in one. */
+/** Returns the server's reference returns. Defaults to those of the built-in environment. */
 function reference(spec: EnvironmentSpec, task: string) {
   return spec.referenceReturn ?? referenceReturn(task);
 }
@@ -278,7 +278,10 @@ function heading(
   if (actionBounds !== null) {
     if (network === undefined) lines.push(`actions      scaled to ${boundsText(actionBounds)}`);
   } else if (!isUnit(range)) {
-    lines.push("note: its actions do not range from -1 to 1 as the policy's do, which go unscaled");
+    lines.push(
+      "note: the environment's actions do not range from -1 to 1, but the policy's actions are " +
+        "not scaled",
+    );
   }
   lines.push(...notes.map((note) => `note: ${note}`));
   return lines.join("\n") + "\n";

@@ -1,6 +1,6 @@
 /**
- * `train` on data that are no D4RL task's: whose hyperparameters are the defaults, in which environment
- * policies are evaluated, and the range of the actions.
+ * Custom tasks for `train`: data that belong to no D4RL task. Determines the default
+ * hyperparameters, the evaluation environment and the action range.
  *
  * @module
  */
@@ -17,57 +17,57 @@ import { UserError } from "../errors.ts";
 import { type ActionBounds, areBounds, boundsText } from "../nn/host/action_bounds.ts";
 import { choice, text } from "./flags.ts";
 
-/** The families that a person chooses from, and whose values they stand for. */
+/** Choices of `--family`, and the family whose default values they select. */
 const families: Readonly<Record<"locomotion" | "maze", Family>> = {
   locomotion: "locomotion",
   maze: "antmaze",
 };
 
-/** The flags of `train` that describe a task of one's own. */
+/** The flags of `train` that describe a custom task. */
 export const ownTaskFlags = {
   family: choice(
-    "Whose hyperparameters are the defaults for data of no D4RL task (docs/own-task.md): those of " +
-      "locomotion, or of antmaze",
+    "Default hyperparameters for data that belong to no D4RL task (docs/own-task.md): those for " +
+      "locomotion, or those for antmaze",
     ["locomotion", "maze"],
   ),
   env: text(
-    "Environment in which policies trained on such data are evaluated, for example Pendulum-v1",
-    { valueName: "ID", shown: "the one that the file's metadata name" },
+    "Evaluation environment for such data, for example Pendulum-v1",
+    { valueName: "ID", shown: "the environment in the file's metadata" },
   ),
-  server: choice("Where that environment is: bridge/gym_server.py, or built in", [
+  server: choice("Server of that environment: python (bridge/) or wasm (built in)", [
     "python",
     "wasm",
-  ], { shown: "the one in the metadata, or the one that has it" }),
+  ], { shown: "the server in the metadata, or the one with that environment" }),
 } as const;
 
 /** Values of {@linkcode ownTaskFlags}. */
 export interface OwnTaskFlags {
-  /** See {@linkcode ownTaskFlags}. */
+  /** Choice of the default hyperparameters. */
   readonly family: "locomotion" | "maze" | undefined;
-  /** Likewise. */
+  /** Id of the evaluation environment. */
   readonly env: string | undefined;
-  /** Likewise. */
+  /** Server of the evaluation environment. */
   readonly server: "python" | "wasm" | undefined;
 }
 
-/** What else decides how a task of one's own is trained. */
+/** Settings, besides the flags above, that a custom task depends on. */
 export interface OwnTaskSetting {
   /** The algorithm's hyperparameters. */
   readonly table: HyperparameterTable;
-  /** Preset of those that are not given. */
+  /** Preset of the hyperparameters that were not given. */
   readonly preset: Preset;
-  /** Those that are given. */
+  /** The given hyperparameters. */
   readonly overrides: HyperparameterValues;
-  /** Whether policies are to be evaluated. */
+  /** Whether policies are evaluated. */
   readonly evaluates: boolean;
 }
 
 /**
- * The task that files of no D4RL task are data of. Where policies are to be evaluated, the environment
- * is asked for once, so that nothing is trained for one that is not there or does not fit.
+ * Returns the custom task of files that belong to no D4RL task. If policies are evaluated, the
+ * environment is opened once, so that a missing or unsuitable one is rejected before training.
  *
- * @throws {UserError} Neither the family nor the hyperparameters that it decides are given; the
- * environment is not there, or of other sizes or another range of actions than the data.
+ * @throws {UserError} If neither the family nor the hyperparameters that depend on it are given, or
+ * the environment is missing, or its sizes or action range differ from the data's.
  */
 export async function ownTaskOfFiles(
   paths: readonly string[],
@@ -98,10 +98,10 @@ function familyOf(
   throw new UserError(
     `${
       paths.join(", ")
-    } is data of no D4RL task. Say with --family locomotion or --family maze whose ` +
-      `hyperparameters are the defaults (or give those that differ between them: ${
+    } belongs to no D4RL task. Choose the default hyperparameters with --family locomotion or ` +
+      `--family maze (or give those that differ between the two: ${
         open.map((name) => `--${table.flagName(name)}`).join(", ")
-      }); or with --task which D4RL task it is data of, for example --task hopper-medium-v2`,
+      }), or name a D4RL task with --task, for example --task hopper-medium-v2`,
   );
 }
 
@@ -110,7 +110,7 @@ function environmentOf(
   recorded: RecordedTask,
 ): OwnEnvironment | null {
   if (env === undefined && server !== undefined && recorded.environment === null) {
-    throw new UserError(`--server ${server} needs the environment: --env ID`);
+    throw new UserError(`--server ${server} needs an environment: --env ID`);
   }
   const id = env ?? recorded.environment;
   if (id === null) return null;
@@ -127,7 +127,7 @@ async function specOf({ id, server }: OwnEnvironment): Promise<EnvironmentSpec> 
     return "spec" in opened ? opened.spec : opened.environment.spec;
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    throw new UserError(`${error.message}. To train without evaluations, add --eval-episodes 0`);
+    throw new UserError(`${error.message}. To train without evaluation, add --eval-episodes 0`);
   }
 }
 
@@ -137,22 +137,20 @@ function checkSpec(spec: EnvironmentSpec, recorded: RecordedTask): void {
   if (recorded.observationSize !== observationSize || recorded.actionSize !== actionSize) {
     throw new UserError(
       `${files}: each row has ${recorded.observationSize} observation and ${recorded.actionSize} ` +
-        `action entries; ${id} has ${observationSize} and ${actionSize}. Name the environment that ` +
-        "the data are from with --env, or leave out evaluations with --eval-episodes 0",
+        `action entries, but ${id} has ${observationSize} and ${actionSize}. Name the data's ` +
+        "environment with --env, or disable evaluation with --eval-episodes 0",
     );
   }
   const { actionBounds } = recorded;
   const own = boundsOf(spec);
   if (actionBounds === null || own === null || boundsText(actionBounds) === boundsText(own)) return;
   throw new UserError(
-    `${files}: the actions range over ${
-      boundsText(actionBounds)
-    } by its metadata, those of ${id} ` +
-      `over ${boundsText(own)}; name the environment that the data are from with --env`,
+    `${files}: the metadata give the action range ${boundsText(actionBounds)}, but ${id} has ` +
+      `${boundsText(own)}; name the data's environment with --env`,
   );
 }
 
-/** The range of an environment's actions; null where an entry has no end. */
+/** Returns an environment's action range; null if an entry is unbounded. */
 function boundsOf({ actionLow: low, actionHigh: high }: EnvironmentSpec): ActionBounds | null {
   const bounds = { low, high };
   return areBounds(bounds) ? bounds : null;

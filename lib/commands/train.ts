@@ -358,17 +358,17 @@ async function takeGiven(axes: ReplicaAxes, { given }: Plan): Promise<void> {
   }
 }
 
-/** What is said of a task of one's own. */
+/** Describes a custom task. */
 function ownLines({ own }: Task): string[] {
   if (own === undefined) return [];
   const { environment, actionBounds } = own;
   return [
     environment === null
-      ? "played   nowhere: --env names the environment to evaluate in"
-      : `played   in ${environment.id} of the ${environment.server} server`,
+      ? "eval     disabled; name an environment with --env to evaluate the policy"
+      : `eval     in ${environment.id} on the ${environment.server} server`,
     ...(actionBounds === null
       ? []
-      : [`actions  scaled from ${boundsText(actionBounds)} to [-1, 1], and back for playing`]),
+      : [`actions  scaled from ${boundsText(actionBounds)} to [-1, 1], and back for evaluation`]),
   ];
 }
 
@@ -389,7 +389,7 @@ function announcement(
       ]
       : []),
     `data     ${paths.join(", ")}: ${data.rows.toLocaleString("en-US")} rows, ` +
-    `${data.observationSize} observations, ${data.actionSize} actions`,
+    `${data.observationSize} observation entries, ${data.actionSize} action entries`,
     ...ownLines(task),
     ...taskNotes(data, task).map((note) => `note     ${note}`),
     ...[...new Set(files)].map((file) => `given    ${file}`),

@@ -96,7 +96,7 @@ export function evaluatorOf(
   };
 }
 
-/** Starts the server of a task of one's own that is on one; null where the environment is built in. */
+/** Starts the server of a custom task's environment. Null if the environment is built in. */
 async function bridgeOf(
   { own }: Task,
 ): Promise<(AsyncDisposable & { readonly bridge: Bridge }) | null> {
@@ -106,7 +106,7 @@ async function bridgeOf(
   return { bridge: { server, url }, [Symbol.asyncDispose]: close };
 }
 
-/** Plays the episodes of an evaluation with the stage's actor. */
+/** Plays an evaluation's episodes with the stage's actor. */
 async function play(
   algorithm: Algorithm,
   stage: string,
@@ -130,7 +130,7 @@ async function play(
   }));
   const options = optionsOf(actor);
   const actionBounds = own?.actionBounds ?? null;
-  // A worker can load an algorithm only where it is registered.
+  // A worker can load only registered algorithms.
   if (algorithms.get(algorithm.name) === algorithm) {
     const request = { algorithm: algorithm.name, actor: actor.name, checkpoints, options };
     return await evaluateInWorker({

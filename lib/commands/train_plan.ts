@@ -61,8 +61,8 @@ function sharedFlags({ hyperparameters: { presets }, stages }: Algorithm) {
       valueName: "TASK",
     }),
     ...ownTaskFlags,
-    preset: choice("Hyperparameters: the paper's, or scaled for a processor", presets, {
-      shown: "paper; of the demo quick",
+    preset: choice("Hyperparameters: the paper's, or smaller ones for a CPU", presets, {
+      shown: "paper; quick for the demo",
     }),
     seed: integer("Random seed", { max: maxSeed, shown: "0" }),
     seeds: seeds("Several seeds, trained together in one run"),
@@ -408,7 +408,9 @@ async function sourceOf(
   return await resolveData(what ?? demoTask, flags.task);
 }
 
-/** The task that data are of: D4RL's, or one's own where the flags say so or no other is known. */
+/**
+ * Returns the task of the data: a D4RL task, or a custom task if flags ask for it or none is known.
+ */
 async function taskOfSource(
   { task, paths }: Omit<DataSource, "task"> & { readonly task: Task | null },
   what: string | undefined,
@@ -419,8 +421,8 @@ async function taskOfSource(
   if (task !== null && own === undefined) return task;
   if (own !== undefined && (flags.task !== undefined || what === undefined || tasks.has(what))) {
     throw new UserError(
-      `--${own} is for data of no D4RL task; leave it out, or ` +
-        (flags.task === undefined ? "give the data as a file" : "leave out --task"),
+      `--${own} is only for data that belong to no D4RL task; remove it, or ` +
+        (flags.task === undefined ? "give the data as a file" : "remove --task"),
     );
   }
   return await ownTaskOfFiles(paths, flags, setting);

@@ -15,7 +15,7 @@ import catalog from "./catalog.json" with { type: "json" };
 /** Tasks that share a reward rule and hyperparameters. */
 export type Family = "locomotion" | "antmaze" | "maze2d";
 
-/** What is trained for: a D4RL task, or one's own (`own_task.ts`). */
+/** A D4RL task or a custom task (`own_task.ts`). */
 export interface Task {
   /** D4RL's name, for example `hopper-medium-v2`; also the name of its built-in environment. */
   readonly name: string;
@@ -25,16 +25,16 @@ export interface Task {
   readonly path: string;
   /** Name of the data file in `data/`: the last part of `path`. */
   readonly file: string;
-  /** Steps after which an episode is cut; null where nothing says. */
+  /** Step limit of an episode; null if unknown. */
   readonly maxEpisodeSteps: number | null;
   /**
    * Number of observation and action entries; null if unknown, in which case the sizes of data are
    * not checked. Actions range from −1 to 1 in every task of the catalogue.
    */
   readonly sizes: { readonly observations: number; readonly actions: number } | null;
-  /** Returns of D4RL's random and expert policies (scores 0 and 100); null where it has none. */
+  /** Returns of D4RL's random and expert policies (scores 0 and 100); null if there are none. */
   readonly referenceReturn: { readonly min: number; readonly max: number } | null;
-  /** Temperature β of the paper's Table 2; null where the paper has none. */
+  /** Temperature β in the paper's Table 2; null if the paper has none. */
   readonly beta: number | null;
   /** SRPO's score in the paper's Table 1, over six seeds; null if the paper has none. */
   readonly paperScore: { readonly mean: number; readonly std: number } | null;
@@ -42,29 +42,29 @@ export interface Task {
   readonly parts: readonly string[];
   /** Name of a small sample file bundled with the project; null if there is none. */
   readonly sample: string | null;
-  /** What is known of a task of one's own; absent of D4RL's. */
+  /** Properties of a custom task; absent for D4RL tasks. */
   readonly own?: OwnTask;
 }
 
-/** What is known of a task of one's own. */
+/** Properties of a custom task. */
 export interface OwnTask {
-  /** Family whose hyperparameters were the defaults. */
+  /** Family that provides the default hyperparameters. */
   readonly family: Family;
-  /** The environment that its policies are evaluated in; null where they are not. */
+  /** Environment for evaluations; null if policies are not evaluated. */
   readonly environment: OwnEnvironment | null;
-  /** Range of the environment's actions, from which they are scaled to [−1, 1]; null where it is that. */
+  /** Action range of the environment, which is scaled to [−1, 1]; null if no scaling is needed. */
   readonly actionBounds: ActionBounds | null;
 }
 
-/** An environment, and who has it. */
+/** An environment and its server. */
 export interface OwnEnvironment {
-  /** Its id there, for example `Pendulum-v1`. */
+  /** Environment id on the server, for example `Pendulum-v1`. */
   readonly id: string;
-  /** `python` for `bridge/gym_server.py`, `wasm` for the built-in ones. */
+  /** `python` for `bridge/gym_server.py`, `wasm` for the built-in environments. */
   readonly server: string;
 }
 
-/** One D4RL task. */
+/** A D4RL task. Its step limit and reference returns are known. */
 export interface D4rlTask extends Task {
   /** Steps after which an episode is cut. */
   readonly maxEpisodeSteps: number;
@@ -75,7 +75,7 @@ export interface D4rlTask extends Task {
 /** D4RL's data host. It has been down for days at a time. */
 export const dataHost = "http://rail.eecs.berkeley.edu/datasets/offline_rl";
 
-/** Every known task by name. */
+/** All known tasks by name. */
 export const tasks: ReadonlyMap<string, D4rlTask> = new Map(
   Object.entries(catalog as Record<string, CatalogEntry>).map(([name, entry]) => [name, {
     name,
@@ -114,7 +114,7 @@ export function findTask(name: string): D4rlTask {
   throw new UserError(`unknown task "${name}"${end}`);
 }
 
-/** The task whose data file on D4RL's host is called as the last part of `path`; null if none. */
+/** Returns the task whose data file has the same name as the file at `path`; null if none. */
 export function taskOfFile(path: string): D4rlTask | null {
   const file = path.slice(Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")) + 1);
   for (const task of tasks.values()) {

@@ -15,8 +15,8 @@ import type { OfflineDataset } from "./offline_dataset.ts";
 const maxAction = 1 + 1e-5;
 
 /**
- * Everything that is wrong with the numbers of a data set, a sentence each, the first row named:
- * numbers that are not finite, actions outside their range, flags that are neither 0 nor 1, no transition.
+ * Returns the problems in the values of a data set, one sentence each, naming the first bad row:
+ * non-finite numbers, actions outside their range, flags other than 0 and 1, or no transitions.
  */
 export function valueProblems(dataset: OfflineDataset): string[] {
   const { observations, actions, rewards, terminals, timeouts } = dataset;
@@ -51,10 +51,10 @@ export function checkValues(dataset: OfflineDataset): void {
   if (problems.length > 0) throw new UserError(problems.join("\n"));
 }
 
-/** The range of actions that are not scaled. */
+/** Expected range of actions that are not scaled. */
 const unitRange = "within [-1, 1]";
 
-/** The sentence on the elements of a field that do not fit; null when all do. */
+/** Describes the elements of a field that are invalid; null if all are valid. */
 function misfit(
   dataset: OfflineDataset,
   field: string,
@@ -76,7 +76,7 @@ function misfit(
   }
   const row = Math.floor(first / columns);
   const source = dataset.sources.findLast(({ firstRow }) => firstRow <= row)!;
-  // Actions that were scaled are shown as they are in the file.
+  // Show scaled actions as stored in the file.
   const value = field === "actions" && dataset.actionBounds !== undefined
     ? fromUnit(values[first]!, dataset.actionBounds, first % columns)
     : values[first];
@@ -84,6 +84,6 @@ function misfit(
     (columns > 1 ? `, column ${first % columns}` : "") +
     `, expected ${expected} (${count} row${count === 1 ? "" : "s"} like this)` +
     (expected === unitRange
-      ? "; scale the actions to that range, or name the environment whose range they have with --env"
+      ? "; scale the actions to that range, or name an environment with their range with --env"
       : "");
 }

@@ -26,7 +26,9 @@ export interface DatasetOptions {
    * episodes end only at terminals.
    */
   readonly maxEpisodeSteps?: number;
-  /** Range of the actions, which are scaled to [−1, 1]; without it they are taken as they are. */
+  /**
+   * Range of the files' actions, which are scaled to [−1, 1]. By default, actions are not scaled.
+   */
   readonly actionBounds?: ActionBounds;
 }
 
@@ -100,8 +102,8 @@ export async function readDataset(
 /**
  * Reads files like {@linkcode readDataset}, and rejects data with invalid values.
  *
- * @throws UserError naming file, field and row, also when numbers are not finite, actions lie outside
- * their range or flags are neither 0 nor 1.
+ * @throws {UserError} As {@linkcode readDataset}, and if numbers are not finite, actions are
+ * outside their range, or flags are other than 0 and 1. The message names file, field and row.
  */
 export async function loadDataset(
   paths: readonly string[],

@@ -151,15 +151,16 @@ export class D4rlFile implements Layout {
     return typeof value === "string" ? value : null;
   }
 
-  /** The server whose environment it was collected in, `metadata/server`; null where it names none. */
+  /** The server of the environment, `metadata/server`; null if there is none. */
   get server(): string | null {
     return this.has("metadata/server") ? String(this.scalar("metadata/server")) : null;
   }
 
   /**
-   * The range of its actions, `metadata/action_low` and `metadata/action_high`; null where it has none.
+   * The action range, `metadata/action_low` and `metadata/action_high`; null if there is none.
    *
-   * @throws UserError when they are not as many numbers as an action has, each low below its high.
+   * @throws {UserError} If they do not have one number per action entry, or a low is not below its
+   * high.
    */
   get actionBounds(): ActionBounds | null {
     const [low, high] = ["metadata/action_low", "metadata/action_high"].map((field) => {
@@ -174,11 +175,11 @@ export class D4rlFile implements Layout {
     if (areBounds(bounds) && low.length === this.actionSize) return bounds;
     throw new UserError(
       `${this.path}: metadata/action_low and metadata/action_high should have ${this.actionSize} ` +
-        `numbers each, low below high; they are ${boundsText(bounds)}`,
+        `numbers each, low below high; found ${boundsText(bounds)}`,
     );
   }
 
-  /** Closes the file; nothing can be read afterwards. */
+  /** Closes the file. It cannot be read afterwards. */
   close(): void {
     this.#file.close();
   }

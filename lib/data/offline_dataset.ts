@@ -27,11 +27,11 @@ export interface OfflineDataset {
   readonly actionSize: number;
   /** `[N, observationSize]`. */
   readonly observations: Float32Array;
-  /** `[N, actionSize]`; scaled to [−1, 1] where there are bounds. */
+  /** `[N, actionSize]`; scaled to [−1, 1] if `actionBounds` is present. */
   readonly actions: Float32Array;
-  /** Range of the files' actions, which were scaled from it; absent where they are as in the files. */
+  /** Range of the actions in the files; absent if the actions were not scaled. */
   readonly actionBounds?: ActionBounds;
-  /** `[N]`, as in the file; {@linkcode shapeRewards} gives those that are trained on. */
+  /** `[N]`, as in the file. {@linkcode shapeRewards} returns the rewards to train on. */
   readonly rewards: Float32Array;
   /** `[N]`, 1 where the step led to a terminal state. */
   readonly terminals: Float32Array;

@@ -1,5 +1,5 @@
 /**
- * Tasks of one's own: data that are no D4RL task's, with any number of observation and action entries.
+ * Custom tasks: data that belong to no D4RL task, with any observation and action sizes.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { DatasetOptions } from "./dataset.ts";
 import type { DatasetShape } from "./fit.ts";
 import { D4rlFile } from "./hdf5.ts";
 
-/** The task for the rest of the program, which knows no score of it. */
+/** Returns a custom task. It has no reference returns, so it has no D4RL score. */
 export function taskOfOwn(name: string, own: OwnTask): Task {
   return {
     name,
@@ -28,7 +28,7 @@ export function taskOfOwn(name: string, own: OwnTask): Task {
   };
 }
 
-/** How the data of a task are read. */
+/** Returns the options for reading a task's data. */
 export function readingOptions({ maxEpisodeSteps, own }: Task): DatasetOptions {
   return {
     ...(maxEpisodeSteps !== null && { maxEpisodeSteps }),
@@ -36,20 +36,21 @@ export function readingOptions({ maxEpisodeSteps, own }: Task): DatasetOptions {
   };
 }
 
-/** What the metadata of a data set's files say of a task of one's own. */
+/** The parts of a custom task in a data set's metadata. */
 export interface RecordedTask extends DatasetShape {
-  /** The environment, where all files name the same. */
+  /** The environment, if all files name the same one. */
   readonly environment: string | null;
-  /** The server that it was on. */
+  /** The environment's server, if all files name the same one. */
   readonly server: string | null;
-  /** Range of the actions. */
+  /** Range of the actions; null if the files do not state it. */
   readonly actionBounds: ActionBounds | null;
 }
 
 /**
- * Reads the metadata.
+ * Reads the metadata of a data set's files.
  *
- * @throws {UserError} A file is not of D4RL's layout, or the files have different sizes or ranges.
+ * @throws {UserError} If a file is not in D4RL's format, or the files differ in sizes or action
+ * range.
  */
 export async function readRecordedTask(paths: readonly string[]): Promise<RecordedTask> {
   const files = [];
@@ -60,10 +61,8 @@ export async function readRecordedTask(paths: readonly string[]): Promise<Record
     const other = texts.findIndex((text) => text !== texts[0]);
     if (other >= 0) {
       throw new UserError(
-        `${paths[other]}: its actions range over ${
-          texts[other] ?? "what it does not say"
-        }, those of ` +
-          `${paths[0]} over ${texts[0] ?? "what it does not say"}; they cannot be joined`,
+        `${paths[other]} cannot be combined with ${paths[0]}: their action ranges are ` +
+          `${texts[other] ?? "unknown"} and ${texts[0] ?? "unknown"}`,
       );
     }
     const common = <T>(values: readonly T[]) =>
@@ -80,7 +79,7 @@ export async function readRecordedTask(paths: readonly string[]): Promise<Record
   }
 }
 
-/** Bounds that need scaling; null where there are none, or they are [−1, 1] already. */
+/** Returns the bounds if actions need scaling; null if they are unknown or already [−1, 1]. */
 export function boundsToScale(bounds: ActionBounds | null): ActionBounds | null {
   return bounds === null || isUnit(bounds) ? null : bounds;
 }

@@ -11,9 +11,9 @@ import { D4rlFile } from "./hdf5.ts";
 
 /** The files of a data set. */
 export interface DataSource {
-  /** The task they are data of; null for files of no known task. */
+  /** The task of the data; null if unknown. */
   readonly task: D4rlTask | null;
-  /** Files of D4RL's layout, to be joined in this order. */
+  /** Files in D4RL's format, in the order of concatenation. */
   readonly paths: readonly string[];
   /**
    * Task or environment in the files' metadata, even if `task` is another one or null. Null if the
@@ -102,8 +102,8 @@ async function filesOf(task: D4rlTask, folder: string): Promise<string[]> {
     } does not exist` +
       (task.parts.length > 0 ? `, nor do both of its parts (${task.parts.join(", ")})` : "") +
       `. Download ${dataHost}/${task.path} (or the same file from a mirror) to that path, or ` +
-      `give the path of another file in D4RL's format: train <file> --task ${task.name}. To collect ` +
-      `data instead: data collect --task ${task.name} --policy random --out my.hdf5`,
+      `give the path of another file in D4RL's format: train <file> --task ${task.name}. To ` +
+      `collect data instead: data collect --task ${task.name} --policy random --out my.hdf5`,
   );
 }
 

@@ -7,10 +7,10 @@ import { UserError } from "../errors.ts";
 import type { OfflineDataset } from "./dataset.ts";
 
 /**
- * `return_range` and `episode_return_range`: r / (largest − smallest return) · 1000, locomotion, with
- * returns as {@linkcode returnRange} (SRPO) or {@linkcode episodeReturnRange} (IQL) computes them.
- * `minus_one`: r − 1, AntMaze. `plus_minus_two`: 4 (r − ½), AntMaze as Diffusion-QL's and CQL's codes have
- * it. `none`: r as it is, Maze2D.
+ * `return_range` and `episode_return_range`, for locomotion: r / (largest − smallest return) ·
+ * 1000, with returns from {@linkcode returnRange} (SRPO) or {@linkcode episodeReturnRange} (IQL).
+ * `minus_one`, for AntMaze: r − 1. `plus_minus_two`, for AntMaze in the code of Diffusion-QL and
+ * CQL: 4 (r − ½). `none`, for Maze2D: r unchanged.
  */
 export type RewardRule =
   | "return_range"

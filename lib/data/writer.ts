@@ -29,8 +29,9 @@ export interface DatasetContents {
   /** Fields under `infos/`, for example `qpos` and `qvel`: the state before each step. */
   readonly infos?: Readonly<Record<string, Float32Array | Float64Array>>;
   /**
-   * Under `metadata/`: how the data were made. A number is written as float64 and a bigint as int64,
-   * whatever its value, so that a key has the same type in every file; a list is written as float64.
+   * Fields under `metadata/`: the origin of the data. A number is written as float64 and a bigint
+   * as int64, whatever its value, so that a key has the same type in every file. A list is written
+   * as float64.
    */
   readonly metadata?: Readonly<Record<string, string | number | bigint | readonly number[]>>;
 }

@@ -1,5 +1,5 @@
 /**
- * The task of a run, as its `config.json` records it.
+ * The task of a run, as recorded in its `config.json`.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { taskOfOwn } from "../data/own_task.ts";
 import type { Provenance } from "./training_run.ts";
 import type { Json, RunConfig } from "./directory.ts";
 
-/** What `config.json` keeps of a task of one's own. */
+/** Returns the record of a custom task for `config.json`. */
 export function recordOfOwn(
   { family, environment, actionBounds }: OwnTask,
 ): { [key: string]: Json } {
@@ -21,7 +21,7 @@ export function recordOfOwn(
   };
 }
 
-/** What the policy files of a task say of it, where it is one's own. */
+/** Returns the metadata of a custom task for policy files; empty for D4RL tasks. */
 export function ownProvenance({ own }: Task): Partial<Provenance> {
   return {
     ...(own?.environment && { server: own.environment.server }),
@@ -32,7 +32,7 @@ export function ownProvenance({ own }: Task): Partial<Provenance> {
   };
 }
 
-/** The task of one's own that `config.json` describes; null where the run's task is D4RL's. */
+/** Returns the custom task described by `config.json`; null if the run's task is a D4RL task. */
 export function ownTaskOf({ environment: record }: RunConfig): OwnTask | null {
   if (record === undefined) return null;
   const { family, id, server, action_low: low, action_high: high } = record;
@@ -44,9 +44,9 @@ export function ownTaskOf({ environment: record }: RunConfig): OwnTask | null {
 }
 
 /**
- * The task of a run.
+ * Returns the task of a run.
  *
- * @throws {UserError} It is a D4RL task that this version does not know.
+ * @throws {UserError} If it is a D4RL task that is unknown to this version.
  */
 export function taskOfRun(config: RunConfig): Task {
   const own = ownTaskOf(config);

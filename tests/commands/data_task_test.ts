@@ -72,7 +72,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "makePlan() reads the task from a data collect file, and names it if D4RL has no such task",
+  name: "makePlan() reads the task from a data collect file, and asks for --family without one",
   ignore,
   fn: () =>
     withFolder(async (folder) => {
@@ -90,6 +90,10 @@ Deno.test({
       const plan = await planOf(await collected("hopper-medium-v2"));
       assertEquals(plan.task.name, "hopper-medium-v2");
       const robot = await collected("hopper");
-      await assertRejects(() => planOf(robot), UserError, "its metadata name hopper");
+      await assertRejects(
+        () => planOf(robot),
+        UserError,
+        "mine-hopper.hdf5 belongs to no D4RL task",
+      );
     }),
 });

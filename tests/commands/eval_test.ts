@@ -264,7 +264,7 @@ Deno.test({
       const nothing = join(folder, "nothing");
       await refuses(`${nothing}: cannot be opened`, nothing);
       await refuses("is not a run directory: cannot read", folder);
-      await refuses("name it with --task", published);
+      await refuses("give --task", published);
       await refuses(
         "is a file with a single policy",
         published,

@@ -38,7 +38,7 @@ function fileTest(name: string, body: (folder: string, data: string) => Promise<
 
 const quick = ["--preset", "quick", "--eval-episodes", "0"];
 
-fileTest("makePlan(): a family makes data of no D4RL task trainable", async (_, data) => {
+fileTest("makePlan() --family trains data that belong to no D4RL task", async (_, data) => {
   const { task, hyperparameters } = await plan(data, "--family", "locomotion", ...quick);
   assertEquals([task.name, task.own], [
     "my",
@@ -56,11 +56,11 @@ fileTest("makePlan(): a family makes data of no D4RL task trainable", async (_, 
 });
 
 fileTest(
-  "makePlan(): without a family every value that it decides is asked for",
+  "makePlan() without --family asks for every value that depends on it",
   async (_, data) => {
     const error = await plan(data, ...quick).catch((error) => error);
     assert(error instanceof UserError);
-    assertMatch(error.message, /my\.hdf5 is data of no D4RL task.*--family locomotion/);
+    assertMatch(error.message, /my\.hdf5 belongs to no D4RL task.*--family locomotion/);
     const open = /\(or give .*?: (.*?)\)/.exec(error.message)![1]!.split(", ");
     const values: Record<string, string> = {
       "--reward-rule": "none",
@@ -76,41 +76,44 @@ fileTest(
   },
 );
 
-fileTest("makePlan() refuses flags of an own task beside a D4RL task", async (_, data) => {
+fileTest("makePlan() rejects flags of a custom task for a D4RL task", async (_, data) => {
   for (
     const [args, message] of [
-      [[data, "--task", "hopper-medium-v2", "--env", "Pendulum-v1"], "leave out --task"],
+      [[data, "--task", "hopper-medium-v2", "--env", "Pendulum-v1"], "remove --task"],
       [["maze2d-umaze-v1", "--family", "maze"], "give the data as a file"],
       [["--server", "python"], "give the data as a file"],
-      [[data, "--family", "locomotion", "--server", "python"], "needs the environment: --env"],
+      [[data, "--family", "locomotion", "--server", "python"], "needs an environment: --env"],
     ] as const
   ) await assertRejects(() => plan(...args, ...quick), UserError, message);
 });
 
-fileTest("makePlan() compares sizes and range with the environment's", async (folder, data) => {
-  await assertRejects(
-    () => plan(data, "--family", "locomotion", "--env", "hopper", "--preset", "quick"),
-    UserError,
-    "2 observation and 1 action entries; hopper has 11 and 3",
-  );
-  const bounded = join(folder, "bounded.hdf5");
-  await writeDataset(bounded, {
-    ...tinyContents,
-    observationSize: 4,
-    observations: new Float32Array(12),
-    actionSize: 2,
-    actions: new Float32Array(6),
-    metadata: { task: "maze2d-open-v0", action_low: [-2, -2], action_high: [2, 2] },
-  });
-  await assertRejects(
-    () => plan(bounded, "--family", "maze", "--beta", "1", "--env", "maze2d-open-v0"),
-    UserError,
-    "range over [-2, 2] by its metadata, those of maze2d-open-v0 over [-1, 1]",
-  );
-});
+fileTest(
+  "makePlan() rejects sizes and action ranges that differ from the environment's",
+  async (folder, data) => {
+    await assertRejects(
+      () => plan(data, "--family", "locomotion", "--env", "hopper", "--preset", "quick"),
+      UserError,
+      "2 observation and 1 action entries, but hopper has 11 and 3",
+    );
+    const bounded = join(folder, "bounded.hdf5");
+    await writeDataset(bounded, {
+      ...tinyContents,
+      observationSize: 4,
+      observations: new Float32Array(12),
+      actionSize: 2,
+      actions: new Float32Array(6),
+      metadata: { task: "maze2d-open-v0", action_low: [-2, -2], action_high: [2, 2] },
+    });
+    await assertRejects(
+      () => plan(bounded, "--family", "maze", "--beta", "1", "--env", "maze2d-open-v0"),
+      UserError,
+      "the metadata give the action range [-2, 2], but maze2d-open-v0 has [-1, 1]",
+    );
+  },
+);
 
 fileTest(
-  "loadDataset() scales actions by the recorded range, and refuses others",
+  "loadDataset() scales actions by the recorded range, and rejects others",
   async (folder) => {
     const { loadDataset } = await import("../../lib/data/dataset.ts");
     const { readingOptions } = await import("../../lib/data/own_task.ts");
@@ -130,7 +133,7 @@ fileTest(
 );
 
 fileTest(
-  "makePlan(): --resume and --from take the own task from config.json",
+  "makePlan() --resume and --from read the custom task from config.json",
   async (folder, data) => {
     const first = await plan(data, "--family", "locomotion", ...quick);
     const own = {
@@ -169,7 +172,7 @@ const mayTrain = mayLaunch && mayUseFiles &&
   );
 
 Deno.test({
-  name: "Pendulum-v1 from nothing: collect over the bridge, inspect, train, evaluate " +
+  name: "data collect, data inspect, train and eval work with Pendulum-v1 over the bridge " +
     "(needs `sh bridge/setup.sh`)",
   ignore: !mayTrain || !await Deno.stat(pythonPath).then(() => true, () => false),
   fn: () =>
@@ -219,7 +222,7 @@ Deno.test({
       const { metadata } = decode(Deno.readFileSync(policy), policy);
       assertEquals([metadata["action_low"], metadata["action_high"]], ["[-2]", "[2]"]);
 
-      // The run and its policy alone are played as in training, in the range of the environment.
+      // eval scales the actions of the run and of its policy file to the environment's range.
       const eval2 = ["--episodes", "2", "--json"];
       for (const what of [["run"], ["run/policy.safetensors", ...python]]) {
         const found = JSON.parse(

@@ -47,7 +47,7 @@ const candidates: Actor = {
   needs: ["behavior", "critic"],
   // Few enough to act in, and enough steps for a solver of second order.
   options: {
-    candidates: { help: "Candidates of idql", min: 1, max: 4096, fallback: 32 },
+    candidates: { help: "Candidates of idql of an SRPO run", min: 1, max: 4096, fallback: 32 },
     steps: { help: "Steps of idql's diffusion sampler", min: 1, max: 1000, fallback: 15 },
   },
   act({ behavior, critic }, options) {

@@ -228,7 +228,7 @@ function optionFlags(): Record<string, Flag<number | undefined>> {
         integer(of.map(({ help }) => help).join(". "), {
           min: Math.min(...of.map(({ min }) => min)),
           max: Math.max(...of.map(({ max }) => max)),
-          shown: of.map(({ fallback }) => fallback).join(" and "),
+          shown: of.map(({ fallback }) => fallback).join(", "),
         }),
       ];
     }),

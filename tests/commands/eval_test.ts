@@ -144,7 +144,8 @@ Deno.test("evaluate() --help: an option that actors have in common says what it 
   const lines = (await printed("--help")).join("\n").replaceAll(/\s+/g, " ");
   assert(
     lines.includes(
-      "--candidates N Candidates of idql. Candidates of diffusion-ql (default: 32 and 50)",
+      "--candidates N Candidates of SRPO's idql. Candidates of IDQL's idql, whose code compares 16, " +
+        "64 and 256. Candidates of diffusion-ql (default: 32, 64, 50)",
     ),
     lines,
   );

@@ -33,7 +33,7 @@ const candidates: Actor = {
   needs: ["agent"],
   options: {
     candidates: {
-      help: "Candidates of idql of an IDQL run, whose code compares 16, 64 and 256",
+      help: "Candidates of IDQL's idql, whose code compares 16, 64 and 256",
       min: 1,
       max: 4096,
       fallback: 64,

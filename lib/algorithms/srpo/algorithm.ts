@@ -47,8 +47,13 @@ const candidates: Actor = {
   needs: ["behavior", "critic"],
   // Few enough to act in, and enough steps for a solver of second order.
   options: {
-    candidates: { help: "Candidates of idql of an SRPO run", min: 1, max: 4096, fallback: 32 },
-    steps: { help: "Steps of idql's diffusion sampler", min: 1, max: 1000, fallback: 15 },
+    candidates: { help: "Candidates of SRPO's idql", min: 1, max: 4096, fallback: 32 },
+    steps: {
+      help: "Steps of the diffusion sampler of SRPO's idql",
+      min: 1,
+      max: 1000,
+      fallback: 15,
+    },
   },
   act({ behavior, critic }, options) {
     const { model, q } = candidateNetworks(behavior!, critic!);

@@ -1,7 +1,7 @@
 /**
- * Checkpoints: the state of a stage in one safetensors file for each seed, with the names of the
- * official state dicts, so that PyTorch's users can load them and official ones can be brought in.
- * Adam's moments lie beside the parameters as `adam.mean.<name>` and `adam.square.<name>`.
+ * Checkpoints: the state of a stage, in one safetensors file per seed. Tensors have the names of
+ * the official state dicts, so that checkpoints can be exchanged with PyTorch. Adam's moments are
+ * stored next to the parameters as `adam.mean.<name>` and `adam.square.<name>`.
  *
  * @module
  */
@@ -13,20 +13,24 @@ import { decode, encode, floatTensor, type SafeTensor, type SafeTensors } from "
 
 const moments = { mean: "adam.mean.", square: "adam.square." } as const;
 
-/** A checkpoint that has been read. */
+/** A checkpoint read from a file. */
 export interface Checkpoint {
   /** The file it was read from. */
   readonly path: string;
   /** Its tensors, matrices `[rows, columns]` and vectors `[columns]`, and its metadata. */
   readonly file: SafeTensors;
-  /** Steps done; null where the file does not say (an official checkpoint). */
+  /** Completed steps; null if the file does not state them (an official checkpoint). */
   readonly step: number | null;
 }
 
 /**
  * Reads a checkpoint file.
  *
+<<<<<<< HEAD
  * @throws {UserError} It cannot be read or is not a safetensors file.
+=======
+ * @throws {UserError} If the file cannot be read or is not in the safetensors format.
+>>>>>>> refs/heads/words3
  */
 export function readCheckpoint(path: string): Checkpoint {
   let bytes: Uint8Array;
@@ -41,13 +45,20 @@ export function readCheckpoint(path: string): Checkpoint {
 }
 
 /**
- * Loads networks of one replica.
+ * Loads the networks of one replica.
  *
  * @param stage Name of the stage, for messages.
+<<<<<<< HEAD
  * @param replica Its place on the replica axis.
  * @param checkpoints Files to take networks from; the first that has a network's tensors gives them.
  * @param withMoments Whether Adam's moments are loaded too, to continue a stage.
  * @throws {UserError} A tensor is missing or of another shape.
+=======
+ * @param replica Index on the replica axis.
+ * @param checkpoints Files to search. A network is loaded from the first file with its tensors.
+ * @param withMoments Whether to load Adam's moments too, to continue a stage.
+ * @throws {UserError} If a tensor is missing or has the wrong type or shape.
+>>>>>>> refs/heads/words3
  */
 export function loadNetworks(
   stage: string,
@@ -88,10 +99,14 @@ export function loadNetworks(
 }
 
 /**
- * Encodes the networks that a stage trains, one file for each of `replicas`.
+ * Encodes the networks that a stage trains, one file per replica.
  *
+<<<<<<< HEAD
  * @param more What else the metadata of a replica's file say.
  * @returns The bytes of each replica's file.
+=======
+ * @param more Returns additional metadata of a replica's file.
+>>>>>>> refs/heads/words3
  */
 export async function encodeCheckpoints(
   stage: string,
@@ -129,10 +144,10 @@ export async function encodeCheckpoints(
 }
 
 /**
- * Writes the tensors of one prefix by themselves, under their names without it: of an actor that they
- * are all of, for example `net.0.weight`, `net.0.bias`, …
+ * Writes an actor file: the tensors with one prefix, without that prefix in their names, for
+ * example `net.0.weight`, `net.0.bias`, …
  *
- * @param metadata What the actor file says of the network and of where it is from.
+ * @param metadata Metadata that describe the network and its origin.
  */
 export async function writePolicy(
   path: string,
@@ -144,7 +159,7 @@ export async function writePolicy(
   await writeAtomic(path, encode(own, { format: "pt", ...metadata }));
 }
 
-/** The tensors whose names begin with `prefix`, under the rest of their names. */
+/** Returns the tensors whose names begin with `prefix`, without the prefix. */
 export function withoutPrefix<T>(tensors: ReadonlyMap<string, T>, prefix: string): Map<string, T> {
   return new Map(
     [...tensors].filter(([name]) => name.startsWith(prefix))
@@ -152,7 +167,7 @@ export function withoutPrefix<T>(tensors: ReadonlyMap<string, T>, prefix: string
   );
 }
 
-/** Shape in files: vectors have one axis, matrices two. */
+/** Returns the shape in files: one axis for vectors, two for matrices. */
 function shapeOf({ rows, segments, vector }: ParameterShape): number[] {
   const columns = segments.reduce((total, width) => total + width, 0);
   return vector ? [columns] : [rows, columns];

@@ -1,16 +1,15 @@
 /**
- * Checks what `config.json` holds, so that a file that was edited or damaged is refused with the name of
- * the field.
+ * Checks the fields of `config.json`, so that errors in an edited or damaged file name the field.
  *
  * @module
  */
 import { UserError } from "../errors.ts";
 
-/** What a field must hold. */
+/** The rule for the value of a field. */
 export interface FieldRule {
-  /** What is expected, for the message. */
+  /** The expected value, for messages. */
   readonly expected: string;
-  /** Whether a value is that. */
+  /** Returns whether a value is valid. */
   readonly fits: (value: unknown) => boolean;
   /** Whether the field may be absent. */
   readonly optional?: boolean;
@@ -23,43 +22,43 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 const isListOf = (fits: (value: unknown) => boolean) => (value: unknown) =>
   Array.isArray(value) && value.every(fits);
 
-/** A text. */
+/** A string. */
 export const textRule: FieldRule = { expected: "a text", fits: isText };
-/** An object. */
+/** A JSON object. */
 export const objectRule: FieldRule = { expected: "an object", fits: isObject };
 /** True or false. */
 export const booleanRule: FieldRule = {
   expected: "true or false",
   fits: (value) => typeof value === "boolean",
 };
-/** A whole number from 0. */
+/** A whole number of at least 0. */
 export const countRule: FieldRule = { expected: "a whole number from 0", fits: isCount };
-/** Seeds, at least one. */
+/** A list of one or more seeds. */
 export const seedsRule: FieldRule = {
   expected: "a list of one or more whole numbers from 0",
   fits: (value) => isListOf(isCount)(value) && (value as unknown[]).length > 0,
 };
-/** Numbers. */
+/** A list of numbers. */
 export const numbersRule: FieldRule = {
   expected: "a list of numbers",
   fits: isListOf((value) => typeof value === "number"),
 };
-/** Texts. */
+/** A list of strings. */
 export const textsRule: FieldRule = { expected: "a list of texts", fits: isListOf(isText) };
-/** Objects. */
+/** A list of objects. */
 export const objectsRule: FieldRule = { expected: "a list of objects", fits: isListOf(isObject) };
-/** Lists by name. */
+/** An object of lists. */
 export const listsRule: FieldRule = {
   expected: "an object of lists",
   fits: (value) => isObject(value) && Object.values(value).every(Array.isArray),
 };
 
-/** The rule, or null. */
+/** Returns a rule that also allows null. */
 export function nullable({ expected, fits }: FieldRule): FieldRule {
   return { expected: `${expected}, or null`, fits: (value) => value === null || fits(value) };
 }
 
-/** The rule for a field that may be absent. */
+/** Returns a rule that allows the field to be absent. */
 export function optional(rule: FieldRule): FieldRule {
   return { ...rule, optional: true };
 }
@@ -67,9 +66,9 @@ export function optional(rule: FieldRule): FieldRule {
 /**
  * Checks that an object has the fields of `rules` and no others.
  *
- * @param file Names the file in messages.
- * @param prefix Path of the object in it, such as `data.`.
- * @throws {UserError} A field is missing, unknown, or of another type than its rule says.
+ * @param file Name of the file, for messages.
+ * @param prefix Path of the object in the file, such as `data.`.
+ * @throws {UserError} If a field is missing, unknown, or does not match its rule.
  */
 export function checkFields(
   value: unknown,
@@ -93,8 +92,8 @@ export function checkFields(
   const unknown = Object.keys(object).find((name) => !Object.hasOwn(rules, name));
   if (unknown !== undefined) {
     throw new UserError(
-      `${file}: field "${prefix}${unknown}" is not known to this version; ` +
-        `there are ${Object.keys(rules).join(", ")}`,
+      `${file}: field "${prefix}${unknown}" is unknown to this version; ` +
+        `the known fields are ${Object.keys(rules).join(", ")}`,
     );
   }
 }

@@ -1,20 +1,21 @@
 /**
  * The directory of a run, `runs/<task>-<seeds>-<n>/`:
  *
- * | file | holds |
+ * | file | contents |
  * |---|---|
- * | `config.json` | everything the run was started with |
- * | `metrics.jsonl` | what was measured: a line for each seed and variant at each logged step |
- * | `results.json` | what the final tables show |
- * | `train.log` | what the run said, with times |
+ * | `config.json` | all settings of the run |
+ * | `metrics.jsonl` | metrics: one line per seed and variant at each logged step |
+ * | `results.json` | the data of the final tables |
+ * | `train.log` | the run's output, with times |
  * | `checkpoints/<stage>.safetensors` | the state of a stage: parameters, targets, moments, step |
- * | `policy.safetensors` | the final policy alone |
+ * | `policy.safetensors` | only the final policy |
  * | `*.svg` | pictures |
- * | `seed-<k>/` | in a run of several seeds: checkpoints and policy of seed k |
+ * | `seed-<k>/` | in a run of several seeds: the checkpoints and policy of seed k |
  * | `seed-<k>-<variant>/` | in a sweep: the policy of a variant, for example `seed-0-beta-0.02` |
  *
- * The folders within are laid out as run directories themselves; those of a sweep's variants hold the
- * critic's and the behavior model's checkpoints too. `docs/run-directory.md` describes every file.
+ * The folders of seeds and variants have the same layout as a run directory. Those of a sweep's
+ * variants also hold the checkpoints of the earlier stages. `docs/run-directory.md` describes every
+ * file.
  *
  * @module
  */
@@ -37,16 +38,16 @@ import {
 } from "./config_check.ts";
 import { writeAtomic } from "./files.ts";
 
-/** A value that JSON holds unchanged. */
+/** A value that survives a round trip through JSON. */
 export type Json = string | number | boolean | null | readonly Json[] | {
   readonly [key: string]: Json;
 };
 
-/** What a run was started with, as `config.json` keeps it. */
+/** The settings of a run, as stored in `config.json`. */
 export interface RunConfig {
   /** Version of the program. */
   readonly version: string;
-  /** Name of the algorithm; absent in runs of versions before 0.3, which knew SRPO alone. */
+  /** Name of the algorithm. Absent in runs of versions before 0.3, which only had SRPO. */
   readonly algorithm?: string;
   /** Task whose hyperparameters and environment the run uses, for example `hopper-medium-v2`. */
   readonly task: string;
@@ -56,37 +57,39 @@ export interface RunConfig {
   readonly stages: readonly string[];
   /** The data set: its file, SHA-256 in hexadecimal, and rows. */
   readonly data: { readonly file: string; readonly sha256: string; readonly rows: number };
-  /** The GPU it computes on and what was chosen for it (name, driver, software, kernel variants). */
+  /** The GPU adapter and its kernel variants (name, driver, software, …). */
   readonly adapter: { readonly [key: string]: Json };
   /** Every hyperparameter by name. */
   readonly hyperparameters: { readonly [name: string]: Json };
-  /** Lists that are swept; absent where nothing is. */
+  /** Swept lists; absent if nothing is swept. */
   readonly sweep?: { readonly [list: string]: readonly Json[] };
-  /** Version of Deno. Absent, as all that follows, in runs of version 0.2. */
+  /** Version of Deno. Like all following fields, absent in runs of version 0.2. */
   readonly deno?: string;
-  /** Preset of the hyperparameters that were not given; null where they are another run's. */
+  /** Preset of the hyperparameters that were not given; null if another run provides them. */
   readonly preset?: string | null;
-  /** Checkpoints that stand in for stages; empty where all are trained. */
+  /** Checkpoints that replace stages; empty if all stages are trained. */
   readonly given?: readonly GivenCheckpoint[];
-  /** Steps between two evaluations (null: at the end of a stage) and episodes of one (0: none). */
+  /**
+   * Steps between evaluations (null: only at the end of a stage) and episodes of each (0: none).
+   */
   readonly evaluation?: { readonly every: number | null; readonly episodes: number };
   /** Whether the stage cache is used. */
   readonly cache?: boolean;
-  /** What is known of a task of one's own (`run_task.ts`); absent where the task is D4RL's. */
+  /** Properties of a custom task (`run_task.ts`); absent for D4RL tasks. */
   readonly environment?: { readonly [key: string]: Json };
 }
 
-/** A checkpoint that a run took over, as `config.json` keeps it. */
+/** A checkpoint that replaces a stage, as stored in `config.json`. */
 export interface GivenCheckpoint {
-  /** The stage it stands in for. */
+  /** The replaced stage. */
   readonly stage: string;
-  /** The seed it serves. */
+  /** The seed that uses the checkpoint. */
   readonly seed: number;
-  /** Directory of the run it is from; null where a file was named. */
+  /** Directory of the run that provides the checkpoint; null if a file was given. */
   readonly run: string | null;
-  /** The file. */
+  /** Path of the file. */
   readonly file: string;
-  /** SHA-256 of the file in hexadecimal digits. */
+  /** SHA-256 of the file in hexadecimal. */
   readonly sha256: string;
 }
 
@@ -124,62 +127,62 @@ const givenRules = {
   sha256: textRule,
 };
 
-/** Paths of a run directory. */
+/** The paths in a run directory. */
 export class RunDirectory {
-  /** The directory itself, as the person may type it. */
+  /** Path of the directory. */
   readonly path: string;
 
   /**
-   * Names the files of a run without touching any.
+   * Creates the object without accessing any files.
    *
-   * @param path The directory, which need not exist; see {@linkcode createRunDirectory}.
+   * @param path The directory, which need not exist. See {@linkcode createRunDirectory}.
    */
   constructor(path: string) {
     this.path = path;
   }
 
-  /** `config.json`. */
+  /** Path of `config.json`. */
   get config(): string {
     return join(this.path, "config.json");
   }
 
-  /** `metrics.jsonl`. */
+  /** Path of `metrics.jsonl`. */
   get metrics(): string {
     return join(this.path, "metrics.jsonl");
   }
 
-  /** `results.json`. */
+  /** Path of `results.json`. */
   get results(): string {
     return join(this.path, "results.json");
   }
 
-  /** `train.log`. */
+  /** Path of `train.log`. */
   get log(): string {
     return join(this.path, "train.log");
   }
 
-  /** `policy.safetensors`, the final policy. */
+  /** Path of `policy.safetensors`, the final policy. */
   get policy(): string {
     return join(this.path, "policy.safetensors");
   }
 
-  /** The checkpoint of a stage. */
+  /** Returns the path of a stage's checkpoint. */
   checkpoint(stage: string): string {
     return join(this.path, "checkpoints", `${stage}.safetensors`);
   }
 
-  /** What says that a generation of checkpoints is complete while it takes its places. */
+  /** Returns the path of the manifest that marks a generation of checkpoints as complete. */
   generation(stage: string): string {
     return join(this.path, "checkpoints", `${stage}.generation.json`);
   }
 
-  /** The folder of one seed, or of one variant of a sweep for it. */
+  /** Returns the folder of one seed, or of one variant of a sweep for that seed. */
   replica(seed: number, variant: string | null = null): RunDirectory {
     const name = variant === null ? `seed-${seed}` : `seed-${seed}-${variant}`;
     return new RunDirectory(join(this.path, name));
   }
 
-  /** A picture by its name without `.svg`. */
+  /** Returns the path of a picture. `name` has no `.svg`. */
   picture(name: string): string {
     return join(this.path, `${name}.svg`);
   }
@@ -192,7 +195,8 @@ export class RunDirectory {
   /**
    * Reads `config.json`.
    *
-   * @throws UserError where it is missing, no JSON, or a field is missing, unknown or of a wrong type.
+   * @throws {UserError} If it is missing or not JSON, or a field is missing, unknown or of a wrong
+   * type.
    */
   readConfig(): RunConfig {
     let config: unknown;
@@ -216,7 +220,7 @@ export class RunDirectory {
   }
 }
 
-/** The part of a run directory's name that says the seeds: `0`, `0-5`, `0,2,7`, `40-seeds`. */
+/** Formats seeds for a run directory's name: `0`, `0-5`, `0,2,7` or `40-seeds`. */
 export function seedsLabel(seeds: readonly number[]): string {
   const first = seeds[0]!;
   const range = seeds.length > 1 && seeds.every((seed, i) => seed === first + i);
@@ -226,12 +230,12 @@ export function seedsLabel(seeds: readonly number[]): string {
 }
 
 /**
- * Makes the directory of a new run: `out` where given, else `runs/<task>-<seeds>-<n>` below `root`
- * with n one more than the largest there. Proves that it can be written to, so that nothing is
- * trained in vain.
+ * Creates the directory of a new run: `out` if given, else `<root>/<task>-<seeds>-<n>`, where n is
+ * one more than the largest existing number. Tests that the directory is writable before training
+ * starts.
  *
- * @throws UserError where the directory cannot be made or written to, or `out` holds a run or other
- * files already.
+ * @throws {UserError} If the directory cannot be created or written to, or `out` already holds a
+ * run or other files.
  */
 export function createRunDirectory(
   { task, seeds, out, root = "runs" }: {
@@ -247,8 +251,8 @@ export function createRunDirectory(
   for (const path of [run.config, run.metrics, join(run.path, "checkpoints")]) {
     if (!exists(path)) continue;
     throw new UserError(
-      `${run.path} holds a run already (${path}): continue it with --resume ${run.path}, ` +
-        "or choose another folder with --out",
+      `${run.path} already holds a run (${path}): resume it with --resume ${run.path}, or choose ` +
+        "another folder with --out",
     );
   }
   if (out !== undefined) refuseOtherFiles(out);
@@ -260,9 +264,9 @@ export function createRunDirectory(
 }
 
 /**
- * Opens the directory of a run that is to be continued.
+ * Opens the directory of a run to resume.
  *
- * @throws UserError where `path` is no run directory or cannot be written to.
+ * @throws {UserError} If `path` is not a run directory or cannot be written to.
  */
 export function openRunDirectory(path: string): RunDirectory {
   const run = new RunDirectory(path);
@@ -271,7 +275,7 @@ export function openRunDirectory(path: string): RunDirectory {
   return run;
 }
 
-/** Makes `<root>/<name>-<n>`; where another process takes the number first, the next is tried. */
+/** Creates `<root>/<name>-<n>`. If another process takes the number first, tries the next one. */
 function createNumbered(root: string, name: string): RunDirectory {
   return refusingUnwritable(root, () => {
     Deno.mkdirSync(root, { recursive: true });
@@ -291,18 +295,18 @@ function createNumbered(root: string, name: string): RunDirectory {
   });
 }
 
-/** Refuses a folder that is somebody else's. */
+/** Rejects a folder that contains unrelated files. */
 function refuseOtherFiles(out: string): void {
   let first: Deno.DirEntry | undefined;
   try {
     [first] = Deno.readDirSync(out);
   } catch {
-    return; // There is none, or it cannot be written to either.
+    return; // It does not exist, or the later test for write access fails too.
   }
   if (first === undefined) return;
   throw new UserError(
-    `the folder ${out} is not empty and holds no run (${first.name}, for example); ` +
-      "choose a new or an empty folder with --out",
+    `the folder ${out} is not empty and is not a run (it contains ${first.name}); ` +
+      "choose a new or empty folder with --out",
   );
 }
 
@@ -312,7 +316,7 @@ function refusingUnwritable<T>(path: string, write: () => T): T {
   } catch (error) {
     throw new UserError(
       `cannot write to the output folder ${path}: ${reason(error)}; ` +
-        "choose a folder of your own with --out",
+        "choose a writable folder with --out",
     );
   }
 }
@@ -325,7 +329,7 @@ function exists(path: string): boolean {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
       return false;
     }
-    throw new UserError(`cannot look at ${path}: ${reason(error)}`);
+    throw new UserError(`cannot access ${path}: ${reason(error)}`);
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * How long a run will take: from what its stages compute and the speed of matrix products, and once a
- * stage is under way, from its pace.
+ * Estimates the time of a run from the FLOPs of its stages and a FLOP rate. The rate is first that
+ * of matrix products, and then that of the running stage.
  *
  * @module
  */
@@ -8,13 +8,13 @@ import { Graph } from "../autodiff/graph.ts";
 import type { ReplayBuffer } from "../data/replay_buffer.ts";
 import { type ReplicaAxes, replicasOf, stageOf } from "./replicas.ts";
 
-/** What a stage has to compute. */
+/** The amount of computation in a stage. */
 export interface StageWork {
   /** Name of the stage. */
   readonly stage: string;
-  /** Its steps. */
+  /** Number of steps. */
   readonly steps: number;
-  /** Floating-point operations of one step's matrix products, over all replicas. */
+  /** FLOPs of the matrix products in one step, over all replicas. */
   readonly flops: number;
 }
 
@@ -22,24 +22,24 @@ export interface StageWork {
 export class RunEstimate {
   readonly #stages: readonly StageWork[];
 
-  /** An estimate for the stages in the order they are trained. */
+  /** Creates an estimate for the stages, in training order. */
   constructor(stages: readonly StageWork[]) {
     this.#stages = stages;
   }
 
   /**
-   * Seconds of all stages.
+   * Returns the estimated seconds for all stages.
    *
-   * @param rate Operations per second that the adapter reaches in matrix products.
+   * @param rate FLOP/s of matrix products on the adapter.
    */
   total(rate: number): number {
     return secondsOf(this.#stages, rate);
   }
 
   /**
-   * Seconds of the stages after `stage`, at the operations per second that it reaches now.
+   * Returns the estimated seconds for the stages after `stage`, at the FLOP rate of `stage`.
    *
-   * @param stepsPerSecond Its present pace.
+   * @param stepsPerSecond Current speed of `stage`.
    */
   after(stage: string, stepsPerSecond: number): number {
     const place = this.#stages.findIndex((each) => each.stage === stage);
@@ -48,7 +48,7 @@ export class RunEstimate {
   }
 }
 
-/** What the stages of a run have to compute. */
+/** Returns the amount of computation in each stage of a run. */
 export async function workOf(
   axes: ReplicaAxes,
   stages: readonly string[],
@@ -70,7 +70,7 @@ export async function workOf(
   }));
 }
 
-/** Operations of a graph's matrix products, over the steps that it takes no part in too. */
+/** Returns the FLOPs of a graph's matrix products, averaged over all steps of the stage. */
 function flopsOf({ operations, every }: Graph): number {
   return operations.reduce((sum, { flops = 0 }) => sum + flops, 0) / every;
 }

@@ -1,8 +1,8 @@
 /**
- * Evaluations of a stage's policies while it is trained: made one after another, so that training goes
- * on meanwhile, and written to the metrics file. A policy that waits for its evaluation lies in the
- * run's `checkpoints/` as `evaluate-<stage>-<step>.safetensors`, so that a run that is stopped makes
- * the evaluation when it goes on.
+ * Evaluations of a stage's policies during training. They run one after another while training
+ * continues, and their results go to the metrics file. A policy that waits for its evaluation is
+ * stored in `checkpoints/` as `evaluate-<stage>-<step>.safetensors`, so that a stopped run
+ * evaluates it when resumed.
  *
  * @module
  */
@@ -12,27 +12,27 @@ import { writeAtomic } from "./files.ts";
 import type { Metrics, MetricsFile } from "./metrics.ts";
 import type { Replica } from "./replicas.ts";
 
-/** What an evaluation of one policy gives. */
+/** The result of evaluating one policy. */
 export interface PolicyEvaluation {
-  /** Its figures. */
+  /** Metrics over the episodes. */
   readonly metrics: Metrics;
-  /** Its episodes. */
+  /** The episodes. */
   readonly episodes: readonly EpisodeRecord[];
 }
 
-/** Takes in how many of all episodes have ended. */
+/** Called with the number of finished episodes and the total. */
 export type EpisodeProgress = (done: number, total: number) => void;
 
 /** Evaluates a stage's policies. */
 export interface Evaluator {
-  /** Steps between two evaluations. */
+  /** Steps between evaluations. */
   readonly every: number;
-  /** Episodes of an evaluation. */
+  /** Episodes per evaluation. */
   readonly episodes: number;
   /**
-   * Evaluates the policy of each replica, from its checkpoint. It must not wait for the GPU.
+   * Evaluates the policy in each replica's checkpoint. It must not wait for the GPU.
    *
-   * @returns One evaluation for each replica; null where it was stopped by a signal.
+   * @returns One evaluation per replica, or null if a signal stopped it.
    */
   evaluate(
     stage: string,
@@ -43,17 +43,17 @@ export interface Evaluator {
   ): Promise<readonly PolicyEvaluation[] | null>;
 }
 
-/** One evaluation to be made. */
+/** A pending evaluation. */
 interface Job {
   readonly step: number;
   readonly replicas: readonly Replica[];
   /** Reads the checkpoints in the order of the replicas. */
   readonly checkpoints: () => readonly Uint8Array[];
-  /** Files that stand for the job until it is done. */
+  /** Files to delete when the job is done. */
   readonly files: readonly string[];
 }
 
-/** The evaluations of one stage, in order. */
+/** The queue of a stage's evaluations. */
 export class EvaluationQueue {
   readonly #evaluator: Evaluator;
   readonly #stage: string;
@@ -64,7 +64,7 @@ export class EvaluationQueue {
   #ended = 0;
   #stopped = false;
 
-  /** An empty queue, whose evaluations go to `metrics`. */
+  /** Creates an empty queue that writes evaluations to `metrics`. */
   constructor(
     evaluator: Evaluator,
     stage: string,
@@ -77,15 +77,15 @@ export class EvaluationQueue {
     this.#progress = progress;
   }
 
-  /** Evaluates checkpoints that lie in the replicas' folders, whenever its turn comes. */
+  /** Adds an evaluation of the checkpoints in the replicas' folders. */
   add(step: number, replicas: readonly Replica[]): void {
     const files = replicas.map(({ directory }) => directory.checkpoint(this.#stage));
     this.#push({ step, replicas, checkpoints: () => files.map(readFile), files: [] });
   }
 
   /**
-   * Evaluates policies of which training goes on. To be called before the stage's own checkpoints of
-   * this step are written.
+   * Adds an evaluation of policies whose training continues. Call it before writing the stage's
+   * checkpoints of this step.
    */
   async addWaiting(
     step: number,
@@ -98,10 +98,10 @@ export class EvaluationQueue {
   }
 
   /**
-   * Takes up what an earlier process left waiting, up to the step that its checkpoints are of; what lies
-   * beyond is trained again and removed.
+   * Adds the evaluations that an earlier process left waiting, up to the step of its checkpoints.
+   * Removes those of later steps, which are trained again.
    *
-   * @param evaluated Whether the metrics file has an evaluation already.
+   * @param evaluated Returns whether the metrics file already has an evaluation.
    */
   resume(
     step: number,
@@ -122,7 +122,7 @@ export class EvaluationQueue {
     }
   }
 
-  /** Waits for all evaluations; returns false where a signal has stopped them. */
+  /** Waits for all evaluations. Returns false if a signal stopped them. */
   async finish(): Promise<boolean> {
     await this.#last;
     return !this.#stopped;
@@ -131,7 +131,7 @@ export class EvaluationQueue {
   #push(job: Job): void {
     this.#planned += job.replicas.length * this.#evaluator.episodes;
     const next = this.#last.then(() => this.#make(job));
-    // A failure is reported by finish(), which may come much later.
+    // finish() reports a failure, possibly much later.
     next.catch(() => {});
     this.#last = next;
   }
@@ -164,7 +164,7 @@ function waitingFile({ directory }: Replica, stage: string, step: number): strin
   return directory.checkpoint(`evaluate-${stage}-${step}`);
 }
 
-/** Steps of the policies that wait in a replica's folder. */
+/** Returns the steps of the policies that wait in a replica's folder. */
 function waitingSteps(replica: Replica, stage: string): number[] {
   const folder = dirname(waitingFile(replica, stage, 0));
   const pattern = new RegExp(`^evaluate-${stage}-(\\d+)\\.safetensors$`);

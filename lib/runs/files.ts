@@ -1,15 +1,16 @@
 /**
- * Files of a run directory.
+ * Writes files of a run directory.
  *
  * @module
  */
 import { replaceFile } from "../files.ts";
 
 /**
- * Writes `contents` to `path` so that a reader, or the next run after a crash, finds the old file or
- * the new one and never a part: temporary name, flush to the disk, rename.
+ * Writes `contents` to `path` atomically: it writes a temporary file, flushes it to disk and
+ * renames it. A reader, or the next run after a crash, finds either the old or the new file, never
+ * a part.
  *
- * @throws UserError when the folder does not exist or may not be written to, or the disk is full.
+ * @throws {UserError} If the folder does not exist or is not writable, or the disk is full.
  */
 export async function writeAtomic(path: string, contents: Uint8Array | string): Promise<void> {
   const bytes = typeof contents === "string" ? new TextEncoder().encode(contents) : contents;
@@ -22,10 +23,10 @@ export async function writeAtomic(path: string, contents: Uint8Array | string): 
 }
 
 /**
- * Gives a file that is only ever replaced, never written into, a second place: by a hard link, or as a
- * copy where the file system has none between the two.
+ * Makes a file available at a second path by a hard link, or by a copy if the file system cannot
+ * link the two. The file must only ever be replaced, never modified in place.
  *
- * @throws UserError when the folder of `to` does not exist or may not be written to.
+ * @throws {UserError} If the folder of `to` does not exist or is not writable.
  */
 export async function shareFile(from: string, to: string): Promise<void> {
   await replaceFile(to, async (temporary) => {

@@ -1,9 +1,9 @@
 /**
- * Generations: the checkpoints of all that is trained side by side, of one step. They are written beside
- * the generation before, as `checkpoints/<stage>-<step>.safetensors` of each replica, and take its place
- * only when all of them are there. `checkpoints/<stage>.generation.json` of the run, with their step and
- * SHA-256, says that they are, until they have their places. So a run that is killed at any moment goes
- * on from one step.
+ * Generations: the checkpoints of all replicas at one step. A new generation is first written next
+ * to the old one, as `checkpoints/<stage>-<step>.safetensors` of each replica. When all files are
+ * complete, `checkpoints/<stage>.generation.json` of the run records their step and SHA-256. The
+ * files then replace the old generation, and the record is deleted. So a run that is killed at any
+ * moment resumes with all replicas at the same step.
  *
  * @module
  */
@@ -12,18 +12,18 @@ import { basename, dirname, join, relative } from "node:path";
 import type { RunDirectory } from "./directory.ts";
 import { writeAtomic } from "./files.ts";
 
-/** What the run's file says of a generation that is complete but may not have its places yet. */
+/** The record of a complete generation that may not have replaced the old one yet. */
 interface Manifest {
   readonly step: number;
-  /** SHA-256 by the file's place in the run's directory. */
+  /** SHA-256 of each file, by its path relative to the run directory. */
   readonly files: Readonly<Record<string, string>>;
 }
 
 /**
  * Writes a generation.
  *
- * @param checkpoints Contents by the path of the replica's checkpoint, in whose place they come.
- * @throws {UserError} When a folder may not be written to, or the disk is full.
+ * @param checkpoints File contents by the path of the replica's checkpoint.
+ * @throws {UserError} If a folder is not writable or the disk is full.
  */
 export async function writeGeneration(
   run: RunDirectory,
@@ -43,11 +43,11 @@ export async function writeGeneration(
 }
 
 /**
- * Brings the checkpoints of a stage in order after a kill: a generation that was written completely gets
- * its places, and what is left of another is removed.
+ * Recovers a stage's checkpoints after a kill. A completely written generation replaces the old
+ * one, and files of incomplete generations are removed.
  *
  * @param paths Paths of all replicas' checkpoints.
- * @param announce Takes a line where a complete generation was damaged.
+ * @param announce Called with a message if a complete generation was damaged.
  */
 export function recoverGeneration(
   run: RunDirectory,
@@ -65,8 +65,8 @@ export function recoverGeneration(
     if (damaged === undefined) publish(run, stage, manifest);
     else {
       announce(
-        `${stage}: the checkpoints of step ${step} are not used: ` +
-          `${pendingPath(join(run.path, damaged[0]), step)} is not the file that was written`,
+        `${stage}: the checkpoints of step ${step} are not used, because ` +
+          `${pendingPath(join(run.path, damaged[0]), step)} is missing or changed`,
       );
       remove(run.generation(stage));
     }
@@ -80,7 +80,7 @@ export function recoverGeneration(
   }
 }
 
-/** Moves the files of a complete generation to their places; some may be there already. */
+/** Moves the files of a complete generation into place. Some may already be there. */
 function publish(run: RunDirectory, stage: string, { step, files }: Manifest): void {
   for (const file of Object.keys(files)) {
     const path = join(run.path, file);
@@ -110,7 +110,7 @@ function hashOf(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 
-/** SHA-256 of a file; null where there is none. */
+/** Returns the SHA-256 of a file, or null if it does not exist. */
 function fileHash(path: string): string | null {
   try {
     return hashOf(Deno.readFileSync(path));

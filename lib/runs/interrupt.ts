@@ -1,51 +1,51 @@
 import { UserError } from "../errors.ts";
 
-/** What a loop asks between two chunks of work. */
+/** State of the interruption by signals. A loop polls it between chunks of work. */
 export interface Interrupt extends Disposable {
-  /** True once the person, or the system, has asked to stop. */
+  /** True after the first signal. */
   readonly requested: boolean;
-  /** Aborted by the first signal, for work that waits instead of asking. */
+  /** Aborted by the first signal, for code that waits instead of polling. */
   readonly signal: AbortSignal;
-  /** Exit code that belongs to the first signal: 128 + its number. Null before there is one. */
+  /** Exit code of the first signal; null before it. */
   readonly exitCode: number | null;
 }
 
-/** What {@linkcode watchInterrupt} does on a signal; tests put their own in place. */
+/** Actions of {@linkcode watchInterrupt}, which tests replace. */
 export interface InterruptActions {
-  /** Tells the person what happens now. */
+  /** Prints a message. */
   readonly announce: (message: string) => void;
   /** Ends the process. */
   readonly exit: (code: number) => void;
-  /** A clock in milliseconds. */
+  /** Returns the time in milliseconds. */
   readonly now: () => number;
 }
 
 /**
- * A second signal this soon is the same key press: a process that started this one (`deno task`)
- * may pass on what the terminal has already sent to both.
+ * A second signal within this time counts as the same key press, because the parent process (`deno
+ * task`) may forward a signal that the terminal already sent to both.
  */
 const samePressMilliseconds = 300;
 
-/** Exit codes by signal. A terminal that closes (SIGHUP) asks for the same as SIGTERM does. */
+/** Exit codes by signal. A closing terminal (SIGHUP) has the same code as SIGTERM. */
 const exitCodes: Readonly<Partial<Record<Deno.Signal, number>>> = Deno.build.os === "windows"
   ? { SIGINT: 130, SIGBREAK: 130 }
   : { SIGINT: 130, SIGTERM: 143, SIGHUP: 143 };
 
 /**
- * Listens for Ctrl-C (SIGINT), SIGTERM and SIGHUP (on Windows Ctrl-C and Ctrl-Break) until disposed. The
- * first signal sets `requested`, which a loop polls, and aborts `signal`; the second ends the process at
- * once with its exit code.
+ * Listens for Ctrl-C (SIGINT), SIGTERM and SIGHUP (on Windows, Ctrl-C and Ctrl-Break) until
+ * disposed. The first signal sets `requested` and aborts `signal`. The second one exits the process
+ * at once with its exit code.
  *
- * @param message What is announced on the first signal.
+ * @param message Message to print on the first signal.
  */
 export function watchInterrupt(
   message: string,
   actions: InterruptActions = {
-    // A terminal that has closed takes no message, which must not keep the checkpoint from being written.
+    // Printing fails if the terminal has closed. The checkpoint must be written all the same.
     announce: (text) => {
       try {
         console.error(text);
-      } catch { /* nobody reads it */ }
+      } catch { /* The terminal has closed. */ }
     },
     exit: Deno.exit,
     now: () => performance.now(),

@@ -1,28 +1,28 @@
 /**
- * `train.log`: what a run said, each line with its time, in its folder. A resumed run goes on writing
- * to the same file.
+ * `train.log`: the output of a run, with a time stamp on each line. A resumed run appends to the
+ * same file.
  *
  * @module
  */
 import type { ProgressOutput } from "./progress.ts";
 import { UserError } from "../errors.ts";
 
-/** Shortest time between two progress lines in the log, in milliseconds. */
+/** Minimum time between progress lines in the log, in milliseconds. */
 const progressMilliseconds = 60_000;
 
 /** The log of a run. */
 export class RunLog {
   readonly #path: string;
 
-  /** A log at `path`, which need not exist yet. */
+  /** Creates a log at `path`, which need not exist yet. */
   constructor(path: string) {
     this.#path = path;
   }
 
   /**
-   * Appends text, a time before each of its lines.
+   * Appends text, with a time stamp on each line.
    *
-   * @throws {UserError} The file cannot be written.
+   * @throws {UserError} If the file cannot be written.
    */
   write(text: string): void {
     const time = new Date().toISOString();
@@ -35,7 +35,7 @@ export class RunLog {
     }
   }
 
-  /** An output for progress that also goes to the log, once a minute. */
+  /** Returns a progress output that also writes to the log, once per minute. */
   progress(output: ProgressOutput): ProgressOutput {
     let last = -Infinity;
     return {

@@ -1,6 +1,6 @@
 /**
- * The loop that runs a stage to its last step: chunks of steps, the next submitted before the last
- * is waited for, so that the GPU is not idle while the host looks at metrics.
+ * The training loop of a stage. It submits steps in chunks, and submits the next chunk before
+ * waiting for the last one, so that the GPU does not idle while the host processes metrics.
  *
  * @module
  */
@@ -8,28 +8,28 @@ import type { StepMetrics, TrainingStep } from "../autodiff/training_step.ts";
 import { maxChunk } from "../gpu/program.ts";
 import { assertFinite } from "./metrics.ts";
 
-/** A chunk of work, in seconds: long against the wait for its metrics, short for a person. */
+/** Duration of a chunk in seconds: long compared to reading its metrics, but short for the user. */
 const chunkSeconds = 0.25;
 
-/** How a step is run again and again. */
+/** Options of {@linkcode runSteps}. */
 export interface LoopOptions {
   /** Name of the stage, for messages. */
   readonly stage: string;
-  /** Steps done already. */
+  /** Number of completed steps. */
   readonly start: number;
-  /** Steps to reach. */
+  /** Step to stop at. */
   readonly end: number;
-  /** Called in order with each step's metrics (one number for each replica), all finite. */
+  /** Called in order with each step's metrics (one number per replica), all finite. */
   readonly onStep: (step: number, metrics: StepMetrics) => void;
-  /** Called between chunks; true stops the loop after the chunks under way. */
+  /** Called between chunks. True stops the loop after the submitted chunks. */
   readonly shouldStop: (step: number) => boolean;
 }
 
 /**
  * Runs steps `start` … `end` − 1.
  *
- * @returns Steps done: `end`, or less when it was told to stop.
- * @throws {UserError} On a metric that is NaN or infinite, naming stage, step and metric.
+ * @returns The number of completed steps: `end`, or less if stopped.
+ * @throws {UserError} If a metric is NaN or infinite. The message names stage, step and metric.
  */
 export async function runSteps(
   program: TrainingStep,
@@ -58,7 +58,7 @@ export async function runSteps(
       underWay.push({ first: next, count, metrics: program.submit(next, count) });
       next += count;
       if (underWay.length > 1) await finishOldest();
-      // Signals arrive through the event loop.
+      // Let the event loop deliver signals.
       await new Promise((resolve) => setTimeout(resolve, 0));
     }
     while (underWay.length > 0) await finishOldest();

@@ -1,6 +1,6 @@
 /**
- * `metrics.jsonl`: one line of JSON for each seed and variant at each logged step of a run, appended as
- * it trains. `docs/run-directory.md` describes the rows.
+ * `metrics.jsonl`: one line of JSON per seed and variant at each logged step, appended during
+ * training. `docs/run-directory.md` describes the rows.
  *
  * @module
  */
@@ -10,37 +10,37 @@ import { UserError } from "../errors.ts";
 /** Metrics by name. */
 export type Metrics = Readonly<Record<string, number>>;
 
-/** What a row belongs to on a stage's replica axis. */
+/** Identifies a replica of a stage. */
 export interface ReplicaName {
-  /** Seed of everything random. */
+  /** Random seed. */
   readonly seed: number;
-  /** Name of a sweep's variant in the policy stage, else null. */
+  /** Name of the sweep's variant, in stages that are trained per variant; else null. */
   readonly variant: string | null;
 }
 
-/** One line of the file. Every line has every field. */
+/** One line of the file. Every line has all fields. */
 export interface MetricsRow extends ReplicaName {
-  /** When it was written, ISO 8601 in UTC. */
+  /** Time of writing, ISO 8601 in UTC. */
   readonly time: string;
-  /** Stage of the run, for example `critic`. */
+  /** Name of the stage, for example `critic`. */
   readonly stage: string;
-  /** Steps of the stage done. */
+  /** Completed steps of the stage. */
   readonly step: number;
-  /** What was measured: losses (means over the logged interval), or an evaluation's figures. */
+  /** Losses (means over the logged interval), or the figures of an evaluation. */
   readonly metrics: Metrics;
   /** The episodes of an evaluation; null in a row of losses. */
   readonly episodes: readonly EpisodeRecord[] | null;
 }
 
-/** Whether two replicas are the same. */
+/** Returns whether two replicas are the same. */
 export function sameReplica(a: ReplicaName, b: ReplicaName): boolean {
   return a.seed === b.seed && a.variant === b.variant;
 }
 
 /**
- * Refuses numbers that are not finite.
+ * Rejects numbers that are not finite.
  *
- * @throws UserError naming stage, step, metric and, where there are several, the replica.
+ * @throws {UserError} Naming stage, step, metric and, if there are several, the replica.
  */
 export function assertFinite(
   stage: string,
@@ -55,8 +55,8 @@ export function assertFinite(
     throw new UserError(
       `${stage} stage, step ${step}: ${name}${where} is ${
         replicas[replica]
-      }; the run stops here. ` +
-        "A lower learning rate, or data without such values, may help",
+      }; the run stops. Try a lower ` +
+        "learning rate, or check the data for extreme values",
     );
   }
 }
@@ -67,7 +67,7 @@ export class MetricsFile implements Disposable {
   readonly #file: Deno.FsFile;
   readonly #encoder = new TextEncoder();
 
-  /** Opened by `create` and `resume`. */
+  /** Use `create` or `resume`. */
   private constructor(path: string, options: Deno.OpenOptions) {
     this.#path = path;
     this.#file = Deno.openSync(path, options);
@@ -79,10 +79,10 @@ export class MetricsFile implements Disposable {
   }
 
   /**
-   * Opens the file of a run that goes on, without the rows that `keep` refuses and without half a line
-   * that a killed process left.
+   * Opens the file of a resumed run. Removes the rows that `keep` rejects, and an incomplete last
+   * line left by a killed process.
    *
-   * @throws UserError where another line than the last is no row.
+   * @throws {UserError} If a line other than the last is not a row.
    */
   static resume(path: string, keep: (row: MetricsRow) => boolean = () => true): MetricsFile {
     const text = Deno.readTextFileSync(path);
@@ -97,18 +97,18 @@ export class MetricsFile implements Disposable {
   }
 
   /**
-   * Appends a row with the present time, which has reached the operating system when this returns.
+   * Appends a row with the current time. On return, the operating system has the row.
    *
-   * @throws UserError on a metric that is not finite, and where the disk takes no more.
+   * @throws {UserError} If a metric is not finite, or the file cannot be written.
    */
   append(row: Omit<MetricsRow, "time">): void {
     this.copy({ ...row, time: new Date().toISOString() });
   }
 
   /**
-   * Appends a row that was written before, with its own time.
+   * Appends an existing row with its original time.
    *
-   * @throws UserError as {@linkcode append} does.
+   * @throws {UserError} As {@linkcode append}.
    */
   copy({ time, stage, step, seed, variant, metrics, episodes }: MetricsRow): void {
     assertFinite(stage, step, metrics);
@@ -121,7 +121,7 @@ export class MetricsFile implements Disposable {
     }
   }
 
-  /** Waits until what was appended is on the disk, as before a checkpoint that refers to it. */
+  /** Flushes the rows to disk, for use before writing a checkpoint that refers to them. */
   flush(): void {
     this.#file.syncDataSync();
   }
@@ -133,9 +133,9 @@ export class MetricsFile implements Disposable {
 }
 
 /**
- * Reads a metrics file; a file that is not there has no rows, and half a line at its end is no row.
+ * Reads a metrics file. A missing file has no rows, and an incomplete last line is ignored.
  *
- * @throws UserError where another line than the last is no row.
+ * @throws {UserError} If a line other than the last is not a row.
  */
 export function readMetrics(path: string): MetricsRow[] {
   try {
@@ -146,7 +146,7 @@ export function readMetrics(path: string): MetricsRow[] {
   }
 }
 
-/** The lines that end with a line break. */
+/** Returns the lines that end with a line break. */
 function wholeLines(text: string): string[] {
   return text.split("\n").slice(0, -1);
 }

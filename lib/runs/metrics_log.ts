@@ -1,5 +1,5 @@
 /**
- * The log of a stage under way: means over every few steps, as rows of the metrics file.
+ * Averages a stage's metrics over intervals of steps and writes them as rows of the metrics file.
  *
  * @module
  */
@@ -7,21 +7,22 @@ import type { StepMetrics } from "../autodiff/training_step.ts";
 import { UserError } from "../errors.ts";
 import type { MetricsFile, ReplicaName } from "./metrics.ts";
 
-/** Intervals of a stage in the metrics file, at the most. */
+/** Maximum number of intervals per stage. */
 const intervals = 2000;
 
-/** Sums over the steps since the last row of one replica by metric, as its checkpoint keeps them. */
+/** Sums of one replica's metrics since its last row, as stored in its checkpoint. */
 type PartialSums = Readonly<Record<string, PartialSum>>;
 
-/** The sum of one metric, and over how many steps: an update need not be made in every step. */
+/** The sum of one metric and its number of steps. Some updates do not run in every step. */
 interface PartialSum {
   readonly count: number;
   readonly sum: number;
 }
 
 /**
- * Writes the means over every so many steps, and over those left at the end of the stage. The intervals
- * follow from the step numbers alone: what an interrupted run has summed up lies in its checkpoints.
+ * Writes the means over intervals of steps, and over the remaining steps at the end of the stage.
+ * The intervals depend only on the step numbers, because the sums of an interrupted run are stored
+ * in its checkpoints.
  */
 export class MetricsLog {
   readonly #file: MetricsFile;
@@ -34,7 +35,7 @@ export class MetricsLog {
   /**
    * Logs a stage of `steps` steps.
    *
-   * @param replicas What the numbers of a metric belong to, in their order.
+   * @param replicas The replicas, in the order of a metric's numbers.
    */
   constructor(
     file: MetricsFile,
@@ -49,7 +50,7 @@ export class MetricsLog {
     this.#replicas = replicas;
   }
 
-  /** Takes in the metrics of a step, one number for each replica. */
+  /** Adds the metrics of a step, one number per replica. */
   add(step: number, values: StepMetrics): void {
     for (const [name, replicas] of Object.entries(values)) {
       const sums = this.#sums[name] ??= { count: 0, of: replicas.map(() => 0) };
@@ -66,7 +67,9 @@ export class MetricsLog {
     this.#sums = {};
   }
 
-  /** What has been summed up since a replica's last row, as text for its checkpoint; null if nothing. */
+  /**
+   * Returns the sums since a replica's last row as text for its checkpoint; null if there are none.
+   */
   partial(replica: number): string | null {
     const sums = Object.entries(this.#sums);
     if (sums.length === 0) return null;
@@ -77,10 +80,10 @@ export class MetricsLog {
   }
 
   /**
-   * Goes on from what {@linkcode partial} gave.
+   * Restores the sums returned by {@linkcode partial}.
    *
-   * @param partials One for each replica, undefined where a checkpoint has none.
-   * @throws UserError where they are of different numbers of steps, or no sums.
+   * @param partials One per replica; undefined if a checkpoint has none.
+   * @throws {UserError} If they cover different numbers of steps, or are not sums.
    */
   restore(partials: readonly (string | undefined)[]): void {
     const parsed = partials.map((text) => text === undefined ? {} : parsePartial(text));
@@ -90,7 +93,7 @@ export class MetricsLog {
     if (first === undefined) return;
     if (others.some((each) => counts(each) !== counts(first))) {
       throw new UserError(
-        `the checkpoints of the ${this.#stage} stage do not belong together: their unlogged steps differ`,
+        `the checkpoints of the ${this.#stage} stage do not match: their unlogged steps differ`,
       );
     }
     this.#sums = Object.fromEntries(
@@ -110,7 +113,9 @@ function parsePartial(text: string): PartialSums {
     );
     if (whole) return sums;
   } catch {
-    // Reported below, like any other text that is none.
+    // Reported below, like any other invalid text.
   }
-  throw new UserError(`a checkpoint's metadata has no sums of metrics, but ${text.slice(0, 80)}`);
+  throw new UserError(
+    `a checkpoint's metadata should have sums of metrics, found ${text.slice(0, 80)}`,
+  );
 }

@@ -1,26 +1,27 @@
 /**
- * Brings the metrics file of a run of version 0.2 to the present schema, so that the run can go on.
+ * Converts the metrics file of a run of version 0.2 to the current schema, so that the run can be
+ * resumed.
  *
  * @module
  */
 import { MetricsFile, type MetricsRow } from "./metrics.ts";
 import { type ReplicaAxes, replicasOf, stageOf } from "./replicas.ts";
 
-/** A row of version 0.2: a number for each metric, or one for each place on the stage's replica axis. */
+/** A row of version 0.2: one number per metric, or one per replica of the stage. */
 interface FormerRow {
   readonly stage: string;
   readonly step: number;
-  /** Places that the numbers belong to, where they are not all. */
+  /** Indices of the replicas that the numbers belong to, if not all. */
   readonly replicas?: readonly number[];
   readonly [metric: string]: string | number | readonly number[] | undefined;
 }
 
 /**
- * Rewrites the file in place; the former one is kept beside it as `metrics-0.2.jsonl`. Rows of
- * evaluations are left out, since they do not have the episodes. All rows get the time at which the
- * former file was last written.
+ * Rewrites the file in place and keeps the original as `metrics-0.2.jsonl`. Rows of evaluations are
+ * dropped, because they do not contain the episodes. All rows get the time at which the original
+ * was last modified.
  *
- * @returns The name that the former file has now; null where there was nothing to do.
+ * @returns The path of the original; null if there was nothing to convert.
  */
 export function upgradeMetrics(axes: ReplicaAxes): string | null {
   const path = axes.directory.metrics;
@@ -49,7 +50,7 @@ function upgraded(row: FormerRow, axes: ReplicaAxes, time: string): MetricsRow[]
   });
 }
 
-/** The rows of a file of version 0.2, but for half a line at its end; null of another or no file. */
+/** Returns the complete rows of a file of version 0.2; null for other or missing files. */
 function formerRows(path: string): FormerRow[] | null {
   let text: string;
   try {

@@ -1,6 +1,6 @@
 /**
- * Profiles of a run's stages: `profile-<stage>.txt` and, where dispatches can be timed,
- * `trace-<stage>.json` in the run's directory.
+ * Profiles of a run's stages: `profile-<stage>.txt` and, if dispatches can be timed,
+ * `trace-<stage>.json` in the run directory.
  *
  * @module
  */
@@ -11,16 +11,16 @@ import type { DispatchTime } from "../gpu/program.ts";
 import { chromeTrace, type Profile, profileText } from "../report/profile.ts";
 import { writeAtomic } from "./files.ts";
 
-/** Replays of a step, of which the fastest counts. */
+/** Number of times a step is replayed. The fastest replay counts. */
 const rounds = 10;
 
 /**
- * Profiles one step of a stage. The step is replayed, and what it changes is put back.
+ * Profiles one step of a stage. The step is replayed, and its changes are undone.
  *
- * @param directory Folder that the files go to.
+ * @param directory Folder for the files.
  * @param step Number of the step.
- * @returns The table, and the files written.
- * @throws {UserError} When a file cannot be written.
+ * @returns The table and the paths of the files.
+ * @throws {UserError} If a file cannot be written.
  */
 export async function profileStage(
   engine: Engine,
@@ -47,7 +47,7 @@ export async function profileStage(
   return { text, files };
 }
 
-/** Dispatches of all programs of a step, with their times where `step` is given. */
+/** Returns the dispatches of all programs of a step. If `step` is not null, they are timed. */
 async function dispatchesOf(
   { programs }: TrainingStep,
   step: number | null,
@@ -56,7 +56,7 @@ async function dispatchesOf(
   const timed: DispatchTime[] = [];
   let end = 0;
   for (const program of programs) {
-    // One program begins where the one before it ends.
+    // A program begins where the previous one ends.
     const times = (await program.profile(step, rounds))
       .map((time) => ({ ...time, start: time.start + end }));
     timed.push(...times);

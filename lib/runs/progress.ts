@@ -1,38 +1,40 @@
 /**
- * The progress line of a stage: `critic  12,000/20,000  60 %  312 steps/s  0:26 left  q_loss 0.0123`.
- * On a terminal it rewrites itself; elsewhere plain lines come at intervals. It goes to stderr, so that
- * the last line of stdout is free for a program to read.
+ * The progress line of a stage:
+ * `critic  12,000/20,000  60 %  312 steps/s  0:26 left  q_loss 0.0123`.
+ *
+ * On a terminal the line is redrawn in place. Otherwise plain lines are written at intervals.
+ * Progress goes to stderr, so that programs can read the last line of stdout.
  *
  * @module
  */
 
-/** What a progress line shows. */
+/** The contents of a progress line. */
 export interface ProgressState {
   /** Name of the stage, for example `critic`. */
   readonly stage: string;
-  /** Steps done. */
+  /** Completed steps. */
   readonly step: number;
-  /** Steps of the whole stage. */
+  /** Total steps of the stage. */
   readonly total: number;
   /** Steps per second, smoothed; null before the first measurement. */
   readonly stepsPerSecond: number | null;
-  /** The losses that matter, in the order shown. */
+  /** The losses to show, in order. */
   readonly losses: Readonly<Record<string, number>>;
-  /** Seconds that later stages are expected to take; absent or null where there are none, or not known. */
+  /** Estimated seconds of later stages; absent or null if there are none or they are unknown. */
   readonly laterSeconds?: number | null;
-  /** Episodes of the evaluations beside it; absent where there are none. */
+  /** Episodes of concurrent evaluations; absent if there are none. */
   readonly evaluation?: EpisodeCount;
 }
 
-/** How far evaluations are. */
+/** Progress of evaluations. */
 export interface EpisodeCount {
-  /** Episodes that have ended. */
+  /** Finished episodes. */
   readonly done: number;
   /** Episodes planned so far. */
   readonly planned: number;
 }
 
-/** One progress line. */
+/** Formats a progress line. */
 export function formatProgress(state: ProgressState): string {
   const { stage, step, total, stepsPerSecond, losses, laterSeconds, evaluation } = state;
   const percent = total === 0 ? 100 : Math.floor((100 * step) / total);
@@ -52,7 +54,7 @@ export function formatProgress(state: ProgressState): string {
   return parts.join("  ");
 }
 
-/** A time in seconds as `0:07`, `12:34`, `3:02:10` or `2 d 3:02:10`. */
+/** Formats seconds as `0:07`, `12:34`, `3:02:10` or `2 d 3:02:10`. */
 export function formatDuration(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));
   const two = (value: number) => String(value).padStart(2, "0");
@@ -65,7 +67,7 @@ export function formatDuration(seconds: number): string {
   return days > 0 ? `${days} d ${clock}` : clock;
 }
 
-/** A loss with four significant digits or more: `12.35`, `0.01235`, `12346`, `1.235e-7`. */
+/** Formats a loss with four or more significant digits: `12.35`, `0.01235`, `12346`, `1.235e-7`. */
 export function formatLoss(value: number): string {
   const size = Math.abs(value);
   if (!Number.isFinite(value)) return String(value);
@@ -81,47 +83,47 @@ function grouped(value: number): string {
   return value.toLocaleString("en-US");
 }
 
-/** Steps per second over roughly the last `memory` seconds: both sums fade at the same pace. */
+/** Steps per second over roughly the last `memory` seconds, with exponential decay. */
 export class Rate {
   readonly #memory: number;
   #steps = 0;
   #seconds = 0;
 
   /**
-   * A rate that knows nothing yet.
+   * Creates a rate without measurements.
    *
-   * @param memory Time in seconds after which a measurement has faded to 37 %.
+   * @param memory Time in seconds after which the weight of a measurement has decayed to 37 %.
    */
   constructor(memory = 10) {
     this.#memory = memory;
   }
 
-  /** Takes in that `steps` steps took `seconds`. */
+  /** Adds a measurement: `steps` steps took `seconds`. */
   add(steps: number, seconds: number): void {
     const fade = Math.exp(-seconds / this.#memory);
     this.#steps = this.#steps * fade + steps;
     this.#seconds = this.#seconds * fade + seconds;
   }
 
-  /** Steps per second; null before any time has passed. */
+  /** Steps per second; null before the first measurement. */
   get perSecond(): number | null {
     return this.#seconds > 0 ? this.#steps / this.#seconds : null;
   }
 }
 
-/** Where a progress line is written; {@linkcode standardError} is the one of this process. */
+/** Output of progress lines. {@linkcode standardError} returns the one for stderr. */
 export interface ProgressOutput {
-  /** True where a line can rewrite itself. */
+  /** True if lines can be redrawn in place. */
   readonly terminal: boolean;
-  /** Columns of the terminal; longer lines are cut there. */
+  /** Returns the columns of the terminal. Longer lines are truncated. */
   columns(): number;
-  /** Writes text as it stands. */
+  /** Writes text unchanged. */
   write(text: string): void;
-  /** A clock in milliseconds. */
+  /** Returns the time in milliseconds. */
   now(): number;
 }
 
-/** The stderr of this process as an output for progress. */
+/** Returns this process's stderr as a progress output. */
 export function standardError(): ProgressOutput {
   const encoder = new TextEncoder();
   return {
@@ -130,7 +132,7 @@ export function standardError(): ProgressOutput {
       try {
         return Deno.consoleSize().columns;
       } catch {
-        return 100; // stdin, stdout and stderr may each be redirected; the size is then unknown
+        return 100; // The size is unknown if stdin, stdout and stderr are all redirected.
       }
     },
     write: (text) => {
@@ -141,18 +143,18 @@ export function standardError(): ProgressOutput {
   };
 }
 
-/** Shortest time between two drawings of the line on a terminal, in milliseconds. */
+/** Minimum time between redraws on a terminal, in milliseconds. */
 const redrawMilliseconds = 100;
-/** Time between two plain lines, in milliseconds. */
+/** Time between plain lines, in milliseconds. */
 const plainMilliseconds = 10_000;
 
 /**
- * Seconds that the stages after this one are expected to take, given its present pace in steps per
- * second; null where that is not known.
+ * Returns the estimated seconds of the later stages, given the current stage's steps per second;
+ * null if unknown.
  */
 export type LaterStages = (stepsPerSecond: number) => number | null;
 
-/** Draws the progress of one stage. */
+/** Shows the progress of one stage. */
 export class Progress {
   readonly #stage: string;
   readonly #total: number;
@@ -167,13 +169,13 @@ export class Progress {
   readonly #later: LaterStages;
 
   /**
-   * Starts the clock; nothing is drawn before the first update.
+   * Starts the clock. Nothing is drawn before the first update.
    *
    * @param stage Name of the stage.
-   * @param total Its steps.
-   * @param output Where to draw.
-   * @param step Steps done already, where a run is resumed.
-   * @param later What later stages take.
+   * @param total Total steps of the stage.
+   * @param output Output for the lines.
+   * @param step Steps that were already completed, in a resumed run.
+   * @param later Estimates the time of later stages.
    */
   constructor(
     stage: string,
@@ -190,7 +192,7 @@ export class Progress {
     this.#measuredAt = output.now();
   }
 
-  /** Takes in that `step` steps are done, with the losses of the latest, and draws when it is time. */
+  /** Sets the completed steps and the latest losses, and redraws if due. */
   update(step: number, losses: Readonly<Record<string, number>>): void {
     const now = this.#output.now();
     this.#rate.add(step - this.#step, (now - this.#measuredAt) / 1000);
@@ -200,24 +202,24 @@ export class Progress {
     this.#drawInTime(now);
   }
 
-  /** Takes in how many episodes of evaluations have ended, and draws when it is time. */
+  /** Sets the finished and planned episodes of evaluations, and redraws if due. */
   evaluated(done: number, planned: number): void {
     this.#evaluation = { done, planned };
     this.#drawInTime(this.#output.now());
   }
 
-  /** Leaves time out of the rate in which no steps were meant to be made, such as an evaluation. */
+  /** Excludes the time since the last update from the rate, for example after an evaluation. */
   skipTime(): void {
     this.#measuredAt = this.#output.now();
   }
 
-  /** Writes a line of its own above the progress line. */
+  /** Writes a line above the progress line. */
   note(text: string): void {
     this.#output.write(this.#output.terminal ? `\r\x1b[K${text}\n` : `${text}\n`);
     if (this.#output.terminal) this.#draw(this.#output.now());
   }
 
-  /** Draws the last state and leaves the line standing. */
+  /** Draws the final state and ends the line. */
   finish(): void {
     const now = this.#output.now();
     if (this.#output.terminal || this.#drawn !== this.#line()) this.#draw(now);

@@ -1,6 +1,6 @@
 /**
- * What is trained side by side in a run: every seed, and in some stages every variant of a sweep for
- * every seed.
+ * The replicas of a run, which are trained in parallel: one per seed, and in some stages one per
+ * seed and variant of a sweep.
  *
  * @module
  */
@@ -9,33 +9,33 @@ import type { Algorithm, StageDefinition, Sweep, Variant } from "../algorithms/a
 import type { HyperparameterValues } from "../algorithms/hyperparameters.ts";
 import type { RunConfig, RunDirectory } from "./directory.ts";
 
-/** What a run's replicas follow from. */
+/** The properties of a run that determine its replicas. */
 export interface ReplicaAxes {
-  /** The run's directory. */
+  /** The run directory. */
   readonly directory: RunDirectory;
-  /** What is trained. */
+  /** Algorithm to train. */
   readonly algorithm: Algorithm;
-  /** What all replicas share. */
+  /** Hyperparameters that all replicas share. */
   readonly hyperparameters: HyperparameterValues;
-  /** Seeds, each once. */
+  /** Distinct seeds. */
   readonly seeds: readonly number[];
-  /** Variants of the stages that are trained over variants; empty where nothing is swept. */
+  /** Variants of the sweep; empty if nothing is swept. */
   readonly variants: readonly Variant[];
 }
 
-/** One of the things trained side by side. */
+/** One replica. */
 export interface Replica {
-  /** Seed of everything random in it. */
+  /** Random seed. */
   readonly seed: number;
-  /** Name of the variant; null where nothing is swept, and in the stages that all variants share. */
+  /** Name of the variant; null if nothing is swept, and in stages that all variants share. */
   readonly variant: string | null;
-  /** What it is trained with. */
+  /** Hyperparameters of the replica. */
   readonly hyperparameters: HyperparameterValues;
-  /** Where its files lie; laid out as a run directory. */
+  /** Folder of the replica's files, with the layout of a run directory. */
   readonly directory: RunDirectory;
 }
 
-/** The replicas of a stage in the order of its replica axis: by seed, and of one seed by variant. */
+/** Returns the replicas of a stage in the order of its replica axis: by seed, then by variant. */
 export function replicasOf(axes: ReplicaAxes, { over }: Pick<StageDefinition, "over">): Replica[] {
   const { directory, hyperparameters, seeds, variants } = axes;
   return seeds.flatMap((seed): Replica[] => {
@@ -52,12 +52,13 @@ export function replicasOf(axes: ReplicaAxes, { over }: Pick<StageDefinition, "o
   });
 }
 
-/** The replicas of all stages, each directory once. */
+/** Returns the replicas of all stages, one per directory. */
 export function allReplicas(axes: ReplicaAxes): Replica[] {
   const replicas = axes.algorithm.stages.flatMap((stage) => replicasOf(axes, stage));
   return [...new Map(replicas.map((replica) => [replica.directory.path, replica])).values()];
 }
 
+<<<<<<< HEAD
 /**
  * Writes the `config.json` of a new run, and one into the folder of every seed and variant.
  *
@@ -86,6 +87,9 @@ export async function writeConfigs(
 }
 
 /** The stage of this name. */
+=======
+/** Returns the stage of this name. */
+>>>>>>> refs/heads/words3
 export function stageOf({ name, stages }: Algorithm, stage: string): StageDefinition {
   const found = stages.find((each) => each.name === stage);
   if (!found) throw new Error(`stageOf: ${name} has no stage "${stage}"`);
@@ -93,10 +97,10 @@ export function stageOf({ name, stages }: Algorithm, stage: string): StageDefini
 }
 
 /**
- * All combinations of a sweep's lists, in the order of the algorithm's sweeps with the first slowest;
- * none where nothing is swept.
+ * Returns all combinations of a sweep's lists, in the order of the algorithm's sweeps with the
+ * first one varying slowest. Empty if nothing is swept.
  *
- * @param h What all of them share.
+ * @param h Hyperparameters that all variants share.
  */
 export function variantsOf(algorithm: Algorithm, h: HyperparameterValues, sweep: Sweep): Variant[] {
   const swept = algorithm.sweeps.filter(({ list }) => sweep[list] !== undefined);

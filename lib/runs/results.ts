@@ -1,6 +1,6 @@
 /**
- * `results.json`: what a run came to, as its final tables show it. `docs/run-directory.md` describes
- * the fields; `train --json` prints the same.
+ * `results.json`: the results of a run, as shown in its final tables. `train --json` prints the
+ * same data. `docs/run-directory.md` describes the fields.
  *
  * @module
  */
@@ -11,17 +11,17 @@ import { type MetricsRow, readMetrics, type ReplicaName } from "./metrics.ts";
 
 /** One evaluation of one policy. */
 export interface EvaluationRow extends EvaluationRecord, ReplicaName {
-  /** Stage whose policy it is. */
+  /** Stage that trained the policy. */
   readonly stage: string;
   /** The actor, as `eval --policy` names it. */
   readonly policy: string;
-  /** Steps of the stage done. */
+  /** Completed steps of the stage. */
   readonly step: number;
 }
 
-/** The last evaluations of all seeds of a stage, or of one variant in it. */
+/** Statistics over seeds of the last evaluations of a stage, or of one of its variants. */
 export interface EvaluationStatistics {
-  /** Stage whose policies they are. */
+  /** Stage that trained the policies. */
   readonly stage: string;
   /** The actor, as `eval --policy` names it. */
   readonly policy: string;
@@ -29,89 +29,92 @@ export interface EvaluationStatistics {
   readonly variant: string | null;
   /** Seeds in the order of `values`. */
   readonly seeds: readonly number[];
-  /** What the values are: D4RL's scores, or returns where the task has no reference returns. */
+  /** The kind of value: D4RL scores, or returns if the task has no reference returns. */
   readonly quantity: "score" | "return";
-  /** One value for each seed: a mean over its episodes. */
+  /** One value per seed: the mean over its episodes. */
   readonly values: readonly number[];
   /** Mean over the seeds. */
   readonly mean: number;
-  /** Standard deviation over the seeds, of the values as they are. */
+  /** Population standard deviation over the seeds. */
   readonly std: number;
   /** Mean of the middle half of the values. */
   readonly interquartile_mean: number;
-  /** 95 % bootstrap interval of the interquartile mean; null of a single seed. */
+  /** 95 % bootstrap interval of the interquartile mean; null for a single seed. */
   readonly interval: readonly [low: number, high: number] | null;
 }
 
-/** What became of a stage. */
+/** The outcome of a stage. */
 export interface StageOutcome {
-  /** Steps done. */
+  /** Completed steps. */
   readonly step: number;
-  /** Steps of the whole stage. */
+  /** Total steps of the stage. */
   readonly steps: number;
-  /** Dispatches of one step; null where the last process trained nothing of it. */
+  /** Dispatches per step; null if the last process did not train the stage. */
   readonly dispatches: number | null;
-  /** Steps made by the last process. */
+  /** Steps trained by the last process. */
   readonly made: number;
-  /** Seconds that they took. */
+  /** Seconds that these steps took. */
   readonly seconds: number;
-  /** Replicas from the stage cache: their directories, and of the runs that trained them. */
+  /**
+   * Replicas taken from the stage cache: their directories, and those of the runs that trained
+   * them.
+   */
   readonly cached: readonly { readonly directory: string; readonly run: string }[];
-  /** The last logged losses of each seed and variant. */
+  /** Last logged losses per seed and variant. */
   readonly losses: readonly (ReplicaName & { readonly metrics: MetricsRow["metrics"] })[];
 }
 
-/** What the returns of a task are measured by. */
+/** Reference returns and scores of a task. */
 export interface References {
-  /** Return with score 0, a random policy's; null where D4RL gives none. */
+  /** Return of a random policy, which has score 0; null if D4RL has none. */
   readonly random_return: number | null;
-  /** Return with score 100, an expert's. */
+  /** Return of an expert policy, which has score 100; null if D4RL has none. */
   readonly expert_return: number | null;
-  /** Mean return of the data's episodes; null where none is complete. */
+  /** Mean return of the data's complete episodes; null if there are none. */
   readonly data_return: number | null;
-  /** D4RL's score of that. */
+  /** D4RL score of `data_return`. */
   readonly data_score: number | null;
-  /** SRPO's score in the paper's Table 1; null where it has none. */
+  /** SRPO's score in the paper's Table 1; null if the paper has none. */
   readonly paper_score: { readonly mean: number; readonly std: number } | null;
-  /** Whether the score counts successes, in per cent: antmaze's does. */
+  /** Whether the score is the percentage of successes, as in antmaze. */
   readonly counts_success: boolean;
 }
 
-/** A stage's actor that is evaluated. */
+/** An actor that is evaluated, with its stage. */
 export interface EvaluatedActor {
-  /** The stage. */
+  /** Name of the stage. */
   readonly stage: string;
   /** The actor, as `eval --policy` names it. */
   readonly policy: string;
-  /** What tables call it. */
+  /** Title in tables. */
   readonly title: string;
 }
 
-/** What a run came to. */
+/** The results of a run. */
 export interface Results {
   /** Name of the algorithm. */
   readonly algorithm: string;
-  /** Task whose environment was played in. */
+  /** Name of the task. */
   readonly task: string;
   /** Seeds in the order of the replica axis. */
   readonly seeds: readonly number[];
-  /** Names of a sweep's variants; empty where nothing was swept. */
+  /** Names of a sweep's variants; empty if nothing was swept. */
   readonly variants: readonly string[];
-  /** Whether every stage and every evaluation is complete. */
+  /** Whether all stages and evaluations are complete. */
   readonly finished: boolean;
-  /** The stages that were begun, by name. */
+  /** The stages that were started, by name. */
   readonly stages: Readonly<Record<string, StageOutcome>>;
-  /** What returns are measured by. */
+  /** Reference returns and scores. */
   readonly references: References;
-  /** The actors that are evaluated, in the order of their stages. */
+  /** The evaluated actors, in the order of their stages. */
   readonly actors: readonly EvaluatedActor[];
-  /** Every evaluation, in the order it was made. */
+  /** All evaluations, in the order in which they ran. */
   readonly evaluations: readonly EvaluationRow[];
   /** Statistics over seeds of the last evaluation of each stage and variant. */
   readonly statistics: readonly EvaluationStatistics[];
-  /** Milliseconds of one action on this machine, by the way of acting that `eval --policy` names. */
+  /** Milliseconds per action on this machine, by the actor's name in `eval --policy`. */
   readonly action_latency_ms: Readonly<Record<string, number>>;
-  /** Pictures that were drawn. */
+  /** Paths of the pictures. */
   readonly pictures: readonly string[];
 }
 
@@ -121,9 +124,9 @@ export async function writeResults(path: string, results: Results): Promise<void
 }
 
 /**
- * Reads `results.json`; null where there is none.
+ * Reads `results.json`. Returns null if it does not exist.
  *
- * @throws {UserError} It is not JSON, or not of the form that `writeResults` writes.
+ * @throws {UserError} If it is not JSON, or does not have the form written by `writeResults`.
  */
 export function readResults(path: string): Results | null {
   let text: string;
@@ -142,13 +145,13 @@ export function readResults(path: string): Results | null {
     typeof results.stages === "object";
   if (!whole) {
     throw new UserError(
-      `${path} does not hold the results of a run; delete it, and --resume makes it anew`,
+      `${path} does not contain the results of a run; delete it, and --resume creates it again`,
     );
   }
   return results as Results;
 }
 
-/** The evaluations of the given actors among the rows of a metrics file, in their order. */
+/** Returns the evaluations among the rows of a metrics file, in their order. */
 export function evaluationsOf(
   rows: readonly MetricsRow[],
   actors: readonly EvaluatedActor[],
@@ -171,14 +174,14 @@ export function evaluationsOf(
   );
 }
 
-/** The figures of an evaluation as the metrics file holds them: those that there are. */
+/** Returns the figures of an evaluation for the metrics file, without nulls. */
 export function figuresOf({ episodes: _, ...figures }: EvaluationRecord): MetricsRow["metrics"] {
   return Object.fromEntries(
     Object.entries(figures).filter((figure): figure is [string, number] => figure[1] !== null),
   );
 }
 
-/** The last losses of each seed and variant of a stage. */
+/** Returns the last losses of each seed and variant of a stage. */
 export function lastLosses(path: string, stage: string): StageOutcome["losses"] {
   const rows = readMetrics(path).filter((row) => row.stage === stage && row.episodes === null);
   const last = new Map(rows.map((row) => [`${row.seed} ${row.variant}`, row]));

@@ -1,15 +1,15 @@
 /**
- * The safetensors format: an 8-byte little-endian header length, a JSON header, raw little-endian
- * data. Checkpoints and policies are written in it because PyTorch users can load them in one line,
- * and because reading it runs no code.
+ * The safetensors format: an 8-byte little-endian header length, a JSON header, and raw
+ * little-endian data. Checkpoints and policies use it because PyTorch can load it in one line, and
+ * because reading it runs no code.
  *
- * Works on bytes alone; files are the caller's.
+ * This module works on bytes only. Callers read and write the files.
  *
  * @module
  */
 import { UserError } from "../errors.ts";
 
-/** Array types by safetensors dtype; those that the project's checkpoints and fixtures use. */
+/** Array types by safetensors dtype. Only the types in the project's files are supported. */
 const arrayTypes = {
   F64: Float64Array,
   I64: BigInt64Array,
@@ -22,7 +22,7 @@ const arrayTypes = {
 /** Element type of a tensor. */
 export type Dtype = "F64" | "I64" | "F32" | "I32" | "U32" | "U8";
 
-/** Elements of a tensor; the type follows the dtype. */
+/** Elements of a tensor. The array type follows from the dtype. */
 export type TensorData =
   | Float32Array
   | Float64Array
@@ -31,33 +31,33 @@ export type TensorData =
   | Uint32Array
   | Uint8Array;
 
-/** One tensor, row-major; a scalar has shape `[]`. */
+/** A tensor, row-major. A scalar has shape `[]`. */
 export interface SafeTensor {
   /** Element type. */
   readonly dtype: Dtype;
   /** Sizes, outermost first. */
   readonly shape: readonly number[];
-  /** As many elements as the product of the sizes. */
+  /** The elements; their number is the product of the sizes. */
   readonly data: TensorData;
 }
 
-/** What a file holds. */
+/** The contents of a file. */
 export interface SafeTensors {
-  /** Tensors by name, in the file's order. */
+  /** Tensors by name, in file order. */
   readonly tensors: ReadonlyMap<string, SafeTensor>;
   /** The header's `__metadata__`. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** Largest header that is read: that of the format's reference implementation. */
+/** Maximum header size, as in the format's reference implementation. */
 const maxHeaderBytes = 100_000_000;
 
 /**
- * Reads a safetensors file from its bytes. Tensors are copies: `bytes` may change afterwards.
+ * Decodes the bytes of a safetensors file. Tensors are copies, so `bytes` may change afterwards.
  *
- * @param source What the bytes are called in error messages, usually the file's path.
- * @throws UserError naming `source` and the tensor where the file is truncated, its header is not
- * what the format says, or tensors overlap, leave gaps or reach past the end.
+ * @param source Name of the file for messages, usually its path.
+ * @throws {UserError} If the file is truncated, its header is invalid, or tensors overlap, leave
+ * gaps or extend past the end. The message names `source` and the tensor.
  */
 export function decode(bytes: Uint8Array, source: string): SafeTensors {
   const { header, data } = splitHeader(bytes, source);
@@ -70,7 +70,7 @@ export function decode(bytes: Uint8Array, source: string): SafeTensors {
     tensors.set(name, {
       dtype,
       shape,
-      // slice() gives a buffer of its own, aligned whatever the offset in the file.
+      // slice() copies to a new buffer, which is aligned whatever the offset in the file.
       data: new arrayTypes[dtype](data.slice(begin, end).buffer),
     });
   }
@@ -79,10 +79,11 @@ export function decode(bytes: Uint8Array, source: string): SafeTensors {
 }
 
 /**
- * The bytes of a safetensors file: header padded with spaces to a multiple of 8 bytes, tensors in
- * descending item size (each aligned to its own size), within one size in the order given.
+ * Encodes a safetensors file. The header is padded with spaces to a multiple of 8 bytes. Tensors
+ * are ordered by descending item size, so that each is aligned, and otherwise keep the given order.
  *
- * @throws Error when a tensor's data does not fit its dtype or shape, which is a bug of the caller.
+ * @throws {Error} If a tensor's data does not match its dtype or shape, which is a bug in the
+ * caller.
  */
 export function encode(
   tensors: ReadonlyMap<string, SafeTensor>,
@@ -117,10 +118,10 @@ export function encode(
 }
 
 /**
- * The float32 tensor `name` of `file` with the given shape.
+ * Returns the float32 tensor `name` of `file`, which must have the given shape.
  *
- * @param source What the file is called in error messages.
- * @throws UserError when it is absent, has another dtype, or another shape.
+ * @param source Name of the file for messages.
+ * @throws {UserError} If the tensor is missing or has another dtype or shape.
  */
 export function floatTensor(
   file: SafeTensors,
@@ -130,14 +131,14 @@ export function floatTensor(
 ): Float32Array {
   const tensor = file.tensors.get(name);
   if (tensor === undefined) {
-    throw new UserError(`${source}: expected a tensor ${name}, found none of that name`);
+    throw new UserError(`${source}: tensor ${name} is missing`);
   }
   if (!(tensor.data instanceof Float32Array)) {
-    throw new UserError(`${source}: tensor ${name} should be F32, is ${tensor.dtype}`);
+    throw new UserError(`${source}: tensor ${name} should be F32, but is ${tensor.dtype}`);
   }
   if (tensor.shape.length !== shape.length || shape.some((size, i) => size !== tensor.shape[i])) {
     throw new UserError(
-      `${source}: tensor ${name} should have shape [${shape}], has [${tensor.shape}]`,
+      `${source}: tensor ${name} should have shape [${shape}], but has [${tensor.shape}]`,
     );
   }
   return tensor.data;
@@ -149,7 +150,7 @@ function splitHeader(
 ): { header: Record<string, unknown>; data: Uint8Array } {
   if (bytes.length < 8) {
     throw new UserError(
-      `${source}: not a safetensors file: it has ${bytes.length} bytes, the header's length alone 8`,
+      `${source}: not a safetensors file: it has only ${bytes.length} bytes, fewer than 8`,
     );
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -162,7 +163,7 @@ function splitHeader(
   const start = 8 + Number(length);
   if (start > bytes.length) {
     throw new UserError(
-      `${source}: truncated: the header ends at byte ${start}, the file at ${bytes.length}`,
+      `${source}: truncated: the header ends at byte ${start}, but the file at ${bytes.length}`,
     );
   }
   let header: unknown;
@@ -209,13 +210,13 @@ function readEntry(
   const bytes = elements(shape) * arrayTypes[dtype as Dtype].BYTES_PER_ELEMENT;
   if (bytes !== end - begin) {
     return refuse(
-      `${dtype} of shape [${shape}] takes ${bytes} bytes, data_offsets give ${end - begin}`,
+      `${dtype} of shape [${shape}] takes ${bytes} bytes, but data_offsets span ${end - begin}`,
     );
   }
   return { dtype: dtype as Dtype, shape, begin, end };
 }
 
-/** The format's rule that the tensors fill the data without overlaps and gaps. */
+/** Checks the format's rule that tensors fill the data without overlaps or gaps. */
 function checkSpans(
   spans: { name: string; begin: number; end: number }[],
   dataBytes: number,
@@ -236,7 +237,7 @@ function checkSpans(
   }
   if (expected !== dataBytes) {
     throw new UserError(
-      `${source}: ${dataBytes - expected} bytes follow ${before}, the last in the file`,
+      `${source}: ${dataBytes - expected} bytes follow ${before}, which should end the file`,
     );
   }
 }

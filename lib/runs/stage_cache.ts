@@ -1,8 +1,9 @@
 /**
- * The stage cache: what a finished stage left, found again by the content of everything it follows
- * from. An entry is two files in the cache's folder, `<key>.safetensors` (the checkpoint) and then
- * `<key>.json` (its hash, the run it was trained in, and the stage's rows of metrics); an entry lacking one of them, or whose
- * checkpoint has another hash, is reported and not used. The folder may be deleted at any time.
+ * The stage cache: checkpoints of finished stages, keyed by a hash of everything that determines
+ * them. An entry is two files in the cache folder: `<key>.safetensors` (the checkpoint), and then
+ * `<key>.json` (its hash, the run that trained it, and the stage's metrics). An entry that lacks
+ * one of them, or whose checkpoint has another hash, is reported and not used. The folder may be
+ * deleted at any time.
  *
  * @module
  */
@@ -14,7 +15,7 @@ import type { Json } from "./directory.ts";
 import { shareFile, writeAtomic } from "./files.ts";
 import type { MetricsRow } from "./metrics.ts";
 
-/** What the bits of a trained stage follow from besides its seed and hyperparameters. */
+/** What determines a trained stage besides its seed, hyperparameters, kernels and inputs. */
 export interface CacheContext {
   /** Version of the program. */
   readonly version: string;
@@ -24,43 +25,43 @@ export interface CacheContext {
   readonly adapter: { readonly [key: string]: Json };
 }
 
-/** One stage of one replica. */
+/** A stage of one replica, as the key describes it. */
 export interface CachedStage {
-  /** Which algorithm. */
+  /** The algorithm. */
   readonly algorithm: Pick<Algorithm, "name" | "hyperparameters">;
-  /** Which of its stages. */
+  /** The stage. */
   readonly stage: Pick<StageDefinition, "name" | "groups">;
-  /** Seed of everything random in it. */
+  /** Random seed. */
   readonly seed: number;
-  /** What it is trained with; only the stage's own count. */
+  /** All hyperparameters. Only those in the stage's groups enter the key. */
   readonly hyperparameters: HyperparameterValues;
   /** WGSL of the kernels that train it. */
   readonly kernels: readonly string[];
-  /** SHA-256 of the checkpoints that the stage is trained from, by stage. */
+  /** SHA-256 of the checkpoints of earlier stages that the stage uses, by stage. */
   readonly inputs: Readonly<Record<string, string>>;
 }
 
 /** A checkpoint in the cache. */
 export interface CacheEntry {
-  /** The file. */
+  /** Path of the checkpoint. */
   readonly checkpoint: string;
   /** Directory of the run that trained it. */
   readonly run: string;
-  /** Task whose environment it was evaluated in. */
+  /** Task that it was evaluated on. */
   readonly task: string;
-  /** The stage's rows in that run's metrics file. */
+  /** Rows of the stage in that run's metrics file. */
   readonly metrics: readonly MetricsRow[];
 }
 
-/** SHA-256 of a file's bytes, in hexadecimal digits. */
+/** Returns the SHA-256 of a file in hexadecimal. */
 export function fileHash(path: string): string {
   return createHash("sha256").update(Deno.readFileSync(path)).digest("hex");
 }
 
 /**
- * The key of a stage: SHA-256 of canonical JSON (sorted names) of all that its bits follow from. Of
- * the hyperparameters these are the stage's groups; what it takes from earlier stages is in the hashes
- * of their checkpoints.
+ * Returns the key of a stage: the SHA-256 of canonical JSON (sorted names) of everything that
+ * determines its bits. Only hyperparameters in the stage's groups are included, because the hashes
+ * of checkpoints cover those of earlier stages.
  */
 export function stageKey(context: CacheContext, cached: CachedStage): string {
   const { algorithm, stage, ...rest } = cached;
@@ -79,22 +80,22 @@ export function stageKey(context: CacheContext, cached: CachedStage): string {
   return createHash("sha256").update(text).digest("hex");
 }
 
-/** Checkpoints of finished stages by their keys. */
+/** A folder of finished stages' checkpoints, by key. */
 export class StageCache {
   readonly #folder: string;
   readonly #announce: (message: string) => void;
 
   /**
-   * Names the cache's folder, which need not exist.
+   * Creates a cache in `folder`, which need not exist.
    *
-   * @param announce Takes messages about entries that cannot be used or written.
+   * @param announce Called with messages about entries that cannot be used or written.
    */
   constructor(folder: string, announce: (message: string) => void) {
     this.#folder = folder;
     this.#announce = announce;
   }
 
-  /** The entry of a key; null where there is none, or (after a message) none that is whole. */
+  /** Returns the entry of a key. Null if there is none or, after a message, if it is damaged. */
   find(key: string): CacheEntry | null {
     const { checkpoint, description } = this.#files(key);
     const present = [checkpoint, description].filter(isFile);
@@ -103,7 +104,7 @@ export class StageCache {
       this.#announce(`cache    ${join(this.#folder, key)}.* is not used: ${what}`);
       return null;
     };
-    if (present.length === 1) return damage(`it was written only in part (${present[0]})`);
+    if (present.length === 1) return damage(`it is incomplete (only ${present[0]} exists)`);
     let entry: Partial<Omit<CacheEntry, "checkpoint"> & { sha256: string }>;
     try {
       entry = JSON.parse(Deno.readTextFileSync(description));
@@ -115,27 +116,27 @@ export class StageCache {
       return damage(`${description} lacks the checkpoint's hash, its run, task or metrics`);
     }
     if (fileHash(checkpoint) !== sha256) {
-      return damage(`${checkpoint} is not the file that was written (its hash differs)`);
+      return damage(`${checkpoint} was changed (its hash differs)`);
     }
     return { checkpoint, run, task, metrics };
   }
 
   /**
-   * Adds the checkpoint of a finished stage, in place of what the key had. Where the folder cannot be
-   * written to, it says so and goes on: the run itself has its checkpoint.
+   * Adds the checkpoint of a finished stage and replaces any entry with the same key. If the folder
+   * is not writable, it only announces that, because the run itself keeps its checkpoint.
    */
   async store(key: string, { checkpoint, ...origin }: CacheEntry): Promise<void> {
     const files = this.#files(key);
     try {
       Deno.mkdirSync(this.#folder, { recursive: true });
-      // Without its description the entry is not whole while the checkpoint is being replaced.
+      // Delete the description first, so that the entry is incomplete while it is being replaced.
       if (isFile(files.description)) Deno.removeSync(files.description);
       await shareFile(checkpoint, files.checkpoint);
       const description = { ...origin, sha256: fileHash(files.checkpoint) };
       await writeAtomic(files.description, JSON.stringify(description) + "\n");
     } catch (error) {
       const reason = (error as Error).message;
-      this.#announce(`cache    ${checkpoint} is not kept for later runs: ${reason}`);
+      this.#announce(`cache    ${checkpoint} is not cached: ${reason}`);
     }
   }
 

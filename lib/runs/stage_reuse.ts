@@ -1,5 +1,5 @@
 /**
- * How a run uses the stage cache: what it takes from it, and what it leaves there.
+ * How a run takes stages from the stage cache and adds them to it.
  *
  * @module
  */
@@ -15,30 +15,30 @@ import {
   stageKey,
 } from "./stage_cache.ts";
 
-/** The cache as one run sees it. */
+/** The cache of a run. */
 export interface RunCache {
-  /** All entries. */
+  /** The stage cache. */
   readonly entries: StageCache;
-  /** What the run's stages follow from besides seed, hyperparameters and kernels. */
+  /** What determines the run's stages besides seed, hyperparameters, kernels and inputs. */
   readonly context: CacheContext;
 }
 
-/** A stage that is looked for or kept. */
+/** A stage to look up or to store. */
 export interface ReusableStage {
-  /** Which algorithm. */
+  /** The algorithm. */
   readonly algorithm: Algorithm;
-  /** Which of its stages. */
+  /** The stage. */
   readonly stage: StageDefinition;
   /** WGSL of the kernels that train it. */
   readonly kernels: readonly string[];
 }
 
 /**
- * Puts the checkpoints that the cache has into the replicas' directories. Where a checkpoint lies
- * already, the stage was begun and goes on.
+ * Puts cached checkpoints into the replicas' directories. A replica with a checkpoint is skipped,
+ * because its stage has already started.
  *
- * @param announce Takes a line for each replica that need not be trained.
- * @returns The entry that each was taken from.
+ * @param announce Called with a line for each replica that need not be trained.
+ * @returns The entry of each replica that was found.
  */
 export async function takeCached(
   cache: RunCache,
@@ -56,17 +56,17 @@ export async function takeCached(
     taken.set(replica, entry);
     const who = replica.variant === null ? `seed ${replica.seed}` : replica.directory.path;
     announce(
-      `${reusable.stage.name}: ${who} is not trained again; taken from the cache (trained in ${entry.run})`,
+      `${reusable.stage.name}: ${who} is taken from the cache (trained in ${entry.run})`,
     );
   }
   return taken;
 }
 
 /**
- * Keeps a finished stage for later runs.
+ * Stores a finished stage in the cache.
  *
  * @param origin Directory and task of the run that trained it.
- * @param rows The rows of that run's metrics file.
+ * @param rows Rows of that run's metrics file.
  */
 export async function keepStage(
   cache: RunCache,

@@ -1,5 +1,5 @@
 /**
- * From what training left behind to policies that act on the processor.
+ * Loads policies from run directories and policy files.
  *
  * @module
  */
@@ -16,36 +16,44 @@ import { RunDirectory } from "./directory.ts";
 import { ownTaskOf } from "./run_task.ts";
 import { decode } from "./safetensors.ts";
 
-/** A policy and where it is from. */
+/** A policy and its origin. */
 export interface TrainedPolicy extends Placeable {
-  /** Range that its actions are to be scaled to; null where they stay within [−1, 1]. */
+  /** Range to which its actions must be scaled; null if they stay within [−1, 1]. */
   readonly actionBounds: ActionBounds | null;
-  /** Name of the actor; null for a file's single policy. */
+  /** Name of the actor; null for the policy of a file. */
   readonly way: string | null;
-  /** The files that its weights are from. */
+  /** The files with its weights. */
   readonly files: readonly string[];
-  /** Its network in words, where the file itself describes it. */
+  /** Description of its network, if it comes from a policy file. */
   readonly network?: string;
-  /** What was converted when it was loaded, and how it differs from what was published, a sentence each. */
+  /** Sentences about conversions at loading and differences from the published method. */
   readonly notes: readonly string[];
 }
 
 /** A run, or a file with a single policy. */
 export interface Trained {
-  /** The task it was trained for: a run's, or what a file's metadata name; null where nothing says. */
+  /** The task of the run, or the one in the file's metadata; null if unknown. */
   readonly task: string | null;
-  /** Server that has its environment, where it is a task of one's own. */
+  /** Server of the environment of a custom task; null if unknown. */
   readonly server: string | null;
-  /** Names of the actors it has all files of; empty for a file with a single policy. */
+  /** Names of the actors whose files all exist; empty for a file with a single policy. */
   readonly ways: readonly string[];
   /**
    * Loads a policy.
    *
+<<<<<<< HEAD
    * @param way Name of one of the algorithm's actors; null, the default, stands for a file's policy, or
    * the actor that a run was trained for.
    * @param options Values of the actor's options; absent ones are its own.
    * @throws {UserError} The algorithm has no such actor, a checkpoint is missing, or its tensors or
    * metadata do not fit.
+=======
+   * @param way Name of one of the algorithm's actors. Null selects the policy of a file, or the
+   * first actor of a run's algorithm.
+   * @param options Values of the actor's options. Each defaults to the actor's own value.
+   * @throws {UserError} If the algorithm has no such actor, a checkpoint is missing, or its tensors
+   * or metadata are invalid.
+>>>>>>> refs/heads/words3
    */
   load(
     way?: string | null,
@@ -54,12 +62,12 @@ export interface Trained {
 }
 
 /**
- * Opens a run directory, the folder of one seed or variant in a run of several, or a safetensors file
- * with an actor as docs/policies.md describes it. A checkpoint's policy is found too.
+ * Opens a run directory, the folder of one seed or variant, a safetensors file with an actor
+ * (docs/policies.md), or a checkpoint with a policy.
  *
- * @param known The algorithms that a run may be of.
- * @throws {UserError} There is nothing at `path`, the directory is not a run's, or the file not
- * safetensors.
+ * @param known The known algorithms.
+ * @throws {UserError} If `path` does not exist, the directory is not a run, or the file is not in
+ * the safetensors format.
  */
 export function openTrained(
   path: string,
@@ -86,7 +94,7 @@ function openFile(path: string, known: ReadonlyMap<string, Algorithm>): Trained 
     load(way = null) {
       if (way !== null) {
         throw new UserError(
-          `--policy ${way} is for run directories; ${path} is a file with a single policy`,
+          `--policy ${way} is only for run directories; ${path} is a file with a single policy`,
         );
       }
       return actorFile(policyOf(file, known));
@@ -101,19 +109,19 @@ function openRun(path: string, known: ReadonlyMap<string, Algorithm>): Trained {
   const own = ownTaskOf(config);
   const algorithm = findAlgorithm(name, known);
   if (seeds.length > 1 || sweep !== undefined) {
-    // The variants of a sweep are told by their folders.
+    // The folders show which variants a sweep has.
     const folders = [...Deno.readDirSync(path)].map(({ name }) => name)
       .filter((name) => name.startsWith(`seed-${seeds[0]}-`)).sort();
     const example = join(path, folders[0] ?? `seed-${seeds[0]}`);
     throw new UserError(
       `${path} holds ${sweep ? "a sweep" : `${seeds.length} seeds`}; ` +
-        `name the folder of one, for example ${example}`,
+        `give the folder of one, for example ${example}`,
     );
   }
   const { actors } = algorithm;
   const needs = (actor: Actor) =>
     actor.needs.map((stage) => {
-      // While the stage is under way, only its checkpoint is there.
+      // Before the stage is finished, only its checkpoint exists.
       const alone = actor === actors[0] && actor.prefix !== undefined && isFile(run.policy);
       return alone ? run.policy : run.checkpoint(stage);
     });
@@ -128,7 +136,7 @@ function openRun(path: string, known: ReadonlyMap<string, Algorithm>): Trained {
         : actors.find(({ name, formerName }) => name === way || formerName === way);
       if (chosen === undefined) {
         throw new UserError(
-          `a run of ${algorithm.name} does not act as ${way}; it acts as ` +
+          `a run of ${algorithm.name} has no policy ${way}; it has ` +
             actors.map(({ name }) => name).join(", "),
         );
       }
@@ -136,10 +144,10 @@ function openRun(path: string, known: ReadonlyMap<string, Algorithm>): Trained {
       const missing = files.find((file) => !isFile(file));
       if (missing !== undefined) {
         throw new UserError(
-          `${path} has nothing to act with as ${chosen.name}: there is no ${missing}; ` + (
+          `${path} cannot be played with --policy ${chosen.name}: ${missing} does not exist; ` + (
             ways.length === 0
               ? "no stage of this run has a checkpoint yet"
-              : `it can act with ${ways.map((other) => `--policy ${other}`).join(", ")}`
+              : `available: ${ways.map((other) => `--policy ${other}`).join(", ")}`
           ),
         );
       }
@@ -160,7 +168,7 @@ function openRun(path: string, known: ReadonlyMap<string, Algorithm>): Trained {
   };
 }
 
-/** All options of an actor: those given, and its own for the others. */
+/** Returns all options of an actor: the given values, and defaults for the others. */
 export function optionsOf(
   { options }: Actor,
   given: Readonly<Record<string, number | undefined>> = {},
@@ -170,7 +178,7 @@ export function optionsOf(
   );
 }
 
-/** The policy of a file with a single actor. */
+/** Loads the policy of a file with a single actor. */
 function actorFile(file: ActorFile): TrainedPolicy {
   const { network, normalization, bounds, description, notes } = readActor(file);
   return {
@@ -184,8 +192,8 @@ function actorFile(file: ActorFile): TrainedPolicy {
 }
 
 /**
- * The policy in a file: all of it, or in a checkpoint of this program what its stage's actor is, beside
- * which lie other networks and the optimizer's moments.
+ * Returns the actor in a file. In a checkpoint of this program, it is the stage's actor, without
+ * other networks and the optimizer's moments. In any other file, it is the whole file.
  */
 function policyOf(file: ActorFile, known: ReadonlyMap<string, Algorithm>): ActorFile {
   const { stage, algorithm } = file.metadata;
@@ -211,6 +219,6 @@ function isFile(path: string): boolean {
     return Deno.statSync(path).isFile;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
-    throw new UserError(`${path}: cannot be looked at: ${(error as Error).message}`);
+    throw new UserError(`cannot access ${path}: ${(error as Error).message}`);
   }
 }

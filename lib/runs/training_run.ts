@@ -1,6 +1,6 @@
 /**
- * A training run: drives the stages one after another, with progress, metrics, checkpoints,
- * interruption, resumption, evaluation in between, and what the stage cache has of them.
+ * A training run: trains the stages one after another, with progress, metrics, checkpoints,
+ * interruption, resumption, evaluations and the stage cache.
  *
  * @module
  */
@@ -33,84 +33,84 @@ import { type Replica, type ReplicaAxes, replicasOf, stageOf } from "./replicas.
 import type { CacheEntry } from "./stage_cache.ts";
 import { keepStage, type RunCache, takeCached } from "./stage_reuse.ts";
 
-/** Time between two checkpoints of a stage under way, in milliseconds. */
+/** Time between checkpoints of a stage, in milliseconds. */
 const checkpointMilliseconds = 5 * 60 * 1000;
 
-/** Name of the checkpoint metadata that hold what has been summed up since the last row of metrics. */
+/** Metadata key in checkpoints for the sums of metrics since the last row. */
 const unlogged = "unlogged_metrics";
 
-/** What every policy file says of its run, under these names. */
+/** Metadata in every policy file, under these names. */
 export interface Provenance {
   /** Task whose hyperparameters and environment the run uses. */
   readonly task: string;
   /** Name of the algorithm. */
   readonly algorithm: string;
-  /** SHA-256 of the data, in hexadecimal digits. */
+  /** SHA-256 of the data in hexadecimal. */
   readonly data_sha256: string;
   /** Version of the program. */
   readonly version: string;
-  /** Server that has the environment of a task of one's own. */
+  /** Server of the environment, for a custom task. */
   readonly server?: string;
-  /** Range that actions are scaled to, JSON lists; absent where it is [−1, 1]. */
+  /** Lower ends of the range to which actions are scaled, as a JSON list; absent for [−1, 1]. */
   readonly action_low?: string;
-  /** Its upper ends. */
+  /** Upper ends of that range. */
   readonly action_high?: string;
 }
 
-/** What is trained, from what, and where it goes. */
+/** The inputs and outputs of a training run. */
 export interface TrainingRun extends ReplicaAxes {
-  /** The GPU, and how graphs become programs for it. */
+  /** Compiles graphs to programs for the GPU. */
   readonly engine: Engine;
-  /** The data set on that GPU. */
+  /** The data set on the GPU. */
   readonly buffer: ReplayBuffer;
   /**
-   * Stages to train; the checkpoints of those before that are left out lie in the seeds' directories
-   * already.
+   * Stages to train. The checkpoints of earlier stages that are not listed already exist in the
+   * seeds' directories.
    */
   readonly stages: readonly string[];
-  /** Where finished stages are looked for and kept; null trains everything. */
+  /** Cache of finished stages; null trains every stage. */
   readonly cache: RunCache | null;
-  /** What the policy files say of the run. */
+  /** Metadata for the policy files. */
   readonly provenance: Provenance;
-  /** Whether the directory holds a run that is continued. */
+  /** Whether the run is resumed. */
   readonly resume: boolean;
-  /** Says when the person wants to stop. */
+  /** Requests to stop. */
   readonly interrupt: Pick<Interrupt, "requested">;
-  /** Where the progress lines go. */
+  /** Output for progress lines. */
   readonly progress: ProgressOutput;
-  /** How long later stages take; absent where nobody asked. */
+  /** Estimate for later stages; absent if progress should not show it. */
   readonly estimate?: RunEstimate;
-  /** Takes lines for the person, such as where a stage was taken from. */
+  /** Prints a line for the user, for example when a stage is taken from the cache. */
   readonly announce: (line: string) => void;
-  /** Whether the kernels of each stage that is trained are timed. */
+  /** Whether to time the kernels of each trained stage. */
   readonly profile?: boolean;
-  /** Evaluates the policies; absent where nobody does. */
+  /** Evaluates the policies; absent if evaluation is disabled. */
   readonly evaluator?: Evaluator;
 }
 
-/** What became of a stage. */
+/** The result of a stage. */
 export interface StageResult {
-  /** Which stage. */
+  /** Name of the stage. */
   readonly stage: string;
-  /** Steps done. */
+  /** Completed steps. */
   readonly step: number;
-  /** Steps of the whole stage. */
+  /** Total steps of the stage. */
   readonly steps: number;
-  /** Dispatches of one step; null where nothing was left to train. */
+  /** Dispatches per step; null if nothing was left to train. */
   readonly dispatches: number | null;
-  /** Steps made by this process. */
+  /** Steps trained by this process. */
   readonly made: number;
-  /** Seconds that they took. */
+  /** Seconds that these steps took. */
   readonly seconds: number;
-  /** Whether its last policies were evaluated, or nobody wanted that; false where a signal came first. */
+  /** False if a signal stopped an evaluation; otherwise true. */
   readonly evaluated: boolean;
-  /** What the stage cache had: directories of the replicas, and of the runs that trained them. */
+  /** Replicas taken from the cache: their directories, and those of the runs that trained them. */
   readonly cached: readonly { readonly directory: string; readonly run: string }[];
 }
 
 /**
- * Trains the stages in order; ends early, after a checkpoint, where the person interrupts. Stages that
- * were not begun then have no result.
+ * Trains the stages in order. On an interrupt it stops early, after writing a checkpoint. Stages
+ * that were not started have no result.
  */
 export async function trainStages(run: TrainingRun): Promise<StageResult[]> {
   const results: StageResult[] = [];
@@ -187,10 +187,10 @@ async function trainOne(run: TrainingRun, definition: StageDefinition): Promise<
 }
 
 /**
- * Evaluates the actor of a finished stage, of the replicas that were not evaluated at its last step.
+ * Evaluates the actor of a finished stage, for the replicas without an evaluation at its last step.
  *
- * @param step The stage's steps.
- * @returns Whether all are evaluated; false where a signal stopped it.
+ * @param step The last step.
+ * @returns Whether all are evaluated; false if a signal stopped the evaluation.
  */
 async function evaluateFinished(
   run: TrainingRun,
@@ -217,9 +217,10 @@ async function evaluateFinished(
 }
 
 /**
- * Evaluates the actors of stages that a finished run took over, so that its tables have them too.
+ * Evaluates the actors of the earlier stages that a finished run reused, so that its tables include
+ * them.
  *
- * @returns Whether all are evaluated; false where a signal stopped it.
+ * @returns Whether all are evaluated; false if a signal stopped the evaluation.
  */
 export async function evaluateTaken(run: TrainingRun): Promise<boolean> {
   const needed = run.stages.flatMap((name) => stageOf(run.algorithm, name).needs);
@@ -232,8 +233,8 @@ export async function evaluateTaken(run: TrainingRun): Promise<boolean> {
       if (!await evaluateFinished(run, definition, step ?? 0, replicas, metrics)) return false;
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
-      // A critic from elsewhere need not come with a policy.
-      run.announce(`${name}: what was given is not evaluated: ${error.message}`);
+      // A critic from another source may have no policy.
+      run.announce(`${name}: the given checkpoint is not evaluated: ${error.message}`);
     }
   }
   return true;
@@ -250,7 +251,9 @@ function isEvaluated(
   );
 }
 
-/** WGSL of the kernels that train a stage; the same however many seeds there are. */
+/**
+ * Returns the WGSL of the kernels that train a stage. It does not depend on the number of seeds.
+ */
 async function kernelsOf(
   { engine, buffer, hyperparameters: h }: TrainingRun,
   definition: StageDefinition,
@@ -260,7 +263,7 @@ async function kernelsOf(
   return [graph, ...more].flatMap((each) => engine.kernelTexts(each));
 }
 
-/** What a stage takes of the GPU's memory. */
+/** Describes the GPU memory of a stage. */
 function memoryText(name: string, program: TrainingStep, buffer: ReplayBuffer): string {
   const mebibytes = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
   return `memory   ${name}: ${mebibytes(program.plannedBytes)} of GPU memory planned, ` +
@@ -268,9 +271,9 @@ function memoryText(name: string, program: TrainingStep, buffer: ReplayBuffer): 
 }
 
 /**
- * Trains `pending`, some or all of the replicas of a stage.
+ * Trains the replicas `pending` of a stage.
  *
- * @param present Their checkpoints, where they were trained before.
+ * @param present Their checkpoints to resume from; null if the stage starts at step 0.
  */
 async function trainReplicas(
   run: TrainingRun,
@@ -305,7 +308,7 @@ async function trainReplicas(
   );
   const log = new MetricsLog(metrics, name, total, pending);
   log.restore(present?.map(({ file }) => file.metadata[unlogged]) ?? []);
-  // Of an update that is not made in every step, the progress line shows the last one.
+  // For updates that do not run in every step, the progress line shows the latest value.
   const latest: Record<string, readonly number[]> = {};
   const evaluations = run.evaluator && evaluated !== undefined
     ? new EvaluationQueue(
@@ -388,8 +391,8 @@ async function trainReplicas(
 }
 
 /**
- * The metrics file of the run as a stage begins or goes on: where there are replicas to train, without
- * what those had after `step` and without later stages; and with the rows of replicas from the cache.
+ * Opens the run's metrics file at the start of a stage. If there are replicas to train, removes
+ * their rows after `step` and the rows of later stages. Adds the rows of replicas from the cache.
  */
 function openMetrics(
   run: TrainingRun,
@@ -412,7 +415,7 @@ function openMetrics(
   const file = isFile(directory.metrics)
     ? MetricsFile.resume(directory.metrics, keep)
     : MetricsFile.create(directory.metrics);
-  // Of evaluations come those along that this run would have made too; it makes the last one itself.
+  // Copy only evaluations that this run would have made too. It makes the last one itself.
   const total = stepsOf(run, definition);
   for (const { task, metrics } of cached.values()) {
     for (const row of metrics) {
@@ -425,7 +428,7 @@ function openMetrics(
   return file;
 }
 
-/** Checkpoints to go on from; null where the stage begins. */
+/** Returns the checkpoints to resume from; null if the stage starts at step 0. */
 function underWay(
   run: TrainingRun,
   stage: string,
@@ -437,13 +440,13 @@ function underWay(
   const steps = new Set(checkpoints.map(({ step }) => step));
   if (files.length === paths.length && steps.size === 1) return checkpoints;
   run.announce(
-    `${stage}: ${files.length} of ${paths.length} checkpoints are there, of steps ` +
-      `${[...steps].join(", ")}; the run ended while they were written, and the stage begins anew`,
+    `${stage}: found ${files.length} of ${paths.length} checkpoints, at steps ` +
+      `${[...steps].join(", ")}; the run ended while writing them, so the stage starts again`,
   );
   return null;
 }
 
-/** Writes the initial values of one replica of what a stage trains. */
+/** Writes the initial values of one replica of the networks that a stage trains. */
 function initialise(
   networks: readonly Network[],
   place: number,
@@ -451,7 +454,7 @@ function initialise(
 ): void {
   for (const { prefixes, parameters, initial } of networks) {
     if (initial === undefined) continue;
-    // Twin networks are neighbouring replicas of one seed, and each starts from its own values.
+    // Twin networks are adjacent replicas with one seed. Each has its own initial values.
     prefixes.forEach((_, member) =>
       parameters.write(
         parameters.store,
@@ -462,7 +465,7 @@ function initialise(
   }
 }
 
-/** Puts what the stage needs of earlier ones into the directories of its replicas. */
+/** Puts the checkpoints of earlier stages that a stage needs into its replicas' directories. */
 async function shareEarlier(
   run: TrainingRun,
   { needs }: StageDefinition,
@@ -487,7 +490,7 @@ function stepsOf(
   return Number(hyperparameters[steps]);
 }
 
-/** The losses that the progress line shows, means over the replicas. */
+/** Returns the losses for the progress line, averaged over the replicas. */
 function shown({ shown }: StageDefinition, values: StepMetrics): Record<string, number> {
   return Object.fromEntries(
     shown.flatMap((loss) => values[loss] ? [[loss, mean(values[loss])]] : []),

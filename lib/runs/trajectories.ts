@@ -1,10 +1,10 @@
 /**
- * Trajectory files: where the simulators were in each step of some episodes, for viewing them later.
+ * Trajectory files: the simulator's positions at each step of episodes, for later viewing.
  *
  * A trajectory file is a safetensors file. Episode i has the float64 tensors `episode.<i>.qpos`
- * `[steps + 1, positions]` – MuJoCo's generalized positions at its start and after each step – and
- * `episode.<i>.return` `[]`. The metadata are `environment`, `seeds` (of the episodes, separated by
- * commas) and the environment's versions as `version.<name>`.
+ * `[steps + 1, positions]`, MuJoCo's generalized positions at the start and after each step, and
+ * `episode.<i>.return` `[]`. The metadata are `environment`, `seeds` (the episodes' seeds,
+ * separated by commas) and the environment's versions as `version.<name>`.
  *
  * @module
  */
@@ -13,17 +13,17 @@ import type { Episode, RolloutObserver } from "../envs/rollout.ts";
 import { writeAtomic } from "./files.ts";
 import { encode, type SafeTensor } from "./safetensors.ts";
 
-/** Keeps the positions of episodes while they are played. */
+/** Records the positions of episodes while they are played. */
 export class TrajectoryRecorder implements Required<Pick<RolloutObserver, "begin" | "positions">> {
-  /** Of each episode its positions at each time. */
+  /** Positions by episode and time. */
   readonly #qpos: Float64Array[][] = [];
 
-  /** Forgets what an earlier attempt at this episode left. */
+  /** Discards the positions of an earlier attempt at this episode. */
   begin(episode: number): void {
     this.#qpos[episode] = [];
   }
 
-  /** Takes in one row of positions for each of `episodes`. */
+  /** Records one row of positions for each of `episodes`. */
   positions(episodes: readonly number[], qpos: Float64Array): void {
     const size = qpos.length / episodes.length;
     episodes.forEach((episode, i) => {
@@ -32,9 +32,9 @@ export class TrajectoryRecorder implements Required<Pick<RolloutObserver, "begin
   }
 
   /**
-   * Writes the trajectory file of the given episodes, which have all ended.
+   * Writes the trajectory file of the given finished episodes.
    *
-   * @throws {UserError} The folder does not exist or may not be written to.
+   * @throws {UserError} If the folder does not exist or is not writable.
    */
   async write(path: string, spec: EnvironmentSpec, episodes: readonly Episode[]): Promise<void> {
     const tensors = new Map<string, SafeTensor>();

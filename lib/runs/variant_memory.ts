@@ -1,6 +1,6 @@
 /**
- * What was measured of the matrix product's variants, kept between runs: one JSON file in the person's
- * cache folder, with an entry for each adapter and version of the kernels. It may be deleted at any
+ * Stores the measured rates of the matrix product variants between runs, in one JSON file in the
+ * user's cache folder. It has one entry per adapter and kernel version. It may be deleted at any
  * time.
  *
  * @module
@@ -12,39 +12,41 @@ import type { VariantMemory, VariantRates } from "../autodiff/variants.ts";
 import type { AdapterDescription } from "../gpu/device.ts";
 import { matmulVariants } from "../gpu/target.ts";
 
-/** A file of rates. */
+/** A file of measured rates. */
 export class VariantFile implements VariantMemory {
-  /** The file; null where the environment names no cache folder or may not be read. */
+  /**
+   * Path of the file; null if the environment variables name no cache folder or are not readable.
+   */
   readonly path: string | null;
-  /** Why what was measured could not be kept, if so. */
+  /** Why rates could not be stored, if they could not. */
   problem: string | undefined;
 
   /**
-   * A file that need not exist yet.
+   * Creates the object. The file need not exist yet.
    *
-   * @param path The file; by default the one in the person's cache folder.
+   * @param path Path of the file. Defaults to the one in the user's cache folder.
    */
   constructor(path: string | null = defaultPath()) {
     this.path = path;
   }
 
-  /** The rates of an adapter, if a run measured them with the present kernels. */
+  /** Returns the rates of an adapter, if they were measured with the current kernels. */
   recall(adapter: AdapterDescription): VariantRates | undefined {
     const rates = this.#entries()[keyOf(adapter)];
     const fits = matmulVariants.every((variant) => typeof rates?.[variant] === "number");
     return fits && Object.values(rates!).some((rate) => rate > 0) ? rates : undefined;
   }
 
-  /** Adds an adapter's rates. Where they cannot be kept, {@link problem} says why. */
+  /** Stores an adapter's rates. If that fails, {@link problem} says why. */
   keep(adapter: AdapterDescription, rates: VariantRates): void {
     if (this.path === null) {
-      this.problem = "neither XDG_CACHE_HOME nor HOME may be read, or both are empty";
+      this.problem = "XDG_CACHE_HOME and HOME are empty or not readable";
       return;
     }
     const text = JSON.stringify({ ...this.#entries(), [keyOf(adapter)]: rates }, null, 2);
     const temporary = `${this.path}.${Deno.pid}.tmp`;
     if (!granted({ name: "write", path: temporary })) {
-      this.problem = `${this.path} may not be written`;
+      this.problem = `no permission to write ${this.path}`;
       return;
     }
     try {
@@ -56,7 +58,7 @@ export class VariantFile implements VariantMemory {
     }
   }
 
-  /** What the file holds; nothing where there is none, or one that is not ours to read. */
+  /** Returns the contents of the file; empty if it is missing or not readable. */
   #entries(): Record<string, VariantRates> {
     if (this.path === null || !granted({ name: "read", path: this.path })) return {};
     try {
@@ -65,7 +67,7 @@ export class VariantFile implements VariantMemory {
         ? content as Record<string, VariantRates>
         : {};
     } catch {
-      // Missing or broken: the variants are measured again and the file is written anew.
+      // If the file is missing or invalid, the variants are measured and the file is written again.
       return {};
     }
   }

@@ -230,7 +230,7 @@ Deno.test({
       await assertRejects(
         () => printed(run),
         UserError,
-        `${run} holds 2 seeds; name the folder of one, for example ${join(run, "seed-3")}`,
+        `${run} holds 2 seeds; give the folder of one, for example ${join(run, "seed-3")}`,
       );
     }),
 });
@@ -275,9 +275,7 @@ Deno.test({
         "iql",
       );
       await refuses(
-        `there is no ${
-          join(run, "checkpoints", "policy.safetensors")
-        }; it can act with --policy awr`,
+        `${join(run, "checkpoints", "policy.safetensors")} does not exist; available: --policy awr`,
         run,
       );
       await refuses("but hopper-medium-v2 has 11", run, "--policy", "awr");

@@ -254,7 +254,7 @@ Deno.test({
         ...["--out", "more", "--json"],
       ], folder);
       assertEquals(more.code, 0, more.err);
-      assertMatch(more.out, /more\/seed-0-beta-0\.3 is not trained again; .*runs\/maze2d/);
+      assertMatch(more.out, /more\/seed-0-beta-0\.3 is taken from the cache .*runs\/maze2d/);
       const { seeds, stages, evaluations } = result(more.out);
       assertEquals(seeds, [0, 1]);
       // The evaluation of the given critic matches that in its own run.

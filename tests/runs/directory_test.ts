@@ -36,7 +36,7 @@ function folderTest(name: string, body: (folder: string) => void | Promise<void>
   });
 }
 
-Deno.test("seedsLabel() names seeds shortly", () => {
+Deno.test("seedsLabel() abbreviates ranges and long lists", () => {
   assertEquals(seedsLabel([3]), "3");
   assertEquals(seedsLabel([0, 1, 2, 3, 4, 5]), "0-5");
   assertEquals(seedsLabel([0, 2, 7]), "0,2,7");
@@ -44,7 +44,7 @@ Deno.test("seedsLabel() names seeds shortly", () => {
   assertEquals(seedsLabel(Array.from({ length: 40 }, (_, i) => 2 * i)), "40-seeds");
 });
 
-folderTest("createRunDirectory() counts up from the largest number there", (folder) => {
+folderTest("createRunDirectory() continues from the largest existing number", (folder) => {
   const root = join(folder, "runs");
   const make = () => createRunDirectory({ task: "hopper-medium-v2", seeds: [0], root }).path;
   assertEquals(make(), join(root, "hopper-medium-v2-0-1"));
@@ -55,26 +55,26 @@ folderTest("createRunDirectory() counts up from the largest number there", (fold
   assertEquals(make(), join(root, "hopper-medium-v2-0-10"));
 });
 
-folderTest("createRunDirectory() makes a name of a task that is a file's path", (root) => {
+folderTest("createRunDirectory() turns a task with path characters into a folder name", (root) => {
   const { path } = createRunDirectory({ task: "../a b/c.hdf5", seeds: [0, 1], root });
   assertEquals(path, join(root, ".._a_b_c.hdf5-0-1-1"));
 });
 
 folderTest(
-  "createRunDirectory() takes --out, and refuses to overwrite the run in it",
+  "createRunDirectory() uses --out, and rejects one that holds a run",
   async (f) => {
     const out = join(f, "deep", "run");
     const run = createRunDirectory({ task: "t", seeds: [0], out });
     assertEquals(run.path, out);
     await run.writeConfig(config);
     const error = assertThrows(() => createRunDirectory({ task: "t", seeds: [0], out }), UserError);
-    assertStringIncludes(error.message, `${out} holds a run already`);
+    assertStringIncludes(error.message, `${out} already holds a run`);
     assertStringIncludes(error.message, `--resume ${out}`);
   },
 );
 
 folderTest(
-  "createRunDirectory() refuses a folder with other files, but takes an empty one",
+  "createRunDirectory() rejects a folder with other files, but accepts an empty one",
   (f) => {
     const out = join(f, "docs");
     Deno.mkdirSync(out);
@@ -84,13 +84,13 @@ folderTest(
     const error = assertThrows(() => createRunDirectory({ task: "t", seeds: [0], out }), UserError);
     assertStringIncludes(
       error.message,
-      `the folder ${out} is not empty and holds no run (guide.md`,
+      `the folder ${out} is not empty and is not a run (it contains guide.md`,
     );
     assertEquals([...Deno.readDirSync(out)].map(({ name }) => name), ["guide.md"]);
   },
 );
 
-folderTest("createRunDirectory() refuses an unwritable folder and names it", (folder) => {
+folderTest("createRunDirectory() rejects an unwritable folder and names it", (folder) => {
   const file = join(folder, "file");
   Deno.writeTextFileSync(file, "");
   for (const out of [file, join(file, "below")]) {
@@ -104,7 +104,7 @@ folderTest("createRunDirectory() refuses an unwritable folder and names it", (fo
   assertStringIncludes(error.message, `cannot write to the output folder ${file}: `);
 });
 
-folderTest("RunDirectory.readConfig() gives back what writeConfig() wrote", async (root) => {
+folderTest("RunDirectory.readConfig() returns what writeConfig() wrote", async (root) => {
   const run = createRunDirectory({ task: "t", seeds: [0], root });
   await run.writeConfig(config);
   assertEquals(run.readConfig(), config);
@@ -115,7 +115,7 @@ folderTest("RunDirectory.readConfig() gives back what writeConfig() wrote", asyn
   ]);
 });
 
-folderTest("openRunDirectory() refuses what is no run", (folder) => {
+folderTest("openRunDirectory() rejects folders that are not runs", (folder) => {
   const refused = (message: string) => {
     const error = assertThrows(() => openRunDirectory(folder), UserError);
     assertStringIncludes(error.message, message);
@@ -142,7 +142,7 @@ folderTest("openRunDirectory() refuses what is no run", (folder) => {
       ],
       [{ given: [{ stage: "critic" }] }, 'field "given[0].seed" is missing'],
       [{ cache: "yes" }, 'field "cache" needs true or false, found "yes"'],
-      [{ sede: [1] }, 'field "sede" is not known to this version'],
+      [{ sede: [1] }, 'field "sede" is unknown to this version'],
     ] as const
   ) {
     Deno.writeTextFileSync(join(folder, "config.json"), JSON.stringify({ ...config, ...change }));
@@ -152,7 +152,7 @@ folderTest("openRunDirectory() refuses what is no run", (folder) => {
   refused('field "version" is missing');
 });
 
-Deno.test("RunDirectory keeps a stage's checkpoint apart from the final policy", () => {
+Deno.test("RunDirectory.checkpoint() and policy are different paths", () => {
   const run = new RunDirectory("r");
   assertEquals(run.checkpoint("policy"), join("r", "checkpoints", "policy.safetensors"));
   assertEquals(run.policy, join("r", "policy.safetensors"));

@@ -8,18 +8,18 @@ const estimate = new RunEstimate([
   { stage: "policy", steps: 10, flops: 1e6 },
 ]);
 
-Deno.test("RunEstimate.total() is the operations of all stages over the adapter's rate", () => {
+Deno.test("RunEstimate.total() divides the FLOPs of all stages by the adapter's rate", () => {
   assertAlmostEquals(estimate.total(1e8), (2e8 + 4e8 + 1e7) / 1e8);
 });
 
-Deno.test("RunEstimate.after() takes the pace of the stage under way for those that follow", () => {
-  // 50 steps a second of the critic are 1e8 operations.
+Deno.test("RunEstimate.after() uses the FLOP rate of the current stage for later ones", () => {
+  // 50 steps/s of the critic are 1e8 FLOP/s.
   assertAlmostEquals(estimate.after("critic", 50), 4.1);
   assertAlmostEquals(estimate.after("behavior", 12.5), 0.1);
   assertEquals(estimate.after("policy", 3), 0);
 });
 
-Deno.test("formatProgress() shows the time left of the stage and of all", () => {
+Deno.test("formatProgress() shows the time left for the stage and for all stages", () => {
   const state = { stage: "critic", step: 40, total: 100, stepsPerSecond: 10, losses: {} };
   assertEquals(
     formatProgress({ ...state, laterSeconds: 60 }),

@@ -7,7 +7,7 @@ const ignore = Deno.permissions.querySync({ name: "write" }).state !== "granted"
   Deno.permissions.querySync({ name: "read" }).state !== "granted";
 
 Deno.test({
-  name: "writeAtomic() replaces the file and leaves no temporary one",
+  name: "writeAtomic() replaces the file and leaves no temporary file",
   ignore,
   async fn() {
     const folder = await Deno.makeTempDir();
@@ -47,7 +47,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "writeAtomic() says which folder is missing",
+  name: "writeAtomic() names a missing folder",
   ignore,
   async fn() {
     const folder = await Deno.makeTempDir();

@@ -1,4 +1,4 @@
-/** A run of two seeds that version 0.2 began and stopped in its last stage, at step 8 of 400. */
+/** A run of version 0.2 with two seeds, stopped in its last stage at step 8 of 400. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "node:path";
 import { RunDirectory } from "../../lib/runs/directory.ts";
@@ -13,7 +13,7 @@ const mayTrain = (["read", "write", "run", "env", "ffi"] as const).every((name) 
 );
 
 Deno.test({
-  name: "openTrained() acts as a run of version 0.2 does, under its old names too",
+  name: "openTrained() acts like version 0.2 on its runs, also under the old names",
   ignore: !mayRead,
   fn: () => {
     const trained = openTrained(join(former, "seed-5"));
@@ -29,11 +29,11 @@ Deno.test({
   },
 });
 
-/** Draws nothing but zeros. */
+/** Random draws that are all zero. */
 const zeros = { uniform: (low: number) => low, normal: () => 0 };
 
 Deno.test({
-  name: "train --resume goes on with a run of version 0.2 and keeps its metrics",
+  name: "train --resume continues a run of version 0.2 and keeps its metrics",
   ignore: !mayTrain,
   fn: async () => {
     const folder = Deno.makeTempDirSync();
@@ -57,13 +57,13 @@ Deno.test({
         Deno.readTextFileSync(join(former, "metrics.jsonl")),
       );
       const rows = readMetrics(run.metrics);
-      // The rows of the former file, then those of the stage that was left.
+      // The rows of the original file, then those of the remaining stage.
       assertEquals([rows[0]!.stage, rows.at(-1)!.stage, rows.at(-1)!.step], [
         "critic",
         "policy",
         400,
       ]);
-      // Finished, it is left as it is.
+      // A finished run does not change.
       assertMatch(await train(), /is already finished/);
       assertEquals(readMetrics(run.metrics), rows);
     } finally {

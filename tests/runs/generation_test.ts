@@ -12,15 +12,15 @@ interface Place {
   readonly run: RunDirectory;
   /** Paths of the checkpoints of two seeds. */
   readonly paths: readonly [string, string];
-  /** Writes a generation of two files that hold the step and their seed. */
+  /** Writes a generation of two files, each with the step and its seed. */
   readonly write: (step: number) => Promise<void>;
-  /** What resuming says, and what the checkpoints then hold. */
+  /** Recovers, and returns the messages and the contents of the checkpoints. */
   readonly recover: () => { lines: string[]; found: (readonly number[] | null)[] };
-  /** Everything in the run's folders, by name. */
+  /** Returns the names of all files in the `checkpoints` folders. */
   readonly names: () => string[];
 }
 
-/** A run of seeds 0 and 1 with the generation of step 10. */
+/** Tests with a run of seeds 0 and 1 that has the generation of step 10. */
 function generationTest(name: string, body: (place: Place) => void | Promise<void>) {
   Deno.test({
     name,
@@ -65,7 +65,7 @@ function generationTest(name: string, body: (place: Place) => void | Promise<voi
 
 const pending = (path: string, step: number) => join(dirname(path), `score-${step}.safetensors`);
 
-/** The run as a kill leaves it after all files of step 20, and their list, were written. */
+/** Simulates a kill after all files of step 20, and their manifest, were written. */
 async function listed({ run, paths, write }: Place): Promise<void> {
   const before = paths.map((path) => Deno.readFileSync(path));
   const rename = Deno.renameSync;
@@ -86,13 +86,13 @@ async function listed({ run, paths, write }: Place): Promise<void> {
   Deno.writeTextFileSync(run.generation("score"), manifest[0]!);
 }
 
-generationTest("writeGeneration() leaves the checkpoints alone under their names", (place) => {
+generationTest("writeGeneration() leaves only the checkpoints", (place) => {
   assertEquals(place.names(), ["score.safetensors", "score.safetensors"]);
   assertEquals(place.recover(), { lines: [], found: [[10, 0], [10, 1]] });
 });
 
 generationTest(
-  "recoverGeneration() keeps the generation before one of which a file is missing",
+  "recoverGeneration() keeps the previous generation if the new one is incomplete",
   (place) => {
     Deno.writeFileSync(pending(place.paths[0], 20), bytes(20, 0));
     assertEquals(place.recover(), { lines: [], found: [[10, 0], [10, 1]] });
@@ -101,7 +101,7 @@ generationTest(
 );
 
 generationTest(
-  "recoverGeneration() gives a complete generation its places, wherever it was killed",
+  "recoverGeneration() publishes a complete generation after a kill at any point",
   async (place) => {
     for (const moved of [0, 1, 2]) {
       await place.write(10);
@@ -117,11 +117,11 @@ for (
   const [what, damage] of [
     ["deleted", (path: string) => Deno.removeSync(path)],
     ["changed", (path: string) => Deno.writeFileSync(path, bytes(20, 7))],
-    ["cut short", (path: string) => Deno.truncateSync(path, 1)],
+    ["truncated", (path: string) => Deno.truncateSync(path, 1)],
   ] as const
 ) {
   generationTest(
-    `recoverGeneration() keeps the generation before one of which a file was ${what}, and says so`,
+    `recoverGeneration() keeps the previous generation if a new file was ${what}, and says so`,
     async (place) => {
       await listed(place);
       damage(pending(place.paths[1], 20));

@@ -3,7 +3,7 @@ import { watchInterrupt } from "../../lib/runs/interrupt.ts";
 
 const granted = (name: "run" | "read") => Deno.permissions.querySync({ name }).state === "granted";
 
-/** A program that loops until it is interrupted, as training does, then says so. */
+/** A program that loops until it is interrupted, like training, and then says so. */
 const program = `
   import { watchInterrupt } from ${
   JSON.stringify(new URL("../../lib/runs/interrupt.ts", import.meta.url).href)
@@ -17,7 +17,7 @@ const program = `
   Deno.exit(interrupt.exitCode);
 `;
 
-/** Runs the program and sends `signal` at each of the lines it says it is ready for. */
+/** Runs the program and sends `signal` whenever it prints that it is ready. */
 async function interrupted(signal: Deno.Signal, stubborn: boolean) {
   const script = Deno.makeTempFileSync({ suffix: ".ts" });
   try {
@@ -33,7 +33,7 @@ async function interrupted(signal: Deno.Signal, stubborn: boolean) {
     for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
       if (chunk.includes("ready")) child.kill(signal);
       if (stubborn && chunk.includes("stopping")) {
-        // Later than a signal that counts as the same key press.
+        // Wait until another signal no longer counts as the same key press.
         await new Promise((resolve) => setTimeout(resolve, 350));
         child.kill(signal);
       }
@@ -49,7 +49,8 @@ const ignore = !granted("run") || !granted("read") || Deno.build.os === "windows
 
 for (const [signal, expected] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 143]] as const) {
   Deno.test({
-    name: `watchInterrupt() lets the loop write its checkpoint on ${signal}, then exit ${expected}`,
+    name:
+      `watchInterrupt() lets the loop write its checkpoint on ${signal} and exit with ${expected}`,
     ignore,
     fn: async () => {
       const { out, errors, code } = await interrupted(signal, false);
@@ -61,7 +62,7 @@ for (const [signal, expected] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 
 }
 
 Deno.test({
-  name: "watchInterrupt() ends the process with 130 on the second SIGINT",
+  name: "watchInterrupt() exits with 130 on the second SIGINT",
   ignore,
   fn: async () => {
     const { out, code } = await interrupted("SIGINT", true);
@@ -71,7 +72,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "watchInterrupt() takes two signals within 0.3 s for one key press",
+  name: "watchInterrupt() counts two signals within 0.3 s as one key press",
   ignore,
   fn: async () => {
     const exits: number[] = [];
@@ -84,10 +85,10 @@ Deno.test({
     });
     const send = async (at: number) => {
       time = at;
-      // The listener below runs after the one under test, so the signal has been dealt with.
+      // This listener runs after the one under test, which has then handled the signal.
       const { promise, resolve } = Promise.withResolvers<void>();
       Deno.addSignalListener("SIGTERM", resolve);
-      // Signal listeners do not keep the event loop alive; a timer does.
+      // Signal listeners do not keep the event loop alive, but a timer does.
       const alive = setInterval(() => {}, 1000);
       Deno.kill(Deno.pid, "SIGTERM");
       await promise;

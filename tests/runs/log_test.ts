@@ -7,7 +7,7 @@ const ignore = ["read", "write"].some((name) =>
 );
 
 Deno.test({
-  name: "RunLog writes lines with their times, and progress once a minute",
+  name: "RunLog writes lines with time stamps, and progress once per minute",
   ignore,
   fn: () => {
     const folder = Deno.makeTempDirSync();

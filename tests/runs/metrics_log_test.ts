@@ -7,13 +7,16 @@ const ignore = ["read", "write"].some((name) =>
   Deno.permissions.querySync({ name: name as "read" }).state !== "granted"
 );
 const replicas = [{ seed: 3, variant: "a" }, { seed: 3, variant: "b" }];
-/** The second one is of an update in every third step. */
+/** Metrics of a step. The second one comes from an update in every third step. */
 const losses = (step: number): Record<string, readonly number[]> => ({
   loss: [Math.sin(step) / 3, Math.cos(step) / 7],
   ...(step % 3 === 0 && { late: [step, 2 * step] }),
 });
 
-/** Rows of steps 1 to `steps` with a new log at each step of `breaks`, as a resumed run has. */
+/**
+ * Returns the rows of steps 1 to `steps`, with a new log at each step of `breaks`, as after
+ * resuming.
+ */
 function rowsOf(steps: number, breaks: readonly number[]) {
   const path = Deno.makeTempFileSync();
   try {
@@ -33,7 +36,7 @@ function rowsOf(steps: number, breaks: readonly number[]) {
 }
 
 Deno.test({
-  name: "MetricsLog writes means over fixed intervals and the rest, one row for each replica",
+  name: "MetricsLog writes means over fixed intervals and the rest, one row per replica",
   ignore,
   fn: () => {
     const rows = rowsOf(6002, []); // four steps each: 1500 whole intervals, and two steps left
@@ -54,13 +57,13 @@ Deno.test({
 });
 
 Deno.test({
-  name: "MetricsLog.restore() goes on within an interval to the same bits",
+  name: "MetricsLog.restore() continues within an interval, bit-identically",
   ignore,
   fn: () => assertEquals(rowsOf(6002, [1, 2, 7, 8, 5999, 6001]), rowsOf(6002, [])),
 });
 
 Deno.test({
-  name: "MetricsLog.restore() refuses sums that do not belong together",
+  name: "MetricsLog.restore() rejects sums of different steps and invalid text",
   ignore,
   fn: () => {
     const path = Deno.makeTempFileSync();
@@ -68,8 +71,12 @@ Deno.test({
       using file = MetricsFile.resume(path);
       const log = new MetricsLog(file, "critic", 10, replicas);
       const one = '{"loss":{"count":1,"sum":1}}';
-      assertThrows(() => log.restore([one, undefined]), UserError, "do not belong together");
-      assertThrows(() => log.restore(["{", "{"]), UserError, "no sums of metrics, but {");
+      assertThrows(() => log.restore([one, undefined]), UserError, "do not match");
+      assertThrows(
+        () => log.restore(["{", "{"]),
+        UserError,
+        "should have sums of metrics, found {",
+      );
     } finally {
       Deno.removeSync(path);
     }

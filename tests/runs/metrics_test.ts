@@ -46,7 +46,7 @@ Deno.test("assertFinite() names stage, step and metric", () => {
 });
 
 Deno.test({
-  name: "MetricsFile appends rows that readMetrics() gives back, every field in each",
+  name: "MetricsFile appends rows that readMetrics() returns, with all fields",
   ignore,
   fn: () =>
     inFolder((path) => {
@@ -68,7 +68,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "MetricsFile.append() writes the present time, and refuses NaN",
+  name: "MetricsFile.append() writes the current time and rejects NaN",
   ignore,
   fn: () =>
     inFolder((path) => {
@@ -84,7 +84,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "MetricsFile.create() does not touch the metrics of another run",
+  name: "MetricsFile.create() does not overwrite an existing file",
   ignore,
   fn: () =>
     inFolder((path) => {
@@ -95,7 +95,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "MetricsFile.resume() leaves out the rows that do not count any more",
+  name: "MetricsFile.resume() removes the rows that `keep` rejects",
   ignore,
   fn: () =>
     inFolder((path) => {
@@ -112,7 +112,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "MetricsFile.resume() drops the half line of a killed process",
+  name: "MetricsFile.resume() removes the incomplete last line of a killed process",
   ignore,
   fn: () =>
     inFolder((path) => {
@@ -128,7 +128,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "MetricsFile.resume() refuses a file with a line that is no row",
+  name: "MetricsFile.resume() rejects a file with a line that is not a row",
   ignore,
   fn: () =>
     inFolder((path) => {

@@ -14,7 +14,7 @@ const former = fileURLToPath(
 );
 
 Deno.test({
-  name: "upgradeMetrics() gives rows of version 0.2 to their seeds, and keeps the former file",
+  name: "upgradeMetrics() splits rows of version 0.2 by seed and keeps the original file",
   ignore,
   fn: () => {
     const directory = new RunDirectory(Deno.makeTempDirSync());
@@ -22,7 +22,7 @@ Deno.test({
     try {
       assertEquals(upgradeMetrics(axes), null);
       const text = Deno.readTextFileSync(former);
-      // Places are given where a part was trained; evaluations had no episodes.
+      // `replicas` is present if only some were trained. Evaluations had no episodes.
       const more = '{"stage":"critic","step":21,"replicas":[1],"loss_v":0.5}\n' +
         '{"stage":"critic","step":21,"eval_return":[1,2]}\n';
       Deno.writeTextFileSync(directory.metrics, text + more);

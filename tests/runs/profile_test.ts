@@ -13,7 +13,7 @@ import { profileStage } from "../../lib/runs/profile.ts";
 const writable = Deno.permissions.querySync({ name: "write" }).state === "granted" &&
   Deno.permissions.querySync({ name: "read" }).state === "granted";
 
-/** A program that fits a linear layer of 12 inputs and 8 outputs to a batch of 40 rows. */
+/** Compiles a program that fits a linear layer of 12 inputs and 8 outputs to a batch of 40 rows. */
 async function layer(engine: Engine) {
   const graph = new Graph({ seeds: [0, 1] });
   const x = graph.input(40, 12);
@@ -33,23 +33,23 @@ async function layer(engine: Engine) {
   return { graph, program, parameters };
 }
 
-Deno.test("Program.profile() changes nothing and tells what every dispatch has to do", async () => {
+Deno.test("Program.profile() changes nothing and returns the work of every dispatch", async () => {
   using engine = await Engine.open();
   const { program } = await layer(engine);
   const { program: twin } = await layer(engine);
   const before = await program.submit(0, 5);
   assertEquals(before, await twin.submit(0, 5));
   const dispatches = program.timed ? await program.profile(5, 3) : program.dispatches;
-  // Had the replays moved the weights, the next losses would differ.
+  // If the replays changed the weights, the next losses would differ.
   assertEquals(await program.submit(5, 5), await twin.submit(5, 5));
 
   assertEquals(dispatches.map(({ kernel }) => kernel), program.kernelNames);
   const flops = dispatches.reduce((total, { work }) => total + work!.flops, 0);
-  // Two networks: the layer, and the gradient of its weight.
+  // Two networks, each with the layer and the gradient of its weight.
   assertEquals(flops, 2 * 2 * (2 * 40 * 12 * 8));
   const forward = dispatches.find(({ work }) => work!.operations.includes("linear"))!;
   assertEquals(forward.jobs, 2);
-  // The batch, the weights, the biases and the result, four bytes a number.
+  // The batch, the weights, the biases and the result, four bytes per number.
   assertEquals(forward.work!.bytes, 2 * 4 * (40 * 12 + 12 * 8 + 8 + 40 * 8));
   if (program.timed) {
     const times = dispatches as Awaited<ReturnType<typeof program.profile>>;
@@ -60,10 +60,10 @@ Deno.test("Program.profile() changes nothing and tells what every dispatch has t
   twin.destroy();
 });
 
-Deno.test("Program.bytes: the arenas are as large as planned, and little is added", async () => {
+Deno.test("Program.bytes matches the planned arenas plus a small overhead", async () => {
   using engine = await Engine.open();
   const { program, parameters } = await layer(engine);
-  // Weights with two moments and their gradient in it, for two networks.
+  // It includes weights, their two moments and their gradient, for two networks.
   assert(program.arenaBytes("parameters") >= 3 * 2 * parameters.whole.columns * 4);
   const arenas = ["parameters", "activations", "metrics"].reduce(
     (total, arena) => total + program.arenaBytes(arena),
@@ -72,13 +72,13 @@ Deno.test("Program.bytes: the arenas are as large as planned, and little is adde
   assertEquals(arenas, program.plannedBytes);
   const bare = program.bytes;
   await program.submit(0, 3);
-  // The readback is made by the first chunk and counted from then on.
+  // The first chunk allocates the readback buffer, which then counts.
   assertEquals(program.bytes, bare + 2 * 4 * 512);
   program.destroy();
 });
 
 Deno.test({
-  name: "profileStage() writes a table and a Chrome trace with an event for each dispatch",
+  name: "profileStage() writes a table and a Chrome trace with one event per dispatch",
   ignore: !writable,
   fn: async () => {
     const folder = Deno.makeTempDirSync();

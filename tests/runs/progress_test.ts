@@ -8,7 +8,7 @@ import {
   Rate,
 } from "../../lib/runs/progress.ts";
 
-/** An output whose clock is moved by hand. */
+/** An output with a manual clock. */
 function recorder(terminal: boolean, columns = 200) {
   const state = { time: 0, text: "" };
   const output: ProgressOutput = {
@@ -33,7 +33,7 @@ Deno.test("formatProgress() shows stage, steps, rate, time left and the losses i
   );
 });
 
-Deno.test("formatProgress() leaves out what is not known or no longer matters", () => {
+Deno.test("formatProgress() omits unknown rates and the time left of a finished stage", () => {
   const state = { stage: "policy", step: 0, total: 10, stepsPerSecond: null, losses: {} };
   assertEquals(formatProgress(state), "policy    0/10  0 %");
   assertEquals(
@@ -43,7 +43,7 @@ Deno.test("formatProgress() leaves out what is not known or no longer matters", 
   assertEquals(formatProgress({ ...state, total: 0 }), "policy    0/0  100 %");
 });
 
-Deno.test("formatDuration() goes from seconds to days", () => {
+Deno.test("formatDuration() formats seconds to days", () => {
   assertEquals(
     [0, 7.4, 59.6, 754, 10930, 86399.7, 183730].map(formatDuration),
     ["0:00", "0:07", "1:00", "12:34", "3:02:10", "1 d 0:00:00", "2 d 3:02:10"],
@@ -57,7 +57,7 @@ Deno.test("formatLoss() keeps four significant digits at every size", () => {
   );
 });
 
-Deno.test("Rate is exact at a steady pace from the first measurement on", () => {
+Deno.test("Rate is exact at a constant speed from the first measurement", () => {
   const rate = new Rate(10);
   assertEquals(rate.perSecond, null);
   for (let i = 0; i < 50; i++) {
@@ -66,15 +66,15 @@ Deno.test("Rate is exact at a steady pace from the first measurement on", () => 
   }
 });
 
-Deno.test("Rate follows a change of pace within its memory", () => {
+Deno.test("Rate follows a change of speed within its memory", () => {
   const rate = new Rate(10);
   for (let second = 0; second < 100; second++) rate.add(100, 1);
   for (let second = 0; second < 10; second++) rate.add(10, 1);
-  // What is left of the old pace after one memory is 1/e of its weight.
+  // After one memory, the weight of the old speed has decayed to 1/e.
   assertAlmostEquals(rate.perSecond!, 10 + 90 * Math.exp(-1), 0.01);
 });
 
-Deno.test("Progress rewrites one line on a terminal, ten times a second at most", () => {
+Deno.test("Progress redraws one line on a terminal, at most ten times per second", () => {
   const { state, output } = recorder(true);
   const progress = new Progress("critic", 100, output);
   for (const [time, step] of [[1000, 10], [1050, 11], [1100, 12]] as const) {
@@ -90,14 +90,14 @@ Deno.test("Progress rewrites one line on a terminal, ten times a second at most"
   ]);
 });
 
-Deno.test("Progress cuts the line to the terminal, so that it never wraps", () => {
+Deno.test("Progress truncates the line to the terminal, so that it never wraps", () => {
   const { state, output } = recorder(true, 20);
   state.time = 1;
   new Progress("critic", 100, output).update(1, { loss: 1 });
   assertEquals(state.text, "\r\x1b[Kcritic    1/100  1 ");
 });
 
-Deno.test("Progress writes plain lines every ten seconds and the last state elsewhere", () => {
+Deno.test("Progress without a terminal writes a line every ten seconds and the final state", () => {
   const { state, output } = recorder(false);
   const progress = new Progress("policy", 300, output, 100);
   for (let second = 1; second <= 25; second++) {
@@ -118,7 +118,7 @@ Deno.test("Progress writes plain lines every ten seconds and the last state else
   );
 });
 
-Deno.test("Progress.skipTime() keeps an evaluation out of the rate", () => {
+Deno.test("Progress.skipTime() excludes an evaluation from the rate", () => {
   const { state, output } = recorder(false);
   const progress = new Progress("policy", 100, output);
   state.time = 60_000;

@@ -5,18 +5,18 @@ import { variantsOf } from "../../lib/runs/replicas.ts";
 
 const h = hyperparametersFor("maze2d", "quick");
 
-Deno.test("variantsOf() has none where nothing is swept", () => {
+Deno.test("variantsOf() is empty if nothing is swept", () => {
   assertEquals(variantsOf(srpo, h, {}), []);
 });
 
-Deno.test("variantsOf() changes only what is swept, and names only that", () => {
+Deno.test("variantsOf() changes and names only swept hyperparameters", () => {
   assertEquals(variantsOf(srpo, h, { betas: [0.02, 1e-7] }), [
     { name: "beta-0.02", hyperparameters: { ...h, beta: 0.02 } },
     { name: "beta-1e-7", hyperparameters: { ...h, beta: 1e-7 } },
   ]);
 });
 
-Deno.test("variantsOf() multiplies lists, β slowest", () => {
+Deno.test("variantsOf() combines lists, with β varying slowest", () => {
   const variants = variantsOf(srpo, h, {
     betas: [0.1, 0.2],
     weightings: ["constant", "fixed_time"],

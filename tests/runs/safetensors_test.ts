@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { UserError } from "../../lib/errors.ts";
 import { decode, encode, floatTensor, type SafeTensor } from "../../lib/runs/safetensors.ts";
 
-/** A file by its header and the number of data bytes, as any writer could have made it. */
+/** Returns a file with the given header and number of data bytes. */
 function file(header: unknown, dataBytes: number): Uint8Array {
   const json = new TextEncoder().encode(
     typeof header === "string" ? header : JSON.stringify(header),
@@ -23,7 +23,7 @@ const tensors = new Map<string, SafeTensor>([
   ["sign", { dtype: "I32", shape: [1], data: Int32Array.of(-7) }],
 ]);
 
-Deno.test("decode() gives back what encode() was given, bit for bit", () => {
+Deno.test("decode() returns what encode() was given, bit for bit", () => {
   const read = decode(encode(tensors, { step: "12", ünï: "x" }), "a.safetensors");
   assertEquals(read.metadata, { step: "12", ünï: "x" });
   for (const [name, tensor] of tensors) assertEquals(read.tensors.get(name), tensor, name);
@@ -40,7 +40,7 @@ Deno.test("encode() pads the header to 8 bytes and aligns every tensor to its it
   }
 });
 
-Deno.test("encode() refuses data that does not fit the shape", () => {
+Deno.test("encode() rejects data that does not match the shape", () => {
   const bad: SafeTensor = { dtype: "F32", shape: [3], data: new Float32Array(2) };
   assertThrows(() => encode(new Map([["w", bad]])), Error, "tensor w is F32 [3]");
 });
@@ -53,17 +53,21 @@ Deno.test("decode() reads unaligned data", () => {
 
 const w = { dtype: "F32", shape: [1], data_offsets: [0, 4] };
 const broken: [claim: string, bytes: Uint8Array, message: string][] = [
-  ["an empty file", new Uint8Array(0), "f: not a safetensors file: it has 0 bytes"],
+  ["an empty file", new Uint8Array(0), "f: not a safetensors file: it has only 0 bytes"],
   ["another format", new TextEncoder().encode("PK this is a zip"), "header would have"],
   ["a file cut in its header", file({ w }, 4).subarray(0, 20), "f: truncated: the header ends"],
   ["a file cut in its data", file({ w }, 2), "f: tensor w: data_offsets [0, 4]"],
   ["a header that is not JSON", file("{w", 0), "its header is not JSON"],
   ["a header that is a list", file("[1]", 0), "its header is not a JSON object"],
-  ["an entry that is no object", file({ w: 3 }, 0), "tensor w: its header entry"],
+  ["an entry that is not an object", file({ w: 3 }, 0), "tensor w: its header entry"],
   ["an unknown dtype", file({ w: { ...w, dtype: "F16" } }, 4), 'tensor w: dtype "F16"'],
   ["an inherited dtype", file({ w: { ...w, dtype: "toString" } }, 4), "tensor w: dtype"],
   ["a negative size", file({ w: { ...w, shape: [-1] } }, 4), "tensor w: shape [-1]"],
-  ["a shape of another size", file({ w: { ...w, shape: [2] } }, 4), "takes 8 bytes"],
+  [
+    "a shape that does not match the offsets",
+    file({ w: { ...w, shape: [2] } }, 4),
+    "takes 8 bytes",
+  ],
   ["offsets backwards", file({ w: { ...w, data_offsets: [4, 0] } }, 4), "data_offsets [4, 0]"],
   ["one offset", file({ w: { ...w, data_offsets: [4] } }, 4), "expected a begin and an end"],
   [
@@ -76,15 +80,15 @@ const broken: [claim: string, bytes: Uint8Array, message: string][] = [
   ["metadata that are not strings", file({ __metadata__: { a: 1 } }, 0), "__metadata__"],
 ];
 for (const [claim, bytes, message] of broken) {
-  Deno.test(`decode() refuses ${claim}`, () => {
+  Deno.test(`decode() rejects ${claim}`, () => {
     assertThrows(() => decode(bytes, "f"), UserError, message);
   });
 }
 
-Deno.test("floatTensor() names file and tensor when it is absent, of another type or shape", () => {
+Deno.test("floatTensor() rejects a missing tensor and another type or shape, naming file and tensor", () => {
   const read = decode(encode(tensors), "f");
   assertEquals(floatTensor(read, "weight", [2, 2], "f").length, 4);
-  assertThrows(() => floatTensor(read, "bias", [2], "f"), UserError, "f: expected a tensor bias");
-  assertThrows(() => floatTensor(read, "exact", [], "f"), UserError, "should be F32, is F64");
+  assertThrows(() => floatTensor(read, "bias", [2], "f"), UserError, "f: tensor bias is missing");
+  assertThrows(() => floatTensor(read, "exact", [], "f"), UserError, "should be F32, but is F64");
   assertThrows(() => floatTensor(read, "weight", [4], "f"), UserError, "should have shape [4]");
 });

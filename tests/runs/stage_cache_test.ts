@@ -28,7 +28,7 @@ const critic: CachedStage = {
   inputs: {},
 };
 
-Deno.test("stageKey() changes with all that a stage's bits follow from", () => {
+Deno.test("stageKey() changes with everything that determines a stage's bits", () => {
   const key = stageKey(context, critic);
   assertEquals(key.length, 64);
   const others: [CacheContext, CachedStage][] = [
@@ -48,7 +48,7 @@ Deno.test("stageKey() changes with all that a stage's bits follow from", () => {
   for (const [where, what] of others) assertNotEquals(stageKey(where, what), key);
 });
 
-Deno.test("stageKey() stays the same whatever other stages do, and in whatever order things stand", () => {
+Deno.test("stageKey() ignores hyperparameters of other stages and the order of fields", () => {
   const key = stageKey(context, critic);
   const changed = { ...hyperparameters, beta: 9, policySteps: 1, behaviorWidth: 8 };
   assertEquals(stageKey(context, { ...critic, hyperparameters: changed }), key);
@@ -63,7 +63,7 @@ Deno.test("stageKey() stays the same whatever other stages do, and in whatever o
   );
 });
 
-/** What goes with the checkpoint. */
+/** The entry without its checkpoint. */
 const first = {
   run: "runs/first",
   task: "maze2d-umaze-v1",
@@ -78,7 +78,7 @@ const first = {
   }],
 };
 
-/** Keeps a file of four bytes under "key" and lets `body` look. */
+/** Tests with a cache that holds a file of four bytes under "key". */
 function cacheTest(
   name: string,
   body: (
@@ -107,7 +107,7 @@ function cacheTest(
   });
 }
 
-cacheTest("StageCache.find() gives what was stored, its run, task and metrics", ({ cache }) => {
+cacheTest("StageCache.find() returns the stored checkpoint, run, task and metrics", ({ cache }) => {
   const { checkpoint, ...entry } = cache.find("key")!;
   assertEquals(entry, first);
   assertEquals(Deno.readFileSync(checkpoint), new Uint8Array([1, 2, 3, 4]));
@@ -125,15 +125,15 @@ for (
     ["a changed checkpoint", (folder: string) => {
       Deno.writeFileSync(join(folder, "key.safetensors"), new Uint8Array([1, 2, 3, 5]));
     }, "its hash differs"],
-    ["a checkpoint cut short", (folder: string) => {
+    ["a truncated checkpoint", (folder: string) => {
       Deno.truncateSync(join(folder, "key.safetensors"), 3);
     }, "its hash differs"],
     ["an entry without description", (folder: string) => {
       Deno.removeSync(join(folder, "key.json"));
-    }, "written only in part"],
+    }, "it is incomplete"],
     ["an entry without checkpoint", (folder: string) => {
       Deno.removeSync(join(folder, "key.safetensors"));
-    }, "written only in part"],
+    }, "it is incomplete"],
     ["half a description", (folder: string) => {
       Deno.writeTextFileSync(join(folder, "key.json"), '{"run": "ru');
     }, "cannot be read"],
@@ -143,7 +143,7 @@ for (
   ] as const
 ) {
   cacheTest(
-    `StageCache.find() ignores ${what}, with a message, until it is stored anew`,
+    `StageCache.find() ignores ${what}, with a message, until it is stored again`,
     async ({ cache, folder, checkpoint, messages }) => {
       damage(folder);
       assertEquals(cache.find("key"), null);
@@ -156,10 +156,10 @@ for (
   );
 }
 
-cacheTest("StageCache.store() says where it cannot write, and goes on", async ({ checkpoint }) => {
+cacheTest("StageCache.store() announces a failed write and continues", async ({ checkpoint }) => {
   const messages: string[] = [];
   const cache = new StageCache(join(checkpoint, "sub"), (message) => messages.push(message));
   await cache.store("key", { checkpoint, ...first });
   assertEquals(messages.length, 1);
-  assertStringIncludes(messages[0]!, "not kept");
+  assertStringIncludes(messages[0]!, "is not cached");
 });

@@ -53,7 +53,7 @@ function sweepTest(
   });
 }
 
-/** Copies the checkpoints that a policy is extracted from. */
+/** Copies the checkpoints of the stages before the policy stage. */
 function copyEarlier(from: string, to: string): void {
   Deno.mkdirSync(join(to, "checkpoints"), { recursive: true });
   for (const stage of ["critic", "behavior"]) {
@@ -65,7 +65,7 @@ function copyEarlier(from: string, to: string): void {
 }
 
 sweepTest(
-  "trainStages() trains a sweep's variants to the bits each gets alone, interrupted or not",
+  "trainStages() trains each variant of a sweep bit-identically to training it separately",
   async ({ root, run, trainStages }) => {
     const seeds = [3, 7];
     const variants = variantsOf(srpo, h, {
@@ -89,7 +89,7 @@ sweepTest(
         hyperparameters: variants.find((variant) => variant.name === name)!.hyperparameters,
       }));
       assertEquals(checkpoint(own, "policy"), checkpoint(alone, "policy"), own);
-      // The folder of a variant has all that a run has.
+      // The folder of a variant has all checkpoints of a run.
       assertEquals(checkpoint(own, "critic"), checkpoint(alone, "critic"));
       assertEquals(checkpoint(own, "behavior"), checkpoint(alone, "behavior"));
     }
@@ -99,7 +99,7 @@ sweepTest(
         return decode(Deno.readFileSync(path), path).tensors.get("net.0.weight")!.data.join();
       })
     );
-    assertEquals(new Set(policies).size, 24, "two variants gave the same policy");
+    assertEquals(new Set(policies).size, 24, "two variants have the same policy");
 
     for (const seed of seeds) {
       copyEarlier(join(root, "sweep", `seed-${seed}`), join(root, "stopped", `seed-${seed}`));
@@ -140,7 +140,7 @@ sweepTest(
 );
 
 sweepTest(
-  "trainStages() takes finished stages from the cache, trains the others, and says which",
+  "trainStages() takes finished stages from the cache, announces them, and trains the rest",
   async ({ root, run, trainStages }) => {
     const { StageCache } = await import("../../lib/runs/stage_cache.ts");
     const context: CacheContext = { version: "1", data: "00", adapter: {} };
@@ -157,8 +157,8 @@ sweepTest(
     assertEquals(first.map(({ made }) => made), [10, 10, 40]);
     assertEquals(lines, []);
 
-    // Seed 3 is there; what seed 7 gets does not depend on it.
-    const looks: [string, number, number[]][] = [];
+    // Seed 3 is cached. The result for seed 7 does not depend on that.
+    const evaluations: [string, number, number[]][] = [];
     const second = await train("second", {
       seeds: [3, 7],
       evaluator: {
@@ -166,7 +166,7 @@ sweepTest(
         episodes: 1,
         evaluate: (stage, step, checkpoints, replicas) => {
           assertEquals(checkpoints.length, replicas.length);
-          looks.push([stage, step, replicas.map(({ seed }) => seed)]);
+          evaluations.push([stage, step, replicas.map(({ seed }) => seed)]);
           return Promise.resolve(
             replicas.map(({ seed }) => ({ metrics: { mean_return: seed }, episodes: [] })),
           );
@@ -175,10 +175,10 @@ sweepTest(
     });
     assertEquals(second.map(({ cached }) => cached.length), [1, 1, 1]);
     assertEquals(lines.length, 3);
-    assertStringIncludes(lines[0]!, `critic: seed 3 is not trained again`);
+    assertStringIncludes(lines[0]!, `critic: seed 3 is taken from the cache`);
     assertStringIncludes(lines[0]!, join(root, "first"));
-    assertEquals(looks, [["critic", 10, [3, 7]], ["policy", 40, [3, 7]]]);
-    // The curves of what was taken come along.
+    assertEquals(evaluations, [["critic", 10, [3, 7]], ["policy", 40, [3, 7]]]);
+    // Cached replicas bring their metrics along.
     const rows = (run: string) => readMetrics(join(root, run, "metrics.jsonl"));
     assertEquals(
       rows("second").filter(({ seed, episodes }) => seed === 3 && episodes === null),
@@ -202,10 +202,10 @@ sweepTest(
       }
     }
 
-    // Another β changes the policy stage alone.
+    // Another β changes only the policy stage.
     const third = await train("third", { hyperparameters: { ...h, beta: 0.7 } });
     assertEquals(third.map(({ made }) => made), [0, 0, 40]);
-    // What is damaged is trained again.
+    // Damaged entries are trained again.
     for (const { name } of Deno.readDirSync(join(root, ".cache"))) {
       if (name.endsWith(".safetensors")) Deno.truncateSync(join(root, ".cache", name), 100);
     }

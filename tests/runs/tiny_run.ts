@@ -30,7 +30,7 @@ export const tiny: Partial<Hyperparameters> = {
   policyWidth: 8,
 };
 
-/** A small data set of smooth, seeded numbers on the GPU. */
+/** Uploads a small data set of smooth, seeded numbers to the GPU. */
 export async function setUp(rewardScale = 1): Promise<{ engine: Engine; buffer: ReplayBuffer }> {
   const { Engine } = await import("../../lib/autodiff/engine.ts");
   const { ReplayBuffer } = await import("../../lib/data/replay_buffer.ts");
@@ -50,7 +50,7 @@ export async function setUp(rewardScale = 1): Promise<{ engine: Engine; buffer: 
   return { engine, buffer };
 }
 
-/** A run of seed 3 through all stages in a directory, unless `more` says otherwise. */
+/** Returns a run of seed 3 through all stages in a directory. `more` overrides its fields. */
 export function runIn(
   directory: string,
   { engine, buffer }: { engine: Engine; buffer: ReplayBuffer },

@@ -10,7 +10,7 @@ const granted = ["read", "write"].every((name) =>
   Deno.permissions.querySync({ name: name as "read" }).state === "granted"
 );
 Deno.test({
-  name: "trainStages() continues an interrupted run to the same bits, in every stage",
+  name: "trainStages() continues an interrupted run bit-identically, in every stage",
   ignore: !granted,
   fn: async () => {
     const { trainStages } = await import("../../lib/runs/training_run.ts");
@@ -26,7 +26,7 @@ Deno.test({
             return requested;
           },
         };
-        // Interrupts once the progress line shows a few steps of the stage.
+        // Interrupt after the progress line shows a few steps of the stage.
         const progress = {
           terminal: true,
           columns: () => 200,
@@ -59,7 +59,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "trainStages() goes on to the same bits after a kill between the files of two seeds",
+  name: "trainStages() continues bit-identically after a kill between the files of two seeds",
   ignore: !granted,
   fn: async () => {
     const { trainStages } = await import("../../lib/runs/training_run.ts");
@@ -71,7 +71,7 @@ Deno.test({
     const { rename, renameSync } = Deno;
     try {
       await trainStages(runIn(`${root}/whole`, machine, shared));
-      // Before the second seed's file is written, and before it takes its place.
+      // Kill before the second seed's file is written, and before it is renamed.
       for (const moment of ["write", "place"] as const) {
         let requested = false;
         await trainStages(runIn(`${root}/${moment}`, machine, {
@@ -107,14 +107,14 @@ Deno.test({
           trainStages(runIn(`${root}/${moment}`, machine, { ...shared, resume: true }));
         await assertRejects(again, Error, "killed");
         Object.assign(Deno, { rename, renameSync });
-        assertEquals(file(moment, 7), begun[1], "the file of the generation before");
+        assertEquals(file(moment, 7), begun[1], "the file of the previous generation");
         assertEquals(
           file(moment, 3),
           moment === "write" ? begun[0] : file("whole", 3),
           "the other file",
         );
         const [result] = await again();
-        // A generation that was complete counts.
+        // A complete generation is used.
         assertEquals(result!.made > 0, moment === "write");
         assertEquals(
           [3, 7].map((seed) => file(moment, seed)),
@@ -131,7 +131,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "trainStages() trains several seeds in one run to the bits each gets alone",
+  name: "trainStages() trains each of several seeds bit-identically to training it separately",
   ignore: !granted,
   fn: async () => {
     const { trainStages } = await import("../../lib/runs/training_run.ts");
@@ -167,7 +167,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "trainStages() names checkpoints as the official state dicts",
+  name: "trainStages() names tensors like the official state dicts",
   ignore: !granted,
   fn: async () => {
     const { trainStages } = await import("../../lib/runs/training_run.ts");
@@ -213,7 +213,7 @@ Deno.test({
   fn: async () => {
     const { trainStages } = await import("../../lib/runs/training_run.ts");
     const root = Deno.makeTempDirSync();
-    // The square of such a reward is beyond float32.
+    // The square of such a reward overflows float32.
     const machine = await setUp(1e30);
     try {
       const run = runIn(`${root}/run`, machine, { stages: ["critic"] });
@@ -230,7 +230,7 @@ Deno.test({
   },
 });
 
-/** An evaluator that returns a number of its policy's weights. */
+/** An evaluator whose metric is computed from the policy's weights. */
 function weighing(every: number): Evaluator {
   return {
     every,
@@ -243,7 +243,7 @@ function weighing(every: number): Evaluator {
   };
 }
 
-/** The rows of a run's metrics file in the order of stage, step and kind, without their times. */
+/** Returns the rows of a metrics file by stage, step and kind, without their times. */
 function timelessRows(run: string): Omit<MetricsRow, "time">[] {
   const key = ({ stage, step, episodes }: Omit<MetricsRow, "time">) =>
     `${stage} ${String(step).padStart(6)} ${episodes === null ? 0 : 1}`;
@@ -258,7 +258,7 @@ Deno.test({
     const { trainStages } = await import("../../lib/runs/training_run.ts");
     const root = Deno.makeTempDirSync();
     const machine = await setUp();
-    // More steps than a stage has intervals, so that rows are means over two steps.
+    // More steps than intervals per stage, so that rows are means over two steps.
     const hyperparameters = hyperparametersFor("maze2d", "quick", { ...tiny, criticSteps: 2101 });
     const more = { hyperparameters, stages: ["critic"] as const, evaluator: weighing(700) };
     try {
@@ -308,7 +308,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "trainStages() says in a policy's metadata what trained it on what",
+  name: "trainStages() writes algorithm, task and data hash to a policy's metadata",
   ignore: !granted,
   fn: async () => {
     const { trainStages } = await import("../../lib/runs/training_run.ts");

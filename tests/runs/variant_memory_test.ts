@@ -10,7 +10,7 @@ const granted = (["read", "write"] as const).every((name) =>
 const adapter = { name: "adapter A", driver: "vulkan", software: false, subgroups: true };
 const rates = { subgroups: 0, registers: 900.5, tiled: 1200 };
 
-/** Runs `body` with a folder that is gone afterwards. */
+/** Runs `body` with a temporary folder and removes it afterwards. */
 function inFolder(body: (folder: string) => void): void {
   const folder = Deno.makeTempDirSync();
   try {
@@ -20,7 +20,7 @@ function inFolder(body: (folder: string) => void): void {
   }
 }
 
-Deno.test("fastest() takes the fastest variant, and the plain one unless another leads by a tenth", () => {
+Deno.test("fastest() returns the fastest variant, but registers unless another is 10 % faster", () => {
   assertEquals(fastest(rates), targetOf("tiled"));
   assertEquals(fastest({ subgroups: 27, registers: 19, tiled: 9 }), targetOf("subgroups"));
   assertEquals(fastest({ subgroups: 105, registers: 100, tiled: 104 }), targetOf("registers"));
@@ -28,7 +28,7 @@ Deno.test("fastest() takes the fastest variant, and the plain one unless another
 });
 
 Deno.test({
-  name: "VariantFile.recall() finds what keep() wrote for the same adapter, and for no other",
+  name: "VariantFile.recall() returns what keep() stored, only for the same adapter",
   ignore: !granted,
   fn: () =>
     inFolder((folder) => {
@@ -45,7 +45,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "VariantFile measures again after a broken file, and says what it could not keep",
+  name: "VariantFile replaces a broken file, and reports rates that it cannot store",
   ignore: !granted,
   fn: () =>
     inFolder((folder) => {
@@ -57,7 +57,7 @@ Deno.test({
         file.keep(adapter, rates);
         assertEquals([file.problem, file.recall(adapter)], [undefined, rates], broken);
       }
-      // A folder that cannot be: a file stands in its place.
+      // A folder that cannot be created, because a file has its path.
       const beneath = new VariantFile(join(path, "matmul.json"));
       assertEquals(beneath.recall(adapter), undefined);
       beneath.keep(adapter, rates);

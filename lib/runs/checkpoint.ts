@@ -26,11 +26,7 @@ export interface Checkpoint {
 /**
  * Reads a checkpoint file.
  *
-<<<<<<< HEAD
- * @throws {UserError} It cannot be read or is not a safetensors file.
-=======
  * @throws {UserError} If the file cannot be read or is not in the safetensors format.
->>>>>>> refs/heads/words3
  */
 export function readCheckpoint(path: string): Checkpoint {
   let bytes: Uint8Array;
@@ -48,17 +44,10 @@ export function readCheckpoint(path: string): Checkpoint {
  * Loads the networks of one replica.
  *
  * @param stage Name of the stage, for messages.
-<<<<<<< HEAD
- * @param replica Its place on the replica axis.
- * @param checkpoints Files to take networks from; the first that has a network's tensors gives them.
- * @param withMoments Whether Adam's moments are loaded too, to continue a stage.
- * @throws {UserError} A tensor is missing or of another shape.
-=======
  * @param replica Index on the replica axis.
  * @param checkpoints Files to search. A network is loaded from the first file with its tensors.
  * @param withMoments Whether to load Adam's moments too, to continue a stage.
  * @throws {UserError} If a tensor is missing or has the wrong type or shape.
->>>>>>> refs/heads/words3
  */
 export function loadNetworks(
   stage: string,
@@ -101,12 +90,8 @@ export function loadNetworks(
 /**
  * Encodes the networks that a stage trains, one file per replica.
  *
-<<<<<<< HEAD
- * @param more What else the metadata of a replica's file say.
- * @returns The bytes of each replica's file.
-=======
  * @param more Returns additional metadata of a replica's file.
->>>>>>> refs/heads/words3
+ * @returns The bytes of each replica's file.
  */
 export async function encodeCheckpoints(
   stage: string,

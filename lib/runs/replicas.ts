@@ -58,11 +58,10 @@ export function allReplicas(axes: ReplicaAxes): Replica[] {
   return [...new Map(replicas.map((replica) => [replica.directory.path, replica])).values()];
 }
 
-<<<<<<< HEAD
 /**
- * Writes the `config.json` of a new run, and one into the folder of every seed and variant.
+ * Writes `config.json` to the directory of a new run and to the folder of every seed and variant.
  *
- * @param config What the run was started with besides seeds and hyperparameters.
+ * @param config The run's settings besides seeds and hyperparameters.
  */
 export async function writeConfigs(
   axes: ReplicaAxes,
@@ -86,10 +85,7 @@ export async function writeConfigs(
   });
 }
 
-/** The stage of this name. */
-=======
 /** Returns the stage of this name. */
->>>>>>> refs/heads/words3
 export function stageOf({ name, stages }: Algorithm, stage: string): StageDefinition {
   const found = stages.find((each) => each.name === stage);
   if (!found) throw new Error(`stageOf: ${name} has no stage "${stage}"`);

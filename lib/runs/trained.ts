@@ -41,19 +41,11 @@ export interface Trained {
   /**
    * Loads a policy.
    *
-<<<<<<< HEAD
-   * @param way Name of one of the algorithm's actors; null, the default, stands for a file's policy, or
-   * the actor that a run was trained for.
-   * @param options Values of the actor's options; absent ones are its own.
-   * @throws {UserError} The algorithm has no such actor, a checkpoint is missing, or its tensors or
-   * metadata do not fit.
-=======
-   * @param way Name of one of the algorithm's actors. Null selects the policy of a file, or the
-   * first actor of a run's algorithm.
+   * @param way Name of one of the algorithm's actors. Null, the default, selects the
+   * policy of a file, or the first actor of a run's algorithm.
    * @param options Values of the actor's options. Each defaults to the actor's own value.
    * @throws {UserError} If the algorithm has no such actor, a checkpoint is missing, or its tensors
    * or metadata are invalid.
->>>>>>> refs/heads/words3
    */
   load(
     way?: string | null,

@@ -34,6 +34,11 @@ export const booleanRule: FieldRule = {
 };
 /** A whole number from 0. */
 export const countRule: FieldRule = { expected: "a whole number from 0", fits: isCount };
+/** A whole number from 1. */
+export const positiveRule: FieldRule = {
+  expected: "a whole number from 1",
+  fits: (value) => isCount(value) && value !== 0,
+};
 /** Seeds, at least one. */
 export const seedsRule: FieldRule = {
   expected: "a list of one or more whole numbers from 0",

@@ -174,7 +174,7 @@ planTest("makePlan() rejects conflicting flags and unusable runs", async (folder
       ["--critic a", "--critic requires --stage policy"],
       ["--algorithm srpp", 'unknown algorithm "srpp"; expected one of srpo'],
       ["--stage policy --critic none --behavior none", "cannot read checkpoint none"],
-      ["--algorithm iql --critic-steps 5", "`train --algorithm iql --help` lists all"],
+      ["--algorithm iql --critic-steps 5", "see `train --algorithm iql --help`"],
       ["--resume x --betas 1", "remove --betas"],
       ["--data x", "--data is only for --resume"],
       ["--stage critic --policy-steps 5", "--policy-steps has no effect: it belongs to the policy"],

@@ -311,9 +311,9 @@ function report(found: Evaluation): string {
   const spread = ({ mean, std }: Spread) => `${decimals(mean)(mean)} ± ${decimals(mean)(std)}`;
   const lines = [
     "",
-    `return       ${
-      spread(found.return)
-    } (mean ± standard deviation over the ${found.episodes.length} episodes)`,
+    `return       ${spread(found.return)} (mean ± standard deviation over ${
+      count(found.episodes.length)
+    })`,
     `length       ${spread(found.length)}`,
   ];
   if (score !== null) {
@@ -321,7 +321,7 @@ function report(found: Evaluation): string {
   }
   if (reachedGoal !== null) {
     lines.push(
-      `goal         ${reachedGoal} of ${found.episodes.length} episodes entered it from outside`,
+      `goal         reached from outside in ${reachedGoal} of ${count(found.episodes.length)}`,
     );
   }
   if (paperScore !== null) {
@@ -331,6 +331,11 @@ function report(found: Evaluation): string {
     );
   }
   return lines.join("\n");
+}
+
+/** Returns `1 episode`, `20 episodes`. */
+function count(episodes: number): string {
+  return `${episodes} episode${episodes === 1 ? "" : "s"}`;
 }
 
 /** Formats FLOPs with three significant digits, without an exponent. */

@@ -126,8 +126,10 @@ function policyTable({ actors, evaluations, references }: Results): string {
     lines,
   );
   const counts = [...new Set(evaluations.map(({ episodes }) => episodes.length))];
-  return `${table}\n± is the standard deviation over the ${counts.join(" or ")} episodes of an ` +
-    `evaluation.${goal ? "\nAn episode reaches the goal if it enters it from outside." : ""}`;
+  return `${table}\n± is the standard deviation over the ${counts.join(" or ")} ` +
+    `${counts.join() === "1" ? "episode" : "episodes"} of an evaluation.${
+      goal ? "\nAn episode reaches the goal if it enters it from outside." : ""
+    }`;
 }
 
 /** Explains the scores 0 and 100, and gives the paper's score. */
@@ -150,7 +152,7 @@ function latencyLine({ action_latency_ms }: Results): string {
   const times = Object.entries(action_latency_ms).map(([way, ms]) =>
     `${way} ${ms.toPrecision(3)} ms`
   );
-  return `time per action on the CPU: ${times.join(", ")}`;
+  return `time per action: ${times.join(", ")}`;
 }
 
 function named(actors: Results["actors"], stage: string, variant: string | null): string {

@@ -94,7 +94,7 @@ export async function train(args: readonly string[]): Promise<number> {
     if (flags.json) console.log(JSON.stringify({ run: flags.resume, ...done }));
     return 0;
   }
-  const plan = await makePlan(chosen, what, flags, args);
+  const plan = await makePlan(chosen, what, flags);
   const data = await loadDataset([...plan.paths], readingOptions(plan.task));
   const sha256 = datasetHash(data);
   checkData(plan, data, sha256);
@@ -146,6 +146,7 @@ async function trainIn(
   const axes: ReplicaAxes = { directory, algorithm, hyperparameters, seeds, variants };
   const adapter = { ...engine.gpu.adapter, ...engine.target };
   const driver = driverVersion(adapter);
+  const begun = plan.resumed?.readConfig().adapter;
   await recordConfigs(axes, plan, data, sha256, { ...adapter, driverVersion: driver });
   if (!plan.resumed) await takeGiven(axes, plan);
   const former = plan.resumed ? upgradeMetrics(axes) : null;
@@ -153,6 +154,12 @@ async function trainIn(
     (memory.problem ? `; measurements not saved: ${memory.problem}` : "");
   const named = adapterText(adapter) + (driver === null ? "" : `, ${driver}`);
   say(announcement(plan, data, `${named}; matrix products: ${products}`, directory));
+  if (begun && (begun["name"] !== adapter.name || begun["matmul"] !== adapter.matmul)) {
+    say(
+      `note     begun on ${begun["name"]} with matrix products ${begun["matmul"]}; from here on ` +
+        "results differ in their last digits from those of a run that stayed there",
+    );
+  }
   if (former !== null) {
     say(`note     this run was started by version 0.2; its original metrics are in ${former}`);
   }
@@ -301,7 +308,14 @@ async function recordConfigs(
     const write = async (directory: RunDirectory) => {
       const recorded = directory.readConfig();
       const data = { ...recorded.data, file: realPaths(plan.paths) };
-      await directory.writeConfig({ ...recorded, data, evaluation, cache });
+      const { matmul, matmulLanes } = adapter;
+      await directory.writeConfig({
+        ...recorded,
+        adapter: { ...recorded.adapter, matmul, matmulLanes },
+        data,
+        evaluation,
+        cache,
+      });
     };
     const paths = new Set([
       axes.directory.path,

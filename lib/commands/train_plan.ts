@@ -119,7 +119,7 @@ export function trainCommand(algorithm: Algorithm): CommandLine<FlagTable> {
   const products = algorithm.stages.map(({ product }) => product);
   const earlier = algorithm.stages.filter((stage) => usersOf(algorithm, stage).length > 0);
   return {
-    name: "train",
+    name: algorithm === defaultAlgorithm ? "train" : `train --algorithm ${algorithm.name}`,
     summary: `Trains ${listed(products)} on a data set (${algorithm.title}: ` +
       `${algorithm.citation}). Without arguments, runs the demo: ${demoTask} with --preset quick.`,
     positionals: [{
@@ -147,7 +147,8 @@ export function trainCommand(algorithm: Algorithm): CommandLine<FlagTable> {
 /**
  * Parses the command line of `train`: first the algorithm, then the flags of that algorithm.
  *
- * @throws {UserError} If the algorithm or a flag is unknown, or a value is invalid.
+ * @throws {UserError} If the algorithm or a flag is unknown, a value is invalid, or an argument does
+ * not go with --resume.
  */
 export function parseTrain(args: readonly string[]): {
   readonly algorithm: Algorithm;
@@ -157,6 +158,9 @@ export function parseTrain(args: readonly string[]): {
   const name = at < 0 ? undefined : args[at]!.split("=", 2)[1] ?? args[at + 1];
   const algorithm = findAlgorithm(name);
   const parsed = parseFlags(trainCommand(algorithm), args);
+  if (parsed !== "help" && parsed.flags["resume"] !== undefined) {
+    refuseBesideResume(parsed.positionals[0], args);
+  }
   return {
     algorithm,
     parsed: parsed === "help" ? parsed : {
@@ -206,18 +210,16 @@ export interface Plan {
  * Makes the plan of a run.
  *
  * @param what The task or file given on the command line.
- * @param args The command line, to find out which flags were given.
  * @throws {UserError} If flags conflict, or data or checkpoints are missing.
  */
 export async function makePlan(
   algorithm: Algorithm,
   what: string | undefined,
   flags: TrainFlags,
-  args: readonly string[],
 ): Promise<Plan> {
   return flags.resume === undefined
     ? await planFromFlags(algorithm, what, flags)
-    : await planFromRun(flags.resume, what, flags, args);
+    : await planFromRun(flags.resume, flags);
 }
 
 /** Rejects data that cannot be trained on, or that are not the run's data. */
@@ -469,19 +471,15 @@ function givenRun(
   return Object.fromEntries(needs.map((stage) => [stage, of(stage)]));
 }
 
-/** Returns the plan of a run to resume, with the settings that it was started with. */
-async function planFromRun(
-  path: string,
-  what: string | undefined,
-  flags: TrainFlags,
-  args: readonly string[],
-): Promise<Plan> {
+/** Rejects arguments that would change the settings of a run to resume. */
+function refuseBesideResume(what: string | undefined, args: readonly string[]): void {
   const allowed = [
     "--resume",
     "--data",
     "--no-cache",
     "--eval-every",
     "--eval-episodes",
+    "--matmul",
     "--profile",
     "--json",
   ];
@@ -493,13 +491,17 @@ async function planFromRun(
       `--resume continues a run with its original settings; remove ${surplus ?? what}`,
     );
   }
+}
+
+/** Returns the plan of a run to resume, with the settings that it was started with. */
+async function planFromRun(path: string, flags: TrainFlags): Promise<Plan> {
   const directory = openRunDirectory(path);
   const config = directory.readConfig();
-  const { matmul, matmulLanes } = config.adapter as unknown as Target;
   const algorithm = findAlgorithm(config.algorithm);
   const task = taskOfRun(config);
   const hyperparameters = recordedHyperparameters(algorithm, directory, config, task);
-  const sweep = (config.sweep ?? {}) as Sweep;
+  const sweep = recordedSweep(algorithm, directory, config, task);
+  checkRecordedStages(algorithm, directory, config);
   return {
     algorithm,
     task,
@@ -517,7 +519,11 @@ async function planFromRun(
       episodes: flags["eval-episodes"] ?? config.evaluation?.episodes ?? defaultEpisodes,
     },
     cache: !flags["no-cache"] && (config.cache ?? true),
-    target: { matmul, matmulLanes },
+    ...(flags.matmul !== "auto" && {
+      target: flags.matmul === undefined
+        ? recordedTarget(directory, config)
+        : targetOf(flags.matmul),
+    }),
     resumed: directory,
   };
 }
@@ -543,4 +549,73 @@ function recordedHyperparameters(
     if (!(error instanceof UserError)) throw error;
     throw new UserError(`${directory.config}: field "hyperparameters": ${error.message}`);
   }
+}
+
+/** Returns the swept lists in `config.json`. */
+function recordedSweep(
+  { sweeps, hyperparameters: table }: Algorithm,
+  directory: RunDirectory,
+  config: RunConfig,
+  task: Task,
+): Sweep {
+  for (const [list, values] of Object.entries(config.sweep ?? {})) {
+    const field = `${directory.config}: field "sweep.${list}"`;
+    const swept = sweeps.find((sweep) => sweep.list === list);
+    if (swept === undefined) {
+      throw new UserError(
+        `${field} is unknown to this version; known lists are ${
+          sweeps.map((sweep) => sweep.list).join(", ")
+        }`,
+      );
+    }
+    try {
+      for (const value of values) {
+        table.valuesFor(
+          task,
+          "paper",
+          {
+            ...config.hyperparameters,
+            [swept.hyperparameter]: value,
+          } as HyperparameterValues,
+        );
+      }
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      throw new UserError(`${field}: ${error.message}`);
+    }
+  }
+  return (config.sweep ?? {}) as Sweep;
+}
+
+/** Rejects stages in `config.json` that the algorithm does not have. */
+function checkRecordedStages(
+  { stages }: Algorithm,
+  directory: RunDirectory,
+  config: RunConfig,
+): void {
+  const names = stages.map(({ name }) => name);
+  if (config.stages.length > 0 && config.stages.every((name) => names.includes(name))) return;
+  throw new UserError(
+    `${directory.config}: field "stages" needs one or more of ${names.join(", ")}, found ` +
+      JSON.stringify(config.stages),
+  );
+}
+
+/** Returns the kernel variants in `config.json`. */
+function recordedTarget(directory: RunDirectory, { adapter }: RunConfig): Target {
+  const { matmul, matmulLanes } = adapter;
+  const known = matmulVariants.find((variant) => variant === matmul);
+  if (known === undefined) {
+    throw new UserError(
+      `${directory.config}: field "adapter.matmul" needs one of ${matmulVariants.join(", ")}, ` +
+        `found ${JSON.stringify(matmul)}; --matmul replaces it`,
+    );
+  }
+  if (!Number.isSafeInteger(matmulLanes) || Number(matmulLanes) < 1) {
+    throw new UserError(
+      `${directory.config}: field "adapter.matmulLanes" needs a whole number from 1, ` +
+        `found ${JSON.stringify(matmulLanes)}; --matmul replaces it`,
+    );
+  }
+  return { matmul: known, matmulLanes: Number(matmulLanes) };
 }

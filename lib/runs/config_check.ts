@@ -33,6 +33,11 @@ export const booleanRule: FieldRule = {
 };
 /** A whole number of at least 0. */
 export const countRule: FieldRule = { expected: "a whole number from 0", fits: isCount };
+/** A whole number of at least 1. */
+export const positiveRule: FieldRule = {
+  expected: "a whole number from 1",
+  fits: (value) => isCount(value) && value !== 0,
+};
 /** A list of one or more seeds. */
 export const seedsRule: FieldRule = {
   expected: "a list of one or more whole numbers from 0",

@@ -32,6 +32,7 @@ import {
   objectRule,
   objectsRule,
   optional,
+  positiveRule,
   seedsRule,
   textRule,
   textsRule,
@@ -118,7 +119,7 @@ const environmentRules = {
   action_high: nullable(numbersRule),
 };
 const dataRules = { file: textRule, sha256: textRule, rows: countRule };
-const evaluationRules = { every: nullable(countRule), episodes: countRule };
+const evaluationRules = { every: nullable(positiveRule), episodes: countRule };
 const givenRules = {
   stage: textRule,
   seed: countRule,

@@ -25,7 +25,7 @@ interface FormerRow {
  */
 export function upgradeMetrics(axes: ReplicaAxes): string | null {
   const path = axes.directory.metrics;
-  const rows = formerRows(path);
+  const rows = formerRows(path, axes.algorithm.stages.map(({ name }) => name));
   if (rows === null) return null;
   const time = (Deno.statSync(path).mtime ?? new Date()).toISOString();
   const former = path.replace(/\.jsonl$/, "-0.2.jsonl");
@@ -51,7 +51,7 @@ function upgraded(row: FormerRow, axes: ReplicaAxes, time: string): MetricsRow[]
 }
 
 /** Returns the complete rows of a file of version 0.2; null for other or missing files. */
-function formerRows(path: string): FormerRow[] | null {
+function formerRows(path: string, stages: readonly string[]): FormerRow[] | null {
   let text: string;
   try {
     text = Deno.readTextFileSync(path);
@@ -61,5 +61,18 @@ function formerRows(path: string): FormerRow[] | null {
   }
   const lines = text.split("\n").slice(0, -1);
   if (lines.length === 0 || /"metrics":/.test(lines[0]!)) return null;
-  return lines.map((line) => JSON.parse(line));
+  const rows = lines.map(parsed);
+  const whole = rows.every((row): row is FormerRow =>
+    stages.includes(row?.stage ?? "") && typeof row?.step === "number"
+  );
+  return whole ? rows : null;
+}
+
+function parsed(line: string): Partial<FormerRow> | null {
+  try {
+    return JSON.parse(line);
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
 }

@@ -142,7 +142,9 @@ export function readResults(path: string): Results | null {
   } catch { /* reported below */ }
   const whole = typeof results?.finished === "boolean" && Array.isArray(results.evaluations) &&
     Array.isArray(results.statistics) && Array.isArray(results.actors) &&
-    typeof results.stages === "object";
+    [results.stages, results.references, results.action_latency_ms]
+      .every((field) => typeof field === "object" && field !== null) &&
+    [results.seeds, results.variants, results.pictures].every(Array.isArray);
   if (!whole) {
     throw new UserError(
       `${path} does not contain the results of a run; delete it, and --resume creates it again`,

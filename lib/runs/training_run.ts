@@ -417,12 +417,13 @@ function openMetrics(
     : MetricsFile.create(directory.metrics);
   // Copy only evaluations that this run would have made too. It makes the last one itself.
   const total = stepsOf(run, definition);
-  for (const { task, metrics } of cached.values()) {
+  for (const [{ seed, variant }, { task, metrics }] of cached) {
     for (const row of metrics) {
       const fits = row.episodes === null ||
         task === provenance.task && row.episodes.length === evaluator?.episodes &&
           row.step % evaluator.every === 0 && row.step < total;
-      if (fits) file.copy(row);
+      // The run that trained it may have had it as a variant, or without a sweep.
+      if (fits) file.copy({ ...row, seed, variant });
     }
   }
   return file;

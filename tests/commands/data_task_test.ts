@@ -80,7 +80,7 @@ Deno.test({
       const planOf = (file: string) => {
         const { algorithm, parsed } = parseTrain([file]);
         if (parsed === "help") throw new Error("no help was asked for");
-        return makePlan(algorithm, file, parsed.flags, [file]);
+        return makePlan(algorithm, file, parsed.flags);
       };
       const collected = async (task: string) => {
         const out = join(folder, `mine-${task}.hdf5`);

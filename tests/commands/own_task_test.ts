@@ -20,7 +20,7 @@ import { mayLaunch } from "../envs/bridge/raw_client.ts";
 async function plan(...args: string[]): Promise<Plan> {
   const { algorithm, parsed } = parseTrain(args);
   if (parsed === "help") throw new Error("help");
-  return await makePlan(algorithm, parsed.what, parsed.flags, args);
+  return await makePlan(algorithm, parsed.what, parsed.flags);
 }
 
 function fileTest(name: string, body: (folder: string, data: string) => Promise<void>): void {
@@ -149,7 +149,7 @@ fileTest(
       seeds: [0],
       stages: first.stages,
       data: { file: data, sha256: "00", rows: 3 },
-      adapter: {},
+      adapter: { matmul: "registers", matmulLanes: 8 },
       hyperparameters: first.hyperparameters,
       environment: recordOfOwn(own),
     });

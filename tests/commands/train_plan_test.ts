@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseFlags } from "../../lib/commands/flags.ts";
@@ -20,7 +26,7 @@ async function plan(...args: string[]): Promise<Plan> {
   const { makePlan, parseTrain } = await import("../../lib/commands/train_plan.ts");
   const { algorithm, parsed } = parseTrain(args);
   if (parsed === "help") throw new Error("help");
-  return await makePlan(algorithm, parsed.what, parsed.flags, args);
+  return await makePlan(algorithm, parsed.what, parsed.flags);
 }
 
 /**
@@ -87,7 +93,7 @@ planTest(
     const planOf = async (...args: string[]) => {
       const parsed = parseFlags(trainCommand(imitation), args);
       if (parsed === "help") throw new Error("help");
-      return await makePlan(imitation, parsed.positionals[0], parsed.flags as TrainFlags, args);
+      return await makePlan(imitation, parsed.positionals[0], parsed.flags as TrainFlags);
     };
     const file = join(folder, "values.safetensors");
     Deno.writeFileSync(file, encode(new Map()));
@@ -168,6 +174,7 @@ planTest("makePlan() rejects conflicting flags and unusable runs", async (folder
       ["--critic a", "--critic requires --stage policy"],
       ["--algorithm srpp", 'unknown algorithm "srpp"; expected one of srpo'],
       ["--stage policy --critic none --behavior none", "cannot read checkpoint none"],
+      ["--algorithm iql --critic-steps 5", "see `train --algorithm iql --help`"],
       ["--resume x --betas 1", "remove --betas"],
       ["--data x", "--data is only for --resume"],
       ["--stage critic --policy-steps 5", "--policy-steps has no effect: it belongs to the policy"],
@@ -199,5 +206,50 @@ planTest("makePlan() rejects conflicting flags and unusable runs", async (folder
     ] as const
   ) {
     await assertRejects(() => plan(...args.split(" ")), UserError, message, args);
+  }
+});
+
+planTest("makePlan() --resume names the field of config.json that does not fit", async (folder) => {
+  const path = await writeRun(folder);
+  const run = new RunDirectory(path);
+  const config = { ...run.readConfig(), adapter: { matmul: "subgroups", matmulLanes: 8 } };
+  await run.writeConfig(config);
+  assertEquals((await plan("--resume", path)).target, config.adapter as Plan["target"]);
+  const sweep = { betas: [0.1, 0.2] };
+  await run.writeConfig({ ...config, sweep });
+  assertEquals((await plan("--resume", path)).variants.length, 2);
+  for (
+    const [change, message] of [
+      [{ stages: ["critics"] }, 'field "stages" needs one or more of critic, behavior, policy'],
+      [{ stages: [] }, 'field "stages" needs one or more of critic, behavior, policy, found []'],
+      [{ sweep: { betas: ["x"] } }, 'field "sweep.betas": --beta needs a number'],
+      [{ sweep: { alphas: [1] } }, 'field "sweep.alphas" is unknown to this version'],
+      [{ adapter: {} }, 'field "adapter.matmul" needs one of subgroups, registers, tiled'],
+      [
+        { adapter: { matmul: "tiled", matmulLanes: "8" } },
+        'field "adapter.matmulLanes" needs a whole number from 1, found "8"',
+      ],
+    ] as const
+  ) {
+    await run.writeConfig({ ...config, ...change });
+    await assertRejects(() => plan("--resume", path), UserError, `${run.config}: ${message}`);
+  }
+});
+
+planTest("makePlan() --resume takes another --matmul than the run began with", async (folder) => {
+  const path = await writeRun(folder);
+  const { target } = await plan("--resume", path, "--matmul", "registers");
+  assertEquals(target, { matmul: "registers", matmulLanes: 8 });
+  assertEquals((await plan("--resume", path, "--matmul", "auto")).target, undefined);
+});
+
+Deno.test("parseTrain() refuses what would change the run of --resume, finished or not", async () => {
+  const { parseTrain } = await import("../../lib/commands/train_plan.ts");
+  for (const surplus of ["--policy-steps=30", "--seeds=0,1", "--stage=policy", "data.hdf5"]) {
+    assertThrows(
+      () => parseTrain(["--resume", "x", surplus]),
+      UserError,
+      `--resume continues a run with its original settings; remove ${surplus}`,
+    );
   }
 });

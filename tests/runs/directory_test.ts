@@ -140,6 +140,10 @@ folderTest("openRunDirectory() rejects folders that are not runs", (folder) => {
         { evaluation: { every: 0.5, episodes: 1 } },
         'field "evaluation.every" needs a whole number',
       ],
+      [
+        { evaluation: { every: 0, episodes: 1 } },
+        'field "evaluation.every" needs a whole number from 1, or null, found 0',
+      ],
       [{ given: [{ stage: "critic" }] }, 'field "given[0].seed" is missing'],
       [{ cache: "yes" }, 'field "cache" needs true or false, found "yes"'],
       [{ sede: [1] }, 'field "sede" is unknown to this version'],

@@ -1,7 +1,8 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { srpo } from "../../lib/algorithms/srpo/algorithm.ts";
+import { UserError } from "../../lib/errors.ts";
 import { RunDirectory } from "../../lib/runs/directory.ts";
 import { readMetrics } from "../../lib/runs/metrics.ts";
 import { upgradeMetrics } from "../../lib/runs/metrics_upgrade.ts";
@@ -38,6 +39,24 @@ Deno.test({
       );
       assertEquals([rows.at(-1)!.seed, rows.at(-1)!.metrics], [5, { loss_v: 0.5 }]);
       assertEquals(upgradeMetrics(axes), null);
+    } finally {
+      Deno.removeSync(directory.path, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
+  name: "upgradeMetrics() leaves a file that is damaged, for the reader to refuse",
+  ignore,
+  fn: () => {
+    const directory = new RunDirectory(Deno.makeTempDirSync());
+    const axes = { directory, algorithm: srpo, hyperparameters: {}, seeds: [2, 5], variants: [] };
+    try {
+      for (const line of ['{"a":1}', "null", "{", '{"stage":"critics","step":1}']) {
+        Deno.writeTextFileSync(directory.metrics, `${line}\n`);
+        assertEquals(upgradeMetrics(axes), null);
+        assertThrows(() => readMetrics(directory.metrics), UserError, "expected a JSON row with");
+      }
     } finally {
       Deno.removeSync(directory.path, { recursive: true });
     }

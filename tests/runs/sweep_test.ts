@@ -205,6 +205,15 @@ sweepTest(
     // Another β changes only the policy stage.
     const third = await train("third", { hyperparameters: { ...h, beta: 0.7 } });
     assertEquals(third.map(({ made }) => made), [0, 0, 40]);
+    // A sweep takes replicas that were trained alone; their rows get the variant's name.
+    const variants = variantsOf(srpo, h, { betas: [h.beta, 0.7] });
+    const swept = await train("swept", { variants });
+    assertEquals(swept.map(({ made }) => made), [0, 0, 0]);
+    const policyRows = rows("swept").filter(({ stage }) => stage === "policy");
+    for (const { name } of variants) {
+      assertEquals(policyRows.filter(({ variant }) => variant === name).length, 40, name);
+    }
+    assertEquals(policyRows.length, 80);
     // Damaged entries are trained again.
     for (const { name } of Deno.readDirSync(join(root, ".cache"))) {
       if (name.endsWith(".safetensors")) Deno.truncateSync(join(root, ".cache", name), 100);

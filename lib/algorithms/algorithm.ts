@@ -1,6 +1,6 @@
 /**
- * What an algorithm is: a value that says how it is trained, stage by stage, and how a trained run acts.
- * Runs, commands, sweeps, the stage cache, evaluations and pictures know algorithms only through it.
+ * The algorithm interface: how an algorithm is trained, stage by stage, and how a trained run acts.
+ * Runs, commands, sweeps, the stage cache, evaluations and pictures use algorithms only through it.
  *
  * @module
  */
@@ -16,11 +16,11 @@ import type { GraphActor } from "../nn/graph_policy.ts";
 import type { HyperparameterTable, HyperparameterValues } from "./hyperparameters.ts";
 import type { Policy } from "../nn/host/policy.ts";
 
-/** One family of networks of a stage. */
+/** A set of networks with the same shape in a stage. */
 export interface Network {
   /**
-   * What precedes each parameter's name in files: one prefix for each of the networks that are
-   * neighbouring replicas of one seed (twin Q-networks are two).
+   * Prefixes of the parameters' names in files: one per network of a seed (twin Q-networks have
+   * two). The networks of a seed are adjacent replicas.
    */
   readonly prefixes: readonly string[];
   /** The parameters of all replicas. */
@@ -31,51 +31,51 @@ export interface Network {
   readonly initial?: Initial;
 }
 
-/** One step of a stage as it was described. */
+/** The description of one step of a stage. */
 export interface Stage {
   /** All networks of the step. */
   readonly networks: readonly Network[];
   /**
-   * Further graphs of the step, in the order in which they run after the one that was given: updates
-   * that are not made in every step, or programs that share the networks. They have its seeds and its
-   * store.
+   * Further graphs of the step, in the order in which they run after the given graph: updates that
+   * do not run in every step, or programs that share the networks. They have the given graph's
+   * seeds and parameter store.
    */
   readonly more?: readonly Graph[];
-  /** Intermediate results by name, for whoever wants to look. */
+  /** Intermediate results by name, for inspection and tests. */
   readonly tensors: Readonly<Record<string, Tensor>>;
 }
 
-/** A part of training with a loss of its own: a step that is described once and repeated. */
+/** A stage of training: a step that is described once and repeated. */
 export interface StageDefinition<H extends HyperparameterValues = HyperparameterValues> {
-  /** Names the stage in flags (`--stage critic`), files and metrics. */
+  /** Name in flags (`--stage critic`), files and metrics. */
   readonly name: string;
-  /** What it leaves, in words: `critic`, `behavior model`. */
+  /** The result of the stage in words: `critic`, `behavior model`. */
   readonly product: string;
-  /** Stages whose networks it takes over. */
+  /** Earlier stages whose networks it uses. */
   readonly needs: readonly string[];
-  /** What is trained side by side: one replica a seed, or one for each variant of a sweep and seed. */
+  /** The replica axis: one replica per seed, or one per seed and variant of a sweep. */
   readonly over: "seeds" | "variants";
   /**
-   * Groups of the hyperparameter table that its result follows from, besides what the stages before
-   * hand on. A finished stage is taken from the cache where these are the same.
+   * Groups of the hyperparameter table that its result depends on, besides the checkpoints of
+   * earlier stages. They are part of the stage cache's key.
    */
   readonly groups: readonly string[];
-  /** The hyperparameter that gives its steps. */
+  /** Name of the hyperparameter for its number of steps. */
   readonly steps: string;
-  /** The hyperparameter that gives the rows of its minibatches. */
+  /** Name of the hyperparameter for the rows per minibatch. */
   readonly batchSize: string;
-  /** The hyperparameters that its networks' shapes follow from, for stages that take them over. */
+  /** Names of the hyperparameters that determine its networks' shapes, for stages that use them. */
   readonly shapedBy?: readonly string[];
-  /** The metrics that the progress line shows, in order. */
+  /** Metrics in the progress line, in order. */
   readonly shown: readonly string[];
-  /** The actor that is evaluated while and after it is trained; absent where it has none. */
+  /** Name of the actor that is evaluated during and after training; absent if there is none. */
   readonly evaluated?: string;
   /**
-   * Describes a step on minibatches of `buffer`. What it needs may be imported here, so that a program
-   * that only acts loads nothing of the GPU.
+   * Describes a step on minibatches of `buffer`. It may import modules dynamically, so that a
+   * program that only acts does not load the GPU code.
    *
-   * @param h What all replicas share.
-   * @param variants Hyperparameters of each of the graph's replicas; only swept ones differ from `h`.
+   * @param h Hyperparameters that all replicas share.
+   * @param variants Hyperparameters of each replica of the graph. Only swept ones differ from `h`.
    */
   describe(
     graph: Graph,
@@ -85,78 +85,78 @@ export interface StageDefinition<H extends HyperparameterValues = Hyperparameter
   ): Stage | Promise<Stage>;
 }
 
-/** A choice of whole numbers in how an actor acts, for example the candidates it draws. */
+/** An integer option of an actor, for example its number of candidates. */
 export interface ActorOption {
   /** One line for `--help`. */
   readonly help: string;
-  /** Smallest value. */
+  /** Smallest allowed value. */
   readonly min: number;
-  /** Largest value. */
+  /** Largest allowed value. */
   readonly max: number;
-  /** The value where none is given. */
+  /** Default value. */
   readonly fallback: number;
 }
 
-/** A way in which a trained run acts. */
+/** A policy that can be made from a trained run. */
 export interface Actor {
-  /** Names it for `eval --policy`. */
+  /** Name for `eval --policy`. */
   readonly name: string;
-  /** What tables call it. */
+  /** Title in tables. */
   readonly title: string;
-  /** What acts, in a few words, for `--help`. */
+  /** A few words for `--help`. */
   readonly help: string;
-  /** A name that it had in an earlier version. */
+  /** Its name in an earlier version. */
   readonly formerName?: string;
-  /** Stages whose checkpoints it acts from. */
+  /** Stages whose checkpoints it needs. */
   readonly needs: readonly string[];
   /**
-   * Where it is one network in one stage's checkpoint, as docs/policies.md describes: what precedes
-   * `net.` (and `obs_rms.`) in its tensors' names. Of an algorithm's own actor a run leaves them in
-   * `policy.safetensors`, under their names without it.
+   * Prefix of `net.` (and `obs_rms.`) in its tensors' names, if it is one network in one stage's
+   * checkpoint (docs/policies.md). For an algorithm's first actor, a run writes these tensors to
+   * `policy.safetensors`, without the prefix.
    */
   readonly prefix?: string;
-  /** What the metadata of such a file say of the network, where it is not the default. */
+  /** Metadata of that file that describe the network, if it is not the default one. */
   readonly metadata?: Readonly<Record<string, string>>;
-  /** Its options by name; each is a flag of `eval`. */
+  /** Options by name. Each is a flag of `eval`. */
   readonly options: Readonly<Record<string, ActorOption>>;
   /**
-   * The policy on the processor.
+   * Returns the policy on the CPU.
    *
-   * @param checkpoints Tensors of the checkpoints of each stage that it needs.
-   * @throws {UserError} A tensor is missing or of another shape.
+   * @param checkpoints Tensors of the checkpoint of each stage in `needs`.
+   * @throws {UserError} If a tensor is missing or has the wrong shape.
    */
   act(
     checkpoints: Readonly<Record<string, NamedTensors>>,
     options: Readonly<Record<string, number>>,
   ): Policy;
   /**
-   * The same policy as a part of a graph, for actors that gain by a GPU. It imports what it needs, so
-   * that who acts on the processor loads nothing of the GPU.
+   * Returns the same policy as part of a graph, for actors that benefit from a GPU. It imports
+   * modules dynamically, so that acting on the CPU does not load the GPU code.
    *
-   * @returns Null where these options make too much for one program.
+   * @returns Null if the options make it too large for one program.
    * @throws {UserError} As {@linkcode act}.
    */
   describe?(
     checkpoints: Readonly<Record<string, NamedTensors>>,
     options: Readonly<Record<string, number>>,
   ): Promise<GraphActor | null>;
-  /** How the published form of the method acts where this one differs, a sentence for `eval`. */
+  /** A sentence for `eval` on how the published method differs from this actor. */
   readonly published?: string;
 }
 
-/** A hyperparameter of which one run can train several values side by side. */
+/** A hyperparameter that can be swept: one run trains several values in parallel. */
 export interface Sweepable {
-  /** Name of the list, and of its flag without the dashes: `betas`. */
+  /** Name of the list and of its flag without dashes: `betas`. */
   readonly list: string;
-  /** The hyperparameter. The stages of its group are trained over variants. */
+  /** Name of the hyperparameter. The stages of its group are trained per variant. */
   readonly hyperparameter: string;
-  /** Names it in a variant's name: `beta-0.02`. */
+  /** Label in a variant's name: `beta` in `beta-0.02`. */
   readonly label: string;
   /** One line for `--help`. */
   readonly help: string;
-  /** What pictures call it. */
+  /** Symbol in pictures. */
   readonly symbol: string;
-  /** How pictures write a value. */
+  /** Formats a value for pictures. */
   text(value: number | string | boolean): string;
 }
 
@@ -165,38 +165,38 @@ export type StateValue = (states: Float32Array, rows: number) => Float32Array;
 
 /** An algorithm. */
 export interface Algorithm<H extends HyperparameterValues = HyperparameterValues> {
-  /** Names it for `train --algorithm` and in `config.json`. */
+  /** Name for `train --algorithm` and `config.json`. */
   readonly name: string;
-  /** What people call it. */
+  /** Title, for example `SRPO`. */
   readonly title: string;
-  /** The publication that it is from. */
+  /** The publication. */
   readonly citation: string;
-  /** Its hyperparameters. */
+  /** Table of hyperparameters. */
   readonly hyperparameters: HyperparameterTable<H>;
-  /** The stages, each after those that it needs. */
+  /** The stages, each after the stages that it needs. */
   readonly stages: readonly StageDefinition<H>[];
-  /** The ways to act; the first one is the algorithm's own. */
+  /** The actors. The first one is the algorithm's own policy. */
   readonly actors: readonly Actor[];
-  /** What can be swept; the slowest to change first. */
+  /** What can be swept. The first one varies slowest. */
   readonly sweeps: readonly Sweepable[];
-  /** How the data's rewards become those trained on. */
+  /** Returns the rule that transforms the data's rewards. */
   rewardRule(h: H): RewardRule;
-  /** The state value that pictures of mazes show; absent where it learns none. */
+  /** The state value for pictures of mazes; absent if the algorithm learns none. */
   readonly value?: {
-    /** The stage whose checkpoint holds it. */
+    /** The stage whose checkpoint contains it. */
     readonly stage: string;
     /** Returns V of a checkpoint. */
     of(checkpoint: NamedTensors): StateValue;
   };
 }
 
-/** Values to sweep by list; an absent list is not swept. */
+/** Values to sweep, by list. Absent lists are not swept. */
 export type Sweep = Readonly<Record<string, readonly (number | string | boolean)[]>>;
 
 /** One point of a sweep. */
 export interface Variant {
-  /** Names it among the sweep's, for example `beta-0.02-weighting-constant`. */
+  /** Name within the sweep, for example `beta-0.02-weighting-constant`. */
   readonly name: string;
-  /** The hyperparameters it is trained with. */
+  /** Hyperparameters of the variant. */
   readonly hyperparameters: HyperparameterValues;
 }

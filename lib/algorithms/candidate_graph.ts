@@ -1,6 +1,6 @@
 /**
- * The choice among samples of a diffusion model on a graph: what {@linkcode candidatePolicy} does on the
- * processor.
+ * Selects among samples of a diffusion model in a graph, like {@linkcode candidatePolicy} on the
+ * CPU.
  *
  * @module
  */
@@ -30,46 +30,48 @@ import { mlp, mlpShapes } from "../nn/mlp.ts";
 import { candidateFlops, requireSameSizes } from "./candidate_policy.ts";
 import type { GraphActor } from "../nn/graph_policy.ts";
 
-/** Most steps of the sampler in one program: their dispatches are listed one by one. */
+/** Maximum sampler steps in one program, whose dispatches are listed one by one. */
 export const mostSteps = 64;
 
-/** Floats of a submission, which lie in one buffer: half of the 128 MiB that every adapter binds. */
+/**
+ * Maximum floats per submission, in one buffer: half of the 128 MiB that every adapter can bind.
+ */
 export const mostFloats = 2 ** 24;
 
-/** A network on the processor, and the tensors that it was made of. */
+/** A network on the CPU, and the tensors that it was made from. */
 export interface Loaded<Network> {
   readonly network: Network;
   readonly from: NamedTensors;
-  /** What precedes the names of its tensors. */
+  /** Prefix of its tensors' names. */
   readonly name: string;
 }
 
 /**
- * The best of K values each: rows of `x`, K of them one after another for each row of the result.
+ * Selects the best of each K consecutive rows of `x`.
  *
  * @param x `[R, K rows, columns]`.
- * @param values `[R, K rows, 1]`; the first of equal ones counts.
+ * @param values `[R, K rows, 1]`. Among equal values, the first one is selected.
  * @returns `[R, rows, columns]`.
  */
 export function bestOf(graph: Graph, x: Tensor, values: Tensor, count: number): Tensor {
   return gatherRows(graph, x, argmax(graph, reshape(graph, values, count)), count);
 }
 
-/** How samples are drawn from a diffusion model on a graph. */
+/** A sampler of a diffusion model in a graph. */
 export interface RecordedSampler {
-  /** Noise predictions of a sample. */
+  /** Noise predictions per sample. */
   readonly steps: number;
-  /** Standard normal numbers that each entry of a sample is made from, that it starts as included. */
+  /** Standard normal draws per entry of a sample, including its initial value. */
   readonly draws: number;
   /**
    * Turns noise into samples.
    *
-   * @param draw Returns the k-th draws, `[R, rows, size]`, k = 0 being what the samples start as.
+   * @param draw Returns the k-th draws, `[R, rows, size]`. Draw 0 is the samples' initial value.
    */
   record(graph: Graph, draw: (k: number) => Tensor, predict: RecordedPrediction): Tensor;
 }
 
-/** DPM-Solver++ with so many steps, for models of continuous times. */
+/** Returns DPM-Solver++ with the given number of steps, for models with continuous times. */
 export function recordedSolver(steps: number): RecordedSampler {
   return {
     steps,
@@ -78,7 +80,7 @@ export function recordedSolver(steps: number): RecordedSampler {
   };
 }
 
-/** Ancestral sampling, for models of discrete times. */
+/** Returns ancestral sampling, for models with discrete times. */
 export function recordedAncestral(
   steps: readonly AncestralStep[],
   clipping: Clipping,
@@ -95,11 +97,13 @@ export function recordedAncestral(
 }
 
 /**
- * The actor that draws candidates from a behavior model and takes the one with the highest Q.
+ * Returns the actor that draws candidates from a behavior model and takes the one with the highest
+ * Q.
  *
- * @param candidates Candidates for each observation.
- * @returns Null where the sampler has more steps than {@linkcode mostSteps}, or candidates than fit into memory.
- * @throws {UserError} The model and Q are of different states or actions.
+ * @param candidates Number of candidates per observation.
+ * @returns Null if the sampler has more steps than {@linkcode mostSteps}, or the candidates do not
+ * fit into one submission.
+ * @throws {UserError} If the sizes of the model and Q differ.
  */
 export function candidateActor(
   model: Loaded<NoiseModel>,
@@ -110,7 +114,7 @@ export function candidateActor(
   requireSameSizes(model.network, q.network);
   const { stateSize, actionSize, shape, details } = model.network;
   const { steps } = sampler;
-  // The inputs of each step, and what a prediction leaves between its layers.
+  // The inputs of each step, and the activations between the layers of a prediction.
   const inputs = padded(actionSize) + padded(stateSize) + padded(shape.embedding);
   const noise = sampler.draws * padded(actionSize);
   const layers = 8 * Math.max(shape.width, ...q.network.sizes);
@@ -146,7 +150,7 @@ export function candidateActor(
       const states = () =>
         broadcast(graph, observations, { replicas: 1, rows, columns: stateSize });
       const predict = (x: Tensor, t: number) => {
-        // In double precision: the phases of the features reach hundreds of turns.
+        // Computed in double precision, because the phases of the features reach hundreds of turns.
         const values = model.network.features(new Float32Array([t]));
         const features = graph.input(1, values.length);
         inputs.push([features, values]);
@@ -173,10 +177,10 @@ export function candidateActor(
 }
 
 /**
- * The values of a network's parameters among named tensors.
+ * Returns the values of a network's parameters from named tensors.
  *
- * @param name What precedes the parameters' names and a dot.
- * @throws {UserError} One is missing or of another shape.
+ * @param name Prefix of the parameters' names, without the dot.
+ * @throws {UserError} If a tensor is missing or has the wrong shape.
  */
 export function valuesOf(
   from: NamedTensors,

@@ -1,5 +1,5 @@
 /**
- * Acting by choice among samples of a diffusion model, which several algorithms do.
+ * Policies that select among samples of a diffusion model, shared by several algorithms.
  *
  * @module
  */
@@ -11,9 +11,9 @@ import type { TwinQ } from "../nn/host/mlp.ts";
 import type { NoiseModel } from "../nn/host/noise_model.ts";
 import type { Policy } from "../nn/host/policy.ts";
 
-/** How samples are drawn from a diffusion model. */
+/** A sampler of a diffusion model. */
 export interface CandidateSampler {
-  /** Noise predictions of a sample. */
+  /** Noise predictions per sample. */
   readonly steps: number;
   /**
    * Turns noise into samples, in place.
@@ -23,12 +23,12 @@ export interface CandidateSampler {
   sample(x: Float32Array, predict: NoisePrediction, normal: () => number): void;
 }
 
-/** DPM-Solver++ with so many steps, for models of continuous times. */
+/** Returns DPM-Solver++ with the given number of steps, for models with continuous times. */
 export function solverSampler(steps: number): CandidateSampler {
   return { steps, sample: (x, predict) => sample(x, predict, steps) };
 }
 
-/** Ancestral sampling, for models of discrete times. */
+/** Returns ancestral sampling, for models with discrete times. */
 export function ancestralSampler(
   steps: readonly AncestralStep[],
   clipping: Clipping,
@@ -45,7 +45,7 @@ export function ancestralSampler(
  * 1], the range of the actions in the training data.
  *
  * @param candidates Number of candidates per observation.
- * @throws {UserError} The sizes of the model and Q differ.
+ * @throws {UserError} If the sizes of the model and Q differ.
  */
 export function candidatePolicy(
   model: NoiseModel,
@@ -89,9 +89,9 @@ export function candidatePolicy(
 }
 
 /**
- * Refuses a model and Q that are not of one task.
+ * Rejects a model and Q of different sizes.
  *
- * @throws {UserError} They are of different states or actions.
+ * @throws {UserError} If their state or action sizes differ.
  */
 export function requireSameSizes(model: NoiseModel, q: TwinQ): void {
   const { stateSize, actionSize } = model;

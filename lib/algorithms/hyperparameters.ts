@@ -1,69 +1,70 @@
 /**
- * Tables of hyperparameters: of each its symbol, its values by preset and task family, and where they
- * are from. An algorithm has one; the command line's flags, `--help` and `config.json` are made from it.
+ * Hyperparameter tables. Each algorithm has one, with the symbol of every hyperparameter, its
+ * values by preset and task family, and their source. Flags, `--help` and `config.json` are derived
+ * from it.
  *
  * @module
  */
 import type { Family, Task } from "../data/catalog.ts";
 import { UserError } from "../errors.ts";
 
-/** `paper`: the published schedule. `quick`: what two processor cores do in minutes. */
+/** `paper` is the published schedule. `quick` takes minutes on two CPU cores. */
 export type Preset = "paper" | "quick";
 
 /** A value of a hyperparameter. */
 export type HyperparameterValue = number | string | boolean;
 
-/** Values of an algorithm's hyperparameters by name. */
+/** Values of an algorithm's hyperparameters, by name. */
 export type HyperparameterValues = Readonly<Record<string, HyperparameterValue>>;
 
-/** What values a hyperparameter takes; limits are included. */
+/** The allowed values of a hyperparameter. Limits are inclusive. */
 export type ValueKind =
   | { readonly kind: "integer" | "number"; readonly min: number; readonly max: number }
   | { readonly kind: "choice"; readonly choices: readonly string[] }
   | { readonly kind: "boolean" };
 
-/** One row of a table. */
+/** A row of a table. */
 export interface Hyperparameter<T> {
-  /** Part of the method it belongs to, a stage or for example `data`; the heading in `--help`. */
+  /** Group and heading in `--help`: a stage or, for example, `data`. */
   readonly group: string;
-  /** The paper's symbol; empty where it has none. */
+  /** The paper's symbol; empty if there is none. */
   readonly symbol: string;
   /** One line for `--help`. */
   readonly help: string;
-  /** Where the `paper` values are from. */
+  /** Source of the `paper` values. */
   readonly source: string;
-  /** What values it takes. */
+  /** Allowed values. */
   readonly values: ValueKind;
-  /** Values by preset and family; null stands for the one that the paper gives for the task. */
+  /** Defaults by preset and family. Null stands for the value published for the task. */
   readonly defaults: Readonly<Record<Preset, Readonly<Record<Family, T | null>>>>;
 }
 
-/** What hyperparameters are chosen for: a task, or no known task of a family. */
+/** The properties of a task that determine default values. `name` is null for unknown tasks. */
 export type TaskTraits = Pick<Task, "family" | "beta"> & { readonly name: string | null };
 
-/** What holds between the values of a table. */
+/** Rules that involve a task or several values of a table. */
 export interface HyperparameterRules<H> {
   /**
-   * The values that are published for a task, for rows whose default is null.
+   * Returns the values published for a task, for rows whose default is null.
    *
-   * @throws {UserError} Where nothing is published.
+   * @throws {UserError} If none are published.
    */
   published?(task: TaskTraits): Partial<H>;
   /**
-   * Looks at values that fit their rows.
+   * Checks the combination of values that are each valid.
    *
-   * @throws {UserError} Where they do not fit each other.
+   * @throws {UserError} If they conflict.
    */
   check?(values: H): void;
 }
 
 /** The hyperparameters of an algorithm, in the order of `--help`. */
 export class HyperparameterTable<H extends HyperparameterValues = HyperparameterValues> {
-  /** The rows by name, in camel case. */
+  /** Rows by name, in camel case. */
   readonly rows: { readonly [K in keyof H]: Hyperparameter<H[K]> };
   readonly #rules: HyperparameterRules<H>;
 
-  /** Makes the table of these rows, which {@linkcode row} makes one by one. */
+  /** Creates a table from rows made by {@linkcode row}. */
   constructor(
     rows: { readonly [K in keyof H]: Hyperparameter<H[K]> },
     rules: HyperparameterRules<NoInfer<H>> = {},
@@ -82,14 +83,16 @@ export class HyperparameterTable<H extends HyperparameterValues = Hyperparameter
     return Object.keys(this.rows) as (keyof H & string)[];
   }
 
-  /** Name of a hyperparameter's flag without the dashes: `critic-steps` for `criticSteps`. */
+  /**
+   * Returns the name of a hyperparameter's flag without dashes: `critic-steps` for `criticSteps`.
+   */
   flagName(name: keyof H & string): string {
     return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
   }
 
   /**
-   * The default of a hyperparameter as `--help` shows it, for example
-   * `1500000; quick: 10000, maze2d 20000`.
+   * Returns the default of a hyperparameter as shown in `--help`, for example `1500000; quick:
+   * 10000, maze2d 24000`.
    */
   defaultText(name: keyof H & string): string {
     const { paper, quick } = this.rows[name].defaults;
@@ -98,12 +101,12 @@ export class HyperparameterTable<H extends HyperparameterValues = Hyperparameter
   }
 
   /**
-   * All hyperparameters for a task.
+   * Returns all hyperparameters for a task.
    *
-   * @param target A task, or only its family where the data are of no known task.
-   * @param overrides Values that stand in place of the preset's.
-   * @throws {UserError} An override is not a value of its hyperparameter, values do not fit each other,
-   * or nothing is published for the task where the preset takes the published value.
+   * @param target A task, or only a family for data of an unknown task.
+   * @param overrides Values that replace the preset's.
+   * @throws {UserError} If an override is invalid, values conflict, or the preset uses a published
+   * value that does not exist for the task.
    */
   valuesFor(
     target: TaskTraits | Family,
@@ -153,7 +156,7 @@ export class HyperparameterTable<H extends HyperparameterValues = Hyperparameter
 /** Values of a table. */
 export type ValuesOf<T> = T extends HyperparameterTable<infer H> ? Readonly<H> : never;
 
-/** A row; without values of its own, the preset `quick` has the paper's. */
+/** Returns a row. The values of the preset `quick` default to those of `paper`. */
 export function row<T>(
   group: string,
   symbol: string,
@@ -166,33 +169,33 @@ export function row<T>(
   return { group, symbol, help, source, values, defaults: { paper, quick } };
 }
 
-/** Values of each family. */
+/** Returns the values of each family. */
 export function families<T>(locomotion: T, antmaze: T, maze2d: T): Record<Family, T> {
   return { locomotion, antmaze, maze2d };
 }
 
-/** The same value in every family. */
+/** Returns the same value for every family. */
 export function all<T>(value: T): Record<Family, T> {
   return families(value, value, value);
 }
 
-/** A value for locomotion, and one for AntMaze and Maze2D. */
+/** Returns one value for locomotion and another for AntMaze and Maze2D. */
 export function mazes<T>(locomotion: T, maze: T): Record<Family, T> {
   return families(locomotion, maze, maze);
 }
 
-/** Whole numbers from `min` to `max`. */
+/** Allows whole numbers from `min` to `max`. */
 export function integer(min: number, max: number): ValueKind {
   return { kind: "integer", min, max };
 }
 
-/** Numbers from `min` to `max`. */
+/** Allows numbers from `min` to `max`. */
 export function number(min: number, max: number): ValueKind {
   return { kind: "number", min, max };
 }
 
 function familiesText(values: Readonly<Record<Family, unknown>>): string {
-  const text = (value: unknown) => value === null ? "the paper's for the task" : String(value);
+  const text = (value: unknown) => value === null ? "the paper's value" : String(value);
   const { locomotion, antmaze, maze2d } = values;
   if (antmaze === maze2d) {
     return text(locomotion) + (locomotion === antmaze ? "" : `, mazes ${text(antmaze)}`);

@@ -1,5 +1,5 @@
 /**
- * The algorithms that `train --algorithm` knows: one line for each.
+ * The registry of algorithms for `train --algorithm`, with one line per algorithm.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { iql } from "./iql/algorithm.ts";
 import { srpo } from "./srpo/algorithm.ts";
 import { td3Bc } from "./td3-bc/algorithm.ts";
 
-/** The algorithms by name, the default first. */
+/** All algorithms by name, with the default first. */
 export const algorithms: ReadonlyMap<string, Algorithm> = named([
   srpo,
   iql,
@@ -20,14 +20,14 @@ export const algorithms: ReadonlyMap<string, Algorithm> = named([
   diffusionQl,
 ]);
 
-/** What is trained where none is named, and what runs of versions before 0.3 were trained with. */
+/** The default algorithm, which is also the algorithm of runs of versions before 0.3. */
 export const defaultAlgorithm: Algorithm = srpo;
 
 /**
- * The algorithm called `name`.
+ * Returns the algorithm called `name`.
  *
- * @param known Where it is looked for.
- * @throws {UserError} There is none of this name.
+ * @param known Algorithms to search.
+ * @throws {UserError} If there is no algorithm of this name.
  */
 export function findAlgorithm(
   name: string = defaultAlgorithm.name,

@@ -213,7 +213,7 @@ interface MeasuredActor extends Placed {
 /** Describes each algorithm's actors for `--help`. */
 function actorsText(): string {
   return [...algorithms.values()].map(({ title, actors }) =>
-    `${title}: ${actors.map(({ name, help }) => `${name} ${help}`).join(", ")}`
+    `${title}: ${actors.map(({ name, help }) => `${name} (${help})`).join(", ")}`
   ).join(". ");
 }
 

@@ -1,4 +1,4 @@
-/** What stands above the algorithms knows them through the registry alone. */
+/** Layers above the algorithms use them only through the registry. */
 import { assert, assertEquals } from "@std/assert";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,7 +10,7 @@ import { ReplayBuffer } from "../../lib/data/replay_buffer.ts";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const ignore = Deno.permissions.querySync({ name: "read", path: root }).state !== "granted";
 const folders = ["lib/runs", "lib/commands", "lib/report"];
-/** Modules of types; of these only types may be imported. */
+/** Modules from which only types may be imported. */
 const types = ["algorithm.ts", "hyperparameters.ts"];
 
 function* filesIn(folder: string): Generator<{ path: string; text: string }> {
@@ -46,7 +46,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "lib/runs, lib/commands and lib/report contain no name of a stage or network",
+  name: "lib/runs, lib/commands and lib/report do not name any stage or network",
   ignore,
   fn: async () => {
     const names = await registeredNames();
@@ -64,7 +64,7 @@ Deno.test({
   },
 });
 
-/** Names of all stages, and what precedes the parameters' names of all networks. */
+/** Returns the names of all stages and the prefixes of all networks' parameters. */
 async function registeredNames(): Promise<Set<string>> {
   using engine = await Engine.open();
   const rows = 5000;
@@ -92,7 +92,7 @@ async function registeredNames(): Promise<Set<string>> {
   return names;
 }
 
-Deno.test("every registered algorithm is whole: what its stages, actors and sweeps name is there", () => {
+Deno.test("algorithms: everything that their stages, actors and sweeps refer to exists", () => {
   for (const algorithm of algorithms.values()) {
     const { hyperparameters: table, stages, actors, sweeps } = algorithm;
     const rows: readonly string[] = table.names;

@@ -1,4 +1,7 @@
-/** Choosing among samples of a diffusion model, on the GPU beside the processor. Needs no permission. */
+/**
+ * Compares selecting among samples of a diffusion model on the GPU and on the CPU. Needs no
+ * permission.
+ */
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { candidateActor, mostSteps, recordedSolver } from "../../lib/algorithms/candidate_graph.ts";
 import { candidatePolicy, solverSampler } from "../../lib/algorithms/candidate_policy.ts";
@@ -14,8 +17,9 @@ import { mlpTensors, noiseModelTensors } from "../nn/host/networks.ts";
 const [stateSize, actionSize] = [11, 3];
 
 /**
- * A behavior model that predicts about the noised action itself, as where the data are near 0, so that
- * samples lie within [−1, 1] and still differ: mish(8 x) − mish(−8 x) is about 8 x.
+ * Returns a behavior model whose prediction is about the noised action itself, as for data near 0.
+ * Its
+ * samples lie within [−1, 1] but differ: mish(8 x) − mish(−8 x) is about 8 x.
  */
 function behaviorTensors() {
   const width = 20;
@@ -26,7 +30,7 @@ function behaviorTensors() {
   for (let i = 0; i < leave.length; i++) leave[i]! *= 0.05;
   for (let i = 0; i < actionSize; i++) {
     for (const [unit, sign] of [[2 * i, 1], [2 * i + 1, -1]] as const) {
-      // What carries the action through the residual stream: nothing else is added to it.
+      // These weights carry the action through the residual stream and add nothing else.
       for (const layer of ["fc", "blocks.0.fc2"]) {
         const weight = values(`${layer}.weight`);
         const size = weight.length / width;
@@ -40,7 +44,7 @@ function behaviorTensors() {
   return tensors;
 }
 
-/** The same networks on the processor and as what an actor is described with. */
+/** Returns the same networks on the CPU and as inputs of an actor's description. */
 function networks() {
   const behavior = {
     source: "behavior",
@@ -72,10 +76,10 @@ function observationsOf(rows: number): Float64Array {
 
 const streams = (rows: number) => Array.from({ length: rows }, (_, row) => new RandomStream(row));
 
-Deno.test("GraphPolicy: a batch of candidates is sampled, scored and chosen as on the processor, to 1e-5", async () => {
+Deno.test("GraphPolicy.act() matches candidatePolicy() on the CPU to 1e-5", async () => {
   using engine = await Engine.open();
   const { model, q, loaded } = networks();
-  // 15 steps end with one of second order, 9 with one of first; one step has none before it.
+  // 15 steps end with a second-order step, 9 with a first-order one, and 1 has no previous step.
   for (const [candidates, steps, rows] of [[7, 15, 5], [3, 9, 3], [5, 1, 1]] as const) {
     const host = candidatePolicy(model, q, candidates, solverSampler(steps));
     const actor = candidateActor(...loaded, candidates, recordedSolver(steps))!;
@@ -83,7 +87,7 @@ Deno.test("GraphPolicy: a batch of candidates is sampled, scored and chosen as o
     assertEquals(onGpu.flops, host.flops);
     const observations = observationsOf(rows);
     const [ours, theirs] = [streams(rows), streams(rows)];
-    // Twice, so that the streams go on from where the first action left them.
+    // Act twice, so that the second action continues the streams.
     for (let time = 0; time < 2; time++) {
       const found = await onGpu.act(observations, ours);
       const expected = host.act(observations, theirs);
@@ -97,7 +101,7 @@ Deno.test("GraphPolicy: a batch of candidates is sampled, scored and chosen as o
   }
 });
 
-Deno.test("GraphPolicy: more observations than fit into a submission are acted for in several", async () => {
+Deno.test("GraphPolicy splits observations that do not fit into one submission", async () => {
   using engine = await Engine.open();
   const { loaded } = networks();
   const actor = candidateActor(...loaded, 4, recordedSolver(2))!;
@@ -112,7 +116,7 @@ Deno.test("GraphPolicy: more observations than fit into a submission are acted f
   assertEquals(await act(2), await act(8));
 });
 
-Deno.test("candidateActor: a step takes six dispatches with one block, however many candidates there are", async () => {
+Deno.test("candidateActor() takes six dispatches per step with one block, for any number of candidates", async () => {
   using engine = await Engine.open();
   const { loaded } = networks();
   const dispatches = async (candidates: number, steps: number) => {
@@ -128,12 +132,12 @@ Deno.test("candidateActor: a step takes six dispatches with one block, however m
     actor.store.destroy();
     return count;
   };
-  // Embedding the times of all steps, repeating states and times, clipping, scoring and choosing: 11.
+  // Another 11 embed the times of all steps, repeat states and times, clip, score and select.
   assertEquals(await dispatches(4, 3), 11 + 3 * 6);
   assertEquals(await dispatches(40, 4), 11 + 4 * 6);
 });
 
-Deno.test("candidateActor() refuses a behavior model and a Q of different sizes, and describes neither too many steps nor too many candidates", () => {
+Deno.test("candidateActor() rejects different sizes, and is null for too many steps or candidates", () => {
   const { loaded: [model, q] } = networks();
   const wrong = { ...q, network: new TwinQ(q.from, q.name, actionSize + 1) };
   assertThrows(

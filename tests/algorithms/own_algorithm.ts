@@ -1,8 +1,11 @@
 /**
- * An algorithm that the project does not know, for tests: values by temporal differences, then an actor
- * that imitates the data's actions as a blur leaves them. It is there to use what SRPO does not: an actor
- * that is updated in every second step, averaged weights in both stages, and a program that draws actions
- * from the average while the others train it.
+ * A custom algorithm for tests, which is not registered. It learns values by temporal differences,
+ * and
+ * then an actor that imitates blurred actions of the data. It uses what SRPO does not: an actor
+ * that is
+ * updated in every second step, averaged weights in both stages, and a program that draws actions
+ * from
+ * the average during training.
  *
  * @module
  */
@@ -103,7 +106,7 @@ export const imitation: Algorithm<ValuesOf<typeof table>> = {
           replicas,
         );
 
-        // In every step.
+        // Runs in every step.
         const judged = buffer.minibatch(graph, { rows, stream: streams.judged });
         const judgeLoss = meanSquaredError(
           graph,
@@ -113,7 +116,7 @@ export const imitation: Algorithm<ValuesOf<typeof table>> = {
         );
         const judgeOptimizer = minimize(graph, judgeLoss, judge, { learningRate: rate });
 
-        // In every second.
+        // Runs in every second step.
         const second = new Graph({ seeds, store, every: 2 });
         const imitated = buffer.minibatch(second, { rows, stream: streams.imitated });
         const range = (replica: number) =>
@@ -126,7 +129,7 @@ export const imitation: Algorithm<ValuesOf<typeof table>> = {
         const actorOptimizer = minimize(second, actorLoss, actor, { learningRate: rate });
         movingAverage(second, actor, { parameters: average, rate: constant(0.2) });
 
-        // Draws actions now and then, and tells how far they are from the data's.
+        // Draws actions at intervals and reports their distance from the data's.
         const sampler = new Graph({ seeds, store, every: 3, first: 0 });
         const drawn = buffer.minibatch(sampler, { rows, stream: streams.drawn });
         const sampled = mlp(sampler, average, drawn.state(), "tanh");

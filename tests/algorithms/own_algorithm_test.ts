@@ -1,4 +1,4 @@
-/** An algorithm that is not registered, through all that a run does with SRPO. */
+/** Trains, sweeps, caches, evaluates and plays an algorithm that is not registered. */
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { join } from "node:path";
 import type { HyperparameterValues } from "../../lib/algorithms/hyperparameters.ts";
@@ -25,7 +25,7 @@ const h: HyperparameterValues = imitation.hyperparameters.valuesFor("maze2d", "q
 const stages = imitation.stages.map(({ name }) => name);
 const known = new Map([[imitation.name, imitation]]);
 
-/** Data of a maze's sizes: smooth, seeded numbers. */
+/** Uploads smooth, seeded data with the sizes of a maze. */
 function bufferOn(engine: Engine): ReplayBuffer {
   const rows = 200;
   const wave = (count: number, pace: number) =>
@@ -44,12 +44,12 @@ function bufferOn(engine: Engine): ReplayBuffer {
 interface Place {
   /** Folder of the runs. */
   readonly root: string;
-  /** Trains in a folder there. */
+  /** Trains in a folder below `root`. */
   readonly train: (
     name: string,
     more?: Partial<TrainingRun>,
   ) => ReturnType<typeof trainStages>;
-  /** Tensors of a stage's checkpoint, under a folder there. */
+  /** Returns the tensors of a stage's checkpoint in a folder below `root`. */
   readonly tensors: (folder: string, stage: string) => ReturnType<typeof decode>["tensors"];
 }
 
@@ -84,7 +84,7 @@ function ownTest(name: string, body: (place: Place) => Promise<void>) {
   });
 }
 
-/** Interrupts once the progress line shows a few steps of a stage. */
+/** Interrupts after the progress line shows a few steps of a stage. */
 function interruptedIn(stage: string): Pick<TrainingRun, "interrupt" | "progress"> {
   let requested = false;
   return {
@@ -105,7 +105,7 @@ function interruptedIn(stage: string): Pick<TrainingRun, "interrupt" | "progress
 }
 
 ownTest(
-  "trainStages() trains an algorithm of one's own, interrupted and resumed to the same bits",
+  "trainStages() trains a custom algorithm, and resumes it bit-identically",
   async ({ root, train, tensors }) => {
     const whole = await train("whole");
     assertEquals(whole.map(({ step }) => step), [20, 31]);
@@ -118,7 +118,7 @@ ownTest(
         assertEquals(tensors(stage, each), tensors("whole", each), `${each}, ${stage} interrupted`);
       }
     }
-    // The average follows the actor; both left where they began.
+    // The average follows the actor, and both have changed.
     const found = tensors("whole", "control");
     const [actor, average] = ["actor.net.2.bias", "average.net.2.bias"].map((name) =>
       found.get(name)!.data
@@ -136,7 +136,7 @@ ownTest(
 );
 
 ownTest(
-  "trainStages() sweeps an algorithm of one's own over seeds and a hyperparameter",
+  "trainStages() sweeps a custom algorithm over seeds and a hyperparameter",
   async ({ root, train, tensors }) => {
     const seeds = [3, 7];
     const variants = variantsOf(imitation, h, { blurs: [0.05, 0.5] });
@@ -152,13 +152,13 @@ ownTest(
     };
     const [swept, alone] = [policy("sweep/seed-7-blur-0.5"), policy("alone")];
     assertEquals(swept.tensors, alone.tensors);
-    // What acts is the same; the file also says which variant of the sweep it is.
+    // The actor is the same. The metadata also name the variant of the sweep.
     assertEquals(swept.metadata, { ...alone.metadata, variant: "blur-0.5" });
   },
 );
 
 ownTest(
-  "trainStages() takes the stages of an algorithm of one's own from the cache",
+  "trainStages() takes the stages of a custom algorithm from the cache",
   async ({ root, train, tensors }) => {
     const cache = {
       entries: new StageCache(join(root, ".cache"), () => {}),
@@ -174,7 +174,7 @@ ownTest(
 );
 
 ownTest(
-  "evaluatorOf() plays an algorithm of one's own while it is trained",
+  "evaluatorOf() evaluates a custom algorithm during training",
   async ({ root, train, tensors }) => {
     const task = findTask("maze2d-umaze-v1");
     const { signal } = new AbortController();
@@ -196,7 +196,7 @@ ownTest(
 );
 
 ownTest(
-  "openTrained() acts as an algorithm of one's own, in an environment",
+  "openTrained() loads the actor of a custom algorithm and plays it",
   async ({ root, train, tensors }) => {
     await train("run");
     const directory = new RunDirectory(join(root, "run"));

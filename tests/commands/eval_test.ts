@@ -140,12 +140,12 @@ Deno.test({
     }),
 });
 
-Deno.test("evaluate() --help: an option that actors have in common says what it is to each", async () => {
+Deno.test("evaluate() --help describes an option that several actors have for each of them", async () => {
   const lines = (await printed("--help")).join("\n").replaceAll(/\s+/g, " ");
   assert(
     lines.includes(
-      "--candidates N Candidates of SRPO's idql. Candidates of IDQL's idql, whose code compares 16, " +
-        "64 and 256. Candidates of diffusion-ql (default: 32, 64, 50)",
+      "--candidates N Number of candidates for SRPO's idql. Number of candidates for IDQL's idql (its " +
+        "code compares 16, 64 and 256). Number of candidates for diffusion-ql (default: 32, 64, 50)",
     ),
     lines,
   );

@@ -11,10 +11,10 @@ import { type Hyperparameters, hyperparameterTable } from "./hyperparameters.ts"
 const actor: Actor = {
   name: "diffusion-ql",
   title: "Diffusion-QL",
-  help: "one of several samples of its actor, drawn by softmax of Q",
+  help: "one of several samples of the actor, drawn by softmax of Q",
   needs: ["agent"],
   options: {
-    candidates: { help: "Candidates of diffusion-ql", min: 1, max: 4096, fallback: 50 },
+    candidates: { help: "Number of candidates for diffusion-ql", min: 1, max: 4096, fallback: 50 },
   },
   act: ({ agent }, options) => diffusionPolicy(new Networks(agent!), options["candidates"]!),
   async describe({ agent }, options) {
@@ -50,7 +50,7 @@ export const diffusionQl: Algorithm<Hyperparameters> = {
     list: "etas",
     hyperparameter: "eta",
     label: "eta",
-    help: "An actor and a critic for each weight η of Q",
+    help: "One actor and critic per weight η of Q",
     symbol: "η",
     text: (value) => `η = ${value}`,
   }],

@@ -62,7 +62,7 @@ export const hyperparameterTable = new HyperparameterTable({
   rewardRule: row(
     "data",
     "",
-    "how rewards become those trained on",
+    "transformation of the rewards",
     CODE,
     { kind: "choice", choices: ["return_range", "minus_one", "plus_minus_two", "none"] },
     families<RewardRule>("none", "plus_minus_two", "none"),

@@ -29,11 +29,11 @@ function networksOf(agent: NamedTensors) {
 const candidates: Actor = {
   name: "idql",
   title: "IDQL",
-  help: "the best by Q of candidates from the averaged behavior model",
+  help: "of several candidates from the averaged behavior model, the one with the highest Q",
   needs: ["agent"],
   options: {
     candidates: {
-      help: "Candidates of IDQL's idql, whose code compares 16, 64 and 256",
+      help: "Number of candidates for IDQL's idql (its code compares 16, 64 and 256)",
       min: 1,
       max: 4096,
       fallback: 64,
@@ -82,7 +82,7 @@ export const idql: Algorithm<Hyperparameters> = {
     list: "expectiles",
     hyperparameter: "expectile",
     label: "expectile",
-    help: "A critic and a behavior model for each expectile τ",
+    help: "One critic and behavior model per expectile τ",
     symbol: "τ",
     text: (value) => `τ = ${value}`,
   }],

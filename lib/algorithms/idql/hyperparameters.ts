@@ -30,7 +30,7 @@ export const hyperparameterTable = new HyperparameterTable({
   rewardRule: row(
     "data",
     "",
-    "how rewards become those trained on",
+    "transformation of the rewards",
     CODE,
     { kind: "choice", choices: ["episode_return_range", "minus_one", "none"] },
     families<RewardRule>("episode_return_range", "minus_one", "none"),

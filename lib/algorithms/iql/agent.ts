@@ -1,18 +1,19 @@
 /**
- * The stage of IQL (Kostrikov et al., 2022, arXiv 2110.06169, Section 4): twin Q-networks and V, learned
- * from the data's actions alone, and a Gaussian policy by advantage-weighted regression.
+ * The stage of IQL (Kostrikov et al., 2022, arXiv 2110.06169, Section 4): twin Q-networks and V,
+ * trained only on the data's actions, and a Gaussian policy by advantage-weighted regression.
  *
- *     in every step, of a minibatch (s, a, r, d, s'):
+ *     in every step, for a minibatch (s, a, r, d, s'):
  *       q ← min(Q₁', Q₂')(s, a)
  *       V ← step of Adam on mean |τ − 1(u < 0)| u² with u = q − V(s)
  *       w ← min(exp(β (q − V(s))), 100) with the updated V
- *       π ← step of Adam on mean −w log N(a; tanh μ(s), σ), its learning rate falling along a cosine
+ *       π ← step of Adam on mean −w log N(a; tanh μ(s), σ), with cosine decay of the learning rate
  *       y ← r + γ (1 − d) V(s') with the updated V
  *       Q ← step of Adam on mean (Q₁(s, a) − y)² + mean (Q₂(s, a) − y)²
- *       Q' ← a little closer to Q
+ *       Q' ← (1 − α) Q' + α Q
  *
- * Actions are clipped to what a tanh can reach. The official code draws the rows of a minibatch with
- * replacement; here a minibatch is a piece of a random order of all rows, drawn anew in each epoch.
+ * Actions are clipped to the range of tanh. The official code samples the rows of a minibatch with
+ * replacement. Here minibatches are consecutive pieces of a random permutation of all rows, which
+ * is drawn again in each epoch.
  *
  * @module
  */
@@ -57,7 +58,7 @@ export interface Batch {
 }
 
 const batchStream = 16;
-/** Largest magnitude of an action that is trained on. */
+/** Maximum magnitude of a training action. */
 const actionLimit = 1 - 1e-5;
 
 /** A minibatch with actions within what a tanh can reach. */
@@ -72,13 +73,13 @@ export function clippedMinibatch(graph: Graph, buffer: ReplayBuffer, order: Batc
   };
 }
 
-/** What the logarithm of the policy's standard deviation is clipped to. */
+/** Limits of the logarithm of the policy's standard deviation. */
 const logStd = { min: -5, max: 2 };
 
 /**
  * Describes one step.
  *
- * @param variants Hyperparameters of each of the graph's replicas; expectile and temperature may differ.
+ * @param variants Hyperparameters of each replica. Expectile and temperature may differ.
  */
 export function agent(
   graph: Graph,
@@ -125,7 +126,7 @@ export function agent(
     target: { parameters: qTarget, rate: constant(h.targetRate) },
   });
 
-  // Both Q-networks of the target start as those it follows.
+  // The target Q-networks start equal to the Q-networks.
   const gain = Math.SQRT2;
   return {
     networks: [
@@ -158,9 +159,9 @@ export function agent(
 }
 
 /**
- * A step on minibatches of a replay buffer.
+ * Describes a step on minibatches of a replay buffer.
  *
- * @param variants Hyperparameters of each of the graph's replicas; expectile and temperature may differ.
+ * @param variants Hyperparameters of each replica. Expectile and temperature may differ.
  */
 export function agentStage(
   graph: Graph,
@@ -172,7 +173,10 @@ export function agentStage(
   return agent(graph, batch, h, variants);
 }
 
-/** The networks: two Q-networks to a replica, their targets, V, and the policy's mean and log σ. */
+/**
+ * Creates the networks: two Q-networks per replica, their targets, V, and the policy's mean and log
+ * σ.
+ */
 function networksOf(graph: Graph, states: number, actions: number, h: Hyperparameters) {
   const hidden = Array.from({ length: h.layers }, () => h.width);
   const qShapes = mlpShapes({ inputs: [states, actions], hidden, outputs: 1 });
@@ -190,12 +194,12 @@ function networksOf(graph: Graph, states: number, actions: number, h: Hyperparam
   };
 }
 
-/** min(eˣ, limit), where eˣ may be beyond the largest number. */
+/** Returns min(eˣ, limit) without overflow of eˣ. */
 function advantageWeight(graph: Graph, x: Tensor, limit: number): Tensor {
   return clip(graph, exp(graph, clip(graph, x, -80, 80)), 0, limit);
 }
 
-/** log N(a; tanh μ(s), exp(log σ)), the sum over an action's entries: `[R, rows, 1]`. */
+/** Returns log N(a; tanh μ(s), exp(log σ)), summed over an action's entries: `[R, rows, 1]`. */
 function gaussianLogLikelihood(
   graph: Graph,
   policy: ParameterSet,

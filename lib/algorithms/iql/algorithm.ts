@@ -1,5 +1,5 @@
 /**
- * IQL as a value: one stage, and the policy's mean as the way to act.
+ * Definition of IQL: one stage, and the policy's mean as the actor.
  *
  * @module
  */
@@ -33,7 +33,7 @@ export const iql: Algorithm<Hyperparameters> = {
   actors: [{
     name: "iql",
     title: "IQL",
-    help: "the mean of its policy",
+    help: "the mean of the policy",
     needs: ["agent"],
     prefix: "policy.mean.",
     options: {},
@@ -44,7 +44,7 @@ export const iql: Algorithm<Hyperparameters> = {
       list: "expectiles",
       hyperparameter: "expectile",
       label: "expectile",
-      help: "A critic and a policy for each expectile τ",
+      help: "One critic and policy per expectile τ",
       symbol: "τ",
       text: (value) => `τ = ${value}`,
     },
@@ -52,7 +52,7 @@ export const iql: Algorithm<Hyperparameters> = {
       list: "temperatures",
       hyperparameter: "temperature",
       label: "temperature",
-      help: "A critic and a policy for each inverse temperature β",
+      help: "One critic and policy per inverse temperature β",
       symbol: "β",
       text: (value) => `β = ${value}`,
     },

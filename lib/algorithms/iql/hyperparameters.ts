@@ -1,9 +1,10 @@
 /**
- * Every hyperparameter of IQL. Appendices are those of its paper (arXiv 2110.06169), the code is
- * github.com/ikostrikov/implicit_q_learning at 09d7002.
+ * The hyperparameters of IQL. "Appendix" refers to its paper (arXiv 2110.06169), and "official
+ * code" to github.com/ikostrikov/implicit_q_learning at 09d7002.
  *
- * What is the same in every experiment is not here but where it is used: Adam's betas (0.9, 0.999) and
- * epsilon (1e-8), ReLU between the layers, the limits of the policy's standard deviation.
+ * Values that are the same in every experiment are not in the table but where they are used: Adam's
+ * betas (0.9, 0.999) and epsilon (1e-8), ReLU between the layers, and the limits of the policy's
+ * standard deviation.
  *
  * @module
  */
@@ -26,18 +27,21 @@ const steps = integer(1, 1e9);
 const size = integer(1, 65536);
 const rate = number(0, 1);
 
-/** The table. Maze2d is not in the paper; it has AntMaze's values and, as in the code, its own rewards. */
+/**
+ * The table. Maze2d is not in the paper. It has AntMaze's values, with unchanged rewards as in the
+ * code.
+ */
 export const hyperparameterTable = new HyperparameterTable({
   rewardRule: row(
     "data",
     "",
-    "how rewards become those trained on",
+    "transformation of the rewards",
     APPENDIX,
     { kind: "choice", choices: ["episode_return_range", "minus_one", "none"] },
     families<RewardRule>("episode_return_range", "minus_one", "none"),
   ),
 
-  discount: row("agent", "γ", "discount", CODE, number(0, 1), all(0.99)),
+  discount: row("agent", "γ", "discount factor", CODE, number(0, 1), all(0.99)),
   expectile: row("agent", "τ", "expectile of V", APPENDIX, number(0.001, 0.999), mazes(0.7, 0.9)),
   temperature: row(
     "agent",
@@ -50,7 +54,7 @@ export const hyperparameterTable = new HyperparameterTable({
   weightLimit: row(
     "agent",
     "",
-    "largest weight of an action in the policy's loss",
+    "maximum weight of an action in the policy's loss",
     APPENDIX,
     number(0, 1e6),
     all(100),
@@ -66,7 +70,7 @@ export const hyperparameterTable = new HyperparameterTable({
   steps: row(
     "agent",
     "",
-    "steps, and the period of the policy's cosine schedule",
+    "training steps, and period of the policy's cosine schedule",
     CODE,
     steps,
     all(1_000_000),
@@ -76,7 +80,7 @@ export const hyperparameterTable = new HyperparameterTable({
   learningRate: row(
     "agent",
     "",
-    "learning rate (Adam); the policy's falls to 0 along a cosine",
+    "learning rate (Adam); the policy's has cosine decay to 0",
     APPENDIX,
     rate,
     all(3e-4),

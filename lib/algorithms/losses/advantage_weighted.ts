@@ -26,7 +26,8 @@ export interface AdvantageWeights {
 
 /**
  * Advantage-weighted regression of a policy `[R, rows, actions]` towards the data's actions, with
- * A = min over heads of q `[H·R, rows, 1]` − v `[R, rows, 1]`. Differentiable by the policy.
+ * A = min over heads of q `[H·R, rows, 1]` − v `[R, rows, 1]`. Differentiable with respect to the
+ * policy.
  */
 export function advantageWeightedLoss(
   graph: Graph,
@@ -61,7 +62,7 @@ export function advantageWeightedLoss(
   return { metric, gradients: new Map([[policy, gradient]]) };
 }
 
-/** Mean over rows of min(exp(temperature (Q − V)), limit) |π − a|² in double precision. */
+/** Returns the mean over rows of min(exp(temperature (Q − V)), limit) |π − a|² in float64. */
 export function advantageWeightedLossReference(
   policy: Matrix,
   action: Matrix,

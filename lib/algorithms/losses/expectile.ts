@@ -1,5 +1,5 @@
 /**
- * Expectile regression, as implicit Q-learning fits V (Eq. 11).
+ * Expectile regression, the loss of V in implicit Q-learning (Eq. 11).
  *
  * @module
  */
@@ -17,10 +17,10 @@ import { Tensor } from "../../autodiff/tensor.ts";
 const operation = registerOperation("expectile loss");
 
 /**
- * Expectile regression (Eq. 11) of v `[R, rows, 1]` towards the smallest head of q `[H·R, rows, 1]`.
- * Also reports `q_mean`, the mean of that smallest head. Differentiable by v.
+ * Expectile regression (Eq. 11) of v `[R, rows, 1]` towards the smallest head of q `[H·R, rows,
+ * 1]`. Also reports `q_mean`, the mean of that smallest head. Differentiable with respect to v.
  *
- * @param tau τ, or the τ of each replica.
+ * @param tau τ, or a function that returns the τ of each replica.
  */
 export function expectileLoss(
   graph: Graph,
@@ -51,7 +51,7 @@ export function expectileLoss(
   return { metric, gradients: new Map([[v, gradient]]) };
 }
 
-/** Mean of |τ − 1(u < 0)| u² in double precision, u being min Q − V. */
+/** Returns the mean of |τ − 1(u < 0)| u² with u = min Q − V, in float64. */
 export function expectileLossReference(u: Matrix, tau: number): number {
   return mean(map(u, (value) => (value < 0 ? 1 - tau : tau) * value * value));
 }

@@ -1,5 +1,5 @@
 /**
- * Temporal differences, as implicit Q-learning fits Q (Eq. 12).
+ * Temporal differences, the loss of Q in implicit Q-learning (Eq. 12).
  *
  * @module
  */
@@ -16,7 +16,7 @@ import { Tensor } from "../../autodiff/tensor.ts";
 
 const operation = registerOperation("td loss");
 
-/** What a temporal difference needs, each `[R, rows, 1]`. */
+/** Inputs of a temporal difference, each `[R, rows, 1]`. */
 export interface Transition {
   /** r */
   readonly reward: Tensor;
@@ -27,10 +27,11 @@ export interface Transition {
 }
 
 /**
- * Temporal difference loss (Eq. 12) of every head of q `[H·R, rows, 1]` towards r + γ (1 − d) V(s'),
- * the mean over rows. Also reports `v_mean`, the mean of V(s'). Differentiable by q.
+ * Temporal difference loss (Eq. 12) of every head of q `[H·R, rows, 1]` towards r + γ (1 − d)
+ * V(s'), averaged over rows. Also reports `v_mean`, the mean of V(s'). Differentiable with respect
+ * to q.
  *
- * @param over What is taken over the heads.
+ * @param over Whether to average or to sum over the heads.
  */
 export function temporalDifferenceLoss(
   graph: Graph,
@@ -66,7 +67,9 @@ export function temporalDifferenceLoss(
   return { metric, gradients: new Map([[q, gradient]]) };
 }
 
-/** The mean over rows, and mean or sum over heads, of (Q − r − γ (1 − d) V')², in double precision. */
+/**
+ * Returns the mean over rows, and mean or sum over heads, of (Q − r − γ (1 − d) V')², in float64.
+ */
 export function temporalDifferenceLossReference(
   q: readonly Matrix[],
   { reward, terminal, nextValue }: Readonly<Record<keyof Transition, Matrix>>,

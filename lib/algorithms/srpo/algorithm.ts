@@ -1,5 +1,5 @@
 /**
- * SRPO as a value: the three stages of Algorithm 1, and the ways in which its runs act.
+ * Definition of SRPO: the three stages of Algorithm 1, and the actors of its runs.
  *
  * @module
  */
@@ -11,18 +11,18 @@ import { networkPolicy } from "../../nn/host/policy.ts";
 import { candidatePolicy, solverSampler } from "../candidate_policy.ts";
 import { type Hyperparameters, hyperparameterTable, weightingText } from "./hyperparameters.ts";
 
-/** The final policy, in one pass through a small network. */
+/** The final policy: one pass through a small network. */
 const final: Actor = {
   name: "srpo",
   title: "SRPO",
-  help: "its final policy",
+  help: "the final policy",
   needs: ["policy"],
   prefix: "policy.",
   options: {},
   act: ({ policy }) => networkPolicy(new Mlp(policy!, "policy.net", "tanh")),
 };
 
-/** The critic stage's policy, by advantage-weighted regression on the data's actions. */
+/** The critic stage's policy, trained by advantage-weighted regression. */
 const advantageWeighted: Actor = {
   name: "awr",
   title: "AWR",
@@ -39,17 +39,17 @@ function candidateNetworks(behavior: NamedTensors, critic: NamedTensors) {
   return { model, q: new TwinQ(critic, "q0_target", model.actionSize) };
 }
 
-/** IDQL with a greedy choice; see {@linkcode candidatePolicy}. */
+/** Greedy IDQL; see {@linkcode candidatePolicy}. */
 const candidates: Actor = {
   name: "idql",
   title: "IDQL",
-  help: "the best by Q of candidates from the behavior model",
+  help: "of several candidates from the behavior model, the one with the highest Q",
   needs: ["behavior", "critic"],
-  // Few enough to act in, and enough steps for a solver of second order.
+  // Few enough candidates to act fast, and enough steps for a second-order solver.
   options: {
-    candidates: { help: "Candidates of SRPO's idql", min: 1, max: 4096, fallback: 32 },
+    candidates: { help: "Number of candidates for SRPO's idql", min: 1, max: 4096, fallback: 32 },
     steps: {
-      help: "Steps of the diffusion sampler of SRPO's idql",
+      help: "Number of diffusion sampler steps for SRPO's idql",
       min: 1,
       max: 1000,
       fallback: 15,
@@ -133,7 +133,7 @@ export const srpo: Algorithm<Hyperparameters> = {
       list: "betas",
       hyperparameter: "beta",
       label: "beta",
-      help: "A policy for each temperature β",
+      help: "One policy per temperature β",
       symbol: "β",
       text: (value) => `β = ${value}`,
     },
@@ -141,7 +141,7 @@ export const srpo: Algorithm<Hyperparameters> = {
       list: "weightings",
       hyperparameter: "weighting",
       label: "weighting",
-      help: "A policy for each weight ω(t)",
+      help: "One policy per weight ω(t)",
       symbol: "ω",
       text: weightingText,
     },
@@ -149,7 +149,7 @@ export const srpo: Algorithm<Hyperparameters> = {
       list: "baselines",
       hyperparameter: "subtractBaseline",
       label: "baseline",
-      help: "A policy with the noise subtracted from its prediction, one without, or both",
+      help: "One policy with the noise subtracted from its prediction, one without, or both",
       symbol: "−ε",
       text: (subtracted) => subtracted ? "ε subtracted" : "ε not subtracted",
     },

@@ -1,6 +1,6 @@
 /**
- * Stage 2, the diffusion behavior model (Section 4.1, Eq. 13): learns to predict the noise in the
- * data's actions, and so the score of the behavior policy at every diffusion time.
+ * Stage 2, the diffusion behavior model (Section 4.1, Eq. 13). It learns to predict the noise in
+ * noised actions of the data, which gives the score of the behavior policy at every diffusion time.
  *
  * @module
  */
@@ -36,7 +36,7 @@ export interface BehaviorBatch {
   readonly dropout?: (block: number) => Dropout;
 }
 
-/** The network's shape under these hyperparameters. */
+/** Returns the network's shape for these hyperparameters. */
 export function behaviorShapeOf(
   sizes: { readonly observationSize: number; readonly actionSize: number },
   h: Hyperparameters,
@@ -60,7 +60,7 @@ export function behavior(graph: Graph, batch: BehaviorBatch, h: Hyperparameters)
   const trained = new ParameterSet(graph, behaviorShapes(shape), graph.replicas);
   const frequencies = new ParameterSet(graph, frequencyShapes(shape), graph.replicas);
 
-  // Eq. 13: a_t = α_t a + σ_t ε, and ε̂(a_t | s, t) is to be ε.
+  // Eq. 13: a_t = α_t a + σ_t ε, and ε̂(a_t | s, t) predicts ε.
   const { t, features } = fourierFeatures(graph, times, frequencies.get("embed.0.W"));
   const { xt, z } = noising(graph, action, t, noise);
   const noiseHat = behaviorModel(graph, trained, { action: xt, state, features }, dropout);

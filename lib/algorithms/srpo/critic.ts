@@ -1,6 +1,6 @@
 /**
- * Stage 1, implicit Q-learning (Section 4.1, Eq. 11 and 12): twin Q-networks and V, learned from the
- * data's actions alone, and the advantage-weighted policy that comes with them.
+ * Stage 1, implicit Q-learning (Section 4.1, Eq. 11 and 12): twin Q-networks and V, trained only on
+ * the data's actions, and an advantage-weighted policy.
  *
  * @module
  */
@@ -37,7 +37,7 @@ export function critic(graph: Graph, batch: CriticBatch, h: Hyperparameters): St
   const inputs = [action.columns, state.columns];
   const hidden = Array.from({ length: h.criticLayers }, () => h.criticWidth);
   const qShapes = mlpShapes({ inputs, hidden, outputs: 1 });
-  // Twin Q-networks are neighbouring replicas of one family.
+  // Twin Q-networks are adjacent replicas of one parameter set.
   const q = new ParameterSet(graph, qShapes, 2 * graph.replicas);
   const qTarget = new ParameterSet(graph, qShapes, 2 * graph.replicas);
   const v = new ParameterSet(
@@ -53,16 +53,16 @@ export function critic(graph: Graph, batch: CriticBatch, h: Hyperparameters): St
   const learningRate = constant(h.criticLearningRate);
   const actionState = concatenate(graph, [action, state]);
 
-  // Both targets are from before this step's updates.
+  // Both targets are computed before this step's updates.
   const targetQ = mlp(graph, qTarget, actionState);
   const nextValue = mlp(graph, v, nextState);
 
-  // Eq. 11: V towards the upper expectile τ of Q.
+  // Eq. 11: V approaches the expectile τ of Q.
   const value = mlp(graph, v, state);
   const vLoss = expectileLoss(graph, "loss_v", targetQ, value, h.expectile);
   const vOptimizer = minimize(graph, vLoss, v, { learningRate });
 
-  // Eq. 12: Q towards r + γ V(s'); the target Q follows slowly.
+  // Eq. 12: Q approaches r + γ V(s'), and the target Q follows slowly.
   const qValue = mlp(graph, q, actionState);
   const qLoss = temporalDifferenceLoss(
     graph,
@@ -76,7 +76,7 @@ export function critic(graph: Graph, batch: CriticBatch, h: Hyperparameters): St
     target: { parameters: qTarget, rate: constant(h.targetRate) },
   });
 
-  // The policy of IQL: regression weighted by the advantage under the just updated networks.
+  // IQL's policy: regression weighted by the advantage under the updated networks.
   const updated = { q: mlp(graph, qTarget, actionState), v: mlp(graph, v, state) };
   const policyLoss = advantageWeightedLoss(
     graph,

@@ -1,9 +1,10 @@
 /**
- * Every hyperparameter of the three stages: its symbol, its value, and where the value is from. The
- * command line's flags, `--help` and `config.json` are made from this table.
+ * The hyperparameters of SRPO's three stages: symbol, value, and source of the value. Flags,
+ * `--help` and `config.json` are derived from this table.
  *
- * What is the same in every experiment is not here but where it is used: Adam's and AdamW's betas (0.9,
- * 0.999) and epsilon (1e-8), the VP-SDE's schedule (0.1 to 20), ReLU in the critic and the policy.
+ * Values that are the same in every experiment are not in the table but where they are used: Adam's
+ * and AdamW's betas (0.9, 0.999) and epsilon (1e-8), the VP-SDE's schedule (0.1 to 20), and ReLU in
+ * the critic and the policy.
  *
  * @module
  */
@@ -30,7 +31,7 @@ export const weightings = ["sigma2", "alpha_over_sigma", "constant", "fixed_time
 /** One of {@linkcode weightings}. */
 export type Weighting = (typeof weightings)[number];
 
-/** A weighting as pictures write it. */
+/** Formats a weighting for pictures. */
 export function weightingText(weighting: HyperparameterValue): string {
   return { sigma2: "ω = σ²", alpha_over_sigma: "ω = α/σ", constant: "ω = 1", fixed_time: "ω = δ" }[
     weighting as Weighting
@@ -45,18 +46,18 @@ const size = integer(1, 65536);
 const rate = number(0, 1);
 const time = number(1e-5, 1);
 
-/** The table, in the order in which things are trained. */
+/** The table, in the order of the stages. */
 export const hyperparameterTable = new HyperparameterTable({
-  // The code divides maze2d's rewards too, since its rule asks for "antmaze"; here they stay as they
-  // are, with which the small-budget results for maze2d were reached.
-  rewardRule: row("data", "", "how rewards become those trained on", CODE, {
+  // The official code scales maze2d's rewards too, because its rule only excludes "antmaze". Here
+  // they are unchanged, as in the small-budget results for maze2d.
+  rewardRule: row("data", "", "transformation of the rewards", CODE, {
     kind: "choice",
     choices: ["return_range", "minus_one", "none"],
   }, families<RewardRule>("return_range", "minus_one", "none")),
 
-  discount: row("critic", "γ", "discount", CODE, number(0, 1), all(0.99)),
+  discount: row("critic", "γ", "discount factor", CODE, number(0, 1), all(0.99)),
   expectile: row("critic", "τ", "expectile of V", APPENDIX, number(0.001, 0.999), mazes(0.7, 0.9)),
-  // Maze2d's rewards lie a hundred steps away: at its quick budget the target must follow faster.
+  // Maze2d's rewards are a hundred steps away, so with few steps the target must follow faster.
   targetRate: row(
     "critic",
     "",
@@ -77,7 +78,7 @@ export const hyperparameterTable = new HyperparameterTable({
   awrClip: row(
     "critic",
     "",
-    "largest weight in advantage-weighted regression",
+    "maximum weight in advantage-weighted regression",
     CODE,
     number(0, 1e6),
     all(100),
@@ -85,7 +86,7 @@ export const hyperparameterTable = new HyperparameterTable({
   criticSteps: row(
     "critic",
     "",
-    "steps, and the period of the advantage-weighted policy's cosine schedule",
+    "training steps, and period of the advantage-weighted policy's cosine schedule",
     APPENDIX,
     steps,
     all(1_500_000),
@@ -107,7 +108,7 @@ export const hyperparameterTable = new HyperparameterTable({
   behaviorSteps: row(
     "behavior",
     "",
-    "steps",
+    "training steps",
     APPENDIX,
     steps,
     all(2_000_000),
@@ -134,7 +135,7 @@ export const hyperparameterTable = new HyperparameterTable({
   behaviorSchedule: row(
     "behavior",
     "",
-    "learning rate over the stage: constant, or a cosine to 0",
+    "learning rate schedule: constant, or cosine decay to 0",
     CODE,
     { kind: "choice", choices: ["constant", "cosine"] },
     all<"constant" | "cosine">("constant"),
@@ -143,7 +144,7 @@ export const hyperparameterTable = new HyperparameterTable({
   behaviorWeightDecay: row(
     "behavior",
     "",
-    "decoupled weight decay, on every trained parameter",
+    "decoupled weight decay of every trained parameter",
     CODE,
     rate,
     all(0.01),
@@ -159,13 +160,13 @@ export const hyperparameterTable = new HyperparameterTable({
   behaviorWidth: row(
     "behavior",
     "",
-    "units of the residual stream; its blocks widen to four times as many",
+    "units of the residual stream; its blocks are four times as wide inside",
     CODE,
     size,
     all(256),
     families(128, 128, 64),
   ),
-  // The paper's "6-layer MLP": two linear layers in each of three blocks.
+  // The paper's "6-layer MLP" has two linear layers in each of three blocks.
   behaviorBlocks: row(
     "behavior",
     "",
@@ -178,7 +179,7 @@ export const hyperparameterTable = new HyperparameterTable({
   fourierFrequencies: row(
     "behavior",
     "",
-    "Fourier frequencies of time; features are twice as many",
+    "Fourier frequencies of the time; there are twice as many features",
     CODE,
     size,
     all(32),
@@ -186,7 +187,7 @@ export const hyperparameterTable = new HyperparameterTable({
   fourierScale: row(
     "behavior",
     "",
-    "standard deviation of these frequencies",
+    "standard deviation of the Fourier frequencies",
     CODE,
     number(0, 1000),
     all(30),
@@ -198,7 +199,7 @@ export const hyperparameterTable = new HyperparameterTable({
   policySteps: row(
     "policy",
     "",
-    "steps, and the period of the cosine schedule",
+    "training steps, and period of the cosine schedule",
     APPENDIX,
     steps,
     all(1_000_000),
@@ -208,30 +209,30 @@ export const hyperparameterTable = new HyperparameterTable({
   policyLearningRate: row(
     "policy",
     "",
-    "learning rate (Adam), falling to 0 along a cosine",
+    "learning rate (Adam), with cosine decay to 0",
     APPENDIX,
     rate,
     all(3e-4),
   ),
   policyWidth: row("policy", "", "hidden units", APPENDIX, size, all(256), families(128, 128, 64)),
   policyLayers: row("policy", "", "hidden layers", APPENDIX, integer(1, 16), mazes(2, 4)),
-  // Maze2d is not in the paper; its value, and locomotion's quick one, are those that the official
-  // code learned best with at the quick budgets.
+  // Maze2d is not in the paper. Its value, and locomotion's quick value, are the best ones for the
+  // official code with the quick budgets.
   beta: row<number>(
     "policy",
     "β",
-    "temperature: the larger, the greedier",
+    "temperature; larger values are greedier",
     "Table 2",
     number(0, 1000),
     { locomotion: null, antmaze: null, maze2d: 0.3 },
     { locomotion: 0.003, antmaze: null, maze2d: 0.3 },
   ),
-  // The paper writes the L2 norm, the code takes the root mean square over the action's entries; β's
-  // published values belong to the latter.
+  // The paper states the L2 norm, but the code uses the root mean square over the action's entries.
+  // The published values of β belong to the latter.
   normalizeBeta: row(
     "policy",
     "β_norm",
-    "divide β by the norm of ∂Q/∂a, row by row",
+    "divide β by the norm of ∂Q/∂a in each row",
     APPENDIX,
     { kind: "boolean" },
     mazes(false, true),
@@ -243,14 +244,14 @@ export const hyperparameterTable = new HyperparameterTable({
   fixedTime: row(
     "policy",
     "δ(t)",
-    "the time of --weighting fixed_time",
+    "diffusion time of --weighting fixed_time",
     "Section 4.2",
     time,
     all(0.02),
   ),
   policyMinTime: row("policy", "", "smallest diffusion time", "Eq. 14", time, all(0.02)),
   policyMaxTime: row("policy", "", "largest diffusion time", "Eq. 14", time, all(0.98)),
-  // The code's default leaves it out, which has the same mean and more variance (Remark 2).
+  // The code's default omits it, which gives the same mean gradient with more variance (Remark 2).
   subtractBaseline: row(
     "policy",
     "−ε",
@@ -263,7 +264,7 @@ export const hyperparameterTable = new HyperparameterTable({
   published({ name, beta }) {
     if (beta !== null) return { beta };
     throw new UserError(
-      `the paper gives no β for ${name ?? "data of no known task"}; choose one with --beta ` +
+      `the paper has no β for ${name ?? "data of an unknown task"}; choose one with --beta ` +
         "(it swept 0.01 to 0.5 for locomotion and 0.01 to 0.08 for AntMaze), or use --preset quick",
     );
   },
@@ -271,8 +272,8 @@ export const hyperparameterTable = new HyperparameterTable({
     for (const stage of ["behavior", "policy"] as const) {
       if (values[`${stage}MinTime`] >= values[`${stage}MaxTime`]) {
         throw new UserError(
-          `--${stage}-min-time is ${values[`${stage}MinTime`]} and --${stage}-max-time ` +
-            `${values[`${stage}MaxTime`]}; the first must be the smaller one`,
+          `--${stage}-min-time (${values[`${stage}MinTime`]}) must be smaller than ` +
+            `--${stage}-max-time (${values[`${stage}MaxTime`]})`,
         );
       }
     }
@@ -283,9 +284,9 @@ export const hyperparameterTable = new HyperparameterTable({
 export type Hyperparameters = ValuesOf<typeof hyperparameterTable>;
 
 /**
- * All hyperparameters for a task; see {@linkcode HyperparameterTable.valuesFor}.
+ * Returns all hyperparameters for a task; see {@linkcode HyperparameterTable.valuesFor}.
  *
- * @throws {UserError} An override is not a value of its hyperparameter, or no β is known.
+ * @throws {UserError} If an override is invalid or no β is known.
  */
 export function hyperparametersFor(
   target: TaskTraits | Family,

@@ -1,6 +1,6 @@
 /**
- * Stage 3, score-regularized policy extraction (Section 4.2, Eq. 15): a deterministic policy that
- * climbs Q and is held to the data by the behavior model's score. No action is ever sampled.
+ * Stage 3, score-regularized policy extraction (Section 4.2, Eq. 15). A deterministic policy
+ * maximizes Q, and the behavior model's score keeps it close to the data. No actions are sampled.
  *
  * @module
  */
@@ -22,7 +22,9 @@ import type { Hyperparameters } from "./hyperparameters.ts";
 
 /** A minibatch of states with diffusion times and noise, each tensor `[R, rows, ·]`. */
 export interface PolicyBatch {
-  /** s. Every call is a tensor of its own, to be laid beside what it is concatenated with. */
+  /**
+   * s. Each call returns a new tensor, which can be laid out next to what it is concatenated with.
+   */
   readonly state: () => Tensor;
   /** t ~ U(0.02, 0.98), or the fixed time of δ(t) */
   readonly times: Times;
@@ -66,7 +68,7 @@ export function policy(
 
   const action = mlp(graph, theta, s, "tanh");
 
-  // ∇_a Q(s, a) at a = π(s), Q being the mean of the two heads.
+  // ∇_a Q(s, a) at a = π(s), where Q is the mean of the two heads.
   const qValues = mlp(graph, q, concatenate(graph, [action, s]));
   const half = graph.constant(qValues.rows, 1, 0.5, qValues.replicas);
   const [qGradient] = gradients(graph, { tensor: qValues, upstream: half }, [action]);
@@ -76,7 +78,7 @@ export function policy(
   const { xt, z } = noising(graph, action, t, noise);
   const noiseHat = behaviorModel(graph, psi, { action: xt, state: state(), features });
 
-  // Eq. 15: [∇_a Q − (1/β) ω(t) (ε̂ − ε)] ∇_θ π, here times β and as a loss.
+  // Eq. 15: [∇_a Q − (1/β) ω(t) (ε̂ − ε)] ∇_θ π, multiplied by −β to give a loss.
   const loss = scoreRegularizedLoss(
     graph,
     "loss",
@@ -99,11 +101,11 @@ export function policy(
   };
 }
 
-/** The regularization these hyperparameters ask for. */
+/** Returns the regularization for these hyperparameters. */
 export function regularizationOf(h: Hyperparameters): ScoreRegularization {
   return {
     beta: h.beta,
-    // δ(t − t₀) α/σ: the time is fixed where it is drawn.
+    // δ(t − t₀) α/σ. The sampling of times fixes t₀.
     weighting: h.weighting === "fixed_time" ? "alpha_over_sigma" : h.weighting,
     subtractBaseline: h.subtractBaseline,
     normalizeQ: h.normalizeBeta,

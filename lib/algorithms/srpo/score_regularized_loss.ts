@@ -22,9 +22,9 @@ export type Weighting = "sigma2" | "constant" | "alpha_over_sigma";
 
 const weightings: readonly Weighting[] = ["sigma2", "constant", "alpha_over_sigma"];
 
-/** How a replica's policy is regularised. */
+/** The regularization of a replica's policy. */
 export interface ScoreRegularization {
-  /** Temperature β: larger is greedier. */
+  /** Temperature β. Larger values are greedier. */
   readonly beta: number;
   /** ω(t). */
   readonly weighting: Weighting;
@@ -34,7 +34,7 @@ export interface ScoreRegularization {
   readonly normalizeQ: boolean;
 }
 
-/** What the score-regularized loss is computed from, all constants to the gradient. */
+/** Inputs of the score-regularized loss. The gradient treats them as constants. */
 export interface ScoreTerms {
   /** ε̂(a_t | s, t), `[R, rows, actions]`. */
   readonly noiseHat: Tensor;
@@ -49,8 +49,8 @@ export interface ScoreTerms {
 }
 
 /**
- * The score-regularized objective (Eq. 15), differentiable by the action `[R, rows, actions]`; see
- * `shaders/srpo_loss.wgsl`. Its sign is a loss's: it is minimised.
+ * The score-regularized objective (Eq. 15) as a loss to minimize, differentiable with respect to
+ * the action `[R, rows, actions]`. See `shaders/srpo_loss.wgsl`.
  */
 export function scoreRegularizedLoss(
   graph: Graph,
@@ -94,8 +94,7 @@ export function scoreRegularizedLoss(
 }
 
 /**
- * ω(t) (ε̂ − ε) − β ∇Q, row by row, in double precision: the
- * direction that the action is moved against.
+ * Returns ω(t) (ε̂ − ε) − β ∇Q for each row, in float64. Actions move against this direction.
  */
 export function scoreDirectionReference(
   { noiseHat, z, t, qGradient }: Record<"noiseHat" | "z" | "t" | "qGradient", Matrix>,

@@ -1,11 +1,10 @@
 /**
- * Random streams of the three stages. Their numbers are part of what a seed means: changing one changes
- * every result.
+ * Random streams of the three stages. Changing a number changes all results of a seed.
  *
  * @module
  */
 
-/** Streams by what is drawn from them. */
+/** Stream numbers by use. */
 export const streams = {
   criticBatch: 16,
   behaviorBatch: 17,
@@ -14,6 +13,6 @@ export const streams = {
   policyBatch: 20,
   policyTime: 21,
   policyNoise: 22,
-  /** And one for each further residual block. */
+  /** Stream of the first residual block. The following blocks use the next numbers. */
   dropout: 32,
 } as const;

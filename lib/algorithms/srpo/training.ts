@@ -1,6 +1,6 @@
 /**
- * The three stages as they are trained: minibatches from the replay buffer, times, noise and dropout
- * masks from the counted generator.
+ * The three stages with their training inputs: minibatches from the replay buffer, and times, noise
+ * and dropout masks from the counter-based generator.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import type { Hyperparameters } from "./hyperparameters.ts";
 import { policy, regularizationOf } from "./policy.ts";
 import { streams } from "./streams.ts";
 
-/** A step of the critic stage. */
+/** Describes a step of the critic stage. */
 export function criticStage(graph: Graph, buffer: ReplayBuffer, h: Hyperparameters): Stage {
   const batch = buffer.minibatch(graph, {
     rows: h.criticBatchSize,
@@ -28,7 +28,7 @@ export function criticStage(graph: Graph, buffer: ReplayBuffer, h: Hyperparamete
   }, h);
 }
 
-/** A step of the behavior stage. */
+/** Describes a step of the behavior stage. */
 export function behaviorStage(graph: Graph, buffer: ReplayBuffer, h: Hyperparameters): Stage {
   const rows = h.behaviorBatchSize;
   const batch = buffer.minibatch(graph, { rows, stream: streams.behaviorBatch });
@@ -51,9 +51,9 @@ export function behaviorStage(graph: Graph, buffer: ReplayBuffer, h: Hyperparame
 }
 
 /**
- * A step of policy extraction.
+ * Describes a step of policy extraction.
  *
- * @param variants Hyperparameters of each of the graph's replicas; β, ω(t) and the baseline may differ.
+ * @param variants Hyperparameters of each replica. β, ω(t) and the baseline may differ.
  */
 export function policyStage(
   graph: Graph,

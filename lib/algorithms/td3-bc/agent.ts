@@ -1,19 +1,19 @@
 /**
- * The stage of TD3+BC (Fujimoto and Gu, 2021, arXiv 2106.06860): twin Q-networks and a deterministic
- * actor, which climbs Q and imitates the data's actions.
+ * The stage of TD3+BC (Fujimoto and Gu, 2021, arXiv 2106.06860): twin Q-networks and a
+ * deterministic actor, which maximizes Q and imitates the data's actions.
  *
- *     in every step, of a minibatch (s, a, r, d, s') and noise ε ~ N(0, I):
+ *     in every step, for a minibatch (s, a, r, d, s') and noise ε ~ N(0, I):
  *       ã ← clip(π'(s') + clip(σ ε, −c, c), −1, 1)
  *       y ← r + γ (1 − d) min(Q₁', Q₂')(s', ã)
  *       Q ← step of Adam on mean (Q₁(s, a) − y)² + mean (Q₂(s, a) − y)²
- *     in every second step, of the same minibatch and with the updated Q:
- *       λ ← α / mean |Q₁(s, π(s))|, a constant to the gradient
+ *     in every second step, for the same minibatch and with the updated Q:
+ *       λ ← α / mean |Q₁(s, π(s))|, treated as a constant by the gradient
  *       π ← step of Adam on mean (π(s) − a)² − λ mean Q₁(s, π(s))
- *       Q', π' ← a little closer to Q, π
+ *       Q', π' ← moving averages of Q, π
  *
- * States are normalised with the mean and the standard deviation of the data's. The official code draws
- * the rows of a minibatch with replacement; here a minibatch is a piece of a random order of all rows,
- * drawn anew in each epoch.
+ * States are normalized with the mean and standard deviation of the data's states. The official
+ * code samples the rows of a minibatch with replacement. Here minibatches are consecutive pieces of
+ * a random permutation of all rows, which is drawn again in each epoch.
  *
  * @module
  */
@@ -46,31 +46,31 @@ import type { Stage } from "../algorithm.ts";
 import { temporalDifferenceLoss } from "../losses/temporal_difference.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
 
-/** Random streams, apart from those of the initial weights. */
+/** Random streams, distinct from those of the initial weights. */
 const streams = { minibatch: 64, targetNoise: 65 } as const;
 
-/** What is added to a standard deviation, so that none that states are divided by is zero. */
+/** Added to standard deviations, so that states are never divided by zero. */
 const deviationOffset = 1e-3;
 
-/** What a step is made from. */
+/** Inputs of a step. */
 export interface AgentInputs {
-  /** Entries of a state. */
+  /** Number of entries in a state. */
   readonly stateSize: number;
-  /** Entries of an action. */
+  /** Number of entries in an action. */
   readonly actionSize: number;
-  /** The step's minibatch on a graph of the step: the same rows on each. */
+  /** Returns the step's minibatch in one of its graphs, with the same rows in each. */
   readonly minibatch: (graph: Graph) => Minibatch;
-  /** ε `[R, rows, actionSize]`, on the graph of every step. */
+  /** ε `[R, rows, actionSize]`, in the graph that runs in every step. */
   readonly noise: Tensor;
-  /** How the actor's state normalisation starts, and stays: `mean` and `var`, each `[stateSize]`. */
+  /** Fixed values of the actor's state normalization: `mean` and `var`, each `[stateSize]`. */
   readonly normalization: Initial;
 }
 
 /**
  * Describes one step.
  *
- * @param graph What is computed in every step.
- * @param alphas α of each of the graph's replicas.
+ * @param graph The graph that runs in every step.
+ * @param alphas α of each replica.
  */
 export function agent(
   graph: Graph,
@@ -82,7 +82,7 @@ export function agent(
   const hidden = Array.from({ length: h.layers }, () => h.width);
   const qShapes = mlpShapes({ inputs: [stateSize, actionSize], hidden, outputs: 1 });
   const actorShapes = mlpShapes({ inputs: [stateSize], hidden, outputs: actionSize });
-  // Twin Q-networks are neighbouring replicas of one family.
+  // Twin Q-networks are adjacent replicas of one parameter set.
   const q = new ParameterSet(store, qShapes, 2 * replicas);
   const qTarget = new ParameterSet(store, qShapes, 2 * replicas);
   const pi = new ParameterSet(store, actorShapes, replicas);
@@ -99,7 +99,7 @@ export function agent(
   const learningRate = constant(h.learningRate);
   const targetRate = constant(h.targetRate);
 
-  // In every step: the critic.
+  // The critic is updated in every step.
   const batch = minibatch(graph);
   const state = normalized(graph, batch.state());
   const nextState = normalized(graph, batch.nextState());
@@ -130,7 +130,7 @@ export function agent(
   );
   const qOptimizer = minimize(graph, criticLoss, q, { learningRate });
 
-  // In every second step: the actor and the targets.
+  // The actor and the targets are updated in every second step by default.
   const delayed = new Graph({ seeds, store, every: h.actorDelay });
   const seen = minibatch(delayed);
   const seenState = normalized(delayed, seen.state());
@@ -183,9 +183,9 @@ export function agent(
 }
 
 /**
- * A step on minibatches of `buffer`.
+ * Describes a step on minibatches of `buffer`.
  *
- * @param variants Hyperparameters of each of the graph's replicas; α may differ.
+ * @param variants Hyperparameters of each replica. α may differ.
  */
 export function agentStage(
   graph: Graph,
@@ -209,7 +209,9 @@ export function agentStage(
   );
 }
 
-/** The variance is that of an actor file: (o − mean) / √var, with what is added to √var inside. */
+/**
+ * Returns the normalization of an actor file, (o − mean) / √var, where √var includes the offset.
+ */
 function normalizationOf({ mean, deviation }: ColumnMoments): Initial {
   return () =>
     new Map([

@@ -1,5 +1,5 @@
 /**
- * TD3+BC as a value: its one stage, and how its runs act.
+ * Definition of TD3+BC: its single stage, and the actor of its runs.
  *
  * @module
  */
@@ -10,11 +10,11 @@ import { doubleVector } from "../../nn/host/tensors.ts";
 import type { Actor, Algorithm } from "../algorithm.ts";
 import { type Hyperparameters, hyperparameterTable } from "./hyperparameters.ts";
 
-/** The actor, after the normalisation of states that it was trained with. */
+/** The actor, with the state normalization from training. */
 const actor: Actor = {
   name: "td3-bc",
   title: "TD3+BC",
-  help: "its actor",
+  help: "the actor network",
   needs: ["agent"],
   prefix: "actor.",
   metadata: { obs_epsilon: "0", obs_clip: "none" },
@@ -56,7 +56,7 @@ export const td3Bc: Algorithm<Hyperparameters> = {
     list: "alphas",
     hyperparameter: "alpha",
     label: "alpha",
-    help: "An actor for each weight α of Q",
+    help: "One actor per weight α of Q",
     symbol: "α",
     text: (value) => `α = ${value}`,
   }],

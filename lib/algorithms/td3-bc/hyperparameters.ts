@@ -1,10 +1,10 @@
 /**
- * Every hyperparameter of TD3+BC: its symbol, its value, and where the value is from. The command line's
- * flags, `--help` and `config.json` are made from this table.
+ * The hyperparameters of TD3+BC: symbol, value, and source of the value. Flags, `--help` and
+ * `config.json` are derived from this table.
  *
- * The official code (sfujim/TD3_BC) has one value of each for all tasks, and the paper's tasks are
- * locomotion alone; AntMaze and Maze2D get the same. Adam's betas (0.9, 0.999) and epsilon (1e-8) are
- * where they are used.
+ * The official code (sfujim/TD3_BC) uses the same values for all tasks, and the paper has only
+ * locomotion tasks. AntMaze and Maze2D use the same values here. Adam's betas (0.9, 0.999) and
+ * epsilon (1e-8) are set where they are used.
  *
  * @module
  */
@@ -25,7 +25,7 @@ const rate = number(0, 1);
 
 /** The table. */
 export const hyperparameterTable = new HyperparameterTable({
-  rewardRule: row("data", "", "how rewards become those trained on", CODE, {
+  rewardRule: row("data", "", "transformation of the rewards", CODE, {
     kind: "choice",
     choices: ["return_range", "minus_one", "none"],
   }, all<RewardRule>("none")),
@@ -33,12 +33,12 @@ export const hyperparameterTable = new HyperparameterTable({
   alpha: row(
     "agent",
     "α",
-    "weight of Q against imitation in the actor's loss",
+    "weight of Q relative to imitation in the actor's loss",
     CODE,
     number(0, 1000),
     all(2.5),
   ),
-  discount: row("agent", "γ", "discount", CODE, number(0, 1), all(0.99)),
+  discount: row("agent", "γ", "discount factor", CODE, number(0, 1), all(0.99)),
   targetRate: row(
     "agent",
     "",
@@ -58,7 +58,7 @@ export const hyperparameterTable = new HyperparameterTable({
   targetNoiseClip: row(
     "agent",
     "c",
-    "largest absolute value of this noise",
+    "maximum absolute value of the target noise",
     CODE,
     number(0, 2),
     all(0.5),
@@ -66,12 +66,12 @@ export const hyperparameterTable = new HyperparameterTable({
   actorDelay: row(
     "agent",
     "d",
-    "steps from one update of the actor and the targets to the next",
+    "steps between updates of the actor and the targets",
     CODE,
     integer(1, 1000),
     all(2),
   ),
-  steps: row("agent", "", "steps", CODE, integer(1, 1e9), all(1_000_000), all(20_000)),
+  steps: row("agent", "", "training steps", CODE, integer(1, 1e9), all(1_000_000), all(20_000)),
   batchSize: row("agent", "", "rows per minibatch", CODE, size, all(256)),
   learningRate: row("agent", "", "learning rate (Adam)", CODE, rate, all(3e-4)),
   width: row("agent", "", "hidden units", CODE, size, all(256), all(64)),

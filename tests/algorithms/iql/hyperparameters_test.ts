@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { hyperparameterTable } from "../../../lib/algorithms/iql/hyperparameters.ts";
 
-/** Appendix B of the paper and, where it is silent, the official code; locomotion. */
+/** Locomotion values from Appendix B of the paper and otherwise from the official code. */
 const published = {
   rewardRule: "episode_return_range",
   discount: 0.99,
@@ -16,7 +16,7 @@ const published = {
   layers: 2,
 } as const;
 
-Deno.test("iql's hyperparameters, paper: Appendix B; mazes with τ 0.9 and β 10", () => {
+Deno.test("iql's hyperparameters, paper: match Appendix B, with τ 0.9 and β 10 for mazes", () => {
   const values = (family: "locomotion" | "antmaze" | "maze2d") =>
     hyperparameterTable.valuesFor(family, "paper");
   const maze = { ...published, expectile: 0.9, temperature: 10 };
@@ -25,7 +25,7 @@ Deno.test("iql's hyperparameters, paper: Appendix B; mazes with τ 0.9 and β 10
   assertEquals(values("maze2d"), { ...maze, rewardRule: "none" });
 });
 
-Deno.test("iql's hyperparameters, quick: the paper's with 20,000 steps and 64 units", () => {
+Deno.test("iql's hyperparameters, quick: match the paper's except for 20,000 steps and 64 units", () => {
   for (const family of ["locomotion", "antmaze", "maze2d"] as const) {
     assertEquals(hyperparameterTable.valuesFor(family, "quick"), {
       ...hyperparameterTable.valuesFor(family, "paper"),

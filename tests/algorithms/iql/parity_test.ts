@@ -1,7 +1,7 @@
 /**
- * A step of IQL against the official JAX code (`tests/fixtures/official/iql.py`), number by number. Results
- * are compared with those in float64; float32 in the official code is itself off by as much as the
- * fixture says.
+ * Compares every number of a step of IQL with the official JAX code
+ * (`tests/fixtures/official/iql.py`)
+ * in float64. The fixture also records the error of the official code in float32.
  */
 import { assert } from "@std/assert";
 import bytes from "../../fixtures/official/iql.safetensors" with { type: "bytes" };
@@ -20,13 +20,13 @@ const settings = { loco: "locomotion", ant: "antmaze" } as const;
 const losses = { loss_v: "value", loss_q: "critic", loss_policy: "actor" } as const;
 const steps = 5;
 
-/** A parameter's name in the fixture. */
+/** Returns a parameter's name in the fixture. */
 function official(name: string): string {
   return name.replace(/^value\.net\./, "value.").replace(/^policy\.(mean\.net\.)?/, "actor.");
 }
 
 for (const [setting, family] of Object.entries(settings)) {
-  Deno.test(`agent() computes what the official code of IQL computes: ${setting}`, async () => {
+  Deno.test(`agent() matches the official code of IQL: ${setting}`, async () => {
     const size = (name: string) => Number(fixture.metadata(name));
     const h = hyperparameterTable.valuesFor(family, "paper", {
       width: size("width"),
@@ -67,7 +67,9 @@ for (const [setting, family] of Object.entries(settings)) {
     }
 
     const failures: string[] = [];
-    /** Differences from float64: at most `limit`, which float32 in the official code keeps within. */
+    /**
+     * Checks that differences from float64 are at most `limit`, as in the official code's float32.
+     */
     const compare = (
       name: string,
       actual: ArrayLike<number>,
@@ -124,7 +126,7 @@ for (const [setting, family] of Object.entries(settings)) {
   });
 }
 
-/** Values in a storage that lies as the parameters do, by name in the fixture. */
+/** Returns values in a storage with the parameters' layout, by name in the fixture. */
 async function named(
   program: Program,
   prefixes: readonly string[],
@@ -140,7 +142,7 @@ async function named(
   );
 }
 
-/** The largest magnitude; NaN wins. */
+/** Returns the largest magnitude, or NaN if any value is NaN. */
 function largest(over: ArrayLike<number>, of: (i: number) => number): number {
   let most = 0;
   for (let i = 0; i < over.length; i++) {

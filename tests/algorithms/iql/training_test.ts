@@ -1,4 +1,4 @@
-/** IQL as a run trains it, on a small synthetic data set. */
+/** Trains IQL runs on a small synthetic data set. */
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { join } from "node:path";
 import { iql } from "../../../lib/algorithms/iql/algorithm.ts";
@@ -28,7 +28,7 @@ const h = iql.hyperparameters.valuesFor("maze2d", "quick", {
 });
 const stage = iql.stages[0]!;
 
-/** Data of a maze's sizes; half of the actions are at their limits. */
+/** Returns data with the sizes of a maze, with half of the actions at their limits. */
 function bufferOn(engine: Engine): ReplayBuffer {
   const rows = 200;
   const numbers = (stream: number, count: number) => Float32Array.from(normal(1, stream, 0, count));
@@ -77,7 +77,7 @@ function tensorsIn(path: string) {
 }
 
 Deno.test({
-  name: "iql: a run that was interrupted goes on to the same bits, and its mean acts in the maze",
+  name: "iql: resumes an interrupted run bit-identically, and its mean policy plays in the maze",
   ignore,
   fn: () =>
     withRuns(async (train, path) => {
@@ -126,7 +126,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "iql: each expectile and temperature of a sweep gets the bits that it gets alone",
+  name: "iql: trains each variant of a sweep bit-identically to training it separately",
   ignore,
   fn: () =>
     withRuns(async (train, path) => {
@@ -147,7 +147,7 @@ Deno.test({
     }),
 });
 
-Deno.test("iql: starts from orthogonal networks with target = Q, and keeps actions within 1 − 1e-5", async () => {
+Deno.test("iql: initializes orthogonal networks with target = Q, and clips actions to 1 − 1e-5", async () => {
   using engine = await Engine.open();
   const buffer = bufferOn(engine);
   const graph = new Graph({ seeds: [0] });

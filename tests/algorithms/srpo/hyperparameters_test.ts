@@ -8,7 +8,7 @@ import {
 
 const { names, rows } = hyperparameterTable;
 
-/** Appendix C and, where it is silent, the official code; locomotion. */
+/** Locomotion values from Appendix C and otherwise from the official code. */
 const published = {
   rewardRule: "return_range",
   discount: 0.99,
@@ -47,7 +47,7 @@ const published = {
   subtractBaseline: true,
 } as const;
 
-Deno.test("hyperparametersFor() paper, locomotion: Appendix C, β of Table 2", () => {
+Deno.test("hyperparametersFor() paper, locomotion: matches Appendix C and Table 2", () => {
   const values = hyperparametersFor(findTask("walker2d-medium-replay-v2"), "paper");
   assertEquals(values, { ...published, beta: 0.5 });
 });
@@ -72,7 +72,7 @@ Deno.test("hyperparametersFor() paper, mazes: τ 0.9, temperature 10, four layer
   });
 });
 
-Deno.test("hyperparametersFor() quick: locomotion's budgets are the official code's, maze2d's fit in three minutes", () => {
+Deno.test("hyperparametersFor() quick: uses the official code's budgets for locomotion and smaller ones for maze2d", () => {
   const hopper = hyperparametersFor(findTask("hopper-medium-v2"), "quick");
   assertEquals(hopper, {
     ...published,
@@ -108,7 +108,7 @@ Deno.test("hyperparametersFor() quick: locomotion's budgets are the official cod
   });
 });
 
-Deno.test("hyperparametersFor() takes overrides, and undefined for none", () => {
+Deno.test("hyperparametersFor() applies overrides and ignores undefined ones", () => {
   const overrides = { beta: 0.7, criticSteps: 12, subtractBaseline: false, discount: undefined };
   const values = hyperparametersFor(findTask("hopper-medium-v2"), "paper", overrides);
   assertEquals(values, {
@@ -119,7 +119,7 @@ Deno.test("hyperparametersFor() takes overrides, and undefined for none", () => 
   });
 });
 
-Deno.test("hyperparametersFor() asks for β where the paper has none", () => {
+Deno.test("hyperparametersFor() asks for β if the paper has none", () => {
   const random = findTask("hopper-random-v2");
   assertThrows(() => hyperparametersFor(random, "paper"), UserError, "no β for hopper-random-v2");
   assertThrows(() => hyperparametersFor("antmaze", "paper"), UserError, "--beta");
@@ -127,7 +127,7 @@ Deno.test("hyperparametersFor() asks for β where the paper has none", () => {
   assertEquals(hyperparametersFor("locomotion", "quick").beta, 0.003);
 });
 
-Deno.test("hyperparametersFor() refuses what is not a value, naming flag, range and value", () => {
+Deno.test("hyperparametersFor() rejects invalid values, naming flag, range and value", () => {
   const refused = (overrides: Parameters<typeof hyperparametersFor>[2], message: string) =>
     assertThrows(
       () => hyperparametersFor(findTask("hopper-medium-v2"), "paper", overrides),
@@ -143,10 +143,13 @@ Deno.test("hyperparametersFor() refuses what is not a value, naming flag, range 
     { normalizeBeta: 1 as unknown as boolean },
     "--normalize-beta needs true or false, got 1",
   );
-  refused({ policyMinTime: 0.99 }, "--policy-min-time is 0.99 and --policy-max-time 0.98");
+  refused(
+    { policyMinTime: 0.99 },
+    "--policy-min-time (0.99) must be smaller than --policy-max-time (0.98)",
+  );
 });
 
-Deno.test("hyperparameterTable: every row has a flag of its own, help and a source", () => {
+Deno.test("hyperparameterTable: every row has a unique flag, a help text and a source", () => {
   const flags = names.map((name) => hyperparameterTable.flagName(name));
   assertEquals(new Set(flags).size, flags.length);
   assertEquals(flags.includes("critic-steps") && flags.includes("beta"), true);
@@ -156,7 +159,7 @@ Deno.test("hyperparameterTable: every row has a flag of its own, help and a sour
   }
 });
 
-Deno.test("HyperparameterTable.defaultText() tells presets and families apart where they differ", () => {
+Deno.test("HyperparameterTable.defaultText() lists presets and families that differ", () => {
   assertEquals(hyperparameterTable.defaultText("discount"), "0.99");
   assertEquals(hyperparameterTable.defaultText("expectile"), "0.7, mazes 0.9");
   assertEquals(
@@ -170,6 +173,6 @@ Deno.test("HyperparameterTable.defaultText() tells presets and families apart wh
   );
   assertEquals(
     hyperparameterTable.defaultText("beta"),
-    "the paper's for the task, maze2d 0.3; quick: 0.003, antmaze the paper's for the task, maze2d 0.3",
+    "the paper's value, maze2d 0.3; quick: 0.003, antmaze the paper's value, maze2d 0.3",
   );
 });

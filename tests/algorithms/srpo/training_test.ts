@@ -1,4 +1,4 @@
-/** The stages as they are trained, on a small synthetic data set. Needs no permission. */
+/** Trains the stages on a small synthetic data set. Needs no permission. */
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { Engine } from "../../../lib/autodiff/engine.ts";
 import { Graph } from "../../../lib/autodiff/graph.ts";
@@ -15,7 +15,7 @@ import { srpo } from "../../../lib/algorithms/srpo/algorithm.ts";
 
 const stageNames = ["critic", "behavior", "policy"] as const;
 
-/** A step of a stage, all replicas with the same hyperparameters. */
+/** Describes a step of a stage whose replicas all have the same hyperparameters. */
 async function describe(
   name: string,
   graph: Graph,
@@ -54,7 +54,9 @@ function bufferOf(engine: Engine, observationSize = 5, actionSize = 3): ReplayBu
   }, numbers(3, rows));
 }
 
-/** Initial values; of networks that come from an earlier stage, some of the seed's. */
+/**
+ * Returns initial values, which for networks of an earlier stage are any that depend on the seed.
+ */
 function startOf(network: Network, seed: number, member: number): ParameterValues {
   const { parameters: { shapes }, initial } = network;
   if (initial !== undefined) return initial(shapes, seed, member);
@@ -63,7 +65,7 @@ function startOf(network: Network, seed: number, member: number): ParameterValue
     : initialise(shapes, seed, 50 + member);
 }
 
-/** Every parameter of every network of a seed, `[seed]`, after 200 steps. */
+/** Returns all parameters of all networks after 200 steps, `[seed]`. */
 async function trained(
   engine: Engine,
   buffer: ReplayBuffer,
@@ -106,11 +108,11 @@ async function trained(
   );
 }
 
-/** The bits, so that no two different numbers are taken for equal. */
+/** Returns the bits, so that different numbers never compare equal. */
 const bits = (values: Float32Array) => new Uint32Array(values.buffer);
 
 for (const name of stageNames) {
-  Deno.test(`${name} stage: one seed, the same bits after 200 steps, alone or beside others; another seed, others`, async () => {
+  Deno.test(`${name} stage: a seed trained with others is bit-identical to training it separately; other seeds differ`, async () => {
     using engine = await Engine.open();
     const buffer = bufferOf(engine);
     const [first] = await trained(engine, buffer, name, [7]) as [Float32Array];
@@ -125,7 +127,7 @@ for (const name of stageNames) {
 }
 
 for (const name of stageNames) {
-  Deno.test(`${name} stage: the same bits where not all seeds fit into one buffer`, async () => {
+  Deno.test(`${name} stage: bit-identical if the seeds do not fit into one buffer`, async () => {
     using engine = await Engine.open();
     const buffer = bufferOf(engine);
     const seeds = [3, 7, 11, 12, 20, 21];
@@ -138,7 +140,8 @@ for (const name of stageNames) {
   });
 }
 
-// Structure decides, not width: three blocks; policies of two layers, in AntMaze of four.
+// The number depends on the structure, not the width: three blocks, and two or (AntMaze) four
+// layers.
 const dispatches = { critic: 16, behavior: 32, policy: { locomotion: 26, antmaze: 30 } };
 
 for (const name of stageNames) {

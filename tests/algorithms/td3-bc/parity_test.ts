@@ -1,6 +1,6 @@
 /**
- * Five steps of TD3+BC against the official code, number by number. `tests/fixtures/official` says what
- * the numbers are and how they were made. Needs no permission.
+ * Compares every number of five steps of TD3+BC with the official code. `tests/fixtures/official`
+ * describes the numbers and how they were made. Needs no permission.
  */
 import { assert } from "@std/assert";
 import numbers from "../../fixtures/official/td3_bc.safetensors" with { type: "bytes" };
@@ -15,7 +15,7 @@ import { TrainingStep } from "../../../lib/autodiff/training_step.ts";
 import type { Program } from "../../../lib/gpu/program.ts";
 import { Fixture } from "../../support/fixtures.ts";
 
-/** Of each network's prefix the module in the official code, and the number of its first layer. */
+/** The module in the official code, and the number of its first layer, by network prefix. */
 const modules: Readonly<Record<string, readonly [module: string, first: number]>> = {
   "critic.q1.": ["critic", 1],
   "critic.q2.": ["critic", 4],
@@ -25,14 +25,14 @@ const modules: Readonly<Record<string, readonly [module: string, first: number]>
   "actor_target.net.": ["actor_target", 1],
 };
 
-/** The official name of a parameter: `critic.l5.weight` for `critic.q2.2.weight`. */
+/** Returns a parameter's official name: `critic.l5.weight` for `critic.q2.2.weight`. */
 function officialName(prefix: string, name: string): string {
   const [module, first] = modules[prefix]!;
   const [place, kind] = name.split(".");
   return `${module}.l${first + Number(place) / 2}.${kind}`;
 }
 
-/** Collects what is further from the result in double precision than it may be. */
+/** Collects the values that differ too much from the result in double precision. */
 class Comparison {
   readonly #fixture: Fixture;
   readonly #failures: string[] = [];
@@ -43,9 +43,9 @@ class Comparison {
   }
 
   /**
-   * Largest difference at most `absolute` + `relative` · the tensor's largest entry.
+   * * Checks that differences are at most `absolute` + `relative` · the tensor's largest entry.
    *
-   * @param entry The entry that is compared; absent for all.
+   * * @param entry The entry to compare. Defaults to all.
    */
   close(
     name: string,
@@ -77,7 +77,7 @@ class Comparison {
   }
 }
 
-Deno.test("agent(): losses, gradients and weights of five steps are the official code's", async () => {
+Deno.test("agent(): losses, gradients and weights of five steps match the official code", async () => {
   const fixture = new Fixture("td3_bc", numbers);
   const comparison = new Comparison(fixture);
   const [stateSize, actionSize, rows, width] = ["observations", "actions", "rows", "width"]
@@ -90,7 +90,7 @@ Deno.test("agent(): losses, gradients and weights of five steps are the official
     inputs.push({ on, tensor, name });
     return tensor;
   };
-  // The recorded states are normalised already: the agent gets the ones that they would be made from.
+  // The recorded states are already normalized, so the agent gets the unnormalized ones.
   const mean = Float32Array.from({ length: stateSize }, (_, i) => i % 3 - 1);
   const variance = new Float32Array(stateSize).fill(4);
   const raw = (states: Float32Array) => states.map((s, i) => 2 * s + mean[i % stateSize]!);

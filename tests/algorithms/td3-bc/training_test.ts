@@ -1,4 +1,4 @@
-/** TD3+BC as runs train it, with tiny networks. */
+/** Trains TD3+BC runs with tiny networks. */
 import { assert, assertAlmostEquals, assertEquals, assertNotEquals } from "@std/assert";
 import { join } from "node:path";
 import { td3Bc } from "../../../lib/algorithms/td3-bc/algorithm.ts";
@@ -26,7 +26,7 @@ const h = table.valuesFor("maze2d", "quick", { steps: 31, batchSize: 8, width: 8
 const rows = 200;
 const numbers = (stream: number, columns: number) =>
   Float32Array.from(normal(1, stream, 0, rows * columns));
-/** Of a maze's sizes; the entries of observations are of different sizes. */
+/** Data with the sizes of a maze, whose observation entries have different scales. */
 const data: BufferedData = {
   rows,
   observationSize: 4,
@@ -37,7 +37,7 @@ const data: BufferedData = {
   transitions: Uint32Array.from({ length: rows - 1 }, (_, i) => i).filter((i) => i % 50 !== 49),
 };
 
-Deno.test("hyperparameters: the official code's in every family; quick changes budget and width", () => {
+Deno.test("td3-bc's hyperparameters match the official code in every family; quick changes steps and width", () => {
   const official = {
     rewardRule: "none",
     alpha: 2.5,
@@ -59,7 +59,7 @@ Deno.test("hyperparameters: the official code's in every family; quick changes b
 });
 
 Deno.test({
-  name: "td3Bc: trains, is stopped and resumed to the same bits, swept, and acts in an environment",
+  name: "td3Bc: trains, resumes bit-identically, sweeps, and plays in an environment",
   ignore,
   fn: async (t) => {
     const root = Deno.makeTempDirSync();
@@ -84,14 +84,14 @@ Deno.test({
     try {
       await train("whole");
 
-      await t.step("resumed after an odd step, it comes to the same bits", async () => {
+      await t.step("is bit-identical after resuming at an odd step", async () => {
         await train("stopped", { hyperparameters: { ...h, steps: 7 } });
         assertNotEquals(tensorsOf("stopped"), tensorsOf("whole"));
         await train("stopped", { resume: true });
         assertEquals(tensorsOf("stopped"), tensorsOf("whole"));
       });
 
-      await t.step("the actor and the targets move in every second step", () => {
+      await t.step("updates the actor and the targets in every second step", () => {
         const steps = readMetrics(join(root, "whole", "metrics.jsonl"))
           .flatMap(({ step, metrics }) => "loss_actor" in metrics ? [step] : []);
         assertEquals(steps, Array.from({ length: 15 }, (_, i) => 2 * i + 2));
@@ -103,15 +103,18 @@ Deno.test({
         }
       });
 
-      await t.step("seeds and alphas side by side are what each is alone", async () => {
-        const variants = variantsOf(td3Bc, h, { alphas: [1, 4] });
-        await train("sweep", { seeds: [3, 7], variants });
-        await train("alone", { seeds: [7], hyperparameters: { ...h, alpha: 4 } });
-        assertEquals(tensorsOf("sweep/seed-7-alpha-4"), tensorsOf("alone"));
-        assertNotEquals(tensorsOf("sweep/seed-7-alpha-1"), tensorsOf("alone"));
-      });
+      await t.step(
+        "trains seeds and alphas bit-identically to training each separately",
+        async () => {
+          const variants = variantsOf(td3Bc, h, { alphas: [1, 4] });
+          await train("sweep", { seeds: [3, 7], variants });
+          await train("alone", { seeds: [7], hyperparameters: { ...h, alpha: 4 } });
+          assertEquals(tensorsOf("sweep/seed-7-alpha-4"), tensorsOf("alone"));
+          assertNotEquals(tensorsOf("sweep/seed-7-alpha-1"), tensorsOf("alone"));
+        },
+      );
 
-      await t.step("its files hold the normalisation of states that it acts with", async () => {
+      await t.step("stores the state normalization in its files", async () => {
         const run = new RunDirectory(join(root, "whole"));
         await run.writeConfig({
           version: "0",

@@ -43,7 +43,11 @@ Deno.test({
       for (const name of parts) {
         const { [name as keyof Results]: _, ...rest } = results;
         Deno.writeTextFileSync(path, JSON.stringify(rest));
-        assertThrows(() => readResults(path), UserError, "delete it, and --resume makes it anew");
+        assertThrows(
+          () => readResults(path),
+          UserError,
+          "results.json does not contain the results of a run; delete it",
+        );
       }
     } finally {
       Deno.removeSync(folder, { recursive: true });

@@ -32,3 +32,16 @@ export function wrap(text: string, columns: number): string[] {
   }
   return lines;
 }
+
+/**
+ * Returns `text` with every line that is longer than `columns` broken between words. The
+ * continuation of a line that starts with a label (`adapter  …`) is indented to the label's width.
+ */
+export function fitLines(text: string, columns: number): string {
+  return text.split("\n").flatMap((line) => {
+    if (line.length <= columns) return [line];
+    const label = /^[a-z]+ {2,}/.exec(line)?.[0] ?? "";
+    const rest = wrap(line.slice(label.length), Math.max(1, columns - label.length));
+    return rest.map((part, i) => (i === 0 ? label : " ".repeat(label.length)) + part);
+  }).join("\n");
+}

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { fileURLToPath } from "node:url";
-import { wrap } from "../lib/terminal.ts";
+import { fitLines, wrap } from "../lib/terminal.ts";
 
 const permitted = (["run", "read", "env"] as const).every((name) =>
   Deno.permissions.querySync({ name }).state === "granted"
@@ -64,4 +64,11 @@ Deno.test({
     const words = (text: string) => new Set(text.split(/\s+/));
     assertEquals(words(rows(terminal)), words(rows(pipe)));
   },
+});
+
+Deno.test("fitLines(): breaks long lines between words and indents them to their label", () => {
+  assertEquals(
+    fitLines("adapter  a software GPU with a name\nshort\n\nwithout a label but long", 20),
+    "adapter  a software\n         GPU with a\n         name\nshort\n\nwithout a label but\nlong",
+  );
 });

@@ -22,6 +22,7 @@ import { UserError } from "../errors.ts";
 import { boundsText, checkRange, isUnit, scaledPolicy } from "../nn/host/action_bounds.ts";
 import { checkWritable } from "../files.ts";
 import { watchInterrupt } from "../runs/interrupt.ts";
+import { Progress, standardError } from "../runs/progress.ts";
 import { openTrained, type TrainedPolicy } from "../runs/trained.ts";
 import { TrajectoryRecorder } from "../runs/trajectories.ts";
 import {
@@ -161,6 +162,7 @@ export async function evaluate(args: readonly string[]): Promise<void> {
   const count = batchSize(seeds.length, policy.actionSize, latency);
 
   let spec: EnvironmentSpec | undefined;
+  let progress: EpisodeProgress | undefined;
   const playing = rolloutWithRetries(
     {
       connect: async () => {
@@ -169,6 +171,7 @@ export async function evaluate(args: readonly string[]): Promise<void> {
         if (spec === undefined) {
           spec = connection.environment.spec;
           console.log(heading(spec, loaded, seeds, actors, connection.note));
+          progress = new EpisodeProgress(seeds.length, spec.maxEpisodeSteps);
         }
         return connection;
       },
@@ -184,7 +187,11 @@ export async function evaluate(args: readonly string[]): Promise<void> {
         positions: (playing: readonly number[], qpos: Float64Array) =>
           recorder.positions(playing, qpos),
       }),
-      end: (i, episode) => console.log(episodeLine(i, episode, task, reference(spec!, task))),
+      step: (playing) => progress!.step(playing),
+      end: (i, episode) => {
+        progress!.end(episode);
+        console.log(episodeLine(i, episode, task, reference(spec!, task)));
+      },
     },
   );
   using interrupt = watchInterrupt("stopping the evaluation");
@@ -202,6 +209,36 @@ export async function evaluate(args: readonly string[]): Promise<void> {
   }
   console.log(report(found));
   if (flags.json) console.log(JSON.stringify(toJson(task, way, files, spec!, found, actors)));
+}
+
+/** The progress line of an evaluation: steps out of the largest possible number. */
+class EpisodeProgress {
+  readonly #episodes: number;
+  readonly #maxSteps: number | null;
+  readonly #line: Progress;
+  #steps = 0;
+  #ended = 0;
+
+  constructor(episodes: number, maxSteps: number | null) {
+    this.#episodes = episodes;
+    this.#maxSteps = maxSteps;
+    this.#line = new Progress("eval", episodes * (maxSteps ?? 0), standardError());
+  }
+
+  step(playing: number): void {
+    // Without a step limit there is no total to compare with.
+    if (this.#maxSteps === null) return;
+    this.#steps += playing;
+    this.#line.update(this.#steps, {});
+  }
+
+  /** Counts an episode's remaining steps as done. */
+  end({ length }: Episode): void {
+    if (this.#maxSteps === null) return;
+    this.#steps += this.#maxSteps - length;
+    this.#line.evaluated(++this.#ended, this.#episodes);
+    this.#line.clear();
+  }
 }
 
 /** An actor with its measured latency. */

@@ -30,6 +30,8 @@ export interface RolloutObserver {
   begin?(episode: number): void;
   /** Called at the start and after each step with `qpos` of the playing episodes, one row each. */
   positions?(episodes: readonly number[], qpos: Float64Array): void;
+  /** Called after each step with the number of episodes that took it. */
+  step?(playing: number): void;
   /** Called when an episode has ended. */
   end?(episode: number, result: Episode): void;
 }
@@ -103,6 +105,7 @@ export async function rollout(
       run.goal?.step(run.observation, step.rewards[i]!);
     });
     await observePositions(environment, runs, observer);
+    observer.step?.(runs.length);
     const ended = runs.filter((_, i) => step.terminated[i] === 1 || step.truncated[i] === 1);
     for (const run of ended) {
       const { episode, length, goal } = run;
@@ -159,6 +162,7 @@ export async function rolloutWithRetries(
     try {
       await rollout(connection.environment, policy, left.map((i) => seeds[i]!), {
         begin: (i) => observer.begin?.(left[i]!),
+        step: (playing) => observer.step?.(playing),
         ...(observer.positions === undefined ? {} : {
           positions: (playing: readonly number[], qpos: Float64Array) =>
             observer.positions!(playing.map((i) => left[i]!), qpos),

@@ -130,7 +130,7 @@ export function standardError(): ProgressOutput {
     terminal: Deno.stderr.isTerminal(),
     columns: () => {
       try {
-        return Deno.consoleSize().columns;
+        return Deno.consoleSize().columns || 100; // Some pseudo-terminals report 0.
       } catch {
         return 100; // The size is unknown if stdin, stdout and stderr are all redirected.
       }
@@ -217,6 +217,11 @@ export class Progress {
   note(text: string): void {
     this.#output.write(this.#output.terminal ? `\r\x1b[K${text}\n` : `${text}\n`);
     if (this.#output.terminal) this.#draw(this.#output.now());
+  }
+
+  /** Erases the line, so that something else can be written in its place. */
+  clear(): void {
+    if (this.#output.terminal) this.#output.write("\r\x1b[K");
   }
 
   /** Draws the final state and ends the line. */

@@ -94,7 +94,7 @@ Deno.test({
       await assertRejects(
         () => trainAlgorithm(engine, { ...shared, data, directory: alone }),
         UserError,
-        "holds a run already",
+        "already holds a run",
       );
     } finally {
       Deno.removeSync(root, { recursive: true });

@@ -1,6 +1,6 @@
 /**
- * An algorithm of one's own: behavior cloning with a Gaussian head, trained for a moment on the bundled
- * maze. Run it with `deno run -A examples/behavior_cloning.ts [steps]`.
+ * A custom algorithm: behavior cloning with a Gaussian head, trained briefly on the bundled maze
+ * data. Run it with `deno run -A examples/behavior_cloning.ts [steps]`.
  */
 import { add, type Algorithm, clip, constant, divide, Engine, evaluateHere } from "../mod.ts";
 import { evaluationSeeds, exp, findTask, hyperparameters, HyperparameterTable } from "../mod.ts";
@@ -42,7 +42,7 @@ const cloning: Algorithm<hyperparameters.ValuesOf<typeof table>> = {
       const batch = buffer.minibatch(graph, { rows: h.batchSize, stream: 16 });
       const [state, action] = [batch.state(), batch.action()];
 
-      // −log N(a; μ(s), σ(s)) = Σ (½ z² + log σ) with z = (a − μ) / σ, without its constant.
+      // −log N(a; μ(s), σ(s)) = Σ (½ z² + log σ) with z = (a − μ) / σ, up to a constant.
       const mu = mlp(graph, policy, state, "tanh", "mean.net.");
       const logSigma = clip(graph, mlp(graph, policy, state, "none", "log_std.net."), -5, 2);
       const z = divide(graph, subtract(graph, action, mu), exp(graph, logSigma));

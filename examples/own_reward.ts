@@ -1,8 +1,7 @@
 /**
- * Extracts a policy from a reward of one's own: in the bundled maze's data a goal at the other end of
- * the maze takes the place of D4RL's, and SRPO's three stages are trained on it. Run it with
- * `deno run -A examples/own_reward.ts [steps of a stage]`; without steps it trains for those of the
- * preset `quick`, some minutes on two processor cores.
+ * Trains SRPO with a custom reward: in the bundled maze data, a goal at the other end of the maze
+ * replaces D4RL's goal. Run it with `deno run -A examples/own_reward.ts [steps per stage]`. The
+ * steps default to those of the preset `quick`, which take some minutes on two CPU cores.
  */
 import { Engine, evaluateHere, evaluationSeeds, findAlgorithm, findTask } from "../mod.ts";
 import { loadDataset, standardError, trainAlgorithm } from "../mod.ts";
@@ -32,7 +31,7 @@ const [trained] = await trainAlgorithm(engine, {
   progress: standardError(),
 });
 
-// The environment pays for D4RL's goal; the positions of each step give the reward from above.
+// The environment rewards D4RL's goal, so the custom reward is computed from the positions.
 let [paid, played] = [0, 0];
 const { policy } = trained!.load();
 await evaluateHere(policy, task.name, evaluationSeeds(0, 4), {

@@ -1,15 +1,15 @@
 /**
- * Fits sin 3x with a small network on the GPU: a loss is described once, and the step replayed.
- * Run it with `deno task example`; it needs no permission. The task sets XDG_RUNTIME_DIR, whose
- * absence Mesa's Vulkan drivers report on stderr. With `--allow-env=XDG_RUNTIME_DIR` the engine sets
- * it where it is missing.
+ * Fits sin 3x with a small network on the GPU. The training step is described once and replayed.
+ * Run it with `deno task example`; it needs no permissions. The task sets XDG_RUNTIME_DIR, because
+ * Mesa's Vulkan drivers print a warning without it. With `--allow-env=XDG_RUNTIME_DIR` the engine
+ * sets it if it is missing.
  */
 import { constant, Engine, Graph, initialise, linear, linearShapes } from "../mod.ts";
 import { meanSquaredError, minimize, ParameterSet, readTensor, writeInput } from "../mod.ts";
 
 using engine = await Engine.open();
 
-// Describe a step for one seed: 64 points, two layers, Adam.
+// Describe a step for one seed, with 64 points, two layers and Adam.
 const graph = new Graph({ seeds: [0] });
 const x = graph.input(64, 1);
 const y = graph.input(64, 1);
@@ -27,16 +27,16 @@ const prediction = linear(graph, hidden, layer("output"));
 const loss = meanSquaredError(graph, "loss", prediction, y);
 minimize(graph, loss, network, { learningRate: constant(0.01) });
 
-// Compile it, give it numbers, and replay it 1000 times.
+// Compile it, write its inputs, and replay it 1000 times.
 const program = await engine.compile(graph, [prediction]);
 const points = Float32Array.from({ length: 64 }, (_, i) => i / 32 - 1);
 writeInput(program, x, points);
 writeInput(program, y, points.map((point) => Math.sin(3 * point)));
 network.write(program, 0, initialise(network.shapes, 0, 0));
-console.log(`${engine.gpu.adapter.name}, ${program.dispatchesPerStep} dispatches a step`);
+console.log(`${engine.gpu.adapter.name}, ${program.dispatchesPerStep} dispatches per step`);
 for (let step = 0; step < 1000; step += 200) {
   const losses = await program.submit(step, 200);
   console.log(`step ${step + 200}  loss ${losses.at(-1)!.toExponential(2)}`);
 }
 const found = await readTensor(program, prediction);
-console.log(`sin(1.5) is 0.997, the network says ${found[48]!.toFixed(3)}`);
+console.log(`sin(1.5) is 0.997, the network's prediction is ${found[48]!.toFixed(3)}`);

@@ -1,9 +1,10 @@
 /**
- * Builds the npm package of the library: `deno task package [folder]`, by default in `dist/npm`.
+ * Builds the npm package of the library: `deno task package [folder]`. `folder` defaults to
+ * `dist/npm`.
  *
- * The package holds one JavaScript module with the shaders inside, the type declarations, LICENSE and
- * README. npm packages that the library imports stay outside and become its dependencies, with the
- * versions of deno.json's import map.
+ * The package contains one JavaScript module with the shaders, the type declarations, LICENSE and
+ * README. npm packages that the library imports are not bundled. They become dependencies, with the
+ * versions in deno.json's import map.
  *
  * @module
  */
@@ -15,9 +16,9 @@ import manifest from "../deno.json" with { type: "json" };
 const root = fileURLToPath(new URL("..", import.meta.url));
 
 /**
- * Builds the package in `folder`, whose earlier content is deleted.
+ * Builds the package in `folder` and deletes its previous contents.
  *
- * @throws {Error} The library does not compile.
+ * @throws {Error} If the library does not compile.
  */
 export async function buildPackage(folder: string): Promise<void> {
   await Deno.remove(folder, { recursive: true }).catch((error) => {
@@ -51,11 +52,11 @@ export async function buildPackage(folder: string): Promise<void> {
   );
 }
 
-/** An npm package as deno.json's import map names it: `npm:name@version/path`. */
+/** An npm package in deno.json's import map: `npm:name@version/path`. */
 interface NpmImport {
   readonly name: string;
   readonly version: string;
-  /** Path inside the package with its slash; empty for the package itself. */
+  /** Path inside the package, with its leading slash; empty for the package itself. */
   readonly path: string;
 }
 
@@ -65,13 +66,13 @@ function npmImport(specifier: string): NpmImport | null {
   return name === undefined ? null : { name, version: version!, path: path! };
 }
 
-/** Writes the library as one module and gives the npm packages that it imports. */
+/** Writes the library as one module and returns the npm packages that it imports. */
 async function bundle(file: string): Promise<NpmImport[]> {
   const external = new Map<string, NpmImport>();
   const importMap: Plugin = {
     name: "deno.json",
     setup({ onResolve }) {
-      // Whatever is not a relative path.
+      // Matches everything except relative paths.
       onResolve({ filter: /^[^./]/ }, ({ path: specifier, kind }) => {
         if (kind === "entry-point") return undefined;
         const found = npmImport(specifier);
@@ -98,10 +99,9 @@ async function bundle(file: string): Promise<NpmImport[]> {
   return [...external.values()].toSorted((a, b) => a.name < b.name ? -1 : 1);
 }
 
-/** Writes the library's type declarations, one file for each of its modules. */
+/** Writes the library's type declarations, one file per module. */
 async function declare(folder: string): Promise<void> {
-  // `deno check` has checked the types; here only the declarations are wanted, and the checker would
-  // miss Deno's own.
+  // Only declarations are needed, because `deno check` checks the types. tsc would not find Deno's.
   const { code, stdout } = await new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "-A", `${manifest.imports.typescript}/tsc`],
@@ -112,11 +112,15 @@ async function declare(folder: string): Promise<void> {
     ],
     cwd: root,
   }).output();
-  if (code !== 0) throw new Error(`tsc ended with ${code}:\n${new TextDecoder().decode(stdout)}`);
+  if (code !== 0) {
+    throw new Error(`tsc exited with ${code}:\n${new TextDecoder().decode(stdout)}`);
+  }
   await useJavaScriptNames(folder);
 }
 
-/** In declarations below `folder`, imports `./x.ts` as `./x.js`, for which Node's resolution looks. */
+/**
+ * Replaces imports of `./x.ts` by `./x.js` in the declarations below `folder`, as Node requires.
+ */
 async function useJavaScriptNames(folder: string): Promise<void> {
   for await (const { name, isDirectory } of Deno.readDir(folder)) {
     const path = join(folder, name);
@@ -132,5 +136,5 @@ async function useJavaScriptNames(folder: string): Promise<void> {
 if (import.meta.main) {
   const folder = Deno.args[0] ?? join(root, "dist", "npm");
   await buildPackage(folder);
-  console.log(`The npm package is in ${relative(Deno.cwd(), folder) || "."}.`);
+  console.log(`built the npm package in ${relative(Deno.cwd(), folder) || "."}`);
 }

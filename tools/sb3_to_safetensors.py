@@ -1,13 +1,13 @@
-"""Converts an agent of Stable-Baselines3 to an actor file for `eval`.
+"""Converts a Stable-Baselines3 agent to an actor file for `eval`.
 
     python3 tools/sb3_to_safetensors.py AGENT.zip ACTOR.safetensors
 
-Reads the zip that SAC, TQC, TD3, DDPG, PPO, TRPO, A2C or ARS (its linear policy) saved, and the
+Reads the zip of a saved SAC, TQC, TD3, DDPG, PPO, TRPO, A2C or ARS (linear policy) agent, and the
 pickle with the observations' running mean and variance. Copies the actor's weights byte for byte to
-the tensors that docs/policies.md describes, and declares the rest in the metadata.
+the tensors described in docs/policies.md, and writes the other properties to the metadata.
 
-Runs nothing that the files hold. Pickles are read with an unpickler that imports nothing: each
-class or function that a pickle names becomes an inert placeholder, which keeps what it was given.
+Executes nothing in the files. The unpickler imports nothing: each class or function named in a
+pickle becomes an inert placeholder, which only stores its arguments.
 Needs Python 3.11 or newer and no packages.
 """
 
@@ -24,12 +24,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-# Larger members of a zip are refused; the largest published agents have a few megabytes.
+# Maximum size of a zip member. The largest published agents have a few megabytes.
 MAX_MEMBER_BYTES = 1 << 30
 
 
 class Refused(Exception):
-    """A file that cannot be converted, with what to tell the user."""
+    """A file that cannot be converted, with a message for the user."""
 
 
 def refuse(message: str) -> NoReturn:
@@ -40,7 +40,7 @@ def refuse(message: str) -> NoReturn:
 
 
 class Inert:
-    """Stands for whatever a pickle builds: keeps its arguments, state and items, and does nothing."""
+    """A placeholder for any object in a pickle: stores arguments, state and items, and does nothing."""
 
     of = ""
 
@@ -62,7 +62,7 @@ class Inert:
 
 
 class InertUnpickler(pickle.Unpickler):
-    """Imports nothing and calls nothing but Inert: any name becomes a subclass of it."""
+    """Imports nothing and calls only Inert: every name becomes a subclass of Inert."""
 
     def find_class(self, module: str, name: str) -> type:
         return type(name, (Inert,), {"of": f"{module}.{name}"})
@@ -75,7 +75,7 @@ def unpickle(pickled: bytes, source: str) -> object:
     try:
         return InertUnpickler(io.BytesIO(pickled)).load()
     except Exception as error:
-        refuse(f"{source}: not a pickle that can be read: {error!r}")
+        refuse(f"{source}: not a readable pickle: {error!r}")
 
 
 # Tensors ---------------------------------------------------------------------------------------
@@ -83,14 +83,14 @@ def unpickle(pickled: bytes, source: str) -> object:
 
 @dataclass
 class Tensor:
-    """Row-major little-endian numbers as safetensors keeps them."""
+    """Row-major little-endian numbers, as stored in safetensors."""
 
     dtype: str
     shape: tuple[int, ...]
     data: bytes
 
 
-# Bytes of a number, by safetensors' name of its type.
+# Bytes per number, by safetensors dtype.
 ITEM_BYTES = {"F32": 4, "F64": 8}
 STORAGES = {"torch.FloatStorage": "F32", "torch.DoubleStorage": "F64"}
 
@@ -99,7 +99,7 @@ def read_member(archive: zipfile.ZipFile, name: str, source: str) -> bytes:
     try:
         size = archive.getinfo(name).file_size
         if size > MAX_MEMBER_BYTES:
-            refuse(f"{source}: {name} has {size} bytes, more than the {MAX_MEMBER_BYTES} allowed")
+            refuse(f"{source}: {name} has {size} bytes, but at most {MAX_MEMBER_BYTES} are allowed")
         return archive.read(name)
     except (KeyError, zipfile.BadZipFile) as error:
         refuse(f"{source}: cannot read {name}: {error}")
@@ -109,11 +109,11 @@ def open_zip(file: Path | io.BytesIO, source: str) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(file)
     except (OSError, zipfile.BadZipFile) as error:
-        refuse(f"{source}: not a zip that can be read: {error}")
+        refuse(f"{source}: not a readable zip: {error}")
 
 
 def read_state_dict(pth: bytes, source: str) -> dict[str, Tensor]:
-    """The tensors of a file that torch.save wrote (PyTorch 1.6 or newer: a zip)."""
+    """Returns the tensors of a file written by torch.save (a zip since PyTorch 1.6)."""
     with open_zip(io.BytesIO(pth), source) as archive:
         roots = [name.removesuffix("data.pkl") for name in archive.namelist() if name.endswith("/data.pkl")]
         if len(roots) != 1:
@@ -136,7 +136,7 @@ def read_state_dict(pth: bytes, source: str) -> dict[str, Tensor]:
 
 
 def rebuild(name: str, value: object, storage, source: str) -> Tensor:
-    """The tensor that torch._utils._rebuild_tensor_v2 would make of its arguments."""
+    """Returns the tensor that torch._utils._rebuild_tensor_v2 would return for its arguments."""
     match value:
         case Inert(
             of="torch._utils._rebuild_tensor_v2",
@@ -160,7 +160,7 @@ def rebuild(name: str, value: object, storage, source: str) -> Tensor:
     count = math.prod(shape)
     last = offset + sum((n - 1) * stride for n, stride in zip(shape, strides)) if count else -1
     if max(last + 1, count) * size > len(data):
-        refuse(f"{source}: {name} reaches past the {len(data)} bytes of its storage")
+        refuse(f"{source}: {name} extends past the {len(data)} bytes of its storage")
     places = [offset] if count else []
     for n, stride in zip(shape, strides):
         places = [place + i * stride for place in places for i in range(n)]
@@ -172,11 +172,11 @@ def rebuild(name: str, value: object, storage, source: str) -> Tensor:
 
 @dataclass
 class Layout:
-    """Where a policy class keeps its actor, and what it does with it."""
+    """Where a policy class stores its actor, and how it uses it."""
 
-    # In the order of computation: a linear layer, or a torch.nn.Sequential of them.
+    # Linear layers, or a torch.nn.Sequential of them, in the order of computation.
     actor: tuple[str, ...]
-    # Tensors without a part in the deterministic action.
+    # Tensors that do not affect the deterministic action.
     left_out: tuple[str, ...]
     activation: str
     output: str
@@ -188,8 +188,8 @@ SOFT_ACTOR = Layout(
     "relu",
     "tanh",
 )
-# By the module of the policy class. BasePolicy.predict clips the actions of policies that do not
-# squash theirs.
+# Layouts by the module of the policy class. BasePolicy.predict clips the actions of policies that do
+# not squash them.
 LAYOUTS = {
     "stable_baselines3.common.policies": Layout(
         ("mlp_extractor.policy_net", "action_net"),
@@ -208,7 +208,7 @@ ACTIVATIONS = {
     "<class 'torch.nn.modules.activation.ReLU'>": "relu",
     "<class 'torch.nn.modules.activation.Tanh'>": "tanh",
 }
-# Keyword arguments of a policy that do not change what its actor computes from given weights.
+# Keyword arguments of a policy that do not change what its actor computes with given weights.
 HARMLESS_KWARGS = {
     "log_std_init",
     "n_critics",
@@ -223,7 +223,7 @@ HARMLESS_KWARGS = {
 
 @dataclass
 class Agent:
-    """An actor as docs/policies.md describes it."""
+    """An actor in the format of docs/policies.md."""
 
     tensors: dict[str, Tensor]
     metadata: dict[str, str]
@@ -246,23 +246,23 @@ def read_agent(path: Path) -> Agent:
 
     layout = LAYOUTS.get(module)
     if layout is None:
-        refuse(f"{source}: its policy is of {module}; those that can be converted: {', '.join(LAYOUTS)}")
+        refuse(f"{source}: its policy class is from {module}; supported modules: {', '.join(LAYOUTS)}")
     if bounds[0] != [-1.0] * len(bounds[0]) or bounds[1] != [1.0] * len(bounds[1]):
         refuse(f"{source}: its actions range from {bounds[0]} to {bounds[1]}, expected -1 to 1")
     if data.get("use_sde") or kwargs.pop("use_sde", False):
-        refuse(f"{source}: it uses state-dependent exploration, which cannot be converted")
+        refuse(f"{source}: state-dependent exploration is not supported")
     activation = layout.activation
     if "activation_fn" in kwargs:
         named = kwargs.pop("activation_fn")
         activation = ACTIVATIONS.get(named) or refuse(
-            f"{source}: its activation is {named}, expected ReLU or Tanh of torch.nn"
+            f"{source}: its activation is {named}, expected torch.nn ReLU or Tanh"
         )
     if unknown := sorted(kwargs.keys() - HARMLESS_KWARGS):
-        refuse(f"{source}: its policy_kwargs have {', '.join(unknown)}, which cannot be converted")
+        refuse(f"{source}: its policy_kwargs {', '.join(unknown)} are not supported")
 
     names = [name for prefix in layout.actor for name in layers(state, prefix, source)]
     if module == "sb3_contrib.ars.policies" and names != ["action_net"]:
-        refuse(f"{source}: of ARS only the linear policy can be converted")
+        refuse(f"{source}: for ARS, only the linear policy is supported")
     tensors: dict[str, Tensor] = {}
     biases = 0
     for i, name in enumerate(names):
@@ -273,9 +273,12 @@ def read_agent(path: Path) -> Agent:
     if biases not in (0, len(names)):
         refuse(f"{source}: {biases} of its {len(names)} layers have a bias, expected all or none")
     if stray := sorted(name for name in state if not name.startswith(layout.left_out)):
-        refuse(f"{source}: tensors without a known meaning: {', '.join(stray)}")
+        refuse(f"{source}: unknown tensors: {', '.join(stray)}")
     if tensors[f"net.{2 * len(names) - 2}.weight"].shape[0] != len(bounds[0]):
-        refuse(f"{source}: its actions have {len(bounds[0])} entries, the last layer does not")
+        refuse(
+            f"{source}: its actions have {len(bounds[0])} entries, but its last layer has another "
+            "number of outputs"
+        )
     metadata = {
         "activation": activation,
         "output": layout.output,
@@ -286,7 +289,7 @@ def read_agent(path: Path) -> Agent:
 
 
 def layers(state: dict[str, Tensor], prefix: str, source: str) -> list[str]:
-    """The linear layers under a name: itself, or 0, 2, … of a Sequential with activations between."""
+    """Returns the linear layers of a name: itself, or 0, 2, … of a Sequential with activations."""
     if f"{prefix}.weight" in state:
         return [prefix]
     found = []
@@ -296,12 +299,12 @@ def layers(state: dict[str, Tensor], prefix: str, source: str) -> list[str]:
 
 
 def add_normalization(agent: Agent, path: Path) -> None:
-    """Adds the running mean and variance of a pickled VecNormalize, where it normalises observations."""
+    """Adds the running mean and variance of a pickled VecNormalize, if it normalizes observations."""
     source = str(path)
     try:
         pickled = path.read_bytes()
     except OSError as error:
-        refuse(f"{source}: cannot be read: {error}")
+        refuse(f"cannot read {source}: {error}")
     wrapper = unpickle(pickled, source)
     try:
         state = wrapper.state
@@ -312,16 +315,17 @@ def add_normalization(agent: Agent, path: Path) -> None:
         agent.tensors["obs_rms.mean"] = array(statistics["mean"])
         agent.tensors["obs_rms.var"] = array(statistics["var"])
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        refuse(f"{source}: not a VecNormalize with float64 statistics of its observations: {error!r}")
+        refuse(f"{source}: not a VecNormalize with float64 observation statistics: {error!r}")
     inputs = agent.tensors["net.0.weight"].shape[1]
     for name in ("obs_rms.mean", "obs_rms.var"):
         if agent.tensors[name].shape != (inputs,):
-            refuse(f"{source}: {name} has shape {agent.tensors[name].shape}, the actor takes {inputs} entries")
+            shape = agent.tensors[name].shape
+            refuse(f"{source}: {name} has shape {shape}, but the actor takes {inputs} entries")
     agent.metadata |= {"obs_clip": repr(clip), "obs_epsilon": repr(epsilon)}
 
 
 def array(value: object) -> Tensor:
-    """The float64 vector in a pickled numpy array."""
+    """Returns the float64 vector of a pickled numpy array."""
     match value:
         case Inert(
             of="numpy.core.multiarray._reconstruct" | "numpy._core.multiarray._reconstruct",
@@ -335,7 +339,7 @@ def array(value: object) -> Tensor:
 
 
 def safetensors(tensors: dict[str, Tensor], metadata: dict[str, str]) -> bytes:
-    # Larger numbers first, so that every tensor is aligned.
+    # Larger items first, so that every tensor is aligned.
     ordered = sorted(tensors.items(), key=lambda item: -ITEM_BYTES[item[1].dtype])
     header: dict[str, object] = {"__metadata__": metadata}
     end = 0
@@ -349,18 +353,18 @@ def safetensors(tensors: dict[str, Tensor], metadata: dict[str, str]) -> bytes:
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description="Converts an agent of Stable-Baselines3 to an actor file for `eval`.",
-        epilog="Executes nothing in these files and changes no weight; see docs/policies.md.",
+        description="Converts a Stable-Baselines3 agent to an actor file for `eval`.",
+        epilog="Executes nothing in these files and changes no weights; see docs/policies.md.",
     )
-    parser.add_argument("agent", type=Path, help="the zip that the agent was saved to")
-    parser.add_argument("actor", type=Path, help="the safetensors file to write; must not exist")
+    parser.add_argument("agent", type=Path, help="zip file of the saved agent")
+    parser.add_argument("actor", type=Path, help="safetensors file to write; must not exist")
     normalization = parser.add_mutually_exclusive_group()
     normalization.add_argument(
         "--vecnormalize",
         type=Path,
         metavar="FILE",
-        help="the VecNormalize that was saved with the agent; default: <agent>/vecnormalize.pkl "
-        "beside the zip, where rl-baselines3-zoo saves it",
+        help="the agent's saved VecNormalize; defaults to <agent>/vecnormalize.pkl next to the zip, "
+        "where rl-baselines3-zoo saves it",
     )
     normalization.add_argument(
         "--no-vecnormalize", action="store_true", help="the agent was trained without VecNormalize"
@@ -372,8 +376,8 @@ def main() -> None:
         agent = read_agent(arguments.agent)
         if statistics is beside and not beside.exists():
             refuse(
-                f"{arguments.agent} does not say whether its observations are normalised, and there "
-                f"is no {beside}: give --vecnormalize FILE, or --no-vecnormalize if they are not"
+                f"{arguments.agent} does not state whether its observations are normalized, and "
+                f"{beside} does not exist: give --vecnormalize FILE, or --no-vecnormalize"
             )
         if statistics is not None:
             add_normalization(agent, statistics)
@@ -382,7 +386,7 @@ def main() -> None:
             with arguments.actor.open("xb") as file:
                 file.write(contents)
         except OSError as error:
-            refuse(f"{arguments.actor}: cannot be written: {error.strerror}")
+            refuse(f"cannot write {arguments.actor}: {error.strerror}")
     except Refused as error:
         sys.exit(f"sb3_to_safetensors: {error}")
     for name, tensor in agent.tensors.items():
@@ -390,11 +394,11 @@ def main() -> None:
     for key, value in agent.metadata.items():
         print(f"{key}: {value}")
     if "obs_clip" in agent.metadata:
-        print(f"observations are normalised as in {statistics}")
+        print(f"observation normalization: from {statistics}")
     else:
-        print("observations are not normalised")
+        print("observation normalization: none")
     if agent.left_out:
-        print(f"left out: {', '.join(agent.left_out)}")
+        print(f"omitted: {', '.join(agent.left_out)}")
 
 
 if __name__ == "__main__":

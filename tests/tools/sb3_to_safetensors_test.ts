@@ -5,7 +5,7 @@ import { mayUseFiles, projectFile, withFolder } from "../data/files.ts";
 
 const mayRun = mayUseFiles && Deno.permissions.querySync({ name: "run" }).state === "granted";
 
-/** Python's command; null, and then the tests are skipped, where there is no Python 3.11 or newer. */
+/** Python command; null, which skips the tests, if there is no Python 3.11 or newer. */
 const python = mayRun
   ? ["python3", "python"].find((command) => {
     try {
@@ -31,15 +31,14 @@ async function runPython(...args: string[]) {
 const convert = (...args: string[]) =>
   runPython(projectFile("tools/sb3_to_safetensors.py"), ...args);
 
-/** Whether `part` occurs in `whole`. */
+/** Returns whether `part` occurs in `whole`. */
 function contains(whole: Uint8Array, part: Uint8Array): boolean {
   const text = (bytes: Uint8Array) => new TextDecoder("latin1").decode(bytes);
   return text(whole).includes(text(part));
 }
 
 Deno.test({
-  name:
-    `sb3_to_safetensors.py: a published agent's weights and statistics, byte for byte${skipped}`,
+  name: `sb3_to_safetensors.py copies a published agent's tensors byte for byte${skipped}`,
   ignore: python === null,
   fn: () =>
     withFolder(async (folder) => {
@@ -62,7 +61,7 @@ Deno.test({
         obs_clip: "10.0",
         obs_epsilon: "1e-08",
       });
-      // The zips store without compression, and the pickle keeps arrays as they are in memory.
+      // The zips are not compressed, and the pickle stores arrays as in memory.
       const [zip, pickle] = [Deno.readFileSync(published), Deno.readFileSync(statistics)];
       for (
         const [name, from] of [
@@ -77,15 +76,15 @@ Deno.test({
       }
 
       const again = await convert(published, out, "--vecnormalize", statistics);
-      assertMatch(again.err, /actor\.safetensors: cannot be written: File exists/);
+      assertMatch(again.err, /cannot write .*actor\.safetensors: File exists/);
       const unsure = await convert(published, join(folder, "other.safetensors"));
-      assertMatch(unsure.err, /does not say whether its observations are normalised/);
+      assertMatch(unsure.err, /does not state whether its observations are normalized/);
     }),
 });
 
 /**
- * Writes agents as Stable-Baselines3 lays them out: with PyTorch's pickles, whose functions are stood in
- * for by functions of the same names, since a pickle holds no more of them.
+ * * Writes agents in the format of Stable-Baselines3 and PyTorch. The pickles refer to functions only by
+ * * name, so stand-ins with the same names replace PyTorch's functions.
  */
 const writeAgents = String.raw`
 import collections, io, json, os, pickle, struct, sys, types, zipfile
@@ -156,7 +155,7 @@ agent("legacy.zip", pickle.dumps(Malicious()))
 `;
 
 Deno.test({
-  name: `sb3_to_safetensors.py: runs nothing, converts known layouts, refuses others${skipped}`,
+  name: `sb3_to_safetensors.py executes nothing, converts known layouts, rejects others${skipped}`,
   ignore: python === null,
   fn: () =>
     withFolder(async (folder) => {
@@ -171,7 +170,7 @@ Deno.test({
           ...args.length > 0 ? args : ["--no-vecnormalize"],
         );
 
-      // A harmful pickle does harm where it is loaded in the ordinary way.
+      // First check that the malicious pickle executes code when loaded normally.
       await runPython(
         "-c",
         `import pickle; pickle.load(open(${JSON.stringify(join(folder, "malicious.pkl"))}, "rb"))`,
@@ -193,8 +192,8 @@ Deno.test({
         refused[0]!.err,
         /policy_net\.0\.weight is not a tensor of a torch\.FloatStorage/,
       );
-      assertMatch(refused[1]!.err, /policy\.pth: not a zip that can be read/);
-      assertMatch(refused[2]!.err, /not a VecNormalize with float64 statistics/);
+      assertMatch(refused[1]!.err, /policy\.pth: not a readable zip/);
+      assertMatch(refused[2]!.err, /not a VecNormalize with float64 observation statistics/);
       for (const { success, err } of refused) {
         assert(!success && !err.includes("Traceback"), err);
       }
@@ -204,7 +203,7 @@ Deno.test({
         assert(success, err);
         assertMatch(
           out,
-          /left out: log_std, mlp_extractor\.value_net\.0\.weight, value_net\.weight/,
+          /omitted: log_std, mlp_extractor\.value_net\.0\.weight, value_net\.weight/,
         );
         const path = join(folder, `${name}.safetensors`);
         const { tensors, metadata } = decode(Deno.readFileSync(path), path);
@@ -224,14 +223,14 @@ Deno.test({
       }
 
       const messages = {
-        "gelu.zip": /its activation is <class 'torch\.nn\.GELU'>, expected ReLU or Tanh/,
-        "squash.zip": /policy_kwargs have squash_output, which cannot be converted/,
+        "gelu.zip": /its activation is <class 'torch\.nn\.GELU'>, expected torch\.nn ReLU or Tanh/,
+        "squash.zip": /policy_kwargs squash_output are not supported/,
         "sde.zip": /state-dependent exploration/,
         "bounds.zip": /actions range from \[-1\.0, -1\.0\] to \[2\.0, 2\.0\], expected -1 to 1/,
-        "module.zip": /its policy is of sb3_contrib\.common\.recurrent\.policies/,
-        "stray.zip": /tensors without a known meaning: features_extractor\.cnn\.weight/,
-        "beyond.zip": /policy_net\.0\.weight reaches past the 48 bytes of its storage/,
-        "absent.zip": /not a zip that can be read/,
+        "module.zip": /its policy class is from sb3_contrib\.common\.recurrent\.policies/,
+        "stray.zip": /unknown tensors: features_extractor\.cnn\.weight/,
+        "beyond.zip": /policy_net\.0\.weight extends past the 48 bytes of its storage/,
+        "absent.zip": /not a readable zip/,
       };
       await Promise.all(
         Object.entries(messages).map(async ([name, message]) =>

@@ -64,7 +64,7 @@ function evaluationTables(results: Results): string {
 function statisticsTable({ actors, statistics, seeds }: Results): string {
   const quantity = statistics[0]!.quantity === "score" ? "D4RL score" : "return";
   const table = formatTable(
-    ["actor", "of each seed", `${quantity}, mean ± std`, "interquartile mean", "95 % interval"],
+    ["actor", "per seed", `${quantity}, mean ± std`, "interquartile mean", "95 % interval"],
     statistics.map(({ stage, variant, values, mean, std, interquartile_mean, interval }) => [
       named(actors, stage, variant),
       values.map((value) => value.toFixed(1)).join(" "),
@@ -141,7 +141,7 @@ function scaleText({ references }: Results): string {
     ? "D4RL score: the percentage of successful episodes."
     : `D4RL score: 0 is the return of random actions (${
       random_return.toFixed(1)
-    }), 100 that of an ` +
+    }), 100 is that of an ` +
       `expert (${expert_return.toFixed(1)}).`;
   return paper_score === null
     ? scale

@@ -1,5 +1,5 @@
 /**
- * Training from a program: what `train` does, without flags, tables and pictures.
+ * Training from other programs, like `train` but without flags, tables and pictures.
  *
  * @module
  */
@@ -19,28 +19,28 @@ import { ownProvenance, recordOfOwn } from "./run_task.ts";
 import { openTrained, type Trained } from "./trained.ts";
 import { trainStages } from "./training_run.ts";
 
-/** What is trained, on what, and where it goes. */
+/** The inputs and outputs of {@linkcode trainAlgorithm}. */
 export interface AlgorithmRun {
-  /** A registered algorithm or one of the program's own. */
+  /** A registered or a custom algorithm. */
   readonly algorithm: Algorithm;
-  /** The data; the algorithm's reward rule makes the rewards that are trained on of theirs. */
+  /** The data. The algorithm's reward rule transforms their rewards. */
   readonly data: OfflineDataset;
-  /** The task of the data, from {@linkcode findTask} or {@linkcode taskOfOwn}; files record it. */
+  /** The task of the data, from {@linkcode findTask} or {@linkcode taskOfOwn}. Files record it. */
   readonly task: Task;
-  /** All hyperparameters, as `algorithm.hyperparameters.valuesFor()` gives them. */
+  /** All hyperparameters, as returned by `algorithm.hyperparameters.valuesFor()`. */
   readonly hyperparameters: HyperparameterValues;
-  /** Seeds that are trained side by side, each once; seed 0 alone by default. */
+  /** Distinct seeds, trained in parallel. Defaults to seed 0. */
   readonly seeds?: readonly number[];
   /**
-   * A new or empty folder, which becomes a run directory as docs/run-directory.md describes: metrics,
-   * checkpoints and policies.
+   * A new or empty folder for the run directory (docs/run-directory.md): metrics, checkpoints and
+   * policies.
    */
   readonly directory: string;
-  /** Where a line of progress is drawn, such as {@linkcode standardError}; nowhere by default. */
+  /** Output for progress, such as {@linkcode standardError}. Defaults to no output. */
   readonly progress?: ProgressOutput;
 }
 
-/** Takes the progress of a program that shows none. */
+/** A progress output that discards everything. */
 const silence: ProgressOutput = {
   terminal: false,
   columns: () => 0,
@@ -49,17 +49,17 @@ const silence: ProgressOutput = {
 };
 
 /**
- * Trains all stages of an algorithm and opens what they leave. It reads and writes files, and so runs in
- * Deno, with permission for the folder.
+ * Trains all stages of an algorithm and opens the results. It reads and writes files, so it needs
+ * Deno and permissions for the folder.
  *
- * @returns What was trained, of each seed in their order; `load()` gives its policy.
- * @throws {UserError} A seed is given twice, the folder is not empty or not writable, the reward rule does not fit the data, or
- * a loss is not finite, after which the last checkpoint stands.
+ * @returns The trained run of each seed, in order. `load()` returns its policy.
+ * @throws {UserError} If a seed is repeated, the folder is not empty or not writable, the reward
+ * rule does not fit the data, or a loss is not finite. The last checkpoint is then kept.
  */
 export async function trainAlgorithm(engine: Engine, run: AlgorithmRun): Promise<Trained[]> {
   const { algorithm, data, task, hyperparameters, seeds = [0], progress = silence } = run;
   if (seeds.length === 0 || new Set(seeds).size < seeds.length) {
-    throw new UserError(`trainAlgorithm: expected one or more seeds, each once; got [${seeds}]`);
+    throw new UserError(`trainAlgorithm: expected one or more distinct seeds, got [${seeds}]`);
   }
   const rewards = shapeRewards(data, algorithm.rewardRule(hyperparameters));
   const directory = createRunDirectory({ task: task.name, seeds, out: run.directory });

@@ -220,7 +220,7 @@ Deno.test({
         new RegExp(
           "interquartile[^]*SRPO beta-0\\.3[^]*± is the standard deviation over the seeds 0, 1[^]*" +
             "AWR \\(step 5\\)[^]*± is the standard deviation over the 1 episode of[^]*" +
-            "0 is the return of random actions \\(23\\.9\\), 100 that of an expert \\(161\\.9\\)",
+            "0 is the return of random actions \\(23\\.9\\), 100 is that of an expert \\(161\\.9\\)",
         ),
       );
       const { run: _, ...results } = swept;

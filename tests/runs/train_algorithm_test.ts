@@ -35,7 +35,7 @@ function waves(): OfflineDataset {
 }
 
 Deno.test({
-  name: "trainAlgorithm() leaves a run directory, and gives what it trained of each seed",
+  name: "trainAlgorithm() writes a run directory and returns the trained run of each seed",
   ignore,
   fn: async () => {
     const root = Deno.makeTempDirSync();
@@ -87,7 +87,7 @@ Deno.test({
         await assertRejects(
           () => trainAlgorithm(engine, { ...shared, data, directory: refused, seeds }),
           UserError,
-          `expected one or more seeds, each once; got [${seeds}]`,
+          `expected one or more distinct seeds, got [${seeds}]`,
         );
         await assertRejects(() => Deno.stat(refused), Deno.errors.NotFound);
       }

@@ -45,3 +45,9 @@ export function fitLines(text: string, columns: number): string {
     return rest.map((part, i) => (i === 0 ? label : " ".repeat(label.length)) + part);
   }).join("\n");
 }
+
+/** Returns `text` fitted to the terminal by {@linkcode fitLines}; unchanged in a pipe or a file. */
+export function fitted(text: string, stream: { isTerminal(): boolean } = Deno.stdout): string {
+  const columns = stream.isTerminal() ? terminalColumns() : null;
+  return columns === null ? text : fitLines(text, columns);
+}

@@ -19,6 +19,7 @@ import {
 } from "../data/summary.ts";
 import { warningsOf } from "../data/warnings.ts";
 import { countsSuccess, normalizedScore } from "../envs/scores.ts";
+import { fitted } from "../terminal.ts";
 import { formatTable } from "../report/table.ts";
 import { parseFlags, text, toggle } from "./flags.ts";
 import { helpText } from "./help.ts";
@@ -57,7 +58,7 @@ export async function dataInspect(args: readonly string[]): Promise<void> {
     ...(bounds !== null && { actionBounds: bounds }),
   });
   const inspection = inspect(dataset, task, await readLayout(paths));
-  console.log(parsed.flags.json ? JSON.stringify(inspection) : report(inspection));
+  console.log(parsed.flags.json ? JSON.stringify(inspection) : fitted(report(inspection)));
 }
 
 /** Parts of the files that {@linkcode readDataset} does not return. */

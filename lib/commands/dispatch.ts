@@ -6,7 +6,7 @@
 import { UserError } from "../errors.ts";
 import { version } from "../version.ts";
 import { suggestion } from "../suggestion.ts";
-import { wrap } from "../terminal.ts";
+import { fitted, wrap } from "../terminal.ts";
 import { helpColumns, helpRow } from "./help.ts";
 
 /** A command. The table in `cli.ts` lists commands by name (`train`, `data inspect`). */
@@ -38,7 +38,7 @@ export async function runCommandLine(
   } catch (error) {
     const known = asUserError(error);
     try {
-      if (known !== null) console.error(`error: ${known.message}`);
+      if (known !== null) console.error(fitted(`error: ${known.message}`, Deno.stderr));
       else {
         console.error("This is a bug in srpo-webgpu; please report it with the lines below.");
         console.error(error);

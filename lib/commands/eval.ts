@@ -22,6 +22,7 @@ import { UserError } from "../errors.ts";
 import { boundsText, checkRange, isUnit, scaledPolicy } from "../nn/host/action_bounds.ts";
 import { checkWritable } from "../files.ts";
 import { watchInterrupt } from "../runs/interrupt.ts";
+import { fitted } from "../terminal.ts";
 import { Progress, standardError } from "../runs/progress.ts";
 import { openTrained, type TrainedPolicy } from "../runs/trained.ts";
 import { TrajectoryRecorder } from "../runs/trajectories.ts";
@@ -170,7 +171,7 @@ export async function evaluate(args: readonly string[]): Promise<void> {
         const connection = await openEnvironment({ server, token, profile }, task, count);
         if (spec === undefined) {
           spec = connection.environment.spec;
-          console.log(heading(spec, loaded, seeds, actors, connection.note));
+          console.log(fitted(heading(spec, loaded, seeds, actors, connection.note)));
           progress = new EpisodeProgress(seeds.length, spec.maxEpisodeSteps);
         }
         return connection;
@@ -207,7 +208,7 @@ export async function evaluate(args: readonly string[]): Promise<void> {
     await recorder.write(flags.record!, spec!, episodes);
     console.log(`wrote the positions of every step to ${flags.record}`);
   }
-  console.log(report(found));
+  console.log(fitted(report(found)));
   if (flags.json) console.log(JSON.stringify(toJson(task, way, files, spec!, found, actors)));
 }
 

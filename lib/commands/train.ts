@@ -52,7 +52,7 @@ import {
   trainStages,
 } from "../runs/training_run.ts";
 import { VariantFile } from "../runs/variant_memory.ts";
-import { fitLines, terminalColumns } from "../terminal.ts";
+import { fitted } from "../terminal.ts";
 import { version } from "../version.ts";
 import { helpText } from "./help.ts";
 import {
@@ -137,8 +137,7 @@ async function trainIn(
   const say = (line: string) => {
     log.write(line);
     try {
-      const columns = Deno.stdout.isTerminal() ? terminalColumns() : null;
-      console.log(columns === null ? line : fitLines(line, columns));
+      console.log(fitted(line));
     } catch (error) {
       // After a terminal closes, which requests the stop, standard output cannot be written.
       if (!interrupt.requested) throw error;

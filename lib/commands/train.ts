@@ -62,14 +62,8 @@ import {
   referencesOf,
 } from "./train_evaluation.ts";
 import { drawRun } from "./train_pictures.ts";
-import {
-  checkData,
-  makePlan,
-  parseTrain,
-  type Plan,
-  trainCommand,
-  type TrainFlags,
-} from "./train_plan.ts";
+import { parseTrain, trainCommand, type TrainFlags } from "./train_flags.ts";
+import { checkData, makePlan, type Plan } from "./train_plan.ts";
 
 /** Folder of the stage cache, next to the runs. */
 const cacheFolder = join("runs", ".cache");

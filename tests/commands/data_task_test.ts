@@ -76,7 +76,8 @@ Deno.test({
   ignore,
   fn: () =>
     withFolder(async (folder) => {
-      const { makePlan, parseTrain } = await import("../../lib/commands/train_plan.ts");
+      const { parseTrain } = await import("../../lib/commands/train_flags.ts");
+      const { makePlan } = await import("../../lib/commands/train_plan.ts");
       const planOf = (file: string) => {
         const { algorithm, parsed } = parseTrain([file]);
         if (parsed === "help") throw new Error("no help was asked for");

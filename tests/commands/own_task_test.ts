@@ -7,7 +7,8 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { join } from "node:path";
-import { makePlan, parseTrain, type Plan } from "../../lib/commands/train_plan.ts";
+import { parseTrain } from "../../lib/commands/train_flags.ts";
+import { makePlan, type Plan } from "../../lib/commands/train_plan.ts";
 import { writeDataset } from "../../lib/data/writer.ts";
 import { pythonPath } from "../../lib/envs/bridge/launch.ts";
 import { UserError } from "../../lib/errors.ts";

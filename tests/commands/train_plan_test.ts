@@ -9,7 +9,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseFlags } from "../../lib/commands/flags.ts";
 import { helpText } from "../../lib/commands/help.ts";
-import type { Plan, TrainFlags } from "../../lib/commands/train_plan.ts";
+import type { TrainFlags } from "../../lib/commands/train_flags.ts";
+import type { Plan } from "../../lib/commands/train_plan.ts";
 import { imitation } from "../algorithms/own_algorithm.ts";
 import { UserError } from "../../lib/errors.ts";
 import { RunDirectory } from "../../lib/runs/directory.ts";
@@ -23,7 +24,8 @@ const data = fileURLToPath(new URL("../../data/maze2d-umaze-100k.hdf5", import.m
 const hyperparameters = hyperparametersFor("maze2d", "quick", { criticWidth: 24 });
 
 async function plan(...args: string[]): Promise<Plan> {
-  const { makePlan, parseTrain } = await import("../../lib/commands/train_plan.ts");
+  const { parseTrain } = await import("../../lib/commands/train_flags.ts");
+  const { makePlan } = await import("../../lib/commands/train_plan.ts");
   const { algorithm, parsed } = parseTrain(args);
   if (parsed === "help") throw new Error("help");
   return await makePlan(algorithm, parsed.what, parsed.flags);
@@ -72,7 +74,7 @@ function planTest(name: string, body: (folder: string) => Promise<void>) {
 }
 
 Deno.test("trainCommand() has only the algorithm's own stages, hyperparameters and sweeps", async () => {
-  const { trainCommand } = await import("../../lib/commands/train_plan.ts");
+  const { trainCommand } = await import("../../lib/commands/train_flags.ts");
   const help = helpText(trainCommand(imitation)).replaceAll(/\s+/g, " ");
   for (
     const text of [
@@ -89,7 +91,8 @@ Deno.test("trainCommand() has only the algorithm's own stages, hyperparameters a
 planTest(
   "makePlan() plans a custom algorithm, with its checkpoints and sweeps",
   async (folder) => {
-    const { makePlan, trainCommand } = await import("../../lib/commands/train_plan.ts");
+    const { trainCommand } = await import("../../lib/commands/train_flags.ts");
+    const { makePlan } = await import("../../lib/commands/train_plan.ts");
     const planOf = async (...args: string[]) => {
       const parsed = parseFlags(trainCommand(imitation), args);
       if (parsed === "help") throw new Error("help");
@@ -244,7 +247,7 @@ planTest("makePlan() --resume takes another --matmul than the run began with", a
 });
 
 Deno.test("parseTrain() refuses what would change the run of --resume, finished or not", async () => {
-  const { parseTrain } = await import("../../lib/commands/train_plan.ts");
+  const { parseTrain } = await import("../../lib/commands/train_flags.ts");
   for (const surplus of ["--policy-steps=30", "--seeds=0,1", "--stage=policy", "data.hdf5"]) {
     assertThrows(
       () => parseTrain(["--resume", "x", surplus]),

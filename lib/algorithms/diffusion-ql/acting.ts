@@ -1,6 +1,6 @@
 /**
- * How Diffusion-QL acts, on the processor: it samples candidates from its actor and draws one of them, each
- * as likely as the softmax of the target critic's smaller Q has it.
+ * The Diffusion-QL policy on the CPU. It samples candidates from the actor and draws one of them with
+ * probability softmax(Q), where Q is the smaller output of the two target Q-networks.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import type { Policy } from "../../nn/host/policy.ts";
 import { type NamedTensors, tensor } from "../../nn/host/tensors.ts";
 import { embeddingSize, layers, timeFeatures } from "./layers.ts";
 
-/** Linear layers with Mish between them. */
+/** Linear layers with Mish activations between them. */
 class Perceptron {
   readonly inputs: number;
   readonly outputs: number;
@@ -30,7 +30,7 @@ class Perceptron {
     this.outputs = layers.at(-1)!.outputs;
   }
 
-  /** Numbers in a row of the input and of each layer's output. */
+  /** Number of entries in the input and in each layer's output. */
   get sizes(): number[] {
     return [this.inputs, ...this.#layers.map(({ outputs }) => outputs)];
   }
@@ -45,11 +45,11 @@ class Perceptron {
   }
 }
 
-/** The networks that a run of Diffusion-QL acts with. */
+/** The networks of a Diffusion-QL run that are needed for acting. */
 export class Networks {
-  /** Entries of a state. */
+  /** Number of entries in a state. */
   readonly stateSize: number;
-  /** Entries of an action. */
+  /** Number of entries in an action. */
   readonly actionSize: number;
   /** β_1 … β_T. */
   readonly betas: readonly number[];
@@ -60,9 +60,10 @@ export class Networks {
   readonly #q: readonly [Perceptron, Perceptron];
 
   /**
-   * Takes the networks out of a checkpoint.
+   * Reads the networks from a checkpoint.
    *
-   * @throws {UserError} A tensor is missing, of another shape, or the actor and the critic do not fit.
+   * @throws {UserError} If a tensor is missing or has the wrong shape, or the sizes of the actor and
+   * the critic differ.
    */
   constructor(from: NamedTensors) {
     const at = (name: string) => (layer: string) => `${name}.${layer}`;
@@ -78,14 +79,16 @@ export class Networks {
     this.#q = [critic("critic_target.q1_model"), critic("critic_target.q2_model")];
     if (time.outputs !== embeddingSize || this.#q.some(({ outputs }) => outputs !== 1)) {
       throw new UserError(
-        `${from.source}: a time should be embedded in ${embeddingSize} numbers and Q be one, found ` +
-          `${time.outputs} and ${this.#q.map(({ outputs }) => outputs).join(", ")}`,
+        `${from.source}: expected ${embeddingSize} outputs of the time embedding and 1 of each ` +
+          `Q-network, found ${time.outputs} and ${
+            this.#q.map(({ outputs }) => outputs).join(", ")
+          }`,
       );
     }
     this.#embedded = time.forward(timeFeatures(betas.length), betas.length);
   }
 
-  /** Predicts the noise in x `[rows, actionSize]` at time t; all rows are of one state. */
+  /** Predicts the noise in x `[rows, actionSize]` at time t. All rows have the same state. */
   noise(x: Float32Array, state: Float64Array, t: number): Float32Array {
     const embedded = this.#embedded.subarray(t * embeddingSize, (t + 1) * embeddingSize);
     const rows = x.length / this.actionSize;
@@ -100,7 +103,7 @@ export class Networks {
     return this.#noise.forward(input, rows);
   }
 
-  /** The smaller target Q of each of the actions `[rows, actionSize]` in one state. */
+  /** Returns the smaller target Q of each action `[rows, actionSize]` in one state. */
   q(actions: Float32Array, state: Float64Array): Float32Array {
     const width = this.stateSize + this.actionSize;
     const rows = actions.length / this.actionSize;
@@ -117,7 +120,7 @@ export class Networks {
     return first.map((value, row) => Math.min(value, second[row]!));
   }
 
-  /** FLOPs of an action. */
+  /** Returns the FLOPs of one action. */
   flops(candidates: number): number {
     const embedding = flopsOfMlp([embeddingSize, 2 * embeddingSize, embeddingSize]);
     return flopsOfCandidates({
@@ -131,12 +134,13 @@ export class Networks {
 }
 
 /**
- * The policy. Of each action it draws normal numbers in this order: where the chains of all candidates
- * begin, what each of their steps but the last adds, and two for each candidate for the choice.
+ * Returns the policy. For each action it draws normal numbers in this order: the initial values of all
+ * candidates, the noise of each sampling step except the last, and two numbers per candidate for the
+ * choice.
  *
- * The choice is the largest of Q − log E over the candidates, with E exponentially distributed: the
- * candidate k is chosen with probability softmax(Q)_k (Gumbel, 1954). Half of the sum of the squares of two
- * normal numbers is such an E.
+ * The chosen candidate maximizes Q − log E, where E is exponentially distributed. Candidate k is then
+ * chosen with probability softmax(Q)_k (Gumbel, 1954). E is half the sum of the squares of two normal
+ * numbers.
  */
 export function diffusionPolicy(networks: Networks, candidates: number): Policy {
   const { stateSize, actionSize, betas } = networks;

@@ -1,5 +1,5 @@
 /**
- * How Diffusion-QL acts, as a part of a graph: what {@linkcode diffusionPolicy} does on the processor.
+ * The Diffusion-QL policy in a graph, like {@linkcode diffusionPolicy} on the CPU.
  *
  * @module
  */
@@ -19,10 +19,11 @@ import { embeddingSize } from "./layers.ts";
 import { actorShapes, noisePrediction, qShapes, qValues, sampleActions } from "./networks.ts";
 
 /**
- * The actor.
+ * Returns the actor in a graph.
  *
- * @param from The checkpoint that the networks are of.
- * @returns Null where the candidates do not fit into memory.
+ * @param from The checkpoint of the networks.
+ * @param candidates Number of candidates per observation.
+ * @returns Null if the candidates do not fit into one submission.
  */
 export function diffusionActor(
   networks: Networks,
@@ -30,7 +31,7 @@ export function diffusionActor(
   candidates: number,
 ): GraphActor | null {
   const { stateSize, actionSize, betas, width } = networks;
-  // The inputs and draws of each step, and what a prediction leaves between its layers.
+  // The inputs and draws of each step, and the activations between the layers of a prediction.
   const step = 2 * padded(actionSize) + padded(stateSize) + embeddingSize;
   const floats = candidates * (betas.length * step + 8 * padded(width));
   if (floats > mostFloats) return null;

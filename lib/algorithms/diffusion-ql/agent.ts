@@ -1,25 +1,28 @@
 /**
- * The stage of Diffusion-QL (Wang et al., 2023, arXiv 2208.06193, Algorithm 1): twin Q-networks, and an
- * actor that is a diffusion model of T steps, which imitates the data's actions and climbs Q.
+ * The training stage of Diffusion-QL (Wang et al., 2023, arXiv 2208.06193, Algorithm 1). It trains twin
+ * Q-networks and an actor. The actor is a diffusion model of T steps that imitates the data's actions
+ * and maximizes Q.
  *
- *     in every step, of a minibatch (s, a, r, d, s'):
- *       ã ← a sample of the averaged actor π' at s'; with the maximum over actions, ten of them
- *       y ← r + γ (1 − d) min(Q₁', Q₂')(s', ã); with the maximum, of each Q' the largest of the ten
- *       Q ← step of Adam on mean (Q₁(s, a) − y)² + mean (Q₂(s, a) − y)²
- *       t, ε ← a time from 0 … T − 1 and noise for each row
+ *     each step, for a minibatch (s, a, r, d, s'):
+ *       ã ← a sample of the averaged actor π' at s' (ten samples with the maximum over actions)
+ *       y ← r + γ (1 − d) min(Q₁', Q₂')(s', ã) (with the maximum, each Q' is its largest over the ten)
+ *       Q ← Adam step on mean (Q₁(s, a) − y)² + mean (Q₂(s, a) − y)²
+ *       t, ε ← a time in 0 … T − 1 and noise for each row
  *       L_d ← mean over rows and columns of (ε̂(√ᾱ a + √(1 − ᾱ) ε, t, s) − ε)²
- *       π(s) ← a sample of the actor, each step of its chain kept for the gradient
- *       i, j ← 1, 2 or 2, 1 by a coin
- *       L_q ← −mean Q_i(s, π(s)) / mean |Q_j(s, π(s))| with the updated Q, the divisor a constant
- *       ε̂ ← step of Adam on L_d + η L_q
- *       Q' ← a little closer to Q; every few steps π' ← a little closer to π
+ *       π(s) ← a sample of the actor, differentiable through all steps of its chain
+ *       i, j ← 1, 2 or 2, 1 with equal probability
+ *       L_q ← −mean Q_i(s, π(s)) / mean |Q_j(s, π(s))| with the updated Q; no gradient through the divisor
+ *       ε̂ ← Adam step on L_d + η L_q
+ *       Q' ← moved towards Q by the target rate
+ *       π' ← every few steps, moved towards π by the average rate
  *
- * Both gradients are scaled down to a largest norm. A chain's prediction of the action is clipped to ±1 in
- * each step, where its gradient stops.
+ * Both gradients are clipped to a maximum norm. Each step of a chain clips its prediction of the action
+ * to ±1; no gradient flows through a clipped entry.
  *
- * Two things differ from the official code. It draws the rows of a minibatch with replacement; here a
- * minibatch is a piece of a random order of all rows, drawn anew in each epoch. Its option that lets
- * learning rates fall is off by default and has them fall by less than a thousandth; there is none here.
+ * There are two differences from the official code. It draws the rows of a minibatch with replacement;
+ * here every epoch shuffles all rows and splits them into minibatches. It has an option for learning-rate
+ * decay, which is off by default and reduces the rates by less than 0.1 %; this project has no such
+ * option.
  *
  * @module
  */
@@ -51,7 +54,7 @@ import { temporalDifferenceLoss } from "../losses/temporal_difference.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
 import { actorShapes, noisePrediction, qShapes, qValues, sampleActions } from "./networks.ts";
 
-/** Random streams, apart from those of the initial weights; a chain has one for each of its draws. */
+/** Random streams, except those of the initial weights. A chain uses one stream per draw. */
 const streams = {
   minibatch: 16,
   time: 17,
@@ -61,10 +64,10 @@ const streams = {
   nextChain: 2048,
 } as const;
 
-/** Next actions of a state that the maximum is taken over. */
+/** Number of next actions per state for the maximum over actions. */
 const nextActions = 10;
 
-/** What a step is made from, each tensor `[R, rows, ·]`. */
+/** Inputs of a step; each tensor is `[R, rows, ·]`. */
 export interface AgentInputs {
   /** s */
   readonly state: Tensor;
@@ -72,26 +75,29 @@ export interface AgentInputs {
   readonly action: Tensor;
   /** r */
   readonly reward: Tensor;
-  /** d: 1 where the episode ended in a terminal state. */
+  /** d: 1 if the episode ended in a terminal state. */
   readonly terminal: Tensor;
   /** s' */
   readonly nextState: Tensor;
-  /** t: whole numbers from 0 to T − 1, `[R, rows, 1]`. */
+  /** t: integers from 0 to T − 1, `[R, rows, 1]`. */
   readonly time: Tensor;
-  /** ε, of the action's shape. */
+  /** ε, with the action's shape. */
   readonly noise: Tensor;
-  /** The draws of the actor's chain, as {@linkcode sampleActions} takes them. */
+  /** Returns the draws of the actor's chain, for {@linkcode sampleActions}. */
   readonly chain: (k: number) => Tensor;
-  /** The draws of the averaged actor's chain at the next states; with the maximum, of ten a state. */
+  /**
+   * Returns the draws of the averaged actor's chain at the next states. With the maximum over actions,
+   * there are ten rows per state.
+   */
   readonly nextChain: (k: number) => Tensor;
-  /** Which Q-network the actor climbs: 0 or 1, `[R, 1, 1]`. */
+  /** Index of the Q-network that the actor maximizes: 0 or 1, `[R, 1, 1]`. */
   readonly head: Tensor;
 }
 
 /**
- * Describes one step.
+ * Describes one training step.
  *
- * @param etas η of each of the graph's replicas.
+ * @param etas η per replica of the graph.
  */
 export function agent(
   graph: Graph,
@@ -101,12 +107,12 @@ export function agent(
 ): Stage {
   const { replicas } = graph;
   const sizes = [state.columns, action.columns, h.width] as const;
-  // Twin Q-networks are neighbouring replicas of one family.
+  // The twin Q-networks are adjacent replicas of one parameter set.
   const q = new ParameterSet(graph, qShapes(...sizes), 2 * replicas);
   const qTarget = new ParameterSet(graph, qShapes(...sizes), 2 * replicas);
   const actor = new ParameterSet(graph, actorShapes(...sizes), replicas);
   const average = new ParameterSet(graph, actorShapes(...sizes), replicas);
-  // Not trained: who acts learns T from it.
+  // Not trained. Stores T in the checkpoint for evaluation.
   const schedule = new ParameterSet(
     graph,
     [{ name: "betas", rows: 1, segments: [h.diffusionSteps], vector: true }],
@@ -216,9 +222,9 @@ export function agent(
 }
 
 /**
- * A step on minibatches of a replay buffer.
+ * Describes a training step on minibatches of a replay buffer.
  *
- * @param variants Hyperparameters of each of the graph's replicas; η may differ.
+ * @param variants Hyperparameters per replica of the graph. Only η may differ.
  */
 export function agentStage(
   graph: Graph,

@@ -1,5 +1,5 @@
 /**
- * Diffusion-QL as a value: its one stage, and how its runs act.
+ * Definition of Diffusion-QL: its training stage and its actor.
  *
  * @module
  */
@@ -7,11 +7,11 @@ import type { Actor, Algorithm } from "../algorithm.ts";
 import { diffusionPolicy, Networks } from "./acting.ts";
 import { type Hyperparameters, hyperparameterTable } from "./hyperparameters.ts";
 
-/** One of several samples of the actor, drawn by Q. */
+/** Draws one of several samples of the actor with probability softmax(Q). */
 const actor: Actor = {
   name: "diffusion-ql",
   title: "Diffusion-QL",
-  help: "one of several samples of the actor, drawn by softmax of Q",
+  help: "one of several samples of the actor, drawn with probability softmax(Q)",
   needs: ["agent"],
   options: {
     candidates: { help: "Number of candidates for diffusion-ql", min: 1, max: 4096, fallback: 50 },

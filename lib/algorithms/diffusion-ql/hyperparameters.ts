@@ -1,11 +1,11 @@
 /**
- * Every hyperparameter of Diffusion-QL: its symbol, its value, and where the value is from. The command
- * line's flags, `--help` and `config.json` are made from this table.
+ * All hyperparameters of Diffusion-QL, with their symbols, values and the sources of the values. The
+ * command-line flags, `--help` and `config.json` are generated from this table.
  *
- * All are those of the code of the paper (arXiv 2208.06193),
- * github.com/Zhendong-Wang/Diffusion-Policies-for-Offline-RL at d871f5c. What is the same in every
- * experiment is not here but where it is used: Adam's betas (0.9, 0.999) and epsilon (1e-8), three hidden
- * layers with Mish between, the schedule's β(t) from 0.1 to 10.
+ * All values come from the official code of the paper (arXiv 2208.06193),
+ * github.com/Zhendong-Wang/Diffusion-Policies-for-Offline-RL at d871f5c. Constants shared by all
+ * experiments are defined where they are used: Adam's betas (0.9, 0.999) and epsilon (1e-8), three hidden
+ * layers with Mish between them, and the schedule's β(t) from 0.1 to 10.
  *
  * @module
  */
@@ -27,7 +27,7 @@ const CODE = "official code";
 const rate = number(0, 1);
 const count = integer(1, 1e9);
 
-/** What is published for one task. */
+/** Published values of one task. */
 interface Published {
   readonly eta: number;
   readonly gradientNorm: number;
@@ -35,7 +35,7 @@ interface Published {
   readonly maxOverActions?: boolean;
 }
 
-/** Published values by task, without the version of its data. */
+/** Published values by task name, without the data version. */
 const published: Readonly<Record<string, Published>> = {
   "halfcheetah-medium": { eta: 1, gradientNorm: 9 },
   "hopper-medium": { eta: 1, gradientNorm: 9 },
@@ -55,8 +55,8 @@ const published: Readonly<Record<string, Published>> = {
 };
 
 /**
- * The table. Maze2d is not in the paper; its rewards stay as they are, as the code's default has it, and η
- * and the gradient's norm are those of AntMaze's medium maze.
+ * The table. The paper does not cover Maze2d. Its rewards are unmodified, which is the default of the
+ * official code; η and the gradient norm are those of AntMaze's medium maze.
  */
 export const hyperparameterTable = new HyperparameterTable({
   rewardRule: row(
@@ -71,7 +71,7 @@ export const hyperparameterTable = new HyperparameterTable({
   eta: row(
     "agent",
     "η",
-    "weight of Q against imitation in the actor's loss",
+    "weight of Q relative to imitation in the actor's loss",
     CODE,
     number(0, 1000),
     families<number | null>(null, null, 2),
@@ -80,7 +80,7 @@ export const hyperparameterTable = new HyperparameterTable({
   gradientNorm: row(
     "agent",
     "",
-    "largest norm of a gradient",
+    "maximum gradient norm",
     CODE,
     number(1e-6, 1e6),
     families<number | null>(null, null, 2),
@@ -89,7 +89,7 @@ export const hyperparameterTable = new HyperparameterTable({
   maxOverActions: row(
     "agent",
     "",
-    "value of a next state: the largest Q' of ten actions instead of the Q' of one",
+    "estimate the value of a next state by the largest Q' of ten actions instead of one action's Q'",
     CODE,
     { kind: "boolean" },
     families<boolean | null>(false, null, false),
@@ -115,7 +115,7 @@ export const hyperparameterTable = new HyperparameterTable({
   averageRate: row(
     "agent",
     "",
-    "moving-average rate of the actor that the critic learns from",
+    "moving-average rate of the averaged actor, which the critic uses",
     CODE,
     rate,
     all(0.005),
@@ -123,7 +123,7 @@ export const hyperparameterTable = new HyperparameterTable({
   averageEvery: row(
     "agent",
     "",
-    "steps from one move of this average to the next",
+    "steps between updates of the averaged actor",
     CODE,
     count,
     all(5),
@@ -131,7 +131,7 @@ export const hyperparameterTable = new HyperparameterTable({
   averageFrom: row(
     "agent",
     "",
-    "step from which on the average moves",
+    "first step that may update the averaged actor",
     CODE,
     integer(0, 1e9),
     all(1000),
@@ -161,14 +161,12 @@ export const hyperparameterTable = new HyperparameterTable({
     const values = published[name?.replace(/-v\d+$/, "") ?? ""];
     if (values !== undefined) return { learningRate: 3e-4, maxOverActions: false, ...values };
     throw new UserError(
-      `the paper gives no η and no norm of the gradient for ${
-        name ?? "data of no known task"
-      }; use ` +
-        "--preset quick, or choose all of --eta (it has 0.5 to 4.5), --gradient-norm (1 to 10), " +
+      `the paper has no η or gradient norm for ${name ?? "data of an unknown task"}; use ` +
+        "--preset quick, or set all of --eta (0.5 to 4.5 in the paper), --gradient-norm (1 to 10), " +
         "--max-over-actions and --learning-rate",
     );
   },
 });
 
-/** Values of all hyperparameters, under the names of {@linkcode hyperparameterTable}. */
+/** Values of all hyperparameters, keyed by the names in {@linkcode hyperparameterTable}. */
 export type Hyperparameters = ValuesOf<typeof hyperparameterTable>;

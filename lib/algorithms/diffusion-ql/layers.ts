@@ -1,26 +1,29 @@
 /**
- * What the networks of Diffusion-QL are made of, on a graph and on the processor.
+ * Layer names and time features of Diffusion-QL's networks, shared by the GPU and the CPU.
  *
  * @module
  */
 
 /** Names of the linear layers, as in the official state dicts. */
 export const layers = {
-  /** Of the perceptron that embeds a time. */
+  /** The time embedding. */
   time: ["time_mlp.1", "time_mlp.3"],
-  /** Of the perceptron that predicts the noise. */
+  /** The noise prediction. */
   noise: ["mid_layer.0", "mid_layer.2", "mid_layer.4", "final_layer"],
-  /** Of a Q-network. */
+  /** A Q-network. */
   q: ["0", "2", "4", "6"],
 } as const;
 
-/** Numbers that stand for a time, before and after its embedding. */
+/** Number of time features, and of outputs of the time embedding. */
 export const embeddingSize = 16;
 
-/** Longest period of the time features, over 2π. */
+/** Longest period of the time features, divided by 2π. */
 const longestPeriod = 10_000;
 
-/** Sines, then cosines, of the times 0 … T − 1 at geometric frequencies, `[T, embeddingSize]`. */
+/**
+ * Returns sines, then cosines, of the times 0 … T − 1 at geometrically spaced frequencies,
+ * `[T, embeddingSize]`.
+ */
 export function timeFeatures(times: number): Float32Array {
   const half = embeddingSize / 2;
   return Float32Array.from({ length: times * embeddingSize }, (_, i) => {

@@ -1,7 +1,7 @@
 /**
- * The networks of Diffusion-QL on a graph. All are perceptrons with Mish between their layers, named as in
- * the official state dicts: the noise prediction below `actor.model.`, the two Q-networks below
- * `critic.q1_model.` and `critic.q2_model.`.
+ * The networks of Diffusion-QL in a graph. All are multilayer perceptrons with Mish activations.
+ * Parameters are named as in the official state dicts, with the prefix `actor.model.` for the noise
+ * prediction, and `critic.q1_model.` and `critic.q2_model.` for the two Q-networks.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import { recordAncestral } from "../../diffusion/graph_sampler.ts";
 import { linearShapes } from "../../nn/initialisation.ts";
 import { embeddingSize, layers, timeFeatures } from "./layers.ts";
 
-/** The parameters of a Q-network. */
+/** Returns the parameter shapes of a Q-network. */
 export function qShapes(stateSize: number, actionSize: number, width: number): ParameterShape[] {
   return [...layers.q.keys()].flatMap((i) =>
     linearShapes(
@@ -27,7 +27,7 @@ export function qShapes(stateSize: number, actionSize: number, width: number): P
   );
 }
 
-/** The parameters of the noise prediction. */
+/** Returns the parameter shapes of the noise prediction. */
 export function actorShapes(
   stateSize: number,
   actionSize: number,
@@ -47,7 +47,7 @@ export function actorShapes(
   ];
 }
 
-/** Q of states and actions, `[2 R, rows, 1]`. */
+/** Returns Q of states and actions, `[2 R, rows, 1]`. */
 export function qValues(graph: Graph, q: ParameterSet, state: Tensor, action: Tensor): Tensor {
   return perceptron(graph, q, layers.q, concatenate(graph, [state, action]));
 }
@@ -56,14 +56,14 @@ export function qValues(graph: Graph, q: ParameterSet, state: Tensor, action: Te
  * Predicts the noise in x `[R, rows, actionSize]`.
  *
  * @param state `[R, rows, stateSize]`.
- * @param time `[R, rows, 1]`: whole numbers from 0.
+ * @param time `[R, rows, 1]`: integers from 0 to T − 1.
  */
 export type NoisePrediction = (x: Tensor, state: Tensor, time: Tensor) => Tensor;
 
 /**
- * Returns the noise prediction of an actor with all of its times embedded once.
+ * Returns the noise prediction of an actor. Each time is embedded only once.
  *
- * @param times T.
+ * @param times T, the number of diffusion steps.
  */
 export function noisePrediction(
   graph: Graph,
@@ -83,8 +83,8 @@ export function noisePrediction(
  *
  * @param state `[R, rows, stateSize]`.
  * @param betas β_1 … β_T.
- * @param draw Standard normal numbers `[R, rows, actionSize]`: 0 is where the chains begin, k ≥ 1 what
- * their k-th step adds. The last step adds nothing.
+ * @param draw Returns standard normal numbers `[R, rows, actionSize]`: the initial values of the chains
+ * for k = 0, the noise of the k-th step for k ≥ 1. The last step adds no noise.
  */
 export function sampleActions(
   graph: Graph,

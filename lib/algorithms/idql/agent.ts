@@ -1,24 +1,24 @@
 /**
- * The stage of IDQL (Hansen-Estruch et al., 2023, arXiv 2304.10573): a diffusion model of the data's
- * actions, and beside it twin Q-networks and V by implicit Q-learning. Neither learns from the other; Q
- * chooses among the model's samples when IDQL acts.
+ * The training stage of IDQL (Hansen-Estruch et al., 2023, arXiv 2304.10573). It trains a diffusion
+ * model of the data's actions, and twin Q-networks and V by implicit Q-learning. The two parts are
+ * independent during training; at evaluation, Q selects among the model's samples.
  *
- *     in every step, of a minibatch (s, a, r, d, s'), times t from 0 … T − 1 and noise ε ~ N(0, I):
+ *     each step, for a minibatch (s, a, r, d, s'), times t in 0 … T − 1 and noise ε ~ N(0, I):
  *       a_t ← √ᾱ_t a + √(1 − ᾱ_t) ε
- *       ε̂ ← step of AdamW on mean |ε̂(a_t | s, t) − ε|², its learning rate falling along a cosine
- *       ε̂' ← a little closer to ε̂
+ *       ε̂ ← AdamW step on mean |ε̂(a_t | s, t) − ε|² with a cosine learning-rate schedule
+ *       ε̂' ← moved towards ε̂ by the average rate
  *       q ← min(Q₁', Q₂')(s, a)
- *       V ← step of Adam on mean |τ − 1(u < 0)| u² with u = q − V(s)
+ *       V ← Adam step on mean |τ − 1(u < 0)| u² with u = q − V(s)
  *       y ← r + γ (1 − d) V(s') with the updated V
- *       Q ← step of Adam on ½ (mean (Q₁(s, a) − y)² + mean (Q₂(s, a) − y)²)
- *       Q' ← a little closer to Q
+ *       Q ← Adam step on ½ (mean (Q₁(s, a) − y)² + mean (Q₂(s, a) − y)²)
+ *       Q' ← moved towards Q by the target rate
  *
- * Actions are clipped as IQL's are. Two things differ from the official code. It draws the rows of a
- * minibatch with replacement; here a minibatch is a piece of a random order of all rows, drawn anew in
- * each epoch. It keeps a twentieth of the rows for validation; here all are trained on.
+ * Actions are clipped as in IQL. There are two differences from the official code. It draws the rows
+ * of a minibatch with replacement; here every epoch shuffles all rows and splits them into minibatches.
+ * It holds out 5 % of the rows for validation; here all rows are used for training.
  *
- * Two orders of columns differ, which only permutes weights that are drawn alike: Q takes the action
- * before the state, and sines precede cosines, as in SRPO's networks.
+ * The column order differs in two places, as in SRPO's networks: Q takes the action before the state,
+ * and sines precede cosines. This only permutes weights that are drawn from the same distribution.
  *
  * @module
  */
@@ -56,32 +56,32 @@ import { temporalDifferenceLoss } from "../losses/temporal_difference.ts";
 import { behaviorDetails, layerNormEpsilon } from "./details.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
 
-/** Random streams, apart from those of the initial weights. */
+/** Random streams, except those of the initial weights. */
 const streams = {
   minibatch: 16,
   time: 17,
   noise: 18,
-  /** And one for each further residual block. */
+  /** Stream of the first residual block; each further block uses the next one. */
   dropout: 32,
 } as const;
 
 /** Standard deviation of the initial Fourier frequencies. */
 const frequencyScale = 0.2;
 
-/** What a step is made from, each tensor `[R, rows, ·]`. */
+/** Inputs of a step; each tensor is `[R, rows, ·]`. */
 export interface AgentInputs extends Batch {
-  /** t: whole numbers from 0 to T − 1, `[R, rows, 1]`. */
+  /** t: integers from 0 to T − 1, `[R, rows, 1]`. */
   readonly time: Tensor;
-  /** ε, of the action's shape. */
+  /** ε, with the action's shape. */
   readonly noise: Tensor;
-  /** Dropout of each residual block; absent for none. */
+  /** Returns the dropout of a residual block; absent for no dropout. */
   readonly dropout?: (block: number) => Dropout;
 }
 
 /**
- * Describes one step.
+ * Describes one training step.
  *
- * @param variants Hyperparameters of each of the graph's replicas; the expectile may differ.
+ * @param variants Hyperparameters per replica of the graph. Only the expectile may differ.
  */
 export function agent(
   graph: Graph,
@@ -111,11 +111,11 @@ export function agent(
   ];
   const model = new ParameterSet(graph, modelShapes, replicas);
   const average = new ParameterSet(graph, modelShapes, replicas);
-  // Twin Q-networks are neighbouring replicas of one family.
+  // The twin Q-networks are adjacent replicas of one parameter set.
   const q = new ParameterSet(graph, qShapes, 2 * replicas);
   const qTarget = new ParameterSet(graph, qShapes, 2 * replicas);
   const v = new ParameterSet(graph, vShapes, replicas);
-  // Who acts learns T from it.
+  // Not trained. Stores T in the checkpoint for evaluation.
   const schedule = new ParameterSet(
     graph,
     [{ name: "betas", rows: 1, segments: [h.diffusionSteps], vector: true }],
@@ -201,7 +201,7 @@ export function agent(
   };
 }
 
-/** The embedding of each time, `[R, T, embedding]`: there are fewer times than rows. */
+/** Embeds each time once, `[R, T, embedding]`, because there are fewer times than rows. */
 function embeddedTimes(graph: Graph, model: ParameterSet, count: number): Tensor {
   const times = graph.table(count, 1, Array.from({ length: count }, (_, t) => 2 * Math.PI * t));
   const phases = multiply(graph, times, model.get("embed.0.W"));
@@ -209,7 +209,7 @@ function embeddedTimes(graph: Graph, model: ParameterSet, count: number): Tensor
   return timeEmbedding(graph, model, features, behaviorDetails);
 }
 
-/** V(s), `[R, rows, 1]`. */
+/** Returns V(s), `[R, rows, 1]`. */
 function valueOf(graph: Graph, v: ParameterSet, state: Tensor): Tensor {
   const norm = {
     gain: v.get("norm.weight"),
@@ -219,7 +219,7 @@ function valueOf(graph: Graph, v: ParameterSet, state: Tensor): Tensor {
   return mlp(graph, v, layerNorm(graph, state, norm), "none", "net.");
 }
 
-/** Flax's default for the layers of the residual blocks, Glorot's distribution for all others. */
+/** Flax's default initialization for the residual blocks, Glorot's for all other layers. */
 const initialModel: Initial = (shapes, seed, member) => {
   const values = glorot(3, (name) => name.startsWith("main.blocks."))(shapes, seed, member);
   const name = "embed.0.W";
@@ -227,9 +227,9 @@ const initialModel: Initial = (shapes, seed, member) => {
 };
 
 /**
- * A step on minibatches of a replay buffer.
+ * Describes a training step on minibatches of a replay buffer.
  *
- * @param variants Hyperparameters of each of the graph's replicas; the expectile may differ.
+ * @param variants Hyperparameters per replica of the graph. Only the expectile may differ.
  */
 export function agentStage(
   graph: Graph,

@@ -1,5 +1,6 @@
 /**
- * IDQL as a value: one stage, and the best of the averaged behavior model's samples as the way to act.
+ * Definition of IDQL: one training stage, and an actor that takes the best of the averaged behavior
+ * model's samples.
  *
  * @module
  */
@@ -25,15 +26,19 @@ function networksOf(agent: NamedTensors) {
   };
 }
 
-/** Samples of the averaged model, clipped in every step; the one with the highest target Q acts. */
+/**
+ * Takes the sample of the averaged model with the highest target Q. Samples are clipped in every
+ * sampling step.
+ */
 const candidates: Actor = {
   name: "idql",
   title: "IDQL",
-  help: "of several candidates from the averaged behavior model, the one with the highest Q",
+  help: "the candidate from the averaged behavior model with the highest Q",
   needs: ["agent"],
   options: {
     candidates: {
-      help: "Number of candidates for IDQL's idql (its code compares 16, 64 and 256)",
+      help:
+        "Number of candidates for idql in IDQL runs (the official code compares 16, 64 and 256)",
       min: 1,
       max: 4096,
       fallback: 64,

@@ -1,10 +1,10 @@
 /**
- * Every hyperparameter of IDQL. The code is github.com/philippe-eecs/IDQL at 7582571, with the values of
- * `launcher/examples/train_ddpm_iql_offline.py`.
+ * All hyperparameters of IDQL. The official code is github.com/philippe-eecs/IDQL at 7582571; the values
+ * are those of `launcher/examples/train_ddpm_iql_offline.py`.
  *
- * What is the same in every experiment is not here but where it is used: Adam's betas (0.9, 0.999) and
- * epsilon (1e-8), the schedule's β(t) from 0.1 to 10, the standard deviation 0.2 of the initial Fourier
- * frequencies.
+ * Constants shared by all experiments are defined where they are used: Adam's betas (0.9, 0.999) and
+ * epsilon (1e-8), the schedule's β(t) from 0.1 to 10, and the standard deviation 0.2 of the initial
+ * Fourier frequencies.
  *
  * @module
  */
@@ -25,7 +25,10 @@ const CODE = "official code";
 const size = integer(1, 65536);
 const rate = number(0, 1);
 
-/** The table. Maze2d is not in the paper; it has AntMaze's values and, as in the code, its own rewards. */
+/**
+ * The table. The paper does not cover Maze2d; it uses AntMaze's values and, as in the official code,
+ * unmodified rewards.
+ */
 export const hyperparameterTable = new HyperparameterTable({
   rewardRule: row(
     "data",
@@ -39,7 +42,7 @@ export const hyperparameterTable = new HyperparameterTable({
   steps: row(
     "agent",
     "",
-    "steps, and the period of the behavior model's cosine schedule",
+    "steps; also the period of the behavior model's cosine schedule",
     CODE,
     integer(1, 1e9),
     all(3_000_000),
@@ -49,7 +52,7 @@ export const hyperparameterTable = new HyperparameterTable({
   learningRate: row(
     "agent",
     "",
-    "learning rate (Adam); the behavior model's falls to 0 along a cosine",
+    "learning rate (Adam); decays to 0 along a cosine for the behavior model",
     CODE,
     rate,
     all(3e-4),
@@ -70,7 +73,7 @@ export const hyperparameterTable = new HyperparameterTable({
   averageRate: row(
     "agent",
     "",
-    "moving-average rate of the behavior model that acts",
+    "rate of the moving average of the behavior model, which is used for acting",
     CODE,
     rate,
     all(0.001),
@@ -113,5 +116,5 @@ export const hyperparameterTable = new HyperparameterTable({
   embeddingWidth: row("agent", "", "units of the time embedding", CODE, size, all(256)),
 });
 
-/** Values of all hyperparameters, under the names of {@linkcode hyperparameterTable}. */
+/** Values of all hyperparameters, keyed by the names in {@linkcode hyperparameterTable}. */
 export type Hyperparameters = ValuesOf<typeof hyperparameterTable>;

@@ -30,7 +30,7 @@ import { mlp, mlpShapes } from "../nn/mlp.ts";
 import { candidateFlops, requireSameSizes } from "./candidate_policy.ts";
 import type { GraphActor } from "../nn/graph_policy.ts";
 
-/** Maximum sampler steps in one program, whose dispatches are listed one by one. */
+/** Maximum sampler steps per program. The program lists the dispatches of each step. */
 export const mostSteps = 64;
 
 /**
@@ -38,7 +38,7 @@ export const mostSteps = 64;
  */
 export const mostFloats = 2 ** 24;
 
-/** A network on the CPU, and the tensors that it was made from. */
+/** A network on the CPU and the tensors it was read from. */
 export interface Loaded<Network> {
   readonly network: Network;
   readonly from: NamedTensors;

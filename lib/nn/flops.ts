@@ -1,13 +1,13 @@
 /**
  * FLOPs of networks: the additions and multiplications of their matrix products, two per weight and
- * row. Biases, activations and normalisations are not counted; they add a few percent.
+ * row. Biases, activations and normalizations are not counted; they add a few percent.
  *
  * @module
  */
 import type { BehaviorShape } from "./behavior_model.ts";
 
 /**
- * Returns the FLOPs of a perceptron for one row.
+ * Returns the FLOPs of a multilayer perceptron for one row.
  *
  * @param sizes Number of entries in the input and in each layer's output.
  */

@@ -1,6 +1,6 @@
 /**
- * Policies on the GPU: a whole action, candidates and choice included, is one program, which acts for a
- * batch of observations in one submission.
+ * Policies on the GPU. One program computes the whole action, including the candidates and the choice
+ * among them. It computes the actions of a batch of observations in one submission.
  *
  * @module
  */
@@ -13,18 +13,17 @@ import type { Tensor } from "../autodiff/tensor.ts";
 import type { Program } from "../gpu/program.ts";
 import type { Draws, PolicyFacts, RemotePolicy } from "./host/policy.ts";
 
-/** A policy that can be described on a graph. */
+/** A policy that can be described in a graph. */
 export interface GraphActor extends PolicyFacts {
   /**
-   * Standard normal numbers that an action is computed from, in the order in which the same policy on
-   * the processor draws them.
+   * Number of standard normal draws per action. The policy uses them in the same order as on the CPU.
    */
   readonly draws: number;
-  /** Observations that one submission may act for: what its memory follows from. */
+  /** Maximum observations per submission. It determines the memory of the program. */
   readonly mostRows: number;
-  /** Where its networks lie, for one replica. */
+  /** Storage of the networks' parameters, for one replica. */
   readonly store: ParameterStore;
-  /** Its networks with the values of each of their replicas. */
+  /** The networks, with the parameter values of each replica. */
   readonly networks: readonly {
     readonly parameters: ParameterSet;
     readonly values: readonly ParameterValues[];
@@ -34,7 +33,7 @@ export interface GraphActor extends PolicyFacts {
    *
    * @param observations `[1, rows, observationSize]`.
    * @param draws `[1, rows, draws]`.
-   * @returns Actions `[1, rows, actionSize]`, and what inputs of the policy's own are filled with.
+   * @returns Actions `[1, rows, actionSize]`, and the policy's additional inputs with their values.
    */
   describe(graph: Graph, observations: Tensor, draws: Tensor): {
     readonly actions: Tensor;
@@ -42,7 +41,7 @@ export interface GraphActor extends PolicyFacts {
   };
 }
 
-/** A program for so many observations at most. */
+/** A program for at most `rows` observations. */
 interface Compiled {
   readonly program: Program;
   readonly rows: number;
@@ -51,7 +50,7 @@ interface Compiled {
   readonly actions: Tensor;
 }
 
-/** A policy on the GPU. It chooses the actions that it would choose on the processor, to 1e-5. */
+/** A policy on the GPU. Its actions match those of the same policy on the CPU to 1e-5. */
 export class GraphPolicy implements RemotePolicy {
   readonly observationSize: number;
   readonly actionSize: number;
@@ -60,7 +59,7 @@ export class GraphPolicy implements RemotePolicy {
   readonly #actor: GraphActor;
   readonly #programs = new Map<number, Promise<Compiled>>();
 
-  /** The policy of an actor; programs are compiled when they are first needed. */
+  /** Creates the policy of an actor. Programs are compiled when first needed. */
   constructor(engine: Engine, actor: GraphActor) {
     this.#engine = engine;
     this.#actor = actor;
@@ -69,7 +68,7 @@ export class GraphPolicy implements RemotePolicy {
     if (actor.flops !== undefined) this.flops = actor.flops;
   }
 
-  /** As {@linkcode RemotePolicy.act}. */
+  /** See {@linkcode RemotePolicy.act}. */
   async act(observations: Float64Array, random: readonly Draws[]): Promise<Float64Array> {
     const { observationSize, actionSize, mostRows } = this.#actor;
     const rows = observations.length / observationSize;
@@ -91,7 +90,8 @@ export class GraphPolicy implements RemotePolicy {
     random: readonly Draws[],
   ): Promise<Float32Array> {
     const count = random.length;
-    // Episodes end one by one: a program for every number of them would be compiled too often.
+    // Rounded up to a power of two. Episodes end one by one, and a program per count would be compiled
+    // too often.
     const rows = Math.min(this.#actor.mostRows, 2 ** Math.ceil(Math.log2(count)));
     const compiled = await this.#compiled(rows);
     const { program } = compiled;
@@ -134,7 +134,7 @@ export class GraphPolicy implements RemotePolicy {
     return { program, rows, observations, draws: drawn, actions };
   }
 
-  /** Frees the memory of the programs and of the networks. */
+  /** Frees the memory of the programs and the networks. */
   async [Symbol.asyncDispose](): Promise<void> {
     for (const compiled of this.#programs.values()) (await compiled).program.destroy();
     this.#programs.clear();

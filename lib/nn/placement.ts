@@ -1,7 +1,8 @@
 /**
- * Where a policy acts: on the GPU where it gains by that and there is one, otherwise on the processor.
- * A software GPU counts: with 32 candidates in 15 steps, Mesa's lavapipe on two cores took a sixth of
- * the processor's time with networks of 256 units, and between a third and two thirds with 64.
+ * Selects the device of a policy: the GPU if the policy runs faster there and a GPU is available,
+ * otherwise the CPU. A software GPU is used too. With 32 candidates and 15 steps, Mesa's lavapipe on two
+ * cores took a sixth of the CPU's time for networks of 256 units, and between a third and two thirds of
+ * it for 64 units.
  *
  * @module
  */
@@ -12,44 +13,47 @@ import type { Target } from "../gpu/target.ts";
 import type { Policy, RemotePolicy } from "./host/policy.ts";
 import type { GraphActor } from "./graph_policy.ts";
 
-/** A policy that may have a description for the GPU. */
+/** A policy with an optional description for the GPU. */
 export interface Placeable {
-  /** The policy on the processor. */
+  /** The policy on the CPU. */
   readonly policy: Policy;
-  /** Describes it on a graph; null where that makes too much for one program. Absent where it gains nothing. */
+  /**
+   * Describes the policy in a graph; null if it is too large for one program. Absent for policies that
+   * are not faster on a GPU.
+   */
   readonly describe?: () => Promise<GraphActor | null>;
 }
 
-/** A policy in its place. */
+/** A policy on its device. */
 export interface Placed {
   /** The policy. */
   readonly policy: Policy | RemotePolicy;
-  /** Name of the adapter that it acts on; null for the processor. */
+  /** Name of the GPU adapter; null for the CPU. */
   readonly adapter: string | null;
-  /** Why it acts on the processor although it could on a GPU; null where that is not so. */
+  /** Why a policy that supports the GPU runs on the CPU; otherwise null. */
   readonly reason: string | null;
 }
 
-/** How the GPU is opened. */
+/** Options of {@linkcode Placement}. */
 export interface PlacementOptions {
-  /** The kernel variants; by default the fastest, which are measured. */
+  /** The kernel variants. Defaults to the fastest ones, as measured. */
   readonly target?: Target;
-  /** Gives what these measurements are kept in; asked when the GPU is opened. */
+  /** Returns the store of these measurements. Called when the GPU is opened. */
   readonly memory?: () => Promise<VariantMemory>;
 }
 
-/** Puts policies in their places. Nothing of WebGPU is loaded before one gains by it. */
+/** Places policies on devices. WebGPU is loaded only when a policy needs it. */
 export class Placement implements AsyncDisposable {
   readonly #options: PlacementOptions;
   readonly #policies: AsyncDisposable[] = [];
   #engine: Promise<Engine | UserError> | undefined;
 
-  /** A placement on this machine. */
+  /** Creates a placement for this machine. The GPU is opened when first needed. */
   constructor(options: PlacementOptions = {}) {
     this.#options = options;
   }
 
-  /** The policy where it acts fastest. It lives as long as the placement. */
+  /** Returns the policy on its fastest device. It is valid until the placement is disposed. */
   async place({ policy, describe }: Placeable): Promise<Placed> {
     if (describe === undefined) return { policy, adapter: null, reason: null };
     const engine = await (this.#engine ??= this.#open());
@@ -59,7 +63,7 @@ export class Placement implements AsyncDisposable {
       return {
         policy,
         adapter: null,
-        reason: "so many candidates and steps are too much for one program",
+        reason: "too many candidates or steps for one GPU program",
       };
     }
     const { GraphPolicy } = await import("./graph_policy.ts");
@@ -74,13 +78,13 @@ export class Placement implements AsyncDisposable {
     try {
       return await Engine.open(target, await memory?.());
     } catch (error) {
-      // No adapter, or none that is right.
+      // No adapter, or none that computes correctly.
       if (error instanceof UserError) return error;
       throw error;
     }
   }
 
-  /** Frees the policies and gives the GPU back. */
+  /** Frees the policies and closes the GPU. */
   async [Symbol.asyncDispose](): Promise<void> {
     for (const policy of this.#policies) await policy[Symbol.asyncDispose]();
     const engine = await this.#engine;

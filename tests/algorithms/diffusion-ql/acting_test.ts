@@ -1,4 +1,4 @@
-/** How Diffusion-QL acts. Needs no permission. */
+/** Tests of the Diffusion-QL policy. Needs no permissions. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import bytes from "../../fixtures/official/diffusion_ql.safetensors" with { type: "bytes" };
 import { diffusionPolicy, Networks } from "../../../lib/algorithms/diffusion-ql/acting.ts";
@@ -13,7 +13,7 @@ import { Fixture } from "../../support/fixtures.ts";
 const fixture = new Fixture("diffusion_ql", bytes);
 const [stateSize, actionSize] = [11, 3];
 
-/** The networks that the official code was run with, after five steps; Q may be made larger. */
+/** Returns the official code's networks after five steps, with Q multiplied by a factor. */
 function checkpoint(scaleOfQ = 1) {
   const start = "mean.after5.";
   const tensors = new Map<string, { shape: readonly number[]; data: Float32Array }>(
@@ -37,7 +37,7 @@ function observationsOf(rows: number): Float64Array {
 
 const streams = (rows: number) => Array.from({ length: rows }, (_, row) => new RandomStream(row));
 
-Deno.test("diffusionActor: candidates are sampled, scored and drawn as on the processor, to 1e-5", async () => {
+Deno.test("diffusionActor(): actions on the GPU match the CPU to 1e-5", async () => {
   using engine = await Engine.open();
   const from = checkpoint(20);
   const networks = new Networks(from);
@@ -58,7 +58,7 @@ Deno.test("diffusionActor: candidates are sampled, scored and drawn as on the pr
   }
 });
 
-Deno.test("diffusionPolicy: a candidate is chosen with the probability that softmax gives it", () => {
+Deno.test("diffusionPolicy(): candidates are chosen with probability softmax(Q)", () => {
   const networks = new Networks(checkpoint(20));
   const candidates = 3;
   const state = observationsOf(1);
@@ -66,7 +66,7 @@ Deno.test("diffusionPolicy: a candidate is chosen with the probability that soft
     { length: 5 * candidates * actionSize },
     (_, i) => Math.sin(7 * i),
   );
-  // The same candidates each time: only the choice among them is drawn anew.
+  // The candidates are the same in every call. Only the choice among them is random.
   const random = new RandomStream(1);
   const policy = diffusionPolicy(networks, candidates);
   const act = () => {
@@ -102,7 +102,7 @@ Deno.test("diffusionPolicy: a candidate is chosen with the probability that soft
   });
 });
 
-Deno.test("Networks: a tensor that is missing or of another shape is named", () => {
+Deno.test("Networks: errors name a missing or misshapen tensor", () => {
   const without = checkpoint();
   without.tensors.delete("critic_target.q2_model.4.bias");
   assertThrows(() => new Networks(without), UserError, "critic_target.q2_model.4.bias");

@@ -3,7 +3,7 @@ import { hyperparameterTable } from "../../../lib/algorithms/diffusion-ql/hyperp
 import { findTask, tasks } from "../../../lib/data/catalog.ts";
 import { UserError } from "../../../lib/errors.ts";
 
-/** What the official code has the same for all tasks, and its values for `hopper-medium`. */
+/** The official code's values for `hopper-medium`. */
 const hopper = {
   rewardRule: "none",
   eta: 1,
@@ -22,7 +22,7 @@ const hopper = {
 } as const;
 const antmaze = { ...hopper, rewardRule: "plus_minus_two", steps: 1_000_000 } as const;
 
-Deno.test("Diffusion-QL's hyperparameters, paper: the official code's of each task", () => {
+Deno.test("hyperparameterTable of Diffusion-QL: paper values match the official code for each task", () => {
   const of = (name: string) => hyperparameterTable.valuesFor(findTask(name), "paper");
   assertEquals(of("hopper-medium-v2"), hopper);
   assertEquals(of("walker2d-medium-expert-v2"), { ...hopper, gradientNorm: 5 });
@@ -41,7 +41,7 @@ Deno.test("Diffusion-QL's hyperparameters, paper: the official code's of each ta
   for (const task of known) hyperparameterTable.valuesFor(task, "paper");
 });
 
-Deno.test("Diffusion-QL's hyperparameters, paper: an unknown task is told what to choose", () => {
+Deno.test("hyperparameterTable of Diffusion-QL: the error for an unpublished task lists the required flags", () => {
   const error = assertThrows(
     () => hyperparameterTable.valuesFor(findTask("hopper-expert-v2"), "paper"),
     UserError,
@@ -61,7 +61,7 @@ Deno.test("Diffusion-QL's hyperparameters, paper: an unknown task is told what t
   );
 });
 
-Deno.test("Diffusion-QL's hyperparameters, quick: 10,000 steps and 64 units in every family", () => {
+Deno.test("hyperparameterTable of Diffusion-QL: quick uses 10,000 steps and 64 units in every family", () => {
   const quick = { ...hopper, steps: 10_000, width: 64 };
   const maze = { ...quick, eta: 2, gradientNorm: 2 };
   const of = (family: "locomotion" | "antmaze" | "maze2d") =>

@@ -1,7 +1,7 @@
 /**
- * Five steps of Diffusion-QL against the official code (`tests/fixtures/official/diffusion_ql.py`), number
- * by number. Results are compared with those in double precision; the official code's own in single
- * precision keep within the same limits. Needs no permission.
+ * Compares five steps of Diffusion-QL with the official code (`tests/fixtures/official/diffusion_ql.py`),
+ * entry by entry. The reference is the official code in float64. The official code in float32 is within
+ * the same limits. Needs no permissions.
  */
 import { assert } from "@std/assert";
 import bytes from "../../fixtures/official/diffusion_ql.safetensors" with { type: "bytes" };
@@ -16,7 +16,7 @@ import { Fixture } from "../../support/fixtures.ts";
 
 const fixture = new Fixture("diffusion_ql", bytes);
 const steps = 5;
-/** Our name of each loss, and the fixture's. */
+/** Name of each loss here and in the fixture. */
 const losses = {
   loss_critic: "critic",
   loss_imitation: "bc",
@@ -25,7 +25,7 @@ const losses = {
 } as const;
 
 for (const setting of ["mean", "max"]) {
-  Deno.test(`agent() computes what the official code of Diffusion-QL computes: ${setting}`, async () => {
+  Deno.test(`agent(), diffusion-ql: losses, gradients and weights match the official code: ${setting}`, async () => {
     const number = (name: string) => Number(fixture.metadata(name));
     const [rows, states, actions] = ["rows", "observations", "actions"].map(number) as [
       number,
@@ -52,7 +52,7 @@ for (const setting of ["mean", "max"]) {
     };
     const recorded = (rows: number, columns: number, name: string) =>
       input(rows, columns, (step) => fixture.step(name, step));
-    /** Draw k of the recorded chains. */
+    /** Returns draw k of the recorded chains. */
     const chain = (name: string, rows: number) => (k: number) => {
       const size = rows * actions;
       return input(
@@ -73,7 +73,7 @@ for (const setting of ["mean", "max"]) {
         noise: recorded(rows, actions, `${setting}.draw.noise`),
         chain: chain("chain", rows),
         nextChain: chain("chain_next", maxOverActions ? 10 * rows : rows),
-        // Above one half the official code climbs the first Q-network.
+        // The official code maximizes the first Q-network if the coin is above one half.
         head: input(
           1,
           1,
@@ -141,7 +141,7 @@ for (const setting of ["mean", "max"]) {
         });
       }
     };
-    /** Ours are those before clipping, which the optimizer does; the fixture has them clipped. */
+    /** Clips our gradients like those of the fixture; our optimizer clips them only when it steps. */
     const clipping = (values: readonly ParameterValues[]) =>
       Math.min(
         1,
@@ -174,7 +174,7 @@ for (const setting of ["mean", "max"]) {
   });
 }
 
-/** The largest magnitude; NaN wins. */
+/** Returns the largest magnitude, or NaN if there is one. */
 function largest(over: ArrayLike<number>, of: (i: number) => number): number {
   let most = 0;
   for (let i = 0; i < over.length; i++) {

@@ -1,4 +1,4 @@
-/** Diffusion-QL as runs train it, with tiny networks. */
+/** Training runs of Diffusion-QL with tiny networks. */
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { join } from "node:path";
 import { diffusionQl } from "../../../lib/algorithms/diffusion-ql/algorithm.ts";
@@ -30,7 +30,7 @@ const h = diffusionQl.hyperparameters.valuesFor("maze2d", "quick", {
   learningRate: 0.01,
 });
 
-/** Data of a maze's sizes. */
+/** Random data with Maze2d's state and action sizes. */
 function bufferOn(engine: Engine): ReplayBuffer {
   const rows = 200;
   const numbers = (stream: number, count: number) => Float32Array.from(normal(1, stream, 0, count));
@@ -46,7 +46,7 @@ function bufferOn(engine: Engine): ReplayBuffer {
 }
 
 Deno.test({
-  name: "diffusionQl: trains, is stopped and resumed to the same bits, swept, and acts in the maze",
+  name: "diffusionQl: trains, resumes bit-identically, sweeps etas and acts in the maze",
   ignore,
   fn: async (t) => {
     const root = Deno.makeTempDirSync();
@@ -67,36 +67,45 @@ Deno.test({
       await train("whole");
       const whole = tensorsOf("whole");
 
-      await t.step("resumed from step 7, it comes to the same bits", async () => {
-        await train("parts", { hyperparameters: { ...h, steps: 7 } });
-        assertNotEquals(tensorsOf("parts"), whole);
-        await train("parts", { resume: true });
-        assertEquals(tensorsOf("parts"), whole);
-      });
+      await t.step(
+        "a run resumed from step 7 is bit-identical to an uninterrupted one",
+        async () => {
+          await train("parts", { hyperparameters: { ...h, steps: 7 } });
+          assertNotEquals(tensorsOf("parts"), whole);
+          await train("parts", { resume: true });
+          assertEquals(tensorsOf("parts"), whole);
+        },
+      );
 
-      await t.step("the average stays until its first step, then follows", async () => {
-        const weight = (name: string, of: string) =>
-          tensorsOf(name).get(`${of}.model.final_layer.weight`)!.data;
-        await train("before", { hyperparameters: { ...h, steps: 5 } });
-        await train("after", { hyperparameters: { ...h, steps: 6 } });
-        await train("later", { hyperparameters: { ...h, steps: 10 } });
-        await train("start", { hyperparameters: { ...h, steps: 1 } });
-        assertNotEquals(weight("before", "actor"), weight("start", "actor"));
-        assertEquals(weight("before", "ema_model"), weight("start", "ema_model"));
-        assertNotEquals(weight("after", "ema_model"), weight("start", "ema_model"));
-        assertEquals(weight("later", "ema_model"), weight("after", "ema_model"));
-        assertNotEquals(weight("whole", "ema_model"), weight("after", "ema_model"));
-      });
+      await t.step(
+        "the averaged actor is constant until its first update, then follows the actor",
+        async () => {
+          const weight = (name: string, of: string) =>
+            tensorsOf(name).get(`${of}.model.final_layer.weight`)!.data;
+          await train("before", { hyperparameters: { ...h, steps: 5 } });
+          await train("after", { hyperparameters: { ...h, steps: 6 } });
+          await train("later", { hyperparameters: { ...h, steps: 10 } });
+          await train("start", { hyperparameters: { ...h, steps: 1 } });
+          assertNotEquals(weight("before", "actor"), weight("start", "actor"));
+          assertEquals(weight("before", "ema_model"), weight("start", "ema_model"));
+          assertNotEquals(weight("after", "ema_model"), weight("start", "ema_model"));
+          assertEquals(weight("later", "ema_model"), weight("after", "ema_model"));
+          assertNotEquals(weight("whole", "ema_model"), weight("after", "ema_model"));
+        },
+      );
 
-      await t.step("seeds and etas side by side are what each is alone", async () => {
-        const variants = variantsOf(diffusionQl, h, { etas: [0.5, 4] });
-        await train("sweep", { seeds: [3, 7], variants });
-        await train("alone", { seeds: [7], hyperparameters: { ...h, eta: 4 } });
-        assertEquals(tensorsOf("sweep/seed-7-eta-4"), tensorsOf("alone"));
-        assertNotEquals(tensorsOf("sweep/seed-7-eta-0.5"), tensorsOf("alone"));
-      });
+      await t.step(
+        "each seed and eta of a sweep is bit-identical to training it separately",
+        async () => {
+          const variants = variantsOf(diffusionQl, h, { etas: [0.5, 4] });
+          await train("sweep", { seeds: [3, 7], variants });
+          await train("alone", { seeds: [7], hyperparameters: { ...h, eta: 4 } });
+          assertEquals(tensorsOf("sweep/seed-7-eta-4"), tensorsOf("alone"));
+          assertNotEquals(tensorsOf("sweep/seed-7-eta-0.5"), tensorsOf("alone"));
+        },
+      );
 
-      await t.step("its run acts with what was trained", async () => {
+      await t.step("the run acts with the trained networks", async () => {
         await new RunDirectory(join(root, "whole")).writeConfig({
           version: "0",
           algorithm: diffusionQl.name,
@@ -124,7 +133,7 @@ Deno.test({
   },
 });
 
-Deno.test("diffusionQl: each row has a time of 0 to T − 1, and either Q-network is climbed, in equal shares", async () => {
+Deno.test("diffusionQl: times from 0 to T − 1 and the two Q-networks are drawn with equal probability", async () => {
   using engine = await Engine.open();
   const buffer = bufferOn(engine);
   const graph = new Graph({ seeds: [1, 2] });

@@ -1,7 +1,7 @@
 /**
- * Five steps of IDQL, and actions of what they lead to, against the official JAX code
- * (`tests/fixtures/official/idql.py`), number by number. Results are compared with those in float64;
- * float32 in the official code is itself off by as much as a failure says. Needs no permission.
+ * Compares five steps of IDQL and the actions of the resulting networks with the official JAX code
+ * (`tests/fixtures/official/idql.py`), entry by entry. The reference is the official code in float64. A
+ * failure also reports the error of the official code in float32. Needs no permissions.
  */
 import { assert, assertEquals } from "@std/assert";
 import bytes from "../../fixtures/official/idql.safetensors" with { type: "bytes" };
@@ -38,12 +38,12 @@ const renamed: readonly (readonly [ours: RegExp, theirs: string])[] = [
   [/\.net/, ""],
 ];
 
-/** A parameter's name in the fixture. */
+/** Returns a parameter's name in the fixture. */
 function official(name: string): string {
   return renamed.reduce((result, [ours, theirs]) => result.replace(ours, theirs), name);
 }
 
-/** A parameter's values as the fixture has them, its columns in this project's order. */
+/** Returns a parameter's values from the fixture, with columns in this project's order. */
 function reordered(
   name: string,
   values: Float64Array,
@@ -55,10 +55,10 @@ function reordered(
   });
 }
 
-/** Columns of a parameter, and the official place of its first one here. */
+/** Returns the number of columns of a parameter, and the official index of our first column. */
 function orderOf(name: string): { columns: number; first: number } {
   const [observations, actions] = [size("observations"), size("actions")];
-  // Official: state, action; cosines, sines.
+  // The official order is state, action and cosines, sines.
   if (/critic\.q\d\.0\.weight$/.test(name)) {
     return { columns: observations + actions, first: observations };
   }
@@ -69,7 +69,7 @@ function orderOf(name: string): { columns: number; first: number } {
 }
 
 for (const [setting, family] of Object.entries(settings)) {
-  Deno.test(`agent(), idql: losses, gradients, weights and actions are the official code's: ${setting}`, async () => {
+  Deno.test(`agent(), idql: losses, gradients, weights and actions match the official code: ${setting}`, async () => {
     const rows = size("rows");
     const [stateSize, actionSize] = [size("observations"), size("actions")];
     const h = hyperparameterTable.valuesFor(family, "paper", {
@@ -140,7 +140,7 @@ for (const [setting, family] of Object.entries(settings)) {
 
     const failures: string[] = [];
     let compared = 0;
-    /** Differences from float64: at most `limit`, which float32 in the official code keeps within. */
+    /** Compares with float64. The limit must also hold for the official code in float32. */
     const compare = (
       name: string,
       found: ArrayLike<number>,
@@ -188,14 +188,14 @@ for (const [setting, family] of Object.entries(settings)) {
         const name = `${ours}, step ${step}`;
         compare(name, row.subarray(index, index + 1), (most) => 5e-6 * most, exact, single);
       }
-      // A layer normalisation's epsilon of 1e-5 instead of 1e-6 shows at 2e-5.
+      // A layer-normalization epsilon of 1e-5 instead of 1e-6 causes an error of 2e-5.
       if (step === 0) await compareNetworks("grad1", (most) => 5e-6 * most, "gradient");
       if (step === 0 || step === steps - 1) {
         await compareNetworks(`after${step + 1}`, () => 3e-6, "parameters");
       }
     }
 
-    // What acts, on the processor and on the GPU.
+    // The actor, on the CPU and on the GPU.
     const tensors = new Map<string, { shape: number[]; data: Float32Array }>();
     for (const { prefixes, parameters } of networks) {
       const values = await parameters.read(program);
@@ -213,7 +213,7 @@ for (const [setting, family] of Object.entries(settings)) {
     const [actor] = idql.actors;
     const states = 2;
     const observations = Float64Array.from(fixture.step("batch.s", 0).slice(0, states * stateSize));
-    /** The recorded draws of each state's chains, one after another. */
+    /** Returns the recorded draws of each state's chains, in order. */
     const streams = () =>
       Array.from({ length: states }, (_, state) => {
         const numbers = fixture.step("draw.chain", state).values();
@@ -222,7 +222,7 @@ for (const [setting, family] of Object.entries(settings)) {
     const expected = fixture.get(`f64.${setting}.sample.action`);
     const single = fixture.get(`${setting}.sample.action`);
     const host = actor!.act(checkpoints, options).act(observations, streams());
-    compare("sample.action on the processor", host, () => 1e-5, expected, single);
+    compare("sample.action on the CPU", host, () => 1e-5, expected, single);
     await using onGpu = new GraphPolicy(engine, (await actor!.describe!(checkpoints, options))!);
     const acted = await onGpu.act(observations, streams());
     compare("sample.action on the GPU", acted, () => 1e-5, expected, single);
@@ -235,7 +235,7 @@ for (const [setting, family] of Object.entries(settings)) {
   });
 }
 
-/** The largest magnitude; NaN wins. */
+/** Returns the largest magnitude, or NaN if there is one. */
 function largest(over: ArrayLike<number>, of: (i: number) => number): number {
   let most = 0;
   for (let i = 0; i < over.length; i++) {

@@ -1,4 +1,4 @@
-/** IDQL as a run trains it, on a small synthetic data set. */
+/** Training runs of IDQL on a small synthetic data set. */
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { join } from "node:path";
 import { idql } from "../../../lib/algorithms/idql/algorithm.ts";
@@ -32,7 +32,7 @@ const h = table.valuesFor("maze2d", "quick", {
 });
 const stage = idql.stages[0]!;
 
-/** Data of a maze's sizes; some actions are at their limits. */
+/** Random data with Maze2d's state and action sizes. Some actions are at their limits. */
 function bufferOn(engine: Engine): ReplayBuffer {
   const rows = 200;
   const numbers = (stream: number, count: number) => Float32Array.from(normal(1, stream, 0, count));
@@ -47,7 +47,7 @@ function bufferOn(engine: Engine): ReplayBuffer {
   }, numbers(3, rows));
 }
 
-Deno.test("idql's hyperparameters: the official code's, mazes with τ 0.9; quick changes budget, widths and blocks", () => {
+Deno.test("idql: paper hyperparameters match the official code; quick changes only budget, widths and blocks", () => {
   const published = {
     rewardRule: "episode_return_range",
     steps: 3e6,
@@ -82,7 +82,7 @@ Deno.test("idql's hyperparameters: the official code's, mazes with τ 0.9; quick
 });
 
 Deno.test({
-  name: "idql: trains, is stopped and resumed to the same bits, swept, and acts in an environment",
+  name: "idql: trains, resumes bit-identically, sweeps expectiles and acts in an environment",
   ignore,
   fn: async (t) => {
     const root = Deno.makeTempDirSync();
@@ -103,7 +103,7 @@ Deno.test({
       await train("whole");
       const tensors = tensorsOf("whole");
 
-      await t.step("resumed, it comes to the same bits", async () => {
+      await t.step("a resumed run is bit-identical to an uninterrupted one", async () => {
         let requested = false;
         await train("parts", {
           interrupt: {
@@ -125,20 +125,23 @@ Deno.test({
         assertEquals(tensorsOf("parts"), tensors);
       });
 
-      await t.step("each expectile of a sweep gets the bits that it gets alone", async () => {
-        const variants = variantsOf(idql, h, { expectiles: [0.6, 0.9] });
-        await train("sweep", { seeds: [3, 7], variants });
-        await train("alone", { seeds: [7], hyperparameters: { ...h, expectile: 0.6 } });
-        assertEquals(tensorsOf("sweep/seed-7-expectile-0.6"), tensorsOf("alone"));
-        const other = tensorsOf("sweep/seed-7-expectile-0.9");
-        assertNotEquals(
-          other.get("value.net.0.weight"),
-          tensorsOf("alone").get("value.net.0.weight"),
-        );
-      });
+      await t.step(
+        "each expectile of a sweep is bit-identical to training it separately",
+        async () => {
+          const variants = variantsOf(idql, h, { expectiles: [0.6, 0.9] });
+          await train("sweep", { seeds: [3, 7], variants });
+          await train("alone", { seeds: [7], hyperparameters: { ...h, expectile: 0.6 } });
+          assertEquals(tensorsOf("sweep/seed-7-expectile-0.6"), tensorsOf("alone"));
+          const other = tensorsOf("sweep/seed-7-expectile-0.9");
+          assertNotEquals(
+            other.get("value.net.0.weight"),
+            tensorsOf("alone").get("value.net.0.weight"),
+          );
+        },
+      );
 
       await t.step(
-        "the run acts with the averaged model and the T that it was trained with",
+        "the run acts with the averaged model and the T of its training",
         async () => {
           const run = new RunDirectory(join(root, "whole"));
           await run.writeConfig({
@@ -194,7 +197,7 @@ Deno.test({
   },
 });
 
-Deno.test("idql: targets start as what they follow, and times are whole numbers from 0 to T − 1", async () => {
+Deno.test("idql: targets start equal to their networks, times are uniform integers from 0 to T − 1", async () => {
   using engine = await Engine.open();
   const buffer = bufferOn(engine);
   const rows = 180;
@@ -218,15 +221,15 @@ Deno.test("idql: targets start as what they follow, and times are whole numbers 
   buffer.destroy();
   const counts = Map.groupBy(times, (time) => time);
   assertEquals([...counts.keys()].toSorted(), [0, 1, 2]);
-  // Sixty each, with a standard deviation of six.
+  // The expected count is 60, with a standard deviation of 6.
   assert([...counts.values()].every(({ length }) => Math.abs(length - rows / 3) < 32));
   assertEquals(Math.max(...action.map(Math.abs)), Math.fround(1 - 1e-5));
 });
 
-Deno.test("idql: weight decay shrinks every parameter of the behavior model, and of no other network", async () => {
+Deno.test("idql: weight decay shrinks all parameters of the behavior model and of no other network", async () => {
   using engine = await Engine.open();
   const buffer = bufferOn(engine);
-  /** All networks before and after one step. */
+  /** Returns all networks before and after one step. */
   const stepWith = async (behaviorWeightDecay: number) => {
     const graph = new Graph({ seeds: [0] });
     const values = { ...h, behaviorWeightDecay };
@@ -235,7 +238,7 @@ Deno.test("idql: weight decay shrinks every parameter of the behavior model, and
     const before = networks.map(({ prefixes, parameters, initial }) =>
       prefixes.map((_, member) => {
         const start = initial!(parameters.shapes, 0, member);
-        // Biases start at 0, where a decay would not show.
+        // Biases start at 0, where weight decay has no effect.
         for (const [name, numbers] of start) {
           if (name !== "betas") start.set(name, numbers.map((x) => x + 0.25));
         }
@@ -254,7 +257,7 @@ Deno.test("idql: weight decay shrinks every parameter of the behavior model, and
   buffer.destroy();
   plain.networks.forEach(({ prefixes: [prefix], optimizer }, family) => {
     const shrinks = prefix === "score_model." && optimizer !== undefined;
-    // Its average follows, ever so little.
+    // The average follows the model, so it changes slightly.
     if (prefix === "target_score_model.") return;
     plain.after[family]!.forEach((network, member) => {
       for (const [name, numbers] of network) {

@@ -38,7 +38,7 @@ Deno.test("Placement: too many steps for a program go to the processor, and it s
   await using placement = new Placement();
   const { reason, ...placed } = await placement.place({ policy, describe: describe(1000) });
   assertEquals(placed, { policy, adapter: null });
-  assertStringIncludes(reason!, "too much for one program");
+  assertStringIncludes(reason!, "too many candidates or steps for one GPU program");
 });
 
 Deno.test("Placement: without an adapter policies act on the processor, and it says why", async () => {

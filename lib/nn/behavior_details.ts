@@ -1,5 +1,5 @@
 /**
- * What the behavior models of different official codes differ in, on the processor and on the GPU.
+ * Differences between the behavior models of the official implementations, for the CPU and the GPU.
  *
  * @module
  */

@@ -26,7 +26,7 @@ const describe = (steps: number) => () =>
     ),
   );
 
-Deno.test("Placement: a policy with a description acts on the GPU, another one on the processor", async () => {
+Deno.test("Placement: policies with a GPU description act on the GPU, others on the CPU", async () => {
   await using placement = new Placement();
   const placed = await placement.place({ policy, describe: describe(3) });
   assert(placed.policy instanceof GraphPolicy);
@@ -34,14 +34,14 @@ Deno.test("Placement: a policy with a description acts on the GPU, another one o
   assertEquals(await placement.place({ policy }), { policy, adapter: null, reason: null });
 });
 
-Deno.test("Placement: too many steps for a program go to the processor, and it says so", async () => {
+Deno.test("Placement: a policy with too many steps acts on the CPU and reports the reason", async () => {
   await using placement = new Placement();
   const { reason, ...placed } = await placement.place({ policy, describe: describe(1000) });
   assertEquals(placed, { policy, adapter: null });
   assertStringIncludes(reason!, "too many candidates or steps for one GPU program");
 });
 
-Deno.test("Placement: without an adapter policies act on the processor, and it says why", async () => {
+Deno.test("Placement: without an adapter, policies act on the CPU and report the reason", async () => {
   const { requestAdapter } = navigator.gpu;
   navigator.gpu.requestAdapter = () => Promise.resolve(null);
   try {

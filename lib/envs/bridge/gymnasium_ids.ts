@@ -21,7 +21,7 @@ export function gymnasiumId(id: string): string | null {
 export function whyNotInGymnasium(id: string): string {
   return environments.get(id)?.task === "ant"
     ? "Gymnasium's Ant-v4 has 27 observation entries and D4RL's ant has 111"
-    : "D4RL's mazes need the d4rl package, which is not installed on the server; the mazes of " +
+    : "the server has D4RL's mazes only if the d4rl package is installed; the mazes of " +
       "gymnasium-robotics have different observations and dynamics";
 }
 

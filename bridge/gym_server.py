@@ -258,7 +258,10 @@ if __name__ == "__main__":
     logging.getLogger("quiet").setLevel(logging.CRITICAL + 1)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1); any other than loopback is reachable from other machines"
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on (default: 127.0.0.1); other machines can reach any address but "
+        "loopback",
     )
     parser.add_argument("--port", type=int, default=0, help="port to listen on (default: 0, a free one)")
     parser.add_argument(

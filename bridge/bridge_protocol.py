@@ -1,4 +1,4 @@
-"""The messages of the environment bridge (docs/bridge.md), as a server reads and checks them."""
+"""Decodes and validates the requests of the environment bridge (docs/bridge.md)."""
 
 import json
 import re
@@ -12,7 +12,7 @@ MAX_BATCH = 128
 MAX_ENVIRONMENTS = 256
 MAX_CONNECTIONS = 256
 MAX_UNANSWERED = 16
-MAX_FRAGMENTS = 256  # frames that one message may come in
+MAX_FRAGMENTS = 256  # per message
 HELLO_TIMEOUT = 10  # seconds
 IDLE_TIMEOUT = 120  # seconds
 CLOSE_TIMEOUT = 1  # seconds
@@ -25,7 +25,7 @@ KIND_CODES = {name: code for code, name in KINDS.items()}
 
 
 class Refusal(Exception):
-    """A message that the server does not act on."""
+    """A refused message."""
 
     def __init__(self, code, message, request=None, environment=None):
         super().__init__(message)
@@ -44,7 +44,7 @@ class Refusal(Exception):
 
 
 def decode_hello(message):
-    """The environment id and the count of a client's first message."""
+    """Returns the environment id and the count in a client's first message."""
 
     def malformed(text):
         return Refusal("malformed", f"hello: {text}")
@@ -63,14 +63,14 @@ def decode_hello(message):
     if not is_count(version) or version != PROTOCOL_VERSION:
         raise Refusal(
             "version",
-            f"this server speaks version {PROTOCOL_VERSION} of the bridge protocol, the client "
-            f"{quote(version)}; use the same release on both sides",
+            f"the server uses version {PROTOCOL_VERSION} of the bridge protocol and the client uses "
+            f"version {quote(version)}; use the same release on both sides",
         )
     surplus = [key for key in hello if key not in ("type", "protocol", "environment", "count")]
     if surplus:
         raise malformed(f"unknown field {quote(surplus[0])}")
     environment, count = hello.get("environment"), hello.get("count")
-    # No colon: "module:Id" makes Gymnasium import a module of the client's choice.
+    # No colon: with "module:Id" a client could make Gymnasium import any module.
     if not isinstance(environment, str) or not re.fullmatch(
         r"\w[\w./-]{0,127}", environment, re.ASCII
     ):
@@ -82,7 +82,8 @@ def decode_hello(message):
         raise malformed(f"count must be a whole number of at least 1, got {quote(count)}")
     if count > MAX_BATCH:
         raise Refusal(
-            "limit", f"one connection may hold {MAX_BATCH} environments, {count} were asked for"
+            "limit",
+            f"one connection may hold at most {MAX_BATCH} environments, got a request for {count}",
         )
     return environment, int(count)
 
@@ -98,11 +99,11 @@ def quote(value):
 
 
 def decode_request(frame, batch):
-    """The kind, id, environments and values of a request that is right to the byte."""
+    """Validates a request and returns its kind, id, environment indices and values."""
     if len(frame) < HEADER.itemsize:
         raise Refusal(
             "malformed",
-            f"a frame begins with {HEADER.itemsize} bytes of header, got {len(frame)} bytes in all",
+            f"a frame must begin with a header of {HEADER.itemsize} bytes, got {len(frame)} bytes in total",
         )
     header = np.frombuffer(frame, HEADER, 1)[0]
     request, n = int(header["id"]), int(header["n"])
@@ -118,7 +119,7 @@ def decode_request(frame, batch):
     if kind in ("state", "resetTo") and batch.state_size is None:
         raise refusal("this environment has no simulator state", "unsupported")
     if not 1 <= n <= len(batch):
-        raise refusal(f"{kind}: asks for {n} environments, the batch has {len(batch)}")
+        raise refusal(f"{kind}: the request is for {n} environments, but the batch has {len(batch)}")
     widths = {
         "reset": [1],
         "step": [batch.action_size],
@@ -127,15 +128,15 @@ def decode_request(frame, batch):
     }[kind]
     expected = HEADER.itemsize + n * (8 * sum(widths) + 4)
     if len(frame) != expected:
-        raise refusal(f"{kind} of {n} environments has {expected} bytes, got {len(frame)}")
+        raise refusal(f"{kind} of {n} environments must have {expected} bytes, got {len(frame)}")
     indices = np.frombuffer(frame, "<u4", n, expected - 4 * n).astype(np.int64)
     if indices.max() >= len(batch):
         raise refusal(
-            f"{kind}: there is no environment {indices[indices >= len(batch)][0]}, "
+            f"{kind}: there is no environment {indices[indices >= len(batch)][0]}; "
             f"the batch has {len(batch)}"
         )
     if len(set(indices.tolist())) != n:
-        raise refusal(f"{kind}: an environment is named twice")
+        raise refusal(f"{kind}: an environment is listed twice")
     if kind == "reset":
         seeds = np.frombuffer(frame, "<u8", n, HEADER.itemsize)
         if seeds.max() > MAX_SEED:
@@ -163,7 +164,7 @@ def decode_request(frame, batch):
 
 
 def check_sizes(batch):
-    """Refuses a batch whose frames would not fit into messages."""
+    """Refuses a batch whose frames exceed the message limits."""
     state = sum(batch.state_size or (0, 0))
     request = HEADER.itemsize + len(batch) * (8 * max(batch.action_size, state, 1) + 4)
     answer = HEADER.itemsize + len(batch) * max(8 * (batch.observation_size + 1) + 2, 8 * state)
@@ -172,5 +173,6 @@ def check_sizes(batch):
             "limit",
             f"{len(batch)} environments with {batch.observation_size} observations and "
             f"{batch.action_size} actions need messages of {request} and {answer} bytes; "
-            f"{MAX_REQUEST_BYTES} and {MAX_ANSWER_BYTES} are allowed; ask for fewer environments",
+            f"the limits are {MAX_REQUEST_BYTES} and {MAX_ANSWER_BYTES}; "
+            "request fewer environments",
         )

@@ -1,7 +1,7 @@
-"""Batches of Gymnasium's environments and of gym 0.2x's, behind one face.
+"""Batches of Gymnasium or gym 0.2x environments with one interface.
 
-Gymnasium steps give five values and resets two; those of gym up to 0.25 give four and one, and D4RL's
-environments are written for them.
+In Gymnasium, step returns five values and reset two. In gym up to 0.25, for which D4RL's environments
+are written, step returns four values and reset one.
 """
 
 import difflib
@@ -16,20 +16,20 @@ import numpy as np
 
 
 def make(environment_id, count):
-    """`count` environments of one kind. Raises ValueError with a message for a person."""
+    """Returns a batch of `count` environments of one kind. Raises ValueError if the id is unknown."""
     api, known = find_api(environment_id)
     if api is None:
         near = ", ".join(nearest(environment_id, known))
         raise ValueError(
             f'no environment is called "{environment_id}"'
             + (f"; the nearest are {near}" if near else "")
-            + "; a server started with --import MODULE has those that MODULE registers, too"
+            + "; to add the environments that a module registers, start the server with --import MODULE"
         )
     return Batch(api, environment_id, count)
 
 
 def nearest(environment_id, known):
-    """Up to three ids like this one, only such as can be made: many need packages that are not there."""
+    """Returns up to three similar ids that can be created. Many ids need packages that are missing."""
     spelled = {each.lower(): each for each in known}
     found = []
     for near in difflib.get_close_matches(environment_id.lower(), spelled, 12):
@@ -45,7 +45,7 @@ def nearest(environment_id, known):
 
 
 def find_api(environment_id):
-    """The installed package that knows the id (Gymnasium first), and all ids that are known."""
+    """Returns the installed package that knows the id (Gymnasium first), and all known ids."""
     known = []
     for name in ("gymnasium", "gym"):
         if importlib.util.find_spec(name) is None:
@@ -54,7 +54,7 @@ def find_api(environment_id):
         if name == "gym" and importlib.util.find_spec("d4rl") is not None:
             importlib.import_module("d4rl")  # registers D4RL's environments
         registry = api.envs.registry if name == "gym" else api.registry
-        # Up to gym 0.24 the registry is an object of its own.
+        # Up to gym 0.24 the registry is not a dict but an object with a dict.
         ids = list(getattr(registry, "env_specs", registry))
         if environment_id in ids:
             return api, ids
@@ -63,9 +63,9 @@ def find_api(environment_id):
 
 
 class Complaints(threading.local):
-    """What MuJoCo warns of in this thread, instead of a file in the working directory.
+    """Collects MuJoCo's warnings per thread. By default MuJoCo writes them to a file.
 
-    MuJoCo resets a state that has diverged and goes on; the client is to hear of it.
+    When a state diverges, MuJoCo resets it, warns and continues. The client must get an error.
     """
 
     def __init__(self):
@@ -86,7 +86,7 @@ complaints = Complaints()
 
 
 class Batch:
-    """Environments of one kind. Values go in and out as arrays with a row for each environment."""
+    """Environments of one kind. Arguments and results are arrays with one row per environment."""
 
     def __init__(self, api, environment_id, count):
         self.api = api
@@ -101,10 +101,10 @@ class Batch:
             raise
 
     def describe(self, environment):
-        """Reads the sizes, and what the handshake tells of them."""
+        """Reads the sizes and builds the fields of the welcome."""
         space, inner = environment.action_space, environment.unwrapped
         if not isinstance(space, self.api.spaces.Box):
-            raise ValueError(f"its actions must be a Box of numbers, they are {space}")
+            raise ValueError(f"its action space must be a Box, got {space}")
         self.action_shape = space.shape
         self.action_size = int(np.prod(space.shape))
         self.observation_size = int(
@@ -162,7 +162,7 @@ class Batch:
         observations, rewards = [], np.empty(n)
         terminated, truncated = np.zeros(n, np.uint8), np.zeros(n, np.uint8)
         for k, i in enumerate(indices):
-            # A copy: the frame is read-only, and environments may clip in place.
+            # Copied because the frame is read-only and environments may clip in place.
             action = actions[k].reshape(self.action_shape).copy()
             result = self.environments[i].step(action)
             complaints.raise_any(i)
@@ -177,7 +177,7 @@ class Batch:
         return [self.observations(observations), rewards, terminated, truncated]
 
     def state(self, indices):
-        """Simulator states. Returns [positions, velocities]."""
+        """Returns the simulator states: [positions, velocities]."""
         data = [self.environments[i].unwrapped.data for i in indices]
         return [np.array([getattr(d, name) for d in data], "<f8") for name in ("qpos", "qvel")]
 
@@ -189,7 +189,7 @@ class Batch:
         return result[0] if isinstance(result, tuple) else result
 
     def observations(self, observations):
-        """Observations as rows of float64."""
+        """Flattens observations to rows of float64."""
         space = self.environments[0].observation_space
         if not isinstance(space, self.api.spaces.Box):
             observations = (self.api.spaces.flatten(space, each) for each in observations)
@@ -198,18 +198,18 @@ class Batch:
 
 def make_one(api, environment_id):
     if api.__name__ == "gymnasium":
-        # The checker warns of things that are nothing to the client, and costs time at every step.
+        # The checker's warnings are irrelevant to the client, and it slows down every step.
         return api.make(environment_id, disable_env_checker=True)
     return api.make(environment_id)
 
 
 def bounds(values):
-    """Bounds as JSON can hold them: None where there is none."""
+    """Returns bounds as JSON values: None where there is no bound."""
     return [float(value) if np.isfinite(value) else None for value in np.ravel(values)]
 
 
 def versions(api):
-    """Versions of what computes the environments."""
+    """Returns the versions of Python and of the packages that compute the environments."""
     found = {"python": platform.python_version()}
     for name in (api, "mujoco", "mujoco-py", "d4rl", "numpy", "websockets"):
         try:

@@ -1,4 +1,4 @@
-"""Serves Gymnasium's environments, and gym 0.2x's, over the environment bridge (docs/bridge.md).
+"""Serves Gymnasium and gym 0.2x environments over the environment bridge (docs/bridge.md).
 
     sh bridge/setup.sh && bridge/.venv/bin/python bridge/gym_server.py
 
@@ -47,7 +47,7 @@ from bridge_protocol import (
 
 
 class Budget:
-    """Environments that all connections hold together; sessions run in threads of their own."""
+    """Number of environments that all connections hold. Locked, because each session has a thread."""
 
     def __init__(self):
         self.used = 0
@@ -58,8 +58,8 @@ class Budget:
             if self.used + count > MAX_ENVIRONMENTS:
                 raise Refusal(
                     "limit",
-                    f"this server holds {MAX_ENVIRONMENTS} environments at most, {self.used} are in "
-                    f"use and {count} more were asked for; close some, or start another server",
+                    f"this server holds at most {MAX_ENVIRONMENTS} environments, {self.used} are in "
+                    f"use, got a request for {count} more; close some, or start another server",
                 )
             self.used += count
 
@@ -69,7 +69,7 @@ class Budget:
 
 
 class Session:
-    """One client's environments: the handshake, then one answer to each request."""
+    """One client's environments. Answers the handshake, then each request."""
 
     def __init__(self, budget):
         self.budget = budget
@@ -77,12 +77,12 @@ class Session:
         self.running = None
 
     def answer(self, message):
-        """Returns the answer, and whether the connection goes on after it."""
+        """Returns the answer, and whether the connection stays open after it."""
         try:
             return (self.greet(message) if self.batch is None else self.act(message)), True
         except Refusal as refusal:
             return refusal.encode(), self.batch is not None
-        except Exception as error:  # a fault of one client's environment is not the others'
+        except Exception as error:  # must not affect the other clients
             refusal = Refusal("simulation", f"the server failed: {error!r}")
             return refusal.encode(), self.batch is not None
 
@@ -124,20 +124,20 @@ class Session:
 
     def act(self, message):
         if isinstance(message, str):
-            raise Refusal("malformed", "after the welcome, requests are binary frames, got text")
+            raise Refusal("malformed", "requests after the welcome must be binary frames, got text")
         kind, request, indices, values = decode_request(message, self.batch)
         if kind == "step" and not self.running[indices].all():
             waiting = int(indices[~self.running[indices]][0])
             raise Refusal(
                 "finished",
-                f"environment {waiting} has no episode running; reset it first",
+                f"environment {waiting} has no episode in progress; reset it first",
                 request,
                 waiting,
             )
         try:
             blocks = getattr(self.batch, kind)(indices, *values)
         except Exception as error:
-            # Nobody knows how far it came: these episodes are over.
+            # The environments may have changed only in part, so their episodes end.
             self.running[indices] = False
             raise Refusal("simulation", f"{type(error).__name__}: {error}", request) from error
         if kind in ("reset", "resetTo"):
@@ -149,32 +149,32 @@ class Session:
 
 
 class Connection(ServerConnection):
-    """A connection that ends in time, also where the client does not close it or does not read."""
+    """A connection that ends in time even if the client does not close it or does not read."""
 
     closing = None
 
     def data_received(self, data):
         super().data_received(data)
-        # Once it has refused a message the library discards what follows, for as long as it comes.
+        # After refusing a message, the library discards further data for as long as the client sends it.
         if self.closing is None and self.protocol.close_expected():
             self.closing = self.loop.call_later(CLOSE_TIMEOUT, self.transport.abort)
-        # Pongs are sent without waiting for the client to read them.
+        # The library sends pongs without waiting for the client to read them.
         if self.transport.get_write_buffer_size() > MAX_ANSWER_BYTES:
             self.transport.abort()
 
 
 async def receive(connection):
-    """The next message. The library limits its bytes, but takes any number of empty fragments."""
+    """Returns the next message. The library limits its bytes but not its number of empty fragments."""
     parts = []
     async for part in connection.recv_streaming():
         parts.append(part)
         if len(parts) > MAX_FRAGMENTS:
-            await connection.close(1008, f"messages have at most {MAX_FRAGMENTS} fragments")
+            await connection.close(1008, f"a message may have at most {MAX_FRAGMENTS} fragments")
     return type(parts[0])().join(parts)
 
 
 async def serve_client(connection, budget, connections):
-    """One client, from its hello until it goes; its environments live in one thread of their own."""
+    """Serves one client from its hello until it disconnects. Its environments run in one thread."""
     session = Session(budget)
     loop = asyncio.get_running_loop()
     thread = concurrent.futures.ThreadPoolExecutor(1)
@@ -203,7 +203,7 @@ async def main(host, port, exit_with_stdin, announce):
     own_origin = None
 
     def check(connection, request):
-        """Settles who may connect, before the connection is upgraded."""
+        """Decides, before the upgrade, whether a client may connect."""
         origin = request.headers.get("Origin")
         given = urllib.parse.parse_qs(urllib.parse.urlsplit(request.path).query).get("token", [""])
         if origin not in (None, own_origin):
@@ -240,7 +240,7 @@ async def main(host, port, exit_with_stdin, announce):
         max_queue=MAX_UNANSWERED,
         ping_timeout=IDLE_TIMEOUT,
         close_timeout=CLOSE_TIMEOUT,
-        # What a stranger sends is no news.
+        # Do not log invalid requests: any process can send them.
         logger=logging.getLogger("quiet"),
     ) as server:
         address, bound = server.sockets[0].getsockname()[:2]
@@ -252,27 +252,30 @@ async def main(host, port, exit_with_stdin, announce):
 
 
 if __name__ == "__main__":
-    # Standard output carries the announcement alone, whatever the environments print.
+    # Only the announcement goes to standard output. Output of the environments goes to standard error.
     stdout = os.dup(1)
     os.dup2(2, 1)
     logging.getLogger("quiet").setLevel(logging.CRITICAL + 1)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument(
-        "--host", default="127.0.0.1", help="anything but loopback lets other machines in"
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on (default: 127.0.0.1); other machines can reach any address but "
+        "loopback",
     )
-    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--port", type=int, default=0, help="port to listen on (default: 0, a free one)")
     parser.add_argument(
         "--import",
         dest="modules",
         action="append",
         default=[],
         metavar="MODULE",
-        help="module that registers further environments; can be repeated",
+        help="module that registers more environments; can be repeated",
     )
     parser.add_argument(
         "--exit-with-stdin",
         action="store_true",
-        help="stop when standard input ends, for a program that starts this one",
+        help="stop when standard input ends, so that the server ends with the program that started it",
     )
     arguments = parser.parse_args()
     for module in arguments.modules:

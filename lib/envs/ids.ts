@@ -4,7 +4,7 @@ import type { Profile } from "./mujoco/mjcf.ts";
 export interface EnvironmentId {
   /** Simulated task, for example `hopper`, `antmaze-medium` or `maze2d-umaze-dense`. */
   readonly task: string;
-  /** Physics that the published results for this id were computed with. */
+  /** Physics used for the published results of this id. */
   readonly profile: Profile;
 }
 

@@ -21,8 +21,8 @@ export function environmentIds(): string[] {
  * Creates a batch of `count` built-in environments, simulated in this process.
  *
  * @param id A robot (`hopper`), a gym id (`Hopper-v4`) or a D4RL task (`hopper-medium-v2`).
- * @param options.profile Physics; defaults to that of the published results for this id.
- * @throws {UserError} The id is unknown.
+ * @param options.profile Physics. Default: the physics of the published results for this id.
+ * @throws {UserError} If the id is unknown.
  */
 export async function makeEnvironment(
   id: string,

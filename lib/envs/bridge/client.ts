@@ -1,6 +1,6 @@
 /**
- * The client end of the environment bridge: environments that a server holds, as an
- * {@linkcode EnvironmentBatch} like any other.
+ * Client of the environment bridge. Presents the environments of a server as an ordinary
+ * {@linkcode EnvironmentBatch}.
  *
  * @module
  */
@@ -24,24 +24,29 @@ import {
 } from "./protocol.ts";
 
 /**
- * What went wrong on the bridge:
- * `unreachable` no server answers there; `refused` the server does not take this client; `rejected`
- * it refused one request, the connection goes on; `protocol` it does not speak the protocol; `timeout`
- * it took too long; `lost` the connection broke. After the last three the batch is of no more use, and
- * an episode can be tried again on a new connection.
+ * Kind of bridge error:
+ *
+ * - `unreachable`: no server answers at the address.
+ * - `refused`: the server refuses this client.
+ * - `rejected`: the server refused one request; the connection stays open.
+ * - `protocol`: the server does not follow the protocol.
+ * - `timeout`: the server took too long.
+ * - `lost`: the connection broke.
+ *
+ * After the last three the batch is unusable. Repeat the episode on a new connection.
  */
 export type BridgeFault = "unreachable" | "refused" | "rejected" | "protocol" | "timeout" | "lost";
 
-/** A fault of the bridge, with a message for a person. */
+/** An error of the bridge. */
 export class BridgeError extends UserError {
-  /** What went wrong. */
+  /** Kind of error. */
   readonly fault: BridgeFault;
-  /** The server's own code, where it sent one. */
+  /** The server's error code, if it sent one. */
   readonly code: RefusalCode | null;
-  /** Environment at fault, counted from 0, where the server named one. */
+  /** Index of the environment at fault, if the server named one. */
   readonly environment: number | null;
 
-  /** A fault; `refusal` is what the server said, if it did. */
+  /** Creates an error; `refusal` is the server's refusal, if it sent one. */
   constructor(fault: BridgeFault, message: string, refusal?: Refusal) {
     super(message);
     this.fault = fault;
@@ -50,21 +55,23 @@ export class BridgeError extends UserError {
   }
 }
 
-/** How long a client waits. */
+/** Timeouts of a client. */
 export interface ConnectOptions {
-  /** Milliseconds until the environments are made and the server has welcomed; 60,000 where absent. */
+  /** Timeout in milliseconds for connecting and for the handshake. Default: 60,000. */
   readonly connectTimeout?: number;
-  /** Milliseconds until a request is answered; 60,000 where absent. */
+  /** Timeout in milliseconds for each request. Default: 60,000. */
   readonly requestTimeout?: number;
 }
 
 /**
- * Connects to a server and has it make environments. After a fault, connect again.
+ * Connects to a server and creates a batch of environments there. After an error that ends the
+ * connection, connect again.
  *
- * @param url Address as the server announced it, token included.
+ * @param url Address that the server announced, including the token.
  * @param id Environment id that the server knows.
- * @param count Environments in the batch.
- * @throws BridgeError naming the fault, the server and what to do.
+ * @param count Number of environments in the batch.
+ * @throws {BridgeError} If connecting or the handshake fails. The message names the server and what
+ * to do.
  */
 export async function connectEnvironment(
   url: string,
@@ -76,7 +83,7 @@ export async function connectEnvironment(
   const link = new Link(url);
   await link.open(connectTimeout);
   const answer = await link.exchange(encodeHello({ environment: id, count }), connectTimeout);
-  if (typeof answer !== "string") throw link.breach("its welcome is binary");
+  if (typeof answer !== "string") throw link.breach("its welcome is a binary message");
   const welcome = link.understand(() => decodeServerText(answer));
   if (welcome instanceof Refusal) {
     link.close();
@@ -84,13 +91,13 @@ export async function connectEnvironment(
   }
   if (welcome.spec.id !== id || welcome.count !== count) {
     throw link.breach(
-      `asked for ${count} of ${id}, it gave ${welcome.count} of ${welcome.spec.id}`,
+      `the client requested ${count} × ${id}, but the server created ${welcome.count} × ${welcome.spec.id}`,
     );
   }
   return new RemoteBatch(link, welcome, requestTimeout);
 }
 
-/** Environments on the other side of a link. */
+/** A batch of environments on a server. */
 class RemoteBatch implements EnvironmentBatch {
   readonly spec: EnvironmentSpec;
   readonly count: number;
@@ -176,15 +183,15 @@ class RemoteBatch implements EnvironmentBatch {
     if (typeof answer !== "string") return this.#link.understand(() => decode(answer, request));
     const refusal = this.#link.understand(() => decodeServerText(answer));
     if (!(refusal instanceof Refusal) || (refusal.request ?? request.id) !== request.id) {
-      throw this.#link.breach(`it answered ${body.kind} with another message`);
+      throw this.#link.breach(`its answer to ${body.kind} is not an answer to that request`);
     }
     throw new BridgeError("rejected", `${this.#link.name}: ${refusal.message}`, refusal);
   }
 }
 
-/** A WebSocket as a sequence of exchanges. Once broken, it answers everything with the first fault. */
+/** A WebSocket that exchanges requests and answers. After an error, every call throws the first error. */
 class Link {
-  /** The server in messages: its address without the token. */
+  /** Name of the server in messages: its address without the token. */
   readonly name: string;
   readonly #socket: WebSocket;
   readonly #opened = Promise.withResolvers<void>();
@@ -197,13 +204,13 @@ class Link {
     const address = URL.parse(url);
     if (address === null || !/^wss?:$/.test(address.protocol)) {
       throw new UserError(
-        `the address of an environment server looks like ws://127.0.0.1:8765/?token=…, got "${url}"`,
+        `the address of an environment server must look like ws://127.0.0.1:8765/?token=…, got "${url}"`,
       );
     }
     this.name = `environment server ${address.protocol}//${address.host}`;
     this.#socket = new WebSocket(address);
     this.#socket.binaryType = "arraybuffer";
-    this.#opened.promise.catch(() => {}); // whoever opens hears it
+    this.#opened.promise.catch(() => {}); // `open` reports the error
     this.#socket.onopen = () => {
       this.#wasOpen = true;
       this.#opened.resolve();
@@ -226,7 +233,7 @@ class Link {
     return this.#within(timeout, this.#opened.promise, "did not open a connection");
   }
 
-  /** Sends a message when all earlier ones are answered, and resolves with its answer. */
+  /** Sends a message after all earlier ones are answered, and resolves with its answer. */
   exchange(message: string | ArrayBuffer, timeout: number): Promise<string | ArrayBuffer> {
     const exchanged = this.#last.then(() => {
       if (this.#fault !== null) throw this.#fault;
@@ -238,7 +245,7 @@ class Link {
     return exchanged;
   }
 
-  /** What `decode` makes of a message; where it cannot, the connection ends. */
+  /** Returns the decoded message. Ends the connection if `decode` throws. */
   understand<T>(decode: () => T): T {
     try {
       return decode();
@@ -247,14 +254,14 @@ class Link {
     }
   }
 
-  /** Ends the connection, since the server does not keep to the protocol. */
+  /** Ends the connection because the server violates the protocol. */
   breach(what: string): BridgeError {
     return this.#break(
-      new BridgeError("protocol", `${this.name} does not speak the bridge protocol: ${what}`),
+      new BridgeError("protocol", `${this.name} does not follow the bridge protocol: ${what}`),
     );
   }
 
-  /** Ends the connection; resolves when the server has heard it, or after a second. */
+  /** Closes the connection. Resolves when the server has closed it too, or after one second. */
   async close(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const socket = this.#socket;
@@ -269,15 +276,15 @@ class Link {
   #receive(data: string | ArrayBuffer): void {
     const waiting = this.#waiting;
     const size = typeof data === "string" ? data.length : data.byteLength;
-    if (size > limits.answerBytes) this.breach(`a message of ${size} bytes`);
-    else if (waiting === null) this.breach("a message that nobody asked for");
+    if (size > limits.answerBytes) this.breach(`it sent a message of ${size} bytes`);
+    else if (waiting === null) this.breach("it sent a message without a request");
     else {
       this.#waiting = null;
       waiting.resolve(data);
     }
   }
 
-  /** Keeps the first fault, tells whoever waits, ends the connection. Returns the first fault. */
+  /** Records the first error, rejects the pending request and ends the connection. Returns the first error. */
   #break(fault: BridgeError): BridgeError {
     if (this.#fault !== null) return this.#fault;
     this.#fault = fault;
@@ -294,7 +301,7 @@ class Link {
         this.#break(
           new BridgeError(
             "timeout",
-            `${this.name} ${failed} within ${timeout / 1000} s; see whether it is busy or stuck`,
+            `${this.name} ${failed} within ${timeout / 1000} s; check whether it is busy or stuck`,
           ),
         ),
       timeout,
@@ -307,12 +314,12 @@ class Link {
   }
 
   #brokenBy(message: string): BridgeError {
-    // Only the message tells the HTTP status with which a server refused the connection.
+    // The HTTP status of a refused connection is only available in the message.
     const status = /status code: (\d+)/i.exec(message)?.[1];
     const refusals: Record<string, string> = {
-      401: "the token is missing or wrong; give the whole address as the server printed it",
-      403: "it takes no clients of this origin",
-      503: "it has as many connections as it takes; close some, or start another server",
+      401: "the token is missing or wrong; use the full address that the server printed",
+      403: "it accepts no clients from this origin",
+      503: "it has reached its connection limit; close some connections, or start another server",
     };
     if (status !== undefined) {
       return new BridgeError(
@@ -330,7 +337,7 @@ class Link {
       )
       : new BridgeError(
         "unreachable",
-        `${this.name} cannot be reached (${message}); is it running, and is this its address?`,
+        `${this.name} cannot be reached (${message}); check that it is running and that the address is right`,
       );
   }
 }

@@ -1,36 +1,36 @@
 /**
- * The binary frames of the bridge (`docs/bridge.md`, "Frames"): a 16-byte header, then float64 values,
- * then the rest, all little-endian and without padding. The numbers of a whole batch are one block, so
- * that a frame is one allocation and its views need no copy.
+ * Binary frames of the bridge (`docs/bridge.md`, "Frames"): a 16-byte header, then float64 values,
+ * then smaller values. Everything is little-endian, without padding. The values of a whole batch form
+ * one block, so a frame is one allocation and is read through views, without copying.
  *
  * @module
  */
 import type { BatchStep } from "../environment.ts";
 import { Refusal, type Shape } from "./protocol.ts";
 
-/** What a frame asks for; the answer to kind k has kind k + 128. */
+/** Kinds of requests. The answer to kind k has kind k + 128. */
 export const frameKinds = { reset: 1, step: 2, state: 3, resetTo: 4 } as const;
 
-/** Bytes before a frame's values: kind (u8), three zeros, id (u32), environments (u32), zero (u32). */
+/** Bytes in a frame's header: kind (u8), three zeros, id (u32), environments (u32), zero (u32). */
 export const headerBytes = 16;
 
-/** Set in the kind of an answer. */
+/** Bit that marks the kind of an answer. */
 const answerBit = 0x80;
 
-/** Largest seed, so that every language and every JSON reader holds it exactly. */
+/** Largest seed. Every language and every JSON parser represents integers up to it exactly. */
 export const maxSeed: number = Number.MAX_SAFE_INTEGER;
 
-/** A request about the environments `indices` (distinct), as a server reads it. */
+/** A request to the environments `indices`, which are distinct. */
 export type Request = { readonly id: number; readonly indices: readonly number[] } & RequestBody;
 
-/** What a request asks, without whom. */
+/** A request without its id and its environments. */
 export type RequestBody =
   | { readonly kind: "reset"; readonly seeds: readonly number[] }
   | { readonly kind: "step"; readonly actions: Float64Array }
   | { readonly kind: "state" }
   | { readonly kind: "resetTo"; readonly qpos: Float64Array; readonly qvel: Float64Array };
 
-/** Bytes of the values of a request of `kind` for one environment, its index not counted. */
+/** Returns the bytes of a request's values for one environment, without its index. */
 function requestWidth(kind: RequestBody["kind"], shape: Shape): number {
   switch (kind) {
     case "reset":
@@ -44,7 +44,7 @@ function requestWidth(kind: RequestBody["kind"], shape: Shape): number {
   }
 }
 
-/** The frame of a request: header, values, then the environments' indices (u32 each). */
+/** Encodes a request: header, values, then the environments' indices (u32 each). */
 export function encodeRequest(request: Request, shape: Shape): ArrayBuffer {
   const n = request.indices.length;
   const values = n * requestWidth(request.kind, shape);
@@ -74,16 +74,17 @@ export function encodeRequest(request: Request, shape: Shape): ArrayBuffer {
 }
 
 /**
- * Reads a request's frame.
+ * Decodes a request.
  *
- * @throws Refusal (`malformed`, `not-finite`, `unsupported`) on anything but a frame that is right to
- * the byte: kind, length, indices in range and distinct, seeds in range, finite values.
+ * @throws {Refusal} If the kind or the length is wrong, an index is out of range or repeated, or a
+ * seed is out of range (`malformed`); if a value is not finite (`not-finite`); or if the environment
+ * has no simulator state (`unsupported`).
  */
 export function decodeRequest(frame: ArrayBuffer, shape: Shape): Request {
   if (frame.byteLength < headerBytes) {
     throw new Refusal(
       "malformed",
-      `a frame begins with ${headerBytes} bytes of header, got ${frame.byteLength} bytes in all`,
+      `a frame must begin with a header of ${headerBytes} bytes, got ${frame.byteLength} bytes in total`,
     );
   }
   const view = new DataView(frame);
@@ -104,21 +105,21 @@ export function decodeRequest(frame: ArrayBuffer, shape: Shape): Request {
   }
   const n = view.getUint32(8, true);
   if (n < 1 || n > shape.count) {
-    refuse(`${kind}: asks for ${n} environments, the batch has ${shape.count}`);
+    refuse(`${kind}: the request is for ${n} environments, but the batch has ${shape.count}`);
   }
   const values = n * requestWidth(kind, shape);
   const expected = headerBytes + values + 4 * n;
   if (frame.byteLength !== expected) {
-    refuse(`${kind} of ${n} environments has ${expected} bytes, got ${frame.byteLength}`);
+    refuse(`${kind} of ${n} environments must have ${expected} bytes, got ${frame.byteLength}`);
   }
   const indices = Array.from(new Uint32Array(frame, headerBytes + values, n));
   const beyond = indices.find((index) => index >= shape.count);
   if (beyond !== undefined) {
-    refuse(`${kind}: there is no environment ${beyond}, the batch has ${shape.count}`);
+    refuse(`${kind}: there is no environment ${beyond}; the batch has ${shape.count}`);
   }
-  if (new Set(indices).size !== n) refuse(`${kind}: an environment is named twice`);
+  if (new Set(indices).size !== n) refuse(`${kind}: an environment is listed twice`);
 
-  /** `count` float64 from byte `offset`, all of them finite; `width` of them belong to each environment. */
+  /** Returns `n * width` float64 values from byte `offset`, `width` per environment. Refuses NaN and infinity. */
   const finite = (offset: number, width: number, what: string): Float64Array => {
     const block = new Float64Array(frame, offset, n * width);
     const bad = block.findIndex((value) => !Number.isFinite(value));
@@ -166,7 +167,7 @@ const kindNames: ReadonlyMap<number, RequestBody["kind"]> = new Map(
   Object.entries(frameKinds).map(([name, code]) => [code, name as RequestBody["kind"]]),
 );
 
-/** The answer to `reset` and `resetTo`: observations `[n, observationSize]`. */
+/** Encodes the answer to `reset` and `resetTo`: observations `[n, observationSize]`. */
 export function encodeObservations(
   kind: "reset" | "resetTo",
   id: number,
@@ -176,7 +177,7 @@ export function encodeObservations(
   return encodeBlocks(kind, id, n, [observations]);
 }
 
-/** The answer to `state`: positions, then velocities. */
+/** Encodes the answer to `state`: positions, then velocities. */
 export function encodeState(
   id: number,
   n: number,
@@ -185,7 +186,7 @@ export function encodeState(
   return encodeBlocks("state", id, n, [state.qpos, state.qvel]);
 }
 
-/** The answer to `step`: observations, rewards, then a byte each for terminated and truncated. */
+/** Encodes the answer to `step`: observations, rewards, terminated flags (u8), truncated flags (u8). */
 export function encodeStep(id: number, n: number, step: BatchStep): ArrayBuffer {
   const frame = encodeBlocks("step", id, n, [step.observations, step.rewards], 2 * n);
   new Uint8Array(frame, frame.byteLength - 2 * n, n).set(step.terminated);
@@ -213,10 +214,10 @@ function encodeBlocks(
 }
 
 /**
- * Reads the answer to `reset`, `resetTo` or `state` (whose blocks follow each other), as views of the
- * frame: `widths` float64 per environment in each block.
+ * Decodes the answer to `reset`, `resetTo` or `state`. Returns consecutive blocks as views of the
+ * frame; block k has `widths[k]` float64 values per environment.
  *
- * @throws Error saying how the frame departs from what was asked for.
+ * @throws {Error} If the frame does not answer the request.
  */
 export function decodeBlocks<const W extends readonly number[]>(
   frame: ArrayBuffer,
@@ -227,9 +228,9 @@ export function decodeBlocks<const W extends readonly number[]>(
 }
 
 /**
- * Reads the answer to `step`, as views of the frame.
+ * Decodes the answer to `step`, as views of the frame.
  *
- * @throws Error saying how the frame departs from what was asked for.
+ * @throws {Error} If the frame does not answer the request.
  */
 export function decodeStep(frame: ArrayBuffer, request: Request, shape: Shape): BatchStep {
   const n = request.indices.length;
@@ -251,7 +252,7 @@ function checkedBlocks(
   const { kind, id, indices: { length: n } } = request;
   const expected = headerBytes + tailBytes + 8 * n * widths.reduce((sum, width) => sum + width, 0);
   if (frame.byteLength !== expected) {
-    throw new Error(`the answer to ${kind} has ${expected} bytes, got ${frame.byteLength}`);
+    throw new Error(`the answer to ${kind} must have ${expected} bytes, got ${frame.byteLength}`);
   }
   const view = new DataView(frame);
   const header = [view.getUint8(0), view.getUint32(4, true), view.getUint32(8, true)];

@@ -1,32 +1,32 @@
 /**
- * What Gymnasium calls the environments of this project, where it has the like of them.
+ * Maps this project's environment ids to the ids of equivalent Gymnasium environments.
  *
  * @module
  */
 import { environments } from "../ids.ts";
 
-/** By simulated task. Only these have D4RL's observations, actions and rewards in Gymnasium. */
+/** Gymnasium id by simulated task. Only these have D4RL's observations, actions and rewards in Gymnasium. */
 const counterparts: Readonly<Record<string, string>> = {
   hopper: "Hopper-v4",
   walker2d: "Walker2d-v4",
   halfcheetah: "HalfCheetah-v4",
 };
 
-/** The id of Gymnasium's environment that stands for a built-in one; null where there is none. */
+/** Returns the Gymnasium id equivalent to a built-in environment; null if there is none. */
 export function gymnasiumId(id: string): string | null {
   return counterparts[environments.get(id)?.task ?? ""] ?? null;
 }
 
-/** Why Gymnasium has nothing that stands for a built-in environment. */
+/** Explains why Gymnasium has no equivalent of a built-in environment. */
 export function whyNotInGymnasium(id: string): string {
   return environments.get(id)?.task === "ant"
-    ? "Gymnasium's Ant-v4 shows 27 observation entries, D4RL's ant 111"
-    : "D4RL's mazes come with the package d4rl, which the server takes them from where it is " +
-      "installed; those of gymnasium-robotics have other observations and dynamics";
+    ? "Gymnasium's Ant-v4 has 27 observation entries and D4RL's ant has 111"
+    : "the server has D4RL's mazes only if the d4rl package is installed; the mazes of " +
+      "gymnasium-robotics have different observations and dynamics";
 }
 
-/** The ids of this project for which a plain Gymnasium has something, as text. */
+/** The environments of this project that Gymnasium has without further packages, as text. */
 export const gymnasiumCoverage: string = `${
   [...new Set([...environments].map(([, { task }]) => task))]
     .filter((task) => task in counterparts).join(", ")
-} (under D4RL's names too) and Ant-v4`;
+} (also by their D4RL names) and Ant-v4`;

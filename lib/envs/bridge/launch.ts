@@ -1,5 +1,5 @@
 /**
- * Environment servers as child processes: started when a caller needs one, ended with it.
+ * Starts environment servers as child processes, which end with this process.
  *
  * @module
  */
@@ -8,40 +8,40 @@ import { UserError } from "../../errors.ts";
 
 /** Which server to start. */
 export type ServerKind =
-  /** This program's own `serve-env`; `profile` chooses the physics where the id should not. */
+  /** This program's `serve-env`; `profile` overrides the physics that the id implies. */
   | { readonly kind: "wasm"; readonly profile?: "mjpy" | "mj22" }
-  /** `bridge/gym_server.py` in the virtual environment that `bridge/setup.sh` makes. */
+  /** `bridge/gym_server.py` in the virtual environment that `bridge/setup.sh` creates. */
   | { readonly kind: "python" };
 
-/** A server in a process of its own. */
+/** A server in a child process. */
 export interface LaunchedServer extends AsyncDisposable {
-  /** Address for `connectEnvironment`, token included. */
+  /** Address for `connectEnvironment`, including the token. */
   readonly url: string;
-  /** Its process. */
+  /** Process id. */
   readonly pid: number;
-  /** What it wrote to standard error, its last 4,000 characters. */
+  /** Returns the last 4,000 characters of its standard error. */
   stderr(): string;
-  /** Ends the process; resolves when it has gone. */
+  /** Stops the process. Resolves when it has ended. */
   close(): Promise<void>;
 }
 
-/** Where `bridge/setup.sh` puts Python. */
+/** Path of the Python interpreter that `bridge/setup.sh` installs. */
 export const pythonPath: string = fileURLToPath(
   new URL("../../../bridge/.venv/bin/python", import.meta.url),
 );
 
-/** Milliseconds that a server may take to announce itself; importing Python's packages is slow. */
+/** Milliseconds until a server must announce its address. Importing the Python packages is slow. */
 const announceTimeout = 60_000;
 
-/** Milliseconds that a server may take to stop by itself before it is killed. */
+/** Milliseconds that a server has to stop before it is killed. */
 const stopTimeout = 3_000;
 
 /**
- * Starts a server and waits for its announcement, the first line on its standard output. Whatever
- * happens to this process, the child ends: it stops when its standard input, held by this process,
- * does.
+ * Starts a server and waits for its announcement, the first line on its standard output. The child
+ * stops when its standard input ends. This process holds that input, so the child never outlives it.
  *
- * @throws UserError where it cannot be started or announces nothing, with what it said of that.
+ * @throws {UserError} If the server cannot be started or announces no address. The message includes
+ * the server's standard error.
  */
 export async function launchServer(server: ServerKind): Promise<LaunchedServer> {
   const { program, args } = await commandOf(server);
@@ -67,7 +67,7 @@ export async function launchServer(server: ServerKind): Promise<LaunchedServer> 
 
   const end = async (): Promise<void> => {
     const timer = setTimeout(() => kill(child), stopTimeout);
-    await child.stdin.close().catch(() => {}); // already gone with its process
+    await child.stdin.close().catch(() => {}); // the process has already ended
     await child.status;
     clearTimeout(timer);
     await heard;
@@ -82,8 +82,8 @@ export async function launchServer(server: ServerKind): Promise<LaunchedServer> 
   if (url === null) {
     await close();
     throw new UserError(
-      `the ${server.kind} environment server did not start; it said: ` +
-        `${stderr.trim() || stdout.trim() || "nothing"}`,
+      `the ${server.kind} environment server did not start; its output: ` +
+        `${stderr.trim() || stdout.trim() || "none"}`,
     );
   }
   return {
@@ -117,15 +117,15 @@ async function commandOf(server: ServerKind): Promise<{ program: string; args: s
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     throw new UserError(
-      `the Python environment server needs its packages, and there is no ${pythonPath}; ` +
-        "install them with `sh bridge/setup.sh`",
+      `the Python environment server is not installed: there is no ${pythonPath}; ` +
+        "install it with `sh bridge/setup.sh`",
     );
   }
-  // -B: leave no compiled files beside the program.
+  // -B: write no compiled files next to the program.
   return { program: pythonPath, args: ["-B", local("../../../bridge/gym_server.py")] };
 }
 
-/** The address in a server's announcement; null where the text is none. */
+/** Returns the address in a server's announcement; null if the text is not an announcement. */
 function announcedUrl(text: string): string | null {
   try {
     const { url } = JSON.parse(text.split("\n", 1)[0]!);
@@ -135,7 +135,7 @@ function announcedUrl(text: string): string | null {
   }
 }
 
-/** Hands a stream's text on until it ends. */
+/** Passes a stream's text to `hear` until the stream ends. */
 function listen(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
   hear: (text: string) => void,
@@ -147,6 +147,6 @@ function kill(child: Deno.ChildProcess): void {
   try {
     child.kill("SIGKILL");
   } catch {
-    // It has ended by itself meanwhile.
+    // The process has already ended.
   }
 }

@@ -2,37 +2,38 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 
-/** What a {@linkcode Listener} does with what comes in. */
+/** Options of a {@linkcode Listener}. */
 export interface ListenerOptions {
   /** Address to listen on. */
   readonly host: string;
-  /** Port to listen on; 0 takes a free one. */
+  /** Port to listen on; 0 chooses a free one. */
   readonly port: number;
-  /** Milliseconds that a client may take until its request is complete. */
+  /** Milliseconds until a client's request must be complete. */
   readonly timeout: number;
-  /** TCP connections at a time at most. */
+  /** Maximum number of simultaneous TCP connections. */
   readonly mostSockets: number;
-  /** Answers a plain request; the answer must close the connection. */
+  /** Answers a plain HTTP request; the answer must close the connection. */
   readonly request: (request: IncomingMessage, response: ServerResponse) => void;
-  /** Takes a request for an upgrade, and with it the socket. */
+  /** Handles an upgrade request and takes over its socket. */
   readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 }
 
-/** File descriptors that are kept for what the process itself opens. */
+/** File descriptors reserved for files that the process opens. */
 const reservedDescriptors = 32;
 
-/** Milliseconds between two attempts to listen again. */
+/** Milliseconds between attempts to listen again. */
 const listenAgain = 100;
 
 /**
- * An HTTP server that listens on. Once the process has no file descriptor left for a new connection,
- * which strangers can bring about, Deno's listeners accept nothing ever again. So this one stops
- * listening before it comes to that, and begins again on the same port when connections have gone.
+ * An HTTP server that survives running out of file descriptors. When a new connection finds no free
+ * file descriptor, Deno's listeners stop accepting connections permanently, and any client can cause
+ * this by opening many connections. This server stops listening before that happens and listens
+ * again on the same port after connections have closed.
  */
 export class Listener {
   readonly #options: ListenerOptions;
   readonly #most: number;
-  /** Open sockets, with the timers of those that have not been upgraded. */
+  /** Open sockets, with the timers that destroy those not upgraded in time. */
   readonly #sockets = new Map<Duplex, ReturnType<typeof setTimeout>>();
   #address: AddressInfo;
   #http: Server | null = null;
@@ -46,9 +47,9 @@ export class Listener {
   }
 
   /**
-   * Starts to listen.
+   * Starts listening.
    *
-   * @throws {Error} It cannot; the message says why (EADDRINUSE and the like).
+   * @throws {Error} If it cannot listen; the message gives the reason, such as EADDRINUSE.
    */
   static async open(options: ListenerOptions): Promise<Listener> {
     const listener = new Listener(options);
@@ -56,12 +57,12 @@ export class Listener {
     return listener;
   }
 
-  /** Where it listens. */
+  /** The address it listens on. */
   get address(): AddressInfo {
     return this.#address;
   }
 
-  /** Stops listening and destroys every socket that is left. */
+  /** Stops listening and destroys all open sockets. */
   async close(): Promise<void> {
     this.#closed = true;
     const stopped = new Promise((resolve) => this.#http?.close(resolve) ?? resolve(null));
@@ -93,7 +94,7 @@ export class Listener {
       this.#sockets.delete(socket);
     });
     if (this.#sockets.size < this.#most || this.#http === null) return;
-    console.error(`no new connections for now: ${this.#most} are open`);
+    console.error(`not accepting new connections: ${this.#most} are open`);
     this.#http.close();
     this.#http = null;
     this.#listenAgain();
@@ -108,23 +109,23 @@ export class Listener {
           return void (this.#closed && this.#http?.close());
         }
       } catch {
-        // Another program has taken the port, or the descriptors: it may give them back.
+        // Another program holds the port or the descriptors. It may release them, so try again.
       }
       this.#listenAgain();
     }, listenAgain);
   }
 }
 
-/** File descriptors that the process can still open, counted no further than needed. */
+/** Returns how many file descriptors the process can still open, counting only as far as needed. */
 function freeDescriptors(mostSockets: number): number {
   const wanted = mostSockets + reservedDescriptors;
-  if (Deno.build.os === "windows") return wanted; // has no such limit
+  if (Deno.build.os === "windows") return wanted; // Windows has no such limit
   const files: Deno.FsFile[] = [];
   try {
     while (files.length < wanted) files.push(Deno.openSync("/dev/null"));
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable) return wanted;
-    // None are left: that is the number in question.
+    // No descriptor is free: the count is complete.
   } finally {
     for (const file of files) file.close();
   }

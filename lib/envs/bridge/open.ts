@@ -1,5 +1,6 @@
 /**
- * Environments from the server that a person names: the built-in one, the Python one, or any that runs.
+ * Opens environments on the server that the user chooses: the built-in one, the Python one, or a running
+ * one.
  *
  * @module
  */
@@ -12,50 +13,50 @@ import { gymnasiumCoverage, gymnasiumId, whyNotInGymnasium } from "./gymnasium_i
 import { launchServer, type ServerKind } from "./launch.ts";
 
 /**
- * Bytes of a step's request that Deno's WebSocket sends at once. Of a longer one it writes the header
- * first, and the rest then waits 40 ms for the server's system to acknowledge that (Nagle's algorithm
- * against delayed acknowledgement), twenty times as long as the step itself.
+ * Largest step request, in bytes, that Deno's WebSocket sends in one write. For longer requests it
+ * writes the header first. The rest then waits 40 ms for the server's acknowledgement (Nagle's
+ * algorithm combined with delayed acknowledgement), twenty times as long as the step itself.
  */
 const undelayedBytes = 1024;
 
-/** Environments that can be stepped together without that delay. */
+/** Returns how many environments can be stepped in one request without that delay. */
 export function mostUndelayed(actionSize: number): number {
-  // A request has a header of 16 bytes, and for each environment its action and its index.
+  // A request has a header of 16 bytes, then an action and an index for each environment.
   return Math.max(1, Math.floor((undelayedBytes - 16) / (8 * actionSize + 4)));
 }
 
-/** Which server. */
+/** Which server to use. */
 export interface ServerChoice {
   /** `wasm`, `python`, or the address of a running server. */
   readonly server: string;
-  /** Token of a running server, where its address does not hold it. */
+  /** Token of a running server, if its address does not include it. */
   readonly token?: string | undefined;
   /** Physics of the built-in server. */
   readonly profile?: Profile | undefined;
 }
 
-/** Environments, what they stand for, and how to give back what holds them. */
+/** Open environments. */
 export interface OpenEnvironment {
   /** The environments. */
   readonly environment: EnvironmentBatch;
-  /** What they are instead of those asked for, a sentence; null where they are those. */
+  /** A sentence that says which environments replace the requested ones; null if none were replaced. */
   readonly note: string | null;
-  /** Ends the environments, and their server where it was started for them. */
+  /** Closes the environments, and stops their server if it was started for them. */
   close(): Promise<void>;
 }
 
-/** A server that answers. */
+/** A running server. */
 export interface OpenServer {
-  /** Its address, token included. */
+  /** Its address, including the token. */
   readonly url: string;
-  /** Ends it, where it was started by `openServer`. */
+  /** Stops the server if `openServer` started it. */
   close(): Promise<void>;
 }
 
 /**
- * Starts the server, or takes the one that runs.
+ * Starts the chosen server, or uses the running one.
  *
- * @throws {UserError} The choice is none, or the server cannot be started.
+ * @throws {UserError} If the options are invalid or the server cannot be started.
  */
 export async function openServer({ server, token, profile }: ServerChoice): Promise<OpenServer> {
   if (server !== "wasm" && profile !== undefined) {
@@ -74,7 +75,7 @@ export async function openServer({ server, token, profile }: ServerChoice): Prom
     return { url: url.href, close: () => Promise.resolve() };
   }
   if (token !== undefined) {
-    throw new UserError("--token is for a server that runs already: --server ws://…");
+    throw new UserError("--token needs a running server: --server ws://…");
   }
   const kind: ServerKind = server === "python"
     ? { kind: "python" }
@@ -83,10 +84,10 @@ export async function openServer({ server, token, profile }: ServerChoice): Prom
 }
 
 /**
- * Connects to environments of a server that {@linkcode openServer} gave. On the Python server those of
- * this project go by Gymnasium's ids.
+ * Connects to environments of a server that {@linkcode openServer} returned. On the Python server,
+ * this project's environments are replaced by their Gymnasium equivalents.
  *
- * @throws {UserError} The server does not have them, or cannot be reached.
+ * @throws {UserError} If the server does not have the environment or cannot be reached.
  */
 export async function connectTo(
   { server }: Pick<ServerChoice, "server">,
@@ -105,11 +106,12 @@ export async function connectTo(
         `the Python server has no ${id}: ${
           whyNotInGymnasium(id)
         }. Of this project's environments ` +
-          `it has ${gymnasiumCoverage}; leave out --server to use the built-in ones`,
+          `it has ${gymnasiumCoverage}; omit --server to use the built-in ones`,
       );
     }
     const environment = await connectEnvironment(url, other, count);
-    const note = `${other} stands for ${id}: the same observations, actions and rewards, but ` +
+    const note =
+      `${other} replaces ${id}: it has the same observations, actions and rewards, but is ` +
       `computed by MuJoCo ${
         environment.spec.versions["mujoco"]
       }, whose contacts differ from those ` +
@@ -119,10 +121,11 @@ export async function connectTo(
 }
 
 /**
- * Starts the server or takes the one that runs, and connects to it.
+ * Starts the chosen server or uses the running one, and connects to it.
  *
- * @param id Environment id that the server knows, or for the Python server a built-in one's.
- * @throws {UserError} As {@linkcode openServer} and {@linkcode connectTo}.
+ * @param id Environment id that the server knows; the Python server also accepts built-in ids that
+ * have a Gymnasium equivalent.
+ * @throws {UserError} See {@linkcode openServer} and {@linkcode connectTo}.
  */
 export async function openEnvironment(
   choice: ServerChoice,

@@ -1,62 +1,61 @@
 /**
- * The words that both ends of the environment bridge exchange, as `docs/bridge.md` describes them for
- * writers of servers in other languages: a JSON handshake, then binary frames, one answer to each
- * request. Here are the constants and limits, the JSON messages and their checks; `frames.ts` has the
- * binary layout.
+ * The protocol of the environment bridge: a JSON handshake, then binary frames with one answer per
+ * request. `docs/bridge.md` specifies it for servers in other languages. This module has the limits,
+ * the JSON messages and their validation; `frames.ts` has the binary layout.
  *
  * @module
  */
 import type { EnvironmentSpec } from "../environment.ts";
 
-/** Version of the protocol. Both ends must speak the same one. */
+/** Version of the protocol. Client and server must use the same version. */
 export const protocolVersion = 1;
 
-/** What a server grants. Every bound is checked before anything of that size is made. */
+/** Limits of a server. Each limit is checked before anything of that size is allocated. */
 export const limits = {
-  /** Bytes of one message from a client; a longer one closes its connection (1009). */
+  /** Bytes per client message; a longer one closes the connection (1009). */
   requestBytes: 1 << 20,
-  /** Bytes of one answer: the largest step of a batch has to fit. */
+  /** Bytes per answer; the answer to a step of the whole batch must fit. */
   answerBytes: 16 << 20,
-  /** Environments of one connection. */
+  /** Environments per connection. */
   batch: 128,
-  /** Environments of one server, all connections together. */
+  /** Environments per server, over all connections. */
   environments: 256,
-  /** Connections of one server. One counts until its socket is closed, not only until it was told to. */
+  /** Connections per server. A connection counts until its socket is closed. */
   connections: 256,
-  /** TCP connections of one server, those that have not asked for an upgrade included. */
+  /** TCP connections per server, including those not yet upgraded. */
   sockets: 1024,
-  /** Frames that one message may come in. */
+  /** Fragments per message. */
   fragments: 256,
-  /** Requests that a client may send ahead of their answers. */
+  /** Unanswered requests per client. */
   unanswered: 16,
-  /** Milliseconds that a client may take to ask for the upgrade, and then to say hello. */
+  /** Milliseconds until a client must request the upgrade, and again until it must send its hello. */
   helloTimeout: 10_000,
-  /** Milliseconds that a client has to answer a close before its socket is destroyed. */
+  /** Milliseconds that a client has to answer a close frame before its socket is destroyed. */
   closeTimeout: 1_000,
-  /** Seconds without a sign of life (an answer to a ping included) before a client counts as gone. */
+  /** Seconds without a message or pong after which a client is disconnected. */
   idleTimeout: 120,
 } as const;
 
-/** Close codes of WebSocket that the bridge uses (RFC 6455, 7.4.1). */
+/** WebSocket close codes that the bridge uses (RFC 6455, 7.4.1). */
 export const closeCodes = { normal: 1000, goingAway: 1001, violation: 1008, tooBig: 1009 } as const;
 
 /** Why a server refuses a message. */
 export type RefusalCode =
   /** The message does not follow the protocol. */
   | "malformed"
-  /** The client speaks another version of it. */
+  /** The client uses a different protocol version. */
   | "version"
-  /** The environment is unknown, or cannot be made. */
+  /** The environment is unknown or cannot be created. */
   | "environment"
-  /** More was asked for than the server grants. */
+  /** The request exceeds a limit of the server. */
   | "limit"
   /** An entry of an action or a state is not finite. */
   | "not-finite"
-  /** The environment has no episode running: it ended, or none was started. */
+  /** The environment's episode has ended or was never started. */
   | "finished"
-  /** The environment cannot do this (it has no simulator state). */
+  /** The environment does not support the request because it has no simulator state. */
   | "unsupported"
-  /** The environment failed while it computed the answer. */
+  /** The environment failed while computing the answer. */
   | "simulation";
 
 const refusalCodes: ReadonlySet<string> = new Set<RefusalCode>([
@@ -70,16 +69,16 @@ const refusalCodes: ReadonlySet<string> = new Set<RefusalCode>([
   "simulation",
 ]);
 
-/** A message that a server does not act on; nothing changed in any environment. */
+/** A refused message. Unless the code is `simulation`, no environment has changed. */
 export class Refusal extends Error {
-  /** Why, for programs. */
+  /** Machine-readable reason. */
   readonly code: RefusalCode;
-  /** Id of the refused request; null where the message has none. */
+  /** Id of the refused request; null if the message has none. */
   readonly request: number | null;
-  /** Environment at fault, counted from 0; null where none is. */
+  /** Index of the environment at fault; null if there is none. */
   readonly environment: number | null;
 
-  /** A refusal with a message for a person. */
+  /** Creates a refusal. */
   constructor(
     code: RefusalCode,
     message: string,
@@ -92,19 +91,19 @@ export class Refusal extends Error {
   }
 }
 
-/** Sizes of the frames of one connection. */
+/** Sizes that determine the frames of a connection. */
 export interface Shape {
-  /** Environments in the batch. */
+  /** Number of environments in the batch. */
   readonly count: number;
   /** Entries of one observation. */
   readonly observationSize: number;
   /** Entries of one action. */
   readonly actionSize: number;
-  /** Entries of one simulator state; null where the environment has none. */
+  /** Entries of one simulator state; null if the environment has none. */
   readonly stateSize: { readonly qpos: number; readonly qvel: number } | null;
 }
 
-/** The client's first message: what it wants to step. */
+/** The client's first message: the environments that it requests. */
 export interface Hello {
   /** Environment id. */
   readonly environment: string;
@@ -114,19 +113,19 @@ export interface Hello {
 
 /** The server's answer to {@linkcode Hello}. */
 export interface Welcome extends Shape {
-  /** What the environments are. */
+  /** Specification of the environments. */
   readonly spec: EnvironmentSpec;
 }
 
-/** The text of a client's first message. */
+/** Encodes a client's first message. */
 export function encodeHello({ environment, count }: Hello): string {
   return JSON.stringify({ type: "hello", protocol: protocolVersion, environment, count });
 }
 
 /**
- * Reads a client's first message.
+ * Decodes a client's first message.
  *
- * @throws Refusal saying which field is wrong and what it should be.
+ * @throws {Refusal} If a field is invalid. The message says which one and what is expected.
  */
 export function decodeHello(data: unknown): Hello {
   const message = parseObject(data, (text) => {
@@ -138,8 +137,8 @@ export function decodeHello(data: unknown): Hello {
   if (message.protocol !== protocolVersion) {
     throw new Refusal(
       "version",
-      `this server speaks version ${protocolVersion} of the bridge protocol, ` +
-        `the client ${quote(message.protocol)}; use the same release on both sides`,
+      `the server uses version ${protocolVersion} of the bridge protocol and the client uses ` +
+        `version ${quote(message.protocol)}; use the same release on both sides`,
     );
   }
   const known = ["type", "protocol", "environment", "count"];
@@ -148,7 +147,7 @@ export function decodeHello(data: unknown): Hello {
     throw new Refusal("malformed", `hello: unknown field ${quote(surplus)}`);
   }
   const { environment, count } = message;
-  // No colon: "module:Id" makes Gymnasium import a module of the client's choice.
+  // No colon: with "module:Id" a client could make Gymnasium import any module.
   if (typeof environment !== "string" || !/^[\w][\w./-]{0,127}$/.test(environment)) {
     throw new Refusal(
       "malformed",
@@ -165,13 +164,13 @@ export function decodeHello(data: unknown): Hello {
   if (count > limits.batch) {
     throw new Refusal(
       "limit",
-      `one connection may hold ${limits.batch} environments, ${count} were asked for`,
+      `one connection may hold at most ${limits.batch} environments, got a request for ${count}`,
     );
   }
   return { environment, count };
 }
 
-/** The text of a server's welcome. Actions without a bound have null in its place. */
+/** Encodes a server's welcome. A missing action bound is encoded as null. */
 export function encodeWelcome(
   spec: EnvironmentSpec,
   count: number,
@@ -194,16 +193,16 @@ export function encodeWelcome(
   });
 }
 
-/** The text of a server's refusal. */
+/** Encodes a server's refusal. */
 export function encodeRefusal({ code, message, request, environment }: Refusal): string {
   return JSON.stringify({ type: "error", request, code, message, environment });
 }
 
 /**
- * Reads a text message of a server.
+ * Decodes a server's text message.
  *
- * @returns A welcome, or the refusal it carries.
- * @throws Error saying how the message departs from the protocol.
+ * @returns The welcome or the refusal.
+ * @throws {Error} If the message violates the protocol. The message says how.
  */
 export function decodeServerText(data: string): Welcome | Refusal {
   const message = parseObject(data, fail);
@@ -213,15 +212,17 @@ export function decodeServerText(data: string): Welcome | Refusal {
   }
   if (message.protocol !== protocolVersion) {
     fail(
-      `it speaks version ${quote(message.protocol)} of the bridge protocol, this program version ` +
-        protocolVersion,
+      `it uses version ${quote(message.protocol)} of the bridge protocol, and this program uses ` +
+        `version ${protocolVersion}`,
     );
   }
   const count = expectCount(message, "count");
   const observationSize = expectCount(message, "observationSize");
   const actionSize = expectCount(message, "actionSize");
   const { environment, maxEpisodeSteps, referenceReturn, stateSize, versions } = message;
-  if (typeof environment !== "string") fail(`environment must be text, got ${quote(environment)}`);
+  if (typeof environment !== "string") {
+    fail(`environment must be a string, got ${quote(environment)}`);
+  }
   if (maxEpisodeSteps !== null && !isCount(maxEpisodeSteps)) {
     fail(`maxEpisodeSteps must be a positive whole number or null, got ${quote(maxEpisodeSteps)}`);
   }
@@ -231,7 +232,7 @@ export function decodeServerText(data: string): Welcome | Refusal {
   if (stateSize !== null && !isStateSize(stateSize)) {
     fail(`stateSize must be {qpos, qvel} or null, got ${quote(stateSize)}`);
   }
-  if (!isVersions(versions)) fail(`versions must be an object of texts, got ${quote(versions)}`);
+  if (!isVersions(versions)) fail(`versions must be an object of strings, got ${quote(versions)}`);
   return {
     count,
     observationSize,
@@ -253,7 +254,7 @@ export function decodeServerText(data: string): Welcome | Refusal {
 function decodeRefusal(message: Record<string, unknown>): Refusal {
   const { code, message: text, request, environment } = message;
   if (typeof code !== "string" || !refusalCodes.has(code)) fail(`unknown code ${quote(code)}`);
-  if (typeof text !== "string") fail(`message must be text, got ${quote(text)}`);
+  if (typeof text !== "string") fail(`message must be a string, got ${quote(text)}`);
   if (request !== null && !isIndex(request)) fail(`request must be a number or null`);
   if (environment !== null && !isIndex(environment)) fail(`environment must be a number or null`);
   return new Refusal(code as RefusalCode, text, { request, environment });
@@ -320,7 +321,7 @@ function isVersions(value: unknown): value is Record<string, string> {
     Object.values(value).every((entry) => typeof entry === "string");
 }
 
-/** A value as messages show it: JSON, cut where it is long. */
+/** Formats a value for a message: JSON, truncated to 80 characters. */
 function quote(value: unknown): string {
   const text = JSON.stringify(value) ?? String(value);
   return text.length > 80 ? `${text.slice(0, 80)}…` : text;

@@ -1,10 +1,10 @@
 /**
- * The server end of the environment bridge: a WebSocket server on loopback that holds environments
- * for its clients. Who may connect is settled before a connection is upgraded (origin, token, number
- * of connections); what they send is `session.ts`.
+ * Server of the environment bridge: a WebSocket server, on loopback by default, that holds
+ * environments for its clients. It checks origin, token and number of connections before it upgrades
+ * a connection. `session.ts` answers the messages.
  *
- * The WebSockets are those of npm's `ws`: Deno's own take messages of any size, and offer no way to
- * destroy the socket of a client that does not close it.
+ * The WebSockets come from npm's `ws`. Deno's own accept messages of any size and cannot destroy the
+ * socket of a client that does not close it.
  *
  * @module
  */
@@ -16,37 +16,37 @@ import { Listener } from "./listener.ts";
 import { closeCodes, limits } from "./protocol.ts";
 import { type EnvironmentBudget, type MakeEnvironment, Session } from "./session.ts";
 
-/** A server that is listening. */
+/** A listening server. */
 export interface BridgeServer {
-  /** Address for clients, token included: `ws://127.0.0.1:<port>/?token=…`. */
+  /** Address for clients, including the token: `ws://127.0.0.1:<port>/?token=…`. */
   readonly url: string;
-  /** What it holds at this moment. */
+  /** Returns the current numbers of connections and environments. */
   held(): { readonly connections: number; readonly environments: number };
-  /** Closes every connection and its environments, and stops listening. */
+  /** Closes all connections and their environments, and stops listening. */
   close(): Promise<void>;
 }
 
-/** What a server needs to know. */
+/** Options of a server. */
 export interface ServeOptions {
-  /** Makes the environments that clients ask for. */
+  /** Creates the environments that clients request. */
   readonly makeEnvironment: MakeEnvironment;
-  /** Versions of the server, which join those of the environment in its welcome. */
+  /** Versions to add to the environment's versions in the welcome. */
   readonly versions?: Readonly<Record<string, string>>;
-  /** Address to listen on; loopback where absent. */
+  /** Address to listen on. Default: loopback. */
   readonly host?: string;
-  /** Port to listen on; any free one where absent. */
+  /** Port to listen on. Default: any free port. */
   readonly port?: number;
-  /** Milliseconds that a client may take to say hello; `limits.helloTimeout` where absent. */
+  /** Milliseconds until a client must send its hello. Default: `limits.helloTimeout`. */
   readonly helloTimeout?: number;
 }
 
 /**
- * Starts a server with a random token of its own.
+ * Starts a server with a new random token.
  *
- * Refused before the upgrade: an Origin that is not the server's own (403), a missing or wrong token
- * (401), a connection beyond the limit (503), a plain HTTP request (426).
+ * Before the upgrade it refuses an Origin other than the server's own (403), a missing or wrong token
+ * (401), a connection beyond the limit (503) and a plain HTTP request (426).
  *
- * @throws {Error} It cannot listen; the message says why (EADDRINUSE and the like).
+ * @throws {Error} If it cannot listen; the message gives the reason, such as EADDRINUSE.
  */
 export async function serveBridge(options: ServeOptions): Promise<BridgeServer> {
   const token = crypto.getRandomValues(new Uint8Array(24)).toHex();
@@ -55,7 +55,7 @@ export async function serveBridge(options: ServeOptions): Promise<BridgeServer> 
   const { versions = {}, helloTimeout = limits.helloTimeout } = options;
   let ownOrigin = "";
 
-  /** Why a request may not connect; null where it may. */
+  /** Returns why a request may not connect; null if it may. */
   const refusal = ({ headers, url }: IncomingMessage): [status: number, reason: string] | null => {
     if (headers.origin !== undefined && headers.origin !== ownOrigin) {
       return [403, "a web page of another origin may not connect\n"];
@@ -113,7 +113,7 @@ export async function serveBridge(options: ServeOptions): Promise<BridgeServer> 
   };
 }
 
-/** One client's socket: messages in order, one answer each, within the limits. */
+/** One client's connection. Answers its messages in order, one answer each, and enforces the limits. */
 class Connection {
   readonly #socket: WebSocket;
   readonly #session: Session;
@@ -126,7 +126,7 @@ class Connection {
   #alive = true;
   #ended = false;
 
-  /** Resolves when the client's environments are closed and its socket is. */
+  /** Resolves when the client's environments and its socket are closed. */
   readonly gone: Promise<unknown> = Promise.all([this.#closed.promise, this.#left.promise]);
 
   constructor(socket: WebSocket, session: Session, helloTimeout: number) {
@@ -143,8 +143,8 @@ class Connection {
       this.#receive(binary ? data as ArrayBuffer : String(data));
     });
     socket.on("pong", () => this.#alive = true);
-    // A message that breaks a limit or WebSocket's framing; ws has sent the close code, and would go on
-    // to read, as fast as the client can send.
+    // A message exceeded a limit or violated WebSocket's framing. ws has sent the close code but would
+    // keep reading as fast as the client sends.
     socket.on("error", () => {
       this.end(closeCodes.violation, "broken connection");
       setTimeout(() => socket.pause());
@@ -156,8 +156,8 @@ class Connection {
   }
 
   /**
-   * Ends the connection: its environments are closed at once, without waiting for the client, and its
-   * socket is destroyed where the client does not close it in time.
+   * Ends the connection. Closes its environments without waiting for the client, and destroys its
+   * socket if the client does not close it in time.
    */
   end(code: number, reason: string): void {
     if (this.#ended) return;
@@ -167,7 +167,7 @@ class Connection {
     this.#socket.close(code, reason);
     const timer = setTimeout(() => this.#socket.terminate(), limits.closeTimeout);
     this.#closed.promise.then(() => clearTimeout(timer));
-    // A step in progress ends before its environments go.
+    // Let a step in progress finish before its environments are closed.
     this.#left.resolve(
       this.#turn.then(() => this.#session.close()).catch((error) =>
         console.error("closing a client's environments failed:", error)
@@ -189,7 +189,7 @@ class Connection {
     this.#unanswered--;
     clearTimeout(this.#helloTimer);
     if (this.#ended) return;
-    // A client that asks and does not read would fill the memory with answers.
+    // A client that sends requests without reading the answers would fill the memory.
     if (this.#socket.bufferedAmount > limits.answerBytes) {
       return this.end(closeCodes.violation, "answers are not read");
     }
@@ -197,7 +197,7 @@ class Connection {
     if (!answer.goesOn) this.end(closeCodes.violation, "the hello was refused");
   }
 
-  /** Ends the connection of a client that has not been heard of since the last beat. */
+  /** Ends the connection if the client has sent nothing since the last ping. */
   #beat(): void {
     if (!this.#alive) return this.end(closeCodes.violation, "no sign of life");
     this.#alive = false;

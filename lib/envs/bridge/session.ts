@@ -1,6 +1,6 @@
 /**
- * What a server does with the messages of one client, whatever carries them: the handshake, then one
- * answer to each request. A message that is refused changes nothing.
+ * Answers the messages of one client, independently of the transport: the handshake, then one answer
+ * per request. A message that fails validation changes nothing.
  *
  * @module
  */
@@ -22,31 +22,31 @@ import {
   type Shape,
 } from "./protocol.ts";
 
-/** Makes `count` environments of one kind, or throws saying why it cannot. */
+/** Creates `count` environments of one kind. Throws an error with the reason if it cannot. */
 export type MakeEnvironment = (id: string, count: number) => Promise<EnvironmentBatch>;
 
-/** Environments that a server's connections hold together, counted before they are made. */
+/** Number of environments that all connections of a server hold, counted before they are created. */
 export interface EnvironmentBudget {
-  /** Environments held or being made. */
+  /** Environments that exist or are being created. */
   used: number;
 }
 
-/** What a session answers, and whether the connection goes on after that. */
+/** A session's answer, and whether the connection stays open after it. */
 export interface Answer {
   /** The message: text or a frame. */
   readonly data: string | ArrayBuffer;
-  /** False after a refused hello: the connection is to be closed. */
+  /** False after a refused hello: the caller must close the connection. */
   readonly goesOn: boolean;
 }
 
-/** One client's environments, from its hello until `close`. */
+/** One client's environments, from the hello until `close`. */
 export class Session {
   readonly #makeEnvironment: MakeEnvironment;
   readonly #budget: EnvironmentBudget;
   readonly #versions: Readonly<Record<string, string>>;
   #served: { batch: EnvironmentBatch; shape: Shape; running: Uint8Array } | null = null;
 
-  /** A session that counts its environments in `budget` and adds `versions` to its welcome. */
+  /** Creates a session that counts its environments in `budget` and adds `versions` to its welcome. */
   constructor(
     makeEnvironment: MakeEnvironment,
     budget: EnvironmentBudget,
@@ -58,8 +58,8 @@ export class Session {
   }
 
   /**
-   * Answers a message: text is a string, binary an ArrayBuffer. Never rejects. Messages are to be
-   * given one after the other, each when the last one's answer is there.
+   * Answers a message: a string for text, an ArrayBuffer for binary. Never rejects. Wait for each
+   * answer before passing the next message.
    */
   async answer(data: unknown): Promise<Answer> {
     try {
@@ -73,7 +73,7 @@ export class Session {
     }
   }
 
-  /** Closes the client's environments and gives back their share of the server's budget. */
+  /** Closes the client's environments and releases them from the server's budget. */
   async close(): Promise<void> {
     const served = this.#served;
     if (served === null) return;
@@ -87,8 +87,8 @@ export class Session {
     if (this.#budget.used + count > limits.environments) {
       throw new Refusal(
         "limit",
-        `this server holds ${limits.environments} environments at most, ${this.#budget.used} are ` +
-          `in use and ${count} more were asked for; close some, or start another server`,
+        `this server holds at most ${limits.environments} environments, ${this.#budget.used} are ` +
+          `in use, got a request for ${count} more; close some, or start another server`,
       );
     }
     this.#budget.used += count;
@@ -115,14 +115,14 @@ export class Session {
     data: unknown,
   ): Promise<ArrayBuffer> {
     if (!(data instanceof ArrayBuffer)) {
-      throw new Refusal("malformed", "after the welcome, requests are binary frames, got text");
+      throw new Refusal("malformed", "requests after the welcome must be binary frames, got text");
     }
     const request = decodeRequest(data, shape);
     const { id, indices } = request;
     const n = indices.length;
     const run = <T>(computed: Promise<T>): Promise<T> =>
       computed.catch((error) => {
-        // Nobody knows how far it came: these episodes are over.
+        // The environments may have changed only in part, so their episodes end.
         for (const index of indices) running[index] = 0;
         throw new Refusal("simulation", text(error), { request: id });
       });
@@ -138,7 +138,7 @@ export class Session {
         if (waiting !== undefined) {
           throw new Refusal(
             "finished",
-            `environment ${waiting} has no episode running; reset it first`,
+            `environment ${waiting} has no episode in progress; reset it first`,
             { request: id, environment: waiting },
           );
         }
@@ -163,7 +163,7 @@ function start(
     : batch.resetTo(request.qpos, request.qvel, request.indices) as Promise<Float64Array>;
 }
 
-/** Sizes of a batch's frames, as long as they fit into messages. */
+/** Returns the sizes of a batch's frames. Refuses a batch whose frames exceed the message limits. */
 async function shapeOf(batch: EnvironmentBatch): Promise<Shape> {
   const { count, spec: { observationSize, actionSize } } = batch;
   const state = await batch.state([0]);
@@ -175,8 +175,8 @@ async function shapeOf(batch: EnvironmentBatch): Promise<Shape> {
     throw new Refusal(
       "limit",
       `${count} environments with ${observationSize} observations and ${actionSize} actions ` +
-        `need messages of ${request} and ${answer} bytes; ${limits.requestBytes} and ` +
-        `${limits.answerBytes} are allowed; ask for fewer environments`,
+        `need messages of ${request} and ${answer} bytes; the limits are ${limits.requestBytes} and ` +
+        `${limits.answerBytes}; request fewer environments`,
     );
   }
   return { count, observationSize, actionSize, stateSize };

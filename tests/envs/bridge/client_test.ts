@@ -55,7 +55,7 @@ const welcome = encodeWelcome(toySpec, 1, { qpos: 2, qvel: 1 });
 const changed = (fields: Record<string, unknown>) =>
   JSON.stringify({ ...JSON.parse(welcome), ...fields });
 
-clientTest("connectEnvironment() gives the server's specification and numbers", async () => {
+clientTest("connectEnvironment() returns the server's specification and values", async () => {
   const world = toyWorld();
   const server = await serveBridge({ makeEnvironment: world.make, versions: { server: "9" } });
   const batch = await connectEnvironment(server.url, "toy", 3);
@@ -86,9 +86,9 @@ clientTest("connectEnvironment() gives the server's specification and numbers", 
   await server.close();
 });
 
-clientTest("connectEnvironment() says what is wrong with an address", async () => {
+clientTest("connectEnvironment() reports what is wrong with an address", async () => {
   for (const url of ["127.0.0.1:80", "http://127.0.0.1", "", "wasm"]) {
-    await assertRejects(() => connectEnvironment(url, "toy", 1), UserError, "looks like ws://");
+    await assertRejects(() => connectEnvironment(url, "toy", 1), UserError, "must look like ws://");
   }
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr as Deno.NetAddr;
@@ -96,7 +96,7 @@ clientTest("connectEnvironment() says what is wrong with an address", async () =
   await fault(
     connectEnvironment(`ws://127.0.0.1:${port}/?token=secret`, "toy", 1),
     "unreachable",
-    /is it running/,
+    /check that it is running/,
   );
   const web = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen() {} },
@@ -110,11 +110,15 @@ clientTest("connectEnvironment() says what is wrong with an address", async () =
   await web.shutdown();
 });
 
-clientTest("connectEnvironment() passes on why the server refuses", async () => {
+clientTest("connectEnvironment() reports the reason for a server's refusal", async () => {
   const server = await serveBridge({ makeEnvironment: toyWorld().make });
   const { origin } = new URL(server.url.replace("ws:", "http:"));
   const address = origin.replace("http:", "ws:");
-  await fault(connectEnvironment(address, "toy", 1), "refused", /as the server printed it/);
+  await fault(
+    connectEnvironment(address, "toy", 1),
+    "refused",
+    /full address that the server printed/,
+  );
   await fault(
     connectEnvironment(`${address}/?token=guess`, "toy", 1),
     "refused",
@@ -133,41 +137,51 @@ clientTest("connectEnvironment() passes on why the server refuses", async () => 
   await server.close();
 });
 
-clientTest("EnvironmentBatch.step() over the bridge names the environment of a NaN", async () => {
-  const server = await serveBridge({ makeEnvironment: toyWorld().make });
-  const batch = await connectEnvironment(server.url, "toy", 3);
-  await batch.reset([1, 2, 3]);
-  const refused = await fault(
-    batch.step(Float64Array.of(0, 0, 0, 0, NaN, 0)),
-    "rejected",
-    /environment 2 has NaN in entry 0/,
-  );
-  assertEquals([refused.code, refused.environment], ["not-finite", 2]);
-  // Nothing has moved, and the batch goes on.
-  assertEquals((await batch.step(new Float64Array(6))).observations.at(-1), -3);
-  await assertRejects(() => batch.step(new Float64Array(5)), Error, "6 entries, got 5");
-  await assertRejects(() => batch.reset([1, 2]), Error, "3 entries, got 2");
-  await batch.close();
-  await server.close();
-});
+clientTest(
+  "EnvironmentBatch.step() over the bridge names the environment whose action is NaN",
+  async () => {
+    const server = await serveBridge({ makeEnvironment: toyWorld().make });
+    const batch = await connectEnvironment(server.url, "toy", 3);
+    await batch.reset([1, 2, 3]);
+    const refused = await fault(
+      batch.step(Float64Array.of(0, 0, 0, 0, NaN, 0)),
+      "rejected",
+      /environment 2 has NaN in entry 0/,
+    );
+    assertEquals([refused.code, refused.environment], ["not-finite", 2]);
+    // No state has changed, and the batch is still usable.
+    assertEquals((await batch.step(new Float64Array(6))).observations.at(-1), -3);
+    await assertRejects(() => batch.step(new Float64Array(5)), Error, "6 entries, got 5");
+    await assertRejects(() => batch.reset([1, 2]), Error, "3 entries, got 2");
+    await batch.close();
+    await server.close();
+  },
+);
 
-clientTest("a batch whose server stops in an episode gives one clear error, always", async () => {
-  const world = toyWorld();
-  const server = await serveBridge({ makeEnvironment: world.make });
-  const batch = await connectEnvironment(server.url, "toy", 1);
-  await batch.reset([1]);
-  const stepping = world.hold();
-  const pending = batch.step(new Float64Array(2));
-  await stepping;
-  const closing = server.close();
-  const first = await fault(pending, "lost", /the server stops; the episodes in progress are lost/);
-  for (const again of [batch.step(new Float64Array(2)), batch.reset([1]), batch.state()]) {
-    assertEquals(await again.catch((error) => error), first);
-  }
-  world.release();
-  await closing;
-  await batch.close();
-});
+clientTest(
+  "connectEnvironment(): every call after the server stops throws the same clear error",
+  async () => {
+    const world = toyWorld();
+    const server = await serveBridge({ makeEnvironment: world.make });
+    const batch = await connectEnvironment(server.url, "toy", 1);
+    await batch.reset([1]);
+    const stepping = world.hold();
+    const pending = batch.step(new Float64Array(2));
+    await stepping;
+    const closing = server.close();
+    const first = await fault(
+      pending,
+      "lost",
+      /the server stops; the episodes in progress are lost/,
+    );
+    for (const again of [batch.step(new Float64Array(2)), batch.reset([1]), batch.state()]) {
+      assertEquals(await again.catch((error) => error), first);
+    }
+    world.release();
+    await closing;
+    await batch.close();
+  },
+);
 
 clientTest("connectEnvironment() can be called again to repeat a lost episode", async () => {
   const world = toyWorld();
@@ -183,7 +197,7 @@ clientTest("connectEnvironment() can be called again to repeat a lost episode", 
   await second.close();
 });
 
-clientTest("a slow server times out with a message, at each stage", async () => {
+clientTest("connectEnvironment() reports a timeout at each stage of a slow server", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr as Deno.NetAddr;
   const soon = { connectTimeout: 30, requestTimeout: 30 };
@@ -204,18 +218,18 @@ clientTest("a slow server times out with a message, at each stage", async () => 
     requestTimeout: 30,
   });
   const [first, second] = [batch.reset([1]), batch.state()];
-  await fault(first, "timeout", /did not answer within 0.03 s; see whether it is busy or stuck/);
+  await fault(first, "timeout", /did not answer within 0.03 s; check whether it is busy or stuck/);
   await fault(second, "timeout", /did not answer/);
 });
 
 for (
   const [what, answer, message] of [
     ["no JSON", "hello there", /expected JSON/],
-    ["a binary welcome", new ArrayBuffer(16), /its welcome is binary/],
+    ["a binary welcome", new ArrayBuffer(16), /its welcome is a binary message/],
     ["another type", changed({ type: "hi" }), /type must be "welcome"/],
-    ["another version", changed({ protocol: 2 }), /speaks version 2 .* this program version 1/],
-    ["another environment", changed({ environment: "hopper" }), /asked for 1 of toy/],
-    ["another count", changed({ count: 2 }), /it gave 2 of toy/],
+    ["another version", changed({ protocol: 2 }), /uses version 2 .* this program uses version 1/],
+    ["another environment", changed({ environment: "hopper" }), /the client requested 1 × toy/],
+    ["another count", changed({ count: 2 }), /the server created 2 × toy/],
     ["no observations", changed({ observationSize: 0 }), /observationSize must be a positive/],
     ["actions of half a number", changed({ actionSize: 1.5 }), /actionSize must be a positive/],
     ["too few bounds", changed({ actionLow: [-1] }), /actionLow must have 2 numbers/],
@@ -237,30 +251,33 @@ for (
   });
 }
 
-clientTest("a batch ends the connection on an answer that does not fit the request", async () => {
-  const resized = (size: number) => (message: ArrayBuffer) => {
-    const frame = new Uint8Array(size);
-    frame.set(new Uint8Array(message, 0, 16));
-    frame[0]! |= 0x80;
-    return frame.buffer;
-  };
-  const error = (request: number) =>
-    JSON.stringify({ type: "error", code: "malformed", message: "", request, environment: null });
-  for (
-    const [answer, message] of [
-      [resized(31), /the answer to reset has 32 bytes, got 31/],
-      [new ArrayBuffer(32), /kind, id and count must be 129,1,1, got 0,0,0/],
-      [welcome, /answered reset with another message/],
-      [error(77), /answered reset with another message/],
-    ] as const
-  ) {
-    await using server = scripted(welcome, answer);
-    const batch = await connectEnvironment(server.url, "toy", 1);
-    const first = await fault(batch.reset([1]), "protocol", message);
-    assertEquals(await batch.reset([1]).catch((error) => error), first);
-  }
-  await using chatty = scripted(welcome);
-  const batch = await connectEnvironment(chatty.url, "toy", 1);
-  chatty.sockets[0]!.send("by the way");
-  await fault(batch.reset([1]), "protocol", /nobody asked for|another message|expected JSON/);
-});
+clientTest(
+  "connectEnvironment(): the batch closes the connection if an answer does not match the request",
+  async () => {
+    const resized = (size: number) => (message: ArrayBuffer) => {
+      const frame = new Uint8Array(size);
+      frame.set(new Uint8Array(message, 0, 16));
+      frame[0]! |= 0x80;
+      return frame.buffer;
+    };
+    const error = (request: number) =>
+      JSON.stringify({ type: "error", code: "malformed", message: "", request, environment: null });
+    for (
+      const [answer, message] of [
+        [resized(31), /the answer to reset must have 32 bytes, got 31/],
+        [new ArrayBuffer(32), /kind, id and count must be 129,1,1, got 0,0,0/],
+        [welcome, /its answer to reset is not an answer to that request/],
+        [error(77), /its answer to reset is not an answer to that request/],
+      ] as const
+    ) {
+      await using server = scripted(welcome, answer);
+      const batch = await connectEnvironment(server.url, "toy", 1);
+      const first = await fault(batch.reset([1]), "protocol", message);
+      assertEquals(await batch.reset([1]).catch((error) => error), first);
+    }
+    await using chatty = scripted(welcome);
+    const batch = await connectEnvironment(chatty.url, "toy", 1);
+    chatty.sockets[0]!.send("by the way");
+    await fault(batch.reset([1]), "protocol", /without a request|not an answer to|expected JSON/);
+  },
+);

@@ -98,7 +98,7 @@ for (const { name, server, ignore } of servers) {
       using _ = silent.connection;
       const http = url.replace("ws:", "http:");
 
-      await t.step("refuses over HTTP who may not connect", async () => {
+      await t.step("refuses connections that are not allowed with an HTTP status", async () => {
         const status = async (address: string, headers: Record<string, string> = {}) => {
           const upgrade = {
             connection: "Upgrade",
@@ -126,7 +126,7 @@ for (const { name, server, ignore } of servers) {
         await own.close();
       });
 
-      await t.step("welcomes with spaces, limits and versions", async () => {
+      await t.step("welcomes a client with spaces, limits and versions", async () => {
         const client = await RawClient.connect(url);
         client.send(hello());
         const welcome = await client.nextJson();
@@ -150,7 +150,7 @@ for (const { name, server, ignore } of servers) {
         await client.close();
       });
 
-      await t.step("refuses what is no hello, and closes with 1008", async () => {
+      await t.step("refuses an invalid hello and closes with 1008", async () => {
         const cases: [string | Uint8Array<ArrayBuffer>, string][] = [
           ["", "malformed"],
           ["{", "malformed"],
@@ -188,58 +188,62 @@ for (const { name, server, ignore } of servers) {
         }
       });
 
-      await t.step("refuses unfit requests, each with one error, and goes on", async () => {
-        const client = await RawClient.connect(url);
-        await client.ask(hello());
-        const seeds = (...values: number[]) => frame(9, [0, 1], { kind: "reset", seeds: values });
-        const cases: [string | Uint8Array<ArrayBuffer>, string, number | null, number | null][] = [
-          ["{}", "malformed", null, null],
-          [hello(), "malformed", null, null],
-          [new Uint8Array(0), "malformed", null, null],
-          [new Uint8Array(15), "malformed", null, null],
-          [new Uint8Array(16), "malformed", 0, null],
-          [patched(step(9, [0]), 0, 0x82), "malformed", 9, null],
-          [patched(step(9, [0]), 0, 99), "malformed", 9, null],
-          [patched(step(9, [0]), 1, 1), "malformed", 9, null],
-          [patched(step(9, [0]), 15, 1), "malformed", 9, null],
-          [patched(step(9, [0]), 8, 0), "malformed", 9, null],
-          [patched(step(9, [0]), 8, 255, 255, 255, 255), "malformed", 9, null],
-          [step(9, [0]).slice(0, -1), "malformed", 9, null],
-          [new Uint8Array([...step(9, [0]), 0]), "malformed", 9, null],
-          [step(9, [3]), "malformed", 9, null],
-          [step(9, [2 ** 32 - 1]), "malformed", 9, null],
-          [step(9, [1, 1]), "malformed", 9, null],
-          [seeds(1, 2 ** 53), "malformed", 9, null],
-          [step(9, [2]), "finished", 9, 2],
-          [step(9, [2], NaN), "not-finite", 9, 2],
-          [step(9, [0, 2], -Infinity), "not-finite", 9, 0],
-          [
-            frame(9, [1], {
-              kind: "resetTo",
-              qpos: new Float64Array(6),
-              qvel: new Float64Array(6).fill(NaN),
-            }),
-            "not-finite",
-            9,
-            1,
-          ],
-          [step(2 ** 32 - 1, [2]), "finished", 2 ** 32 - 1, 2],
-        ];
-        for (const [message, code, request, environment] of cases) {
-          client.send(message);
-          const answer = await client.nextJson();
-          assertEquals(
-            { ...answer, message: typeof answer.message },
-            { type: "error", request, code, message: "string", environment },
-            `${message} got ${answer.message}`,
-          );
-        }
-        const answer = await client.ask(seeds(1, 2));
-        assertEquals((answer as ArrayBuffer).byteLength, 16 + 2 * 11 * 8);
-        await client.close();
-      });
+      await t.step(
+        "refuses each invalid request with one error and keeps the connection open",
+        async () => {
+          const client = await RawClient.connect(url);
+          await client.ask(hello());
+          const seeds = (...values: number[]) => frame(9, [0, 1], { kind: "reset", seeds: values });
+          const cases: [string | Uint8Array<ArrayBuffer>, string, number | null, number | null][] =
+            [
+              ["{}", "malformed", null, null],
+              [hello(), "malformed", null, null],
+              [new Uint8Array(0), "malformed", null, null],
+              [new Uint8Array(15), "malformed", null, null],
+              [new Uint8Array(16), "malformed", 0, null],
+              [patched(step(9, [0]), 0, 0x82), "malformed", 9, null],
+              [patched(step(9, [0]), 0, 99), "malformed", 9, null],
+              [patched(step(9, [0]), 1, 1), "malformed", 9, null],
+              [patched(step(9, [0]), 15, 1), "malformed", 9, null],
+              [patched(step(9, [0]), 8, 0), "malformed", 9, null],
+              [patched(step(9, [0]), 8, 255, 255, 255, 255), "malformed", 9, null],
+              [step(9, [0]).slice(0, -1), "malformed", 9, null],
+              [new Uint8Array([...step(9, [0]), 0]), "malformed", 9, null],
+              [step(9, [3]), "malformed", 9, null],
+              [step(9, [2 ** 32 - 1]), "malformed", 9, null],
+              [step(9, [1, 1]), "malformed", 9, null],
+              [seeds(1, 2 ** 53), "malformed", 9, null],
+              [step(9, [2]), "finished", 9, 2],
+              [step(9, [2], NaN), "not-finite", 9, 2],
+              [step(9, [0, 2], -Infinity), "not-finite", 9, 0],
+              [
+                frame(9, [1], {
+                  kind: "resetTo",
+                  qpos: new Float64Array(6),
+                  qvel: new Float64Array(6).fill(NaN),
+                }),
+                "not-finite",
+                9,
+                1,
+              ],
+              [step(2 ** 32 - 1, [2]), "finished", 2 ** 32 - 1, 2],
+            ];
+          for (const [message, code, request, environment] of cases) {
+            client.send(message);
+            const answer = await client.nextJson();
+            assertEquals(
+              { ...answer, message: typeof answer.message },
+              { type: "error", request, code, message: "string", environment },
+              `${message} got ${answer.message}`,
+            );
+          }
+          const answer = await client.ask(seeds(1, 2));
+          assertEquals((answer as ArrayBuffer).byteLength, 16 + 2 * 11 * 8);
+          await client.close();
+        },
+      );
 
-      await t.step("answers each of 2,000 malformed requests once, and serves on", async () => {
+      await t.step("answers each of 2,000 malformed requests once and stays usable", async () => {
         const client = await RawClient.connect(url);
         await client.ask(hello());
         await fc.assert(
@@ -254,7 +258,7 @@ for (const { name, server, ignore } of servers) {
         await client.close();
       });
 
-      await t.step("answers in order, also what was sent ahead", async () => {
+      await t.step("answers in order, including requests sent ahead", async () => {
         const client = await RawClient.connect(url);
         await client.ask(hello());
         client.send(frame(1, [0, 1, 2], { kind: "reset", seeds: [1, 2, 3] }));
@@ -272,7 +276,7 @@ for (const { name, server, ignore } of servers) {
         await client.close();
       });
 
-      await t.step("ends a connection whose message is too long, and that one only", async () => {
+      await t.step("closes only the connection whose message is too long", async () => {
         const witness = await connectEnvironment(url, "Hopper-v4", 1);
         const client = await RawClient.connect(url);
         await client.ask(hello());
@@ -287,7 +291,7 @@ for (const { name, server, ignore } of servers) {
       });
 
       await t.step(
-        "ends connections that would fill its memory, which stays as it was",
+        "closes connections that would fill its memory, and its memory does not grow",
         async () => {
           const before = residentBytes(running.pid);
           const [continuation, ping] = [0x00, 0x89];
@@ -314,7 +318,7 @@ for (const { name, server, ignore } of servers) {
       );
 
       await t.step(
-        "does not make more environments than it grants, and gets them back",
+        "enforces the limit of environments and releases closed ones",
         async () => {
           const held: EnvironmentBatch[] = [];
           for (let sum = 0; sum < limits.environments; sum += limits.batch) {
@@ -329,7 +333,7 @@ for (const { name, server, ignore } of servers) {
         },
       );
 
-      await t.step("closes the environments of clients that vanish in a step", async () => {
+      await t.step("closes the environments of clients that disconnect during a step", async () => {
         const all = Array.from({ length: limits.batch }, (_, i) => i);
         // More of them than the server has environments for, one pair after the other.
         for (let pair = 0; pair < 2; pair++) {
@@ -346,7 +350,7 @@ for (const { name, server, ignore } of servers) {
         await eventuallyConnects(url, limits.batch);
       });
 
-      await t.step("serves its client while a thousand others connect", async () => {
+      await t.step("serves its client while 1,000 others connect", async () => {
         const batch = await connectEnvironment(url, "Hopper-v4", 1);
         await batch.reset([1]);
         const { hostname, port } = new URL(url);
@@ -369,7 +373,7 @@ for (const { name, server, ignore } of servers) {
         await eventuallyConnects(url, 1);
       });
 
-      await t.step("reports a simulation that breaks down", async () => {
+      await t.step("reports a simulation that diverges", async () => {
         const batch = await connectEnvironment(url, "Hopper-v4", 2);
         await batch.reset([1, 2]);
         const upright = Float64Array.of(0, 1.25, 0, 0, 0, 0);
@@ -383,35 +387,41 @@ for (const { name, server, ignore } of servers) {
         await batch.close();
       });
 
-      await t.step("steps episodes without auto-reset, the same for the same seed", async () => {
-        const batch = await connectEnvironment(url, "Hopper-v4", 2);
-        const first = await batch.reset([2 ** 53 - 1, 5]);
-        const again = await batch.reset([5, 2 ** 53 - 1], [1, 0]);
-        assertEquals(again, Float64Array.of(...first.subarray(11), ...first.subarray(0, 11)));
-        assertNotEquals(first.subarray(0, 11), first.subarray(11));
+      await t.step(
+        "steps episodes without auto-reset, and the same seed gives the same episode",
+        async () => {
+          const batch = await connectEnvironment(url, "Hopper-v4", 2);
+          const first = await batch.reset([2 ** 53 - 1, 5]);
+          const again = await batch.reset([5, 2 ** 53 - 1], [1, 0]);
+          assertEquals(again, Float64Array.of(...first.subarray(11), ...first.subarray(0, 11)));
+          assertNotEquals(first.subarray(0, 11), first.subarray(11));
 
-        const fallAgainst = new Float64Array(3).fill(1);
-        let last = await batch.step(fallAgainst, [1]);
-        for (let k = 0; k < 200 && !last.terminated[0]; k++) {
-          last = await batch.step(fallAgainst, [1]);
-        }
-        assertEquals([...last.terminated, ...last.truncated], [1, 0]);
-        // The other has not moved, the finished one waits.
-        assertEquals((await batch.state([0]))!.qpos.subarray(1), first.subarray(0, 5));
-        const resting = await batch.state([1]);
-        await batch.step(new Float64Array(6)).then(
-          () => assert(false, "stepping a finished environment must be refused"),
-          (error) => assertMatch(error.message, /environment 1 has no episode running/),
-        );
-        assertEquals(await batch.state([1]), resting);
-        await batch.reset([1], [1]);
-        await batch.step(new Float64Array(6));
-        await batch.close();
-      });
+          const fallAgainst = new Float64Array(3).fill(1);
+          let last = await batch.step(fallAgainst, [1]);
+          for (let k = 0; k < 200 && !last.terminated[0]; k++) {
+            last = await batch.step(fallAgainst, [1]);
+          }
+          assertEquals([...last.terminated, ...last.truncated], [1, 0]);
+          // The other has not moved, the finished one waits.
+          assertEquals((await batch.state([0]))!.qpos.subarray(1), first.subarray(0, 5));
+          const resting = await batch.state([1]);
+          await batch.step(new Float64Array(6)).then(
+            () => assert(false, "stepping a finished environment must be refused"),
+            (error) => assertMatch(error.message, /environment 1 has no episode in progress/),
+          );
+          assertEquals(await batch.state([1]), resting);
+          await batch.reset([1], [1]);
+          await batch.step(new Float64Array(6));
+          await batch.close();
+        },
+      );
 
-      await t.step("drops a client that says no hello, whether it closes or not", async () => {
-        assertEquals(await silent.closed(), 1008);
-      });
+      await t.step(
+        "disconnects a client that sends no hello, even if it does not close its socket",
+        async () => {
+          assertEquals(await silent.closed(), 1008);
+        },
+      );
 
       await t.step("truncates at the step limit", async () => {
         const batch = await connectEnvironment(url, "HalfCheetah-v4", 1);
@@ -430,7 +440,7 @@ for (const { name, server, ignore } of servers) {
 }
 
 Deno.test({
-  name: "bridge conformance: both servers compute the same numbers to 1e-6 over ten steps " +
+  name: "bridge conformance: both servers compute the same values to 1e-6 over ten steps " +
     "(needs `sh bridge/setup.sh`)",
   ignore: servers.some(({ ignore }) => ignore),
   fn: async () => {

@@ -38,7 +38,7 @@ const examples: { title: string; frame: ArrayBuffer }[] = [
 ];
 
 for (const { title, frame } of examples) {
-  Deno.test(`encode…() gives the bytes of the example "${title}" in docs/bridge.md`, () => {
+  Deno.test(`encode…() matches the bytes of the example "${title}" in docs/bridge.md`, () => {
     const block = docs.split(`Example: ${title}\n`)[1]!.split("```")[1]!;
     const bytes = block.split("\n").flatMap((line) =>
       line.split("|")[0]!.match(/\b[0-9a-f]{2}\b/g) ?? []
@@ -61,12 +61,12 @@ const requests: Request[] = [
 ];
 
 for (const request of requests) {
-  Deno.test(`decodeRequest() reads back a ${request.kind} of ${request.indices.length}`, () => {
+  Deno.test(`decodeRequest() inverts encodeRequest(): ${request.kind} of ${request.indices.length} environments`, () => {
     assertEquals(decodeRequest(encodeRequest(request, shape), shape), request);
   });
 }
 
-Deno.test("decodeRequest() names the environment and the entry of a NaN", () => {
+Deno.test("decodeRequest() names the environment and entry of a NaN", () => {
   const actions = Float64Array.of(0, 0, 0, NaN);
   const wide = { ...shape, actionSize: 2 };
   const frame = encodeRequest({ kind: "step", id: 3, indices: [2, 1], actions }, wide);
@@ -75,7 +75,7 @@ Deno.test("decodeRequest() names the environment and the entry of a NaN", () => 
   assertMatch(refusal.message, /environment 1 has NaN in entry 1/);
 });
 
-Deno.test("decodeRequest() refuses states where the environment has none", () => {
+Deno.test("decodeRequest() refuses state requests if the environment has no state", () => {
   const stateless = { ...shape, stateSize: null };
   for (const request of requests.slice(2)) {
     const frame = encodeRequest(request, shape);
@@ -86,7 +86,7 @@ Deno.test("decodeRequest() refuses states where the environment has none", () =>
   }
 });
 
-Deno.test("decodeStep() and decodeBlocks() give views of the answer's values", () => {
+Deno.test("decodeStep() and decodeBlocks() return views of the answer's values", () => {
   const step: Request = { kind: "step", id: 2, indices: [0, 2], actions: new Float64Array(2) };
   assertEquals(decodeStep(examples[2]!.frame, step, shape), {
     observations: Float64Array.of(1, 2, 3, 4),
@@ -102,7 +102,7 @@ Deno.test("decodeStep() and decodeBlocks() give views of the answer's values", (
   assertEquals(decodeBlocks(encodeObservations("reset", 9, 2, qpos), reset, [2]), [qpos]);
 });
 
-Deno.test("decodeStep() refuses another length, kind, id, count and flags above 1", () => {
+Deno.test("decodeStep() refuses a wrong length, kind, id or count, and flags above 1", () => {
   const step: Request = { kind: "step", id: 2, indices: [0, 2], actions: new Float64Array(2) };
   const changed = (at: number, value: number) => {
     const frame = examples[2]!.frame.slice(0);
@@ -112,8 +112,8 @@ Deno.test("decodeStep() refuses another length, kind, id, count and flags above 
   const good = examples[2]!.frame;
   for (
     const [frame, message] of [
-      [good.slice(0, -1), "has 68 bytes, got 67"],
-      [new ArrayBuffer(0), "has 68 bytes, got 0"],
+      [good.slice(0, -1), "must have 68 bytes, got 67"],
+      [new ArrayBuffer(0), "must have 68 bytes, got 0"],
       [changed(0, 0x81), "must be 130,2,2, got 129,2,2"],
       [changed(0, 2), "got 2,2,2"],
       [changed(4, 3), "got 130,3,2"],

@@ -43,7 +43,7 @@ launchTest("launchServer() ends the server's process on close()", async () => {
   await server.close(); // once is enough, twice is no error
 });
 
-launchTest("launchServer() passes the profile on", async () => {
+launchTest("launchServer() passes the profile to the server", async () => {
   await using server = await launchServer({ kind: "wasm", profile: "mjpy" });
   const batch = await connectEnvironment(server.url, "Hopper-v4", 1);
   assertEquals(batch.spec.versions.profile, "mjpy");
@@ -51,7 +51,7 @@ launchTest("launchServer() passes the profile on", async () => {
 });
 
 launchTest(
-  "launchServer(): a server killed in an episode is one error, and can be replaced",
+  "launchServer(): a server killed during an episode gives one error and can be replaced",
   async () => {
     await using killed = await launchServer({ kind: "wasm" });
     const batch = await connectEnvironment(killed.url, "hopper", 2);
@@ -99,7 +99,7 @@ launchTest("launchServer(): the server does not outlive a caller that is killed"
 });
 
 Deno.test({
-  name: "serve-env serves on when strangers have used up its file descriptors",
+  name: "serve-env recovers after other clients have used up its file descriptors",
   ignore: !mayLaunch || Deno.build.os === "windows",
   fn: async () => {
     const server = new Deno.Command("sh", {
@@ -150,7 +150,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "gym_server.py speaks gym 0.2x's four values a step (needs `sh bridge/setup.sh`)",
+  name: "gym_server.py accepts the four values per step of gym 0.2x (needs `sh bridge/setup.sh`)",
   ignore: !mayLaunch || !await Deno.stat(pythonPath).then(() => true, () => false),
   fn: async () => {
     const local = (path: string) => fileURLToPath(new URL(path, import.meta.url));

@@ -8,11 +8,11 @@ import { makeEnvironment } from "../../../lib/envs/registry.ts";
 import { UserError } from "../../../lib/errors.ts";
 import { mayLaunch } from "./raw_client.ts";
 
-Deno.test("openEnvironment() says which of its options do not fit each other", async () => {
+Deno.test("openEnvironment() reports incompatible options", async () => {
   for (
     const [choice, message] of [
       [{ server: "python", profile: "mj22" }, "--profile chooses the physics of the built-in"],
-      [{ server: "wasm", token: "abc" }, "--token is for a server that runs already"],
+      [{ server: "wasm", token: "abc" }, "--token needs a running server"],
       [{ server: "http://127.0.0.1" }, "--server needs wasm, python or an address"],
     ] as const
   ) await assertRejects(() => openEnvironment(choice, "hopper", 1), UserError, message);
@@ -20,8 +20,8 @@ Deno.test("openEnvironment() says which of its options do not fit each other", a
 
 Deno.test({
   name:
-    "connectTo(): the Python server has this project's tasks under Gymnasium's ids, or says what " +
-    "it has (needs `sh bridge/setup.sh`)",
+    "connectTo() on the Python server uses Gymnasium's ids for this project's tasks, or lists the " +
+    "available ones (needs `sh bridge/setup.sh`)",
   ignore: !mayLaunch || !await Deno.stat(pythonPath).then(() => true, () => false),
   fn: async () => {
     await using server = await launchServer({ kind: "python" });
@@ -29,10 +29,10 @@ Deno.test({
     for (const [id, other] of [["hopper-medium-v2", "Hopper-v4"], ["Walker2d-v2", "Walker2d-v4"]]) {
       const { environment, note } = await connectTo(python, server.url, id!, 1);
       assertEquals(environment.spec.id, other);
-      assertMatch(note!, new RegExp(`^${other} stands for ${id}: .*MuJoCo 3\\.4\\.0`));
+      assertMatch(note!, new RegExp(`^${other} replaces ${id}: .*MuJoCo 3\\.4\\.0`));
       await environment.close();
     }
-    // Its own ids go first, and are no stand-ins.
+    // An id that Gymnasium knows is used as it is.
     const { environment, note } = await connectTo(python, server.url, "Ant-v4", 1);
     assertEquals([environment.spec.id, note], ["Ant-v4", null]);
     await environment.close();
@@ -55,7 +55,7 @@ Deno.test({
   },
 });
 
-Deno.test("gymnasiumId() is of the same sizes as what it stands for", async () => {
+Deno.test("gymnasiumId() returns an environment with the same sizes", async () => {
   for (const id of environments.keys()) {
     const other = gymnasiumId(id);
     if (other === null) continue;

@@ -59,7 +59,7 @@ const hello = { type: "hello", protocol: 1, environment: "toy", count: shape.cou
 const malformed = malformedMessages(shape, hello);
 
 serverTest(
-  "serveBridge() answers each of 10,000 malformed requests once, and serves on",
+  "serveBridge() answers each of 10,000 malformed requests once and stays usable",
   async ({ url, held }, world) => {
     const client = await RawClient.connect(url);
     await client.ask(JSON.stringify(hello));
@@ -100,7 +100,7 @@ serverTest(
 );
 
 serverTest(
-  "serveBridge() outlives half messages and garbage below WebSocket's framing",
+  "serveBridge() survives partial messages and invalid WebSocket framing",
   async (server) => {
     const { hostname, port } = new URL(server.url);
     const address = { hostname, port: Number(port) };
@@ -131,7 +131,7 @@ serverTest(
 );
 
 serverTest(
-  "serveBridge() serves its client while a thousand others connect, and the next ones after",
+  "serveBridge() serves its client while 1,000 others connect, and new clients afterwards",
   async (server) => {
     const { hostname, port } = new URL(server.url);
     const batch = await connectEnvironment(server.url, "toy", 2);
@@ -156,7 +156,7 @@ serverTest(
 );
 
 serverTest(
-  "serveBridge() counts silent clients until their sockets are destroyed, which it does in time",
+  "serveBridge() counts silent clients until it destroys their sockets, within the time limit",
   async () => {
     const server = await serveBridge({ makeEnvironment: toyWorld().make, helloTimeout: 1000 });
     const silent: BareClient[] = [];
@@ -175,7 +175,7 @@ serverTest(
 );
 
 serverTest(
-  "serveBridge() ends a connection that has sent a part of a message when the hello is due",
+  "serveBridge() closes a connection that has sent only part of its hello in time",
   async () => {
     const server = await serveBridge({ makeEnvironment: toyWorld().make, helloTimeout: 100 });
     using client = (await BareClient.connect(server.url)).connection;
@@ -189,7 +189,7 @@ serverTest(
 );
 
 serverTest(
-  "serveBridge() closes the environments of a client that vanishes in the middle of a step",
+  "serveBridge() closes the environments of a client that disconnects during a step",
   async (server, world) => {
     const stepping = world.hold();
     const client = await BareClient.connect(server.url);
@@ -210,7 +210,7 @@ serverTest(
 );
 
 serverTest(
-  "serveBridge() closes a connection with more unanswered requests than it grants",
+  "serveBridge() closes a connection that exceeds the limit of unanswered requests",
   async ({ url }, world) => {
     world.hold();
     const client = await RawClient.connect(url);
@@ -227,7 +227,7 @@ serverTest(
 );
 
 serverTest(
-  "serveBridge() counts environments of all connections together",
+  "serveBridge() limits the environments over all connections",
   async ({ url, held }) => {
     const full = await Promise.all([1, 2].map(() => connectEnvironment(url, "toy", limits.batch)));
     assertEquals(held().environments, limits.environments);
@@ -238,18 +238,21 @@ serverTest(
   },
 );
 
-serverTest("serveBridge() refuses states of an environment that has none", async ({ url }) => {
-  const client = await RawClient.connect(url);
-  const welcome = await client.ask(JSON.stringify({ ...hello, environment: "stateless" }));
-  assertEquals(JSON.parse(welcome as string).stateSize, null);
-  const frame = encodeRequest({ kind: "state", id: 4, indices: [0] }, shape);
-  const { code, request } = JSON.parse(await client.ask(frame) as string);
-  assertEquals([code, request], ["unsupported", 4]);
-  await client.close();
-});
+serverTest(
+  "serveBridge() refuses state requests for an environment without state",
+  async ({ url }) => {
+    const client = await RawClient.connect(url);
+    const welcome = await client.ask(JSON.stringify({ ...hello, environment: "stateless" }));
+    assertEquals(JSON.parse(welcome as string).stateSize, null);
+    const frame = encodeRequest({ kind: "state", id: 4, indices: [0] }, shape);
+    const { code, request } = JSON.parse(await client.ask(frame) as string);
+    assertEquals([code, request], ["unsupported", 4]);
+    await client.close();
+  },
+);
 
 serverTest(
-  "serveBridge() reports an environment that fails, and its episode is over",
+  "serveBridge() reports an environment that fails and ends its episode",
   async ({ url }, world) => {
     const batch = await connectEnvironment(url, "toy", 2);
     await batch.reset([1, 2]);
@@ -265,7 +268,7 @@ serverTest(
   },
 );
 
-serverTest("serveBridge() gives every server a token of its own", async ({ url }) => {
+serverTest("serveBridge() creates a different token for each server", async ({ url }) => {
   const other = await serveBridge({ makeEnvironment: toyWorld().make });
   const token = (address: string) => new URL(address).searchParams.get("token")!;
   assertEquals(token(url).length, 48);

@@ -108,7 +108,7 @@ Deno.test({
   fn: async () => {
     const page = await Deno.readTextFile(projectFile("docs/bridge.md"));
     const [, , mjpy, mj22] = page.split(
-      /^## Built-in environments$|^Default physics .*$|^`Ant-v4` shows/m,
+      /^## Built-in environments$|^Default physics .*$|^`Ant-v4` has/m,
     );
     const listed = [["mjpy", mjpy], ["mj22", mj22]].flatMap(([profile, part]) =>
       [...part!.matchAll(/^[- ] .*$/gm)].flatMap(([line]) =>

@@ -144,8 +144,9 @@ Deno.test("evaluate() --help describes an option that several actors have for ea
   const lines = (await printed("--help")).join("\n").replaceAll(/\s+/g, " ");
   assert(
     lines.includes(
-      "--candidates N Number of candidates for SRPO's idql. Number of candidates for IDQL's idql (its " +
-        "code compares 16, 64 and 256). Number of candidates for diffusion-ql (default: 32, 64, 50)",
+      "--candidates N Number of candidates for SRPO's idql. Number of candidates for idql in IDQL " +
+        "runs (the official code compares 16, 64 and 256). Number of candidates for diffusion-ql " +
+        "(default: 32, 64, 50)",
     ),
     lines,
   );

@@ -200,7 +200,7 @@ Deno.test({
     assertEquals(ends, [[0, 2, 1, 0, true], [1, 4, 0, 1, false]]);
     assertEquals(await batch.state(), null);
     const refused = await connectEnvironment(url, "four-tuple-switch-v2", 1).catch((e) => e);
-    assertStringIncludes(refused.message, "actions must be a Box");
+    assertStringIncludes(refused.message, "action space must be a Box");
     await batch.close();
 
     await server.stdin.close();

@@ -19,6 +19,9 @@ import { join } from "node:path";
  */
 const margin = 10;
 
+/** Seeds per side below which no verdict is given: scores vary too much between seeds. */
+const minSeeds = 6;
+
 /** Scores of one side, one per seed, by algorithm and task. */
 type Scores = Map<string, number[]>;
 
@@ -59,14 +62,19 @@ function row(key: string, ours: readonly number[], official: readonly number[]):
     return `${mean.toFixed(1)} ± ${std.toFixed(1)} (${values.length})`;
   };
   const [low, high] = bootstrapDifference(ours, official);
-  const verdict = low > -margin && high < margin ? "equal" : "undecided";
   return [
     ...key.split(" "),
     side(ours),
     side(official),
     `${low.toFixed(1)} to ${high.toFixed(1)}`,
-    low > 0 || high < 0 ? "different" : verdict,
+    verdict(low, high, Math.min(ours.length, official.length)),
   ];
+}
+
+function verdict(low: number, high: number, seeds: number): string {
+  if (seeds < minSeeds) return "too few seeds";
+  if (low > 0 || high < 0) return "different";
+  return low > -margin && high < margin ? "equal" : "undecided";
 }
 
 function learning(args: readonly string[]): void {
@@ -83,7 +91,7 @@ function learning(args: readonly string[]): void {
   console.log(formatTable(headings, rows));
   console.log(
     "D4RL score: mean ± standard deviation (number of seeds); 95 % bootstrap interval of the " +
-      `difference of means.\n"equal" if the interval lies within ±${margin} points.`,
+      `difference of means.\n"equal" if the interval lies within ±${margin} points; no verdict below ${minSeeds} seeds per side.`,
   );
 }
 

@@ -1,5 +1,6 @@
 /**
- * Measures the training speed of the three stages: `deno run -A bench/stages.ts [--json]`.
+ * Measures the training speed of the three stages: `deno run -A bench/stages.ts [--json]`,
+ * or of two versions: `deno run -A bench/stages.ts --against CHECKOUT`.
  *
  * The first table shows steps/s at the paper's sizes (hopper: 11 observations, 3 actions) as in
  * training: minibatches, times, noise and dropout masks are drawn on the GPU, from a data set in
@@ -9,9 +10,14 @@
  * The other tables show the time of a step besides arithmetic (networks and batches of size 8), and
  * compare one seed with six seeds in one sequence of dispatches.
  *
+ * `--against` compares this version with the one in another checkout of the repository instead
+ * (`git worktree add ../before v0.2.0`): both take turns at every stage, at the paper's sizes and at
+ * sizes of 8, with one seed.
+ *
  * @module
  */
 import { type Contestant, startOurs, startPytorch } from "./support/contestant.ts";
+import { parseArgs } from "@std/cli/parse-args";
 import { agreement } from "./support/agreement.ts";
 import { machineLine } from "./support/machine.ts";
 import { digits, type Entry, Printer, timeInTurns } from "./support/rounds.ts";
@@ -109,15 +115,48 @@ async function severalSeeds(
   });
 }
 
+/** Prints the milliseconds per step of this version and of another one, taking turns. */
+async function twoVersions(before: Contestant, after: Contestant, printer: Printer): Promise<void> {
+  for (const tiny of [false, true]) {
+    const rows: (string | number)[][] = [];
+    for (const step of stages) {
+      const task: StepTask = { step, tiny };
+      const [then, now] = await timeInTurns(
+        [before, after].map((contestant) => ({ contestant, task })),
+        { rounds: 2 * rounds + 1, seconds: tiny ? 0.4 : 1 },
+      );
+      rows.push([
+        step,
+        ...[then!, now!].flatMap(({ median, best }) => [digits(1e3 * median), digits(1e3 * best)]),
+        (then!.median / now!.median).toFixed(3),
+        (then!.best / now!.best).toFixed(3),
+      ]);
+    }
+    printer.print({
+      title: `Milliseconds per step ${
+        tiny ? "besides arithmetic: networks and batches of 8" : "at the paper's sizes"
+      }; ratios above 1 mean that this version is faster`,
+      header: ["stage", "before", "best", "after", "best", "ratio", "of the best"],
+      rows,
+    });
+  }
+}
+
+const { against } = parseArgs(Deno.args, { string: ["against"] });
 await using ours = await startOurs();
-await using pytorch = await startPytorch();
 const printer = new Printer(Deno.args.includes("--json"), await machineLine(ours.device));
-await fullSize(ours, pytorch, printer);
-await severalSeeds(
-  ours,
-  printer,
-  "Milliseconds per step besides arithmetic: networks and batches of 8",
-  true,
-);
-await severalSeeds(ours, printer, "Milliseconds per step at the paper's sizes", false);
+if (typeof against === "string") {
+  await using before = await startOurs(against);
+  await twoVersions(before, ours, printer);
+} else {
+  await using pytorch = await startPytorch();
+  await fullSize(ours, pytorch, printer);
+  await severalSeeds(
+    ours,
+    printer,
+    "Milliseconds per step besides arithmetic: networks and batches of 8",
+    true,
+  );
+  await severalSeeds(ours, printer, "Milliseconds per step at the paper's sizes", false);
+}
 printer.finish();

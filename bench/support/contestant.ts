@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Replies, Request } from "./tasks.ts";
 
@@ -86,9 +87,10 @@ function script(path: string): string {
   return fileURLToPath(new URL(`../${path}`, import.meta.url));
 }
 
-/** Starts our engine. */
-export function startOurs(): Promise<Contestant> {
-  return Contestant.start("srpo-webgpu", Deno.execPath(), ["run", "-A", script("ours/worker.ts")]);
+/** Starts our engine: this version, or the one in another checkout of the repository. */
+export function startOurs(checkout?: string): Promise<Contestant> {
+  const worker = checkout ? join(checkout, "bench/ours/worker.ts") : script("ours/worker.ts");
+  return Contestant.start(checkout ?? "srpo-webgpu", Deno.execPath(), ["run", "-A", worker]);
 }
 
 /** Starts jax-js on one of its devices. */

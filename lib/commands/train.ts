@@ -61,7 +61,6 @@ import {
   evaluatorOf,
   referencesOf,
 } from "./train_evaluation.ts";
-import { drawRun } from "./train_pictures.ts";
 import { parseTrain, trainCommand, type TrainFlags } from "./train_flags.ts";
 import { checkData, makePlan, type Plan } from "./train_plan.ts";
 
@@ -198,6 +197,8 @@ async function trainIn(
     await evaluateTaken(run);
   const latencies = finished ? await latenciesOf(axes, engine.target) : {};
   const found = resultsOf(axes, plan, results, finished, referencesOf(task, data), latencies);
+  // Loaded here because the plotting library takes longer to load than the rest of the program.
+  const { drawRun } = await import("./train_pictures.ts");
   const pictures = finished ? await drawRun(axes, task, data, found.statistics) : [];
   const whole: Results = { ...found, pictures };
   await writeResults(directory.results, whole);

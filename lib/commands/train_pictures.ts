@@ -14,9 +14,10 @@ import { RandomStream } from "../envs/random.ts";
 import { rollout } from "../envs/rollout.ts";
 import { evaluationSeeds } from "../envs/seeds.ts";
 import type { NamedTensors } from "../nn/host/tensors.ts";
-import { curvesOf, curvesPicture } from "../report/curves.ts";
+import { curvesFigure, curvesOf } from "../report/curves.ts";
+import { figureSvg } from "../report/figure_svg.ts";
 import { mazePicture, mazePoints } from "../report/maze.ts";
-import { sweepPicture, type SweepPoint } from "../report/sweep.ts";
+import { sweepFigure, type SweepPoint } from "../report/sweep.ts";
 import { writeAtomic } from "../runs/files.ts";
 import { readMetrics } from "../runs/metrics.ts";
 import type { EvaluationStatistics } from "../runs/results.ts";
@@ -46,12 +47,15 @@ export async function drawRun(
     await writeAtomic(run.picture(name), svg);
     written.push(run.picture(name));
   };
-  await write("curves", curvesPicture(task.name, curvesOf([readMetrics(run.metrics)])));
+  await write(
+    "curves",
+    figureSvg(curvesFigure(task.name, curvesOf([readMetrics(run.metrics)]))),
+  );
   const points = sweepPoints(axes, statistics);
   if (points.length > 0) {
     const quantity = points[0]!.quantity === "score" ? "D4RL score" : "return";
     const title = `${task.name}: policies of the sweep`;
-    await write("sweep", sweepPicture(title, quantity, algorithm.sweeps, points));
+    await write("sweep", figureSvg(sweepFigure(title, quantity, algorithm.sweeps, points)));
   }
   if (task.family === "maze2d") {
     const value = valueOf(axes);

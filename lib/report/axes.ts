@@ -5,8 +5,6 @@
  */
 // @ts-types="@types/d3-scale"
 import { type ScaleContinuousNumeric, scaleLinear, scaleSqrt } from "d3-scale";
-// @ts-types="@types/d3-scale-chromatic"
-import { interpolateViridis } from "d3-scale-chromatic";
 import { element, label, polyline } from "./svg.ts";
 
 /** Maps a quantity to pixels. */
@@ -79,22 +77,6 @@ export function axes(box: Box, x: Axis, y: Axis, title: string): string {
       transform: `rotate(-90 ${turned} ${Math.round(middle)})`,
     }),
     label(box.left, box.top - 10, title, "start", { "font-size": 14, "font-weight": "bold" }),
-  );
-}
-
-/** Returns the colour of series `index` of `count`, spaced evenly along a colour map. */
-export function seriesColor(index: number, count: number): string {
-  // The last tenth of the map is too bright for lines on white.
-  return interpolateViridis(count === 1 ? 0.4 : (0.9 * index) / (count - 1));
-}
-
-/** Draws a legend entry: a dash in the series' colour and its name. */
-export function legendEntry(x: number, y: number, name: string, color: string): string {
-  return element(
-    "g",
-    {},
-    element("path", { d: polyline([x, y, x + 18, y]), stroke: color, "stroke-width": 3 }),
-    label(x + 24, y + 4, name, "start", { "font-size": 11 }),
   );
 }
 

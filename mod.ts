@@ -205,6 +205,7 @@ export { evaluationSeeds } from "./lib/envs/seeds.ts";
 
 // The GPU layer.
 export { type AdapterDescription, Gpu } from "./lib/gpu/device.ts";
+export { type Fingerprint } from "./lib/gpu/fingerprint.ts";
 export * from "./lib/gpu/kernel.ts";
 export * from "./lib/gpu/program.ts";
 export type { Roofline } from "./lib/gpu/roofline.ts";

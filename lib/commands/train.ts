@@ -14,8 +14,9 @@ import { ReplayBuffer } from "../data/replay_buffer.ts";
 import { shapeRewards } from "../data/rewards.ts";
 import { Placement } from "../nn/placement.ts";
 import { actionLatency } from "../envs/latency.ts";
+import { UserError } from "../errors.ts";
 import { type AdapterDescription, adapterText } from "../gpu/device.ts";
-import { driverVersion } from "../gpu/driver_version.ts";
+import { fingerprintDifferences } from "../gpu/fingerprint.ts";
 import type { Target } from "../gpu/target.ts";
 import { boundsText } from "../nn/host/action_bounds.ts";
 import { resultTables } from "./results_table.ts";
@@ -88,13 +89,14 @@ export async function train(args: readonly string[]): Promise<number> {
     if (flags.json) console.log(JSON.stringify({ run: flags.resume, ...done }));
     return 0;
   }
-  const plan = await makePlan(chosen, what, flags);
+  let plan = await makePlan(chosen, what, flags);
   const data = await loadDataset([...plan.paths], readingOptions(plan.task));
   const sha256 = datasetHash(data);
   checkData(plan, data, sha256);
 
   const memory = new VariantFile();
   using engine = await Engine.open(plan.target, memory);
+  plan = continued(plan, engine, flags);
   const { task, seeds } = plan;
   const directory = plan.resumed ?? createRunDirectory({ task: task.name, seeds, out: flags.out });
   const log = new RunLog(directory.log);
@@ -106,6 +108,33 @@ export async function train(args: readonly string[]): Promise<number> {
     throw error;
   }
   return interrupt.exitCode ?? 0;
+}
+
+/**
+ * Returns the plan with what differs from the version and the adapter that a resumed run was begun
+ * with. Its stages are then not cached, because the cache's key names one version and adapter.
+ *
+ * @throws {UserError} Something differs that was not asked for, and `--force` is not given.
+ */
+function continued(plan: Plan, { gpu, target }: Engine, { force }: TrainFlags): Plan {
+  if (!plan.resumed) return plan;
+  const recorded = plan.resumed.readConfig();
+  const moved = [
+    ...(recorded.version === version ? [] : [`version ${recorded.version}, now ${version}`]),
+    ...fingerprintDifferences(recorded.adapter, gpu.adapter),
+  ];
+  if (moved.length > 0 && !force) {
+    throw new UserError(
+      `${plan.resumed.path} was begun with another ${moved.join("; ")}. ` +
+        "Resume it where it was begun for the bits of an uninterrupted run, or add --force to " +
+        "continue it here",
+    );
+  }
+  const { matmul } = recorded.adapter;
+  const changes = matmul === target.matmul
+    ? moved
+    : [...moved, `matrix product variant ${matmul}, now ${target.matmul}`];
+  return { ...plan, changes, cache: plan.cache && changes.length === 0 };
 }
 
 /** Inputs of a run besides its directory. */
@@ -139,19 +168,19 @@ async function trainIn(
   log.write(`srpo-webgpu ${version}: train ${args.join(" ")}`);
   const axes: ReplicaAxes = { directory, algorithm, hyperparameters, seeds, variants };
   const adapter = { ...engine.gpu.adapter, ...engine.target };
-  const driver = driverVersion(adapter);
-  const begun = plan.resumed?.readConfig().adapter;
-  await recordConfigs(axes, plan, data, sha256, { ...adapter, driverVersion: driver });
+  await recordConfigs(axes, plan, data, sha256, adapter);
   if (!plan.resumed) await takeGiven(axes, plan);
   const former = plan.resumed ? upgradeMetrics(axes) : null;
   const products = choiceText(engine.choice) +
     (memory.problem ? `; measurements not saved: ${memory.problem}` : "");
-  const named = adapterText(adapter) + (driver === null ? "" : `, ${driver}`);
+  const named = adapterText(adapter);
   say(announcement(plan, data, `${named}; matrix products: ${products}`, directory));
-  if (begun && (begun["name"] !== adapter.name || begun["matmul"] !== adapter.matmul)) {
+  if (plan.changes.length > 0) {
     say(
-      `note     begun on ${begun["name"]} with matrix products ${begun["matmul"]}; from here on ` +
-        "results differ in their last digits from those of a run that stayed there",
+      `note     continued with another ${
+        plan.changes.join("; ")
+      }. From here on, results differ in ` +
+        "their last digits from an uninterrupted run's, and stages are not cached",
     );
   }
   if (former !== null) {
@@ -173,7 +202,7 @@ async function trainIn(
     cache: plan.cache
       ? {
         entries: new StageCache(cacheFolder, say),
-        context: { version, data: sha256, adapter: { ...adapter, driverVersion: driver } },
+        context: { version, data: sha256, adapter: { ...adapter } },
       }
       : null,
     provenance: {
@@ -296,7 +325,7 @@ async function recordConfigs(
   plan: Plan,
   data: OfflineDataset,
   sha256: string,
-  adapter: AdapterDescription & Target & { readonly driverVersion: string | null },
+  adapter: AdapterDescription & Target,
 ): Promise<void> {
   const { evaluation, cache } = plan;
   if (plan.resumed) {
@@ -304,10 +333,16 @@ async function recordConfigs(
     const write = async (directory: RunDirectory) => {
       const recorded = directory.readConfig();
       const data = { ...recorded.data, file: realPaths(plan.paths) };
-      const { matmul, matmulLanes } = adapter;
       await directory.writeConfig({
         ...recorded,
-        adapter: { ...recorded.adapter, matmul, matmulLanes },
+        ...(plan.changes.length > 0 && {
+          version,
+          adapter: { ...adapter },
+          earlier: [
+            ...recorded.earlier ?? [],
+            { version: recorded.version, adapter: recorded.adapter },
+          ],
+        }),
         data,
         evaluation,
         cache,

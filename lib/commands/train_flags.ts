@@ -65,6 +65,10 @@ function sharedFlags({ hyperparameters: { presets }, stages }: Algorithm) {
       "Data file for --resume, needed only if the recorded file has moved and is not in data/",
       { valueName: "FILE" },
     ),
+    force: toggle(
+      "Resume although the program's version, the adapter or its driver is not the run's. The last " +
+        "digits of the results differ from an uninterrupted run, and stages are no longer cached",
+    ),
     "no-cache": toggle(
       "Train every stage and cache none; by default, finished stages with the same configuration " +
         "and data are reused from runs/.cache",
@@ -157,6 +161,7 @@ function refuseBesideResume(what: string | undefined, args: readonly string[]): 
   const allowed = [
     "--resume",
     "--data",
+    "--force",
     "--no-cache",
     "--eval-every",
     "--eval-episodes",

@@ -58,6 +58,10 @@ export interface Plan {
   readonly target?: Target;
   /** Directory of the run to resume. */
   readonly resumed?: RunDirectory;
+  /**
+   * What differs from the version and adapter that the run to resume was begun with, as phrases.
+   */
+  readonly changes: readonly string[];
 }
 
 /**
@@ -117,6 +121,7 @@ async function planFromFlags(
       "--data is only for --resume; for a new run, give the file without a flag",
     );
   }
+  if (flags.force) throw new UserError("--force is only for --resume; remove it");
   const sweep = sweepOf(algorithm, flags);
   checkSweep(algorithm, sweep, flags);
   checkSources(algorithm, flags);
@@ -163,6 +168,7 @@ async function planFromFlags(
       episodes: flags["eval-episodes"] ?? defaultEpisodes,
     },
     cache: !flags["no-cache"],
+    changes: [],
     ...(flags.matmul !== undefined && flags.matmul !== "auto" && {
       target: targetOf(flags.matmul),
     }),
@@ -345,6 +351,7 @@ async function planFromRun(path: string, flags: TrainFlags): Promise<Plan> {
         : targetOf(flags.matmul),
     }),
     resumed: directory,
+    changes: [],
   };
 }
 

@@ -5,14 +5,11 @@
  * @module
  */
 import { UserError } from "../errors.ts";
+import { type Fingerprint, measureFingerprint } from "./fingerprint.ts";
 import { keepThreadsApart } from "./software_threads.ts";
 
 /** The adapter of a run, printed by every run and recorded in its configuration. */
-export interface AdapterDescription {
-  /** Name of the adapter, for example `llvmpipe (LLVM 15.0.6, 256 bits)`. */
-  readonly name: string;
-  /** Vendor and driver as reported by the adapter. */
-  readonly driver: string;
+export interface AdapterDescription extends Fingerprint {
   /** Whether the adapter is a software GPU that runs on the CPU. */
   readonly software: boolean;
   /** Whether subgroup operations were requested and granted. */
@@ -20,8 +17,11 @@ export interface AdapterDescription {
 }
 
 /** Formats an adapter for the user. */
-export function adapterText({ name, driver, software }: AdapterDescription): string {
-  return `${name}${software ? ", a software GPU" : ""} (driver ${driver})`;
+export function adapterText(
+  { name, driver, driverVersion, software }: AdapterDescription,
+): string {
+  return `${name}${software ? ", a software GPU" : ""} (driver ${driver})` +
+    (driverVersion === null ? "" : `, ${driverVersion}`);
 }
 
 const installHint = "Install a Vulkan driver: `sh setup.sh` does it on Debian and Ubuntu " +
@@ -87,14 +87,10 @@ export class Gpu {
     const software = adapter.info.isFallbackAdapter ||
       /llvmpipe|swiftshader|warp|basic render/i.test(name);
     if (software) keepThreadsApart();
-    return new Gpu(device, {
-      name,
-      driver: [vendorName(adapter.info.vendor), adapter.info.architecture].filter(Boolean).join(
-        " ",
-      ),
-      software,
-      subgroups,
-    });
+    const vendor = vendorName(adapter.info.vendor);
+    const driver = [vendor, adapter.info.architecture].filter(Boolean).join(" ");
+    const fingerprint = await measureFingerprint(device, { name, driver, software });
+    return new Gpu(device, { name, driver, software, subgroups, ...fingerprint });
   }
 
   /** Throws the first error that the GPU has reported since the device was opened, if any. */

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { AdapterDescription } from "./device.ts";
 
 /** Largest driver file, in bytes, that is searched for its version. */
 const longestFile = 256 * 2 ** 20;
@@ -12,9 +11,11 @@ const longestFile = 256 * 2 ** 20;
  * Returns the version of the driver that this process uses, for example `Mesa 22.3.6`. NVIDIA's is
  * part of the library's file name, Mesa's is inside its libraries. Returns null except on Linux
  * with permission to read.
+ *
+ * @param software Whether the adapter is a software GPU.
  */
-export function driverVersion({ software }: Pick<AdapterDescription, "software">): string | null {
-  if (Deno.build.os !== "linux") return null;
+export function driverVersion(software: boolean): string | null {
+  if (!("Deno" in globalThis) || Deno.build.os !== "linux") return null;
   try {
     const loaded = libraries(Deno.readTextFileSync("/proc/self/maps"));
     const nvidia = loaded.map((path) => /libGLX_nvidia\.so\.(\d+[\d.]+)$/.exec(path)?.[1])

@@ -76,9 +76,17 @@ export interface RunConfig {
   readonly evaluation?: { readonly every: number | null; readonly episodes: number };
   /** Whether the stage cache is used. */
   readonly cache?: boolean;
+  /**
+   * The versions and adapters of a resumed run before it was continued on others; absent if it was
+   * not.
+   */
+  readonly earlier?: readonly EarlierMachine[];
   /** Properties of a custom task (`run_task.ts`); absent for D4RL tasks. */
   readonly environment?: { readonly [key: string]: Json };
 }
+
+/** What a run was trained with before it was continued elsewhere, as stored in `config.json`. */
+export type EarlierMachine = Pick<RunConfig, "version" | "adapter">;
 
 /** A checkpoint that replaces a stage, as stored in `config.json`. */
 export interface GivenCheckpoint {
@@ -109,6 +117,7 @@ const configRules: Readonly<Record<keyof RunConfig, FieldRule>> = {
   given: optional(objectsRule),
   evaluation: optional(objectRule),
   cache: optional(booleanRule),
+  earlier: optional(objectsRule),
   environment: optional(objectRule),
 };
 const environmentRules = {

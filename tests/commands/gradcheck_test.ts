@@ -2,7 +2,10 @@ import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { conclude, type Row } from "../../lib/commands/gradcheck.ts";
 import { UserError } from "../../lib/errors.ts";
 
-const adapter = { name: "a GPU", driver: "1", software: false, subgroups: true };
+const adapter = {
+  ...{ name: "a GPU", driver: "1", software: false, subgroups: true },
+  ...{ driverVersion: null, processor: null, probe: "00ff" },
+};
 const row = (error: number, replicas: number): Row => ({
   operation: "relu",
   shape: "7×13",

@@ -123,6 +123,21 @@ Deno.test({
       const refused = await train(["--resume", run, "--data", other]);
       assertEquals(refused.code, 1);
       assertMatch(refused.err, /--data|hopper-mixed-20k\.hdf5/);
+      // On an adapter that computes other bits it needs --force.
+      const { adapter, ...rest } = JSON.parse(Deno.readTextFileSync(`${run}/config.json`));
+      const setProbe = (probe: string) =>
+        Deno.writeTextFileSync(
+          `${run}/config.json`,
+          JSON.stringify({ ...rest, adapter: { ...adapter, probe } }),
+        );
+      setProbe("0123456789abcdef");
+      const elsewhere = await train(["--resume", run]);
+      assertEquals(elsewhere.code, 1);
+      assertMatch(
+        elsewhere.err,
+        new RegExp(`hash of probed results 0123456789abcdef, now ${adapter.probe}\\. .*--force`),
+      );
+      setProbe(adapter.probe);
       const resumed = await train(["--resume", run, "--json"]);
       assertEquals(resumed.code, 0, resumed.err);
       const result = JSON.parse(resumed.out.trim().split("\n").at(-1)!);

@@ -42,7 +42,17 @@ Deno.test({
       copy(former, run.path);
       const train = async () => {
         const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-          args: ["run", "-A", "cli.ts", "train", "--resume", run.path, "--eval-episodes", "0"],
+          args: [
+            "run",
+            "-A",
+            "cli.ts",
+            "train",
+            "--resume",
+            run.path,
+            "--force",
+            "--eval-episodes",
+            "0",
+          ],
           cwd: projectFile("."),
         }).output();
         assertEquals(code, 0, new TextDecoder().decode(stderr));
@@ -50,8 +60,11 @@ Deno.test({
       };
       assertMatch(
         await train(),
-        /started by version 0\.2; its original metrics .*metrics-0\.2\.jsonl/,
+        /another version 0\.2\.0, now [^]*started by version 0\.2; its original metrics .*metrics-0\.2\.jsonl/,
       );
+      const { version, earlier, cache } = run.readConfig();
+      assertEquals([earlier?.map((each) => each.version), cache], [["0.2.0"], false]);
+      assert(version !== "0.2.0");
       assertEquals(
         Deno.readTextFileSync(join(run.path, "metrics-0.2.jsonl")),
         Deno.readTextFileSync(join(former, "metrics.jsonl")),

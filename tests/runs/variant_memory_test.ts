@@ -7,7 +7,10 @@ import { VariantFile } from "../../lib/runs/variant_memory.ts";
 const granted = (["read", "write"] as const).every((name) =>
   Deno.permissions.querySync({ name }).state === "granted"
 );
-const adapter = { name: "adapter A", driver: "vulkan", software: false, subgroups: true };
+const adapter = {
+  ...{ name: "adapter A", driver: "vulkan", software: false, subgroups: true },
+  ...{ driverVersion: null, processor: null, probe: "00ff" },
+};
 const rates = { subgroups: 0, registers: 900.5, tiled: 1200 };
 
 /** Runs `body` with a temporary folder and removes it afterwards. */

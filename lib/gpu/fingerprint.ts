@@ -1,0 +1,145 @@
+/**
+ * The fingerprint of an adapter: what determines the bits of its results, as far as a program can
+ * find out. The name of an adapter is not enough: Mesa's software driver has the same name in
+ * different versions and on different processors.
+ *
+ * @module
+ */
+import source from "../../shaders/fingerprint.wgsl" with { type: "text" };
+import { driverVersion } from "./driver_version.ts";
+
+/** What identifies the results of an adapter. */
+export interface Fingerprint {
+  /** Name of the adapter, for example `llvmpipe (LLVM 15.0.6, 256 bits)`. */
+  readonly name: string;
+  /** Vendor and driver as reported by the adapter. */
+  readonly driver: string;
+  /** Version of the driver, for example `Mesa 22.3.6`; null if unknown. */
+  readonly driverVersion: string | null;
+  /** Vector features of the processor; null if unknown, and for a hardware GPU. */
+  readonly processor: string | null;
+  /** Hash of results that a small kernel computed when the device was opened. */
+  readonly probe: string;
+}
+
+/** Invocations of the probe and values that each writes, as in `shaders/fingerprint.wgsl`. */
+const invocations = 256;
+const functions = 12;
+
+/** The parts of a fingerprint, with their names in messages. */
+const parts = {
+  name: "adapter",
+  driver: "driver",
+  driverVersion: "driver version",
+  processor: "processor features",
+  probe: "hash of probed results",
+} as const;
+
+/** The measured part of a fingerprint. */
+type Measured = Omit<Fingerprint, "name" | "driver">;
+
+/** By adapter. Neither the driver nor the processor changes while a process runs. */
+const measured = new Map<string, Measured>();
+
+/** Returns the parts of a fingerprint that WebGPU does not report, measured once in a process. */
+export async function measureFingerprint(
+  device: GPUDevice,
+  { name, driver, software }: Pick<Fingerprint, "name" | "driver"> & { readonly software: boolean },
+): Promise<Measured> {
+  const key = `${name}, ${driver}`;
+  const found = measured.get(key) ?? {
+    driverVersion: driverVersion(software),
+    processor: software ? processorFeatures() : null,
+    probe: await probedHash(device),
+  };
+  measured.set(key, found);
+  return found;
+}
+
+/**
+ * Returns what differs between a recorded fingerprint and the present one, as phrases. Parts that
+ * are not recorded, or not known now, are not compared.
+ */
+export function fingerprintDifferences(
+  recorded: { readonly [part: string]: unknown },
+  now: Fingerprint,
+): string[] {
+  return (Object.keys(parts) as (keyof Fingerprint)[]).flatMap((part) => {
+    const [before, present] = [recorded[part], now[part]];
+    if (typeof before !== "string" || present === null || before === present) return [];
+    if (part !== "processor") return [`${parts[part]} ${before}, now ${present}`];
+    const [old, current] = [before.split(" "), present.split(" ")];
+    const gone = old.filter((feature) => !current.includes(feature));
+    const added = current.filter((feature) => !old.includes(feature));
+    return [
+      `${parts[part]}, now ` +
+      [
+        gone.length > 0 ? `without ${gone.join(" ")}` : "",
+        added.length > 0 ? `with ${added.join(" ")}` : "",
+      ]
+        .filter(Boolean).join(" and "),
+    ];
+  });
+}
+
+/**
+ * Returns the vector features of the processor, sorted and separated by spaces, for example
+ * `avx avx2 f16c fma sse4_1 sse4_2`. A software GPU compiles its kernels for them. Returns null
+ * except on Linux with permission to read.
+ */
+function processorFeatures(): string | null {
+  if (!("Deno" in globalThis) || Deno.build.os !== "linux") return null;
+  try {
+    return vectorFeatures(Deno.readTextFileSync("/proc/cpuinfo"));
+  } catch {
+    return null; // not permitted
+  }
+}
+
+/** Returns the vector features in the text of `/proc/cpuinfo`; null if it lists no features. */
+export function vectorFeatures(cpuinfo: string): string | null {
+  const listed = /^(?:flags|Features)\s*:\s*(.*)$/m.exec(cpuinfo)?.[1];
+  if (listed === undefined) return null;
+  return listed.split(/\s+/)
+    .filter((feature) => /^(sse4|avx|fma|f16c|asimd|fphp|neon|sve)/.test(feature))
+    .toSorted().join(" ");
+}
+
+/** Returns a hash of results that a small kernel computes: 16 hexadecimal digits. */
+async function probedHash(device: GPUDevice): Promise<string> {
+  const size = invocations * functions * 4;
+  const values = device.createBuffer({
+    label: "probe",
+    size,
+    usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC,
+  });
+  const staging = device.createBuffer({
+    label: "probe staging",
+    size,
+    usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+  });
+  const pipeline = device.createComputePipeline({
+    label: "fingerprint",
+    layout: "auto",
+    compute: { module: device.createShaderModule({ code: source }), entryPoint: "main" },
+  });
+  const encoder = device.createCommandEncoder();
+  const pass = encoder.beginComputePass();
+  pass.setPipeline(pipeline);
+  pass.setBindGroup(
+    0,
+    device.createBindGroup({
+      layout: pipeline.getBindGroupLayout(0),
+      entries: [{ binding: 0, resource: { buffer: values } }],
+    }),
+  );
+  pass.dispatchWorkgroups(invocations / 64);
+  pass.end();
+  encoder.copyBufferToBuffer(values, 0, staging, 0, size);
+  device.queue.submit([encoder.finish()]);
+  await staging.mapAsync(GPUMapMode.READ);
+  const digest = await crypto.subtle.digest("SHA-256", staging.getMappedRange().slice(0));
+  values.destroy();
+  staging.destroy();
+  return new Uint8Array(digest).toHex().slice(0, 16);
+}

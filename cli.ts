@@ -14,6 +14,14 @@ const commands: Readonly<Record<string, Command>> = {
     summary: "train a policy on an offline data set",
     load: async () => (await import("./lib/commands/train.ts")).train,
   },
+  "data get": {
+    summary: "download D4RL's data file of a task",
+    load: async () => (await import("./lib/commands/data_get.ts")).dataGet,
+  },
+  "data list": {
+    summary: "list all tasks: what data are here, the paper's scores and β",
+    load: async () => (await import("./lib/commands/data_list.ts")).dataList,
+  },
   "data inspect": {
     summary: "summarize a data set and warn about common problems",
     load: async () => (await import("./lib/commands/data_inspect.ts")).dataInspect,

@@ -2,8 +2,10 @@
  * The catalogue of known tasks: D4RL's locomotion, AntMaze and Maze2D data sets, with the paper's β
  * and score for each.
  *
- * `catalog.json` holds D4RL's file names, step limits and reference returns (from its `infos.py`
- * and environment registrations), the paper's β (Table 2) and the paper's SRPO score (Table 1).
+ * `catalog.json` holds D4RL's address and file names, step limits and reference returns (from its
+ * `infos.py` and environment registrations), the paper's β (Table 2) and the paper's SRPO score
+ * (Table 1). D4RL publishes no checksums; the sizes and SHA-256 of files in it were reported by
+ * independent users.
  *
  * @module
  */
@@ -21,7 +23,7 @@ export interface Task {
   readonly name: string;
   /** Determines the reward rule and the default hyperparameters. */
   readonly family: Family;
-  /** Path of the data file on D4RL's host. */
+  /** Path of the data file below D4RL's address. */
   readonly path: string;
   /** Name of the data file in `data/`: the last part of `path`. */
   readonly file: string;
@@ -72,12 +74,47 @@ export interface D4rlTask extends Task {
   readonly referenceReturn: NonNullable<Task["referenceReturn"]>;
 }
 
-/** D4RL's data host. It has been down for days at a time. */
-export const dataHost = "http://rail.eecs.berkeley.edu/datasets/offline_rl";
+/** Size and hash of a file; null where unknown. */
+export interface KnownFile {
+  /** Size in bytes. */
+  readonly bytes: number | null;
+  /** SHA-256 in hexadecimal. */
+  readonly sha256: string | null;
+}
+
+/** Mirrors of D4RL's files by name: addresses of folders that hold all files. */
+export const mirrors: ReadonlyMap<string, string> = new Map(Object.entries(catalog.mirrors));
+
+/**
+ * Returns the address of a task's data file.
+ *
+ * @param mirror A name in {@linkcode mirrors}, or the address of a folder that holds the file;
+ * null for D4RL's own host, which has been down for days at a time.
+ * @throws {UserError} If `mirror` is neither.
+ */
+export function addressOf({ path, file }: D4rlTask, mirror: string | null): string {
+  if (mirror === null) return `${catalog.origin}/${path}`;
+  const folder = URL.parse(mirrors.get(mirror) ?? mirror);
+  if (folder === null || !/^https?:$/.test(folder.protocol)) {
+    throw new UserError(
+      `a mirror is the address of a folder (https://…/folder) or one of ${
+        [...mirrors.keys()].join(", ")
+      }, got "${mirror}"`,
+    );
+  }
+  folder.pathname = `${folder.pathname.replace(/\/+$/, "")}/${file}`;
+  return folder.href;
+}
+
+/** Returns what the catalogue knows about a task's data file. */
+export function knownFileOf({ file }: D4rlTask): KnownFile {
+  const known = (catalog.files as Record<string, Partial<KnownFile>>)[file];
+  return { bytes: known?.bytes ?? null, sha256: known?.sha256 ?? null };
+}
 
 /** All known tasks by name. */
 export const tasks: ReadonlyMap<string, D4rlTask> = new Map(
-  Object.entries(catalog as Record<string, CatalogEntry>).map(([name, entry]) => [name, {
+  Object.entries(catalog.tasks as Record<string, CatalogEntry>).map(([name, entry]) => [name, {
     name,
     family: entry.family,
     path: entry.path,

@@ -6,7 +6,7 @@
 import { relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { UserError } from "../errors.ts";
-import { type D4rlTask, dataHost, findTask, taskOfFile, tasks } from "./catalog.ts";
+import { addressOf, type D4rlTask, findTask, taskOfFile, tasks } from "./catalog.ts";
 import { D4rlFile } from "./hdf5.ts";
 
 /** The files of a data set. */
@@ -39,7 +39,7 @@ export const dataFolder: string = fileURLToPath(new URL("../../data", import.met
  * @param folder The folder to search for D4RL's files.
  * @throws {UserError} If the task is unknown, `what` and `taskName` are different tasks, or the
  * file is missing, a folder, or not in D4RL's format. For a missing file, the message says where it
- * was expected and where to get it.
+ * was expected and how to get it.
  */
 export async function resolveData(
   what: string,
@@ -101,9 +101,9 @@ async function filesOf(task: D4rlTask, folder: string): Promise<string[]> {
       shown.startsWith("..") ? inFolder(task.file) : shown
     } does not exist` +
       (task.parts.length > 0 ? `, nor do both of its parts (${task.parts.join(", ")})` : "") +
-      `. Download ${dataHost}/${task.path} (or the same file from a mirror) to that path, or ` +
-      `give the path of another file in D4RL's format: train <file> --task ${task.name}. To ` +
-      `collect data instead: data collect --task ${task.name} --policy random --out my.hdf5`,
+      `. To download it: data get ${task.name} (from ${addressOf(task, null)}, or a mirror). To ` +
+      `use another file in D4RL's format: train <file> --task ${task.name}. To collect data ` +
+      `instead: data collect --task ${task.name} --policy random --out my.hdf5`,
   );
 }
 

@@ -18,6 +18,8 @@ export interface ProgressState {
   readonly total: number;
   /** Steps per second, smoothed; null before the first measurement. */
   readonly stepsPerSecond: number | null;
+  /** What is counted, if not steps. */
+  readonly unit?: string;
   /** The losses to show, in order. */
   readonly losses: Readonly<Record<string, number>>;
   /** Estimated seconds of later stages; absent or null if there are none or they are unknown. */
@@ -37,10 +39,11 @@ export interface EpisodeCount {
 /** Formats a progress line. */
 export function formatProgress(state: ProgressState): string {
   const { stage, step, total, stepsPerSecond, losses, laterSeconds, evaluation } = state;
+  const { unit = "steps" } = state;
   const percent = total === 0 ? 100 : Math.floor((100 * step) / total);
   const parts = [stage.padEnd(8), `${grouped(step)}/${grouped(total)}`, `${percent} %`];
   if (stepsPerSecond !== null && stepsPerSecond > 0) {
-    parts.push(`${formatRate(stepsPerSecond)} steps/s`);
+    parts.push(`${formatRate(stepsPerSecond)} ${unit}/s`);
     if (step < total) {
       const left = (total - step) / stepsPerSecond;
       const all = laterSeconds ? ` (all stages ${formatDuration(left + laterSeconds)})` : "";
@@ -167,6 +170,7 @@ export class Progress {
   #drawn = "";
   #evaluation: EpisodeCount | undefined;
   readonly #later: LaterStages;
+  readonly #unit: string;
 
   /**
    * Starts the clock. Nothing is drawn before the first update.
@@ -176,6 +180,7 @@ export class Progress {
    * @param output Output for the lines.
    * @param step Steps that were already completed, in a resumed run.
    * @param later Estimates the time of later stages.
+   * @param unit What is counted.
    */
   constructor(
     stage: string,
@@ -183,12 +188,14 @@ export class Progress {
     output: ProgressOutput,
     step = 0,
     later: LaterStages = () => null,
+    unit = "steps",
   ) {
     this.#stage = stage;
     this.#total = total;
     this.#output = output;
     this.#step = step;
     this.#later = later;
+    this.#unit = unit;
     this.#measuredAt = output.now();
   }
 
@@ -243,6 +250,7 @@ export class Progress {
       step: this.#step,
       total: this.#total,
       stepsPerSecond,
+      unit: this.#unit,
       losses: this.#losses,
       laterSeconds: stepsPerSecond === null ? null : this.#later(stepsPerSecond),
       ...(this.#evaluation && { evaluation: this.#evaluation }),

@@ -2,6 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { join } from "node:path";
 import { UserError } from "../../lib/errors.ts";
 import { mayUseFiles, projectFile, withFolder } from "../data/files.ts";
+import { printed } from "./printed.ts";
 
 const ignore = !mayUseFiles;
 const maze = projectFile("data/maze2d-umaze-100k.hdf5");
@@ -15,19 +16,6 @@ async function collect(...args: string[]): Promise<void> {
 async function inspect(...args: string[]) {
   const { dataInspect } = await import("../../lib/commands/data_inspect.ts");
   return JSON.parse(await printed(() => dataInspect([...args, "--json"])));
-}
-
-/** Returns what `body` prints to standard output. */
-async function printed(body: () => Promise<void>): Promise<string> {
-  const lines: string[] = [];
-  const { log } = console;
-  console.log = (line: string) => lines.push(line);
-  try {
-    await body();
-  } finally {
-    console.log = log;
-  }
-  return lines.join("\n");
 }
 
 Deno.test({

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { UserError } from "../../lib/errors.ts";
-import { findTask, taskOfFile, tasks } from "../../lib/data/catalog.ts";
+import { addressOf, findTask, knownFileOf, taskOfFile, tasks } from "../../lib/data/catalog.ts";
 
 Deno.test("tasks: β matches Table 2 of the paper", () => {
   const table: Record<string, number> = {
@@ -75,4 +75,23 @@ Deno.test("taskOfFile() knows only D4RL's file names", () => {
   );
   assertEquals(taskOfFile("data/maze2d-umaze-100k.hdf5")?.name, "maze2d-umaze-v1");
   assertEquals(taskOfFile("hopper.hdf5"), null);
+});
+
+Deno.test("addressOf() joins D4RL's path, or the file's name with a mirror's address", () => {
+  const task = findTask("antmaze-umaze-diverse-v2");
+  const file = "Ant_maze_u-maze_noisy_multistart_True_multigoal_True_sparse_fixed.hdf5";
+  const own = `https://rail.eecs.berkeley.edu/datasets/offline_rl/ant_maze_v2/${file}`;
+  assertEquals(addressOf(task, null), own);
+  assertEquals(addressOf(task, "https://a.b/c//"), `https://a.b/c/${file}`);
+  assertEquals(addressOf(task, "https://a.b/c?key=1"), `https://a.b/c/${file}?key=1`);
+  assertEquals(new URL(addressOf(task, "huggingface")).pathname.endsWith(`/${file}`), true);
+  for (const bad of ["hugging", "file:///tmp", "ftp://a.b"]) {
+    assertThrows(() => addressOf(task, bad), UserError, `got "${bad}"`);
+  }
+});
+
+Deno.test("knownFileOf() has a hash for seven files, all of the catalogue's", () => {
+  const known = [...tasks.values()].map(knownFileOf).filter(({ sha256 }) => sha256 !== null);
+  assertEquals(known.length, 7);
+  for (const { sha256 } of known) assertEquals(/^[0-9a-f]{64}$/.test(sha256!), true);
 });

@@ -7,7 +7,7 @@ const ignore = !mayUseFiles;
 const name = "hopper-medium-expert-v2";
 
 Deno.test({
-  name: "resolveData() finds a task's file, its parts or its sample, or says where to get it",
+  name: "resolveData() finds a task's file, its parts or its sample, or says how to get it",
   ignore,
   async fn() {
     await withFolder(async (folder) => {
@@ -15,6 +15,7 @@ Deno.test({
       for (
         const part of [
           `${folder}/hopper_medium_expert-v2.hdf5 does not exist`,
+          `data get ${name} `,
           "gym_mujoco_v2/hopper_medium_expert-v2.hdf5",
           `--task ${name}`,
         ]

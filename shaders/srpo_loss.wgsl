@@ -1,5 +1,6 @@
 // SRPO's policy gradient (Eq. 15), scaled by beta as in the official code:
 //   d loss / d a = [ omega(t) (epsilon_hat - baseline z) - beta dQ/da ] / rows
+// With `weighted_q`, dQ/da is multiplied by weighted_q omega(t) too.
 // and its surrogate loss, the mean over rows of a . [...]. With `normalize`, dQ/da is divided by
 // its root mean square over the action's entries (beta_norm, Appendix C). Beta, omega, the baseline
 // and the normalisation are set per job, so replicas may differ in them. With TANH_DERIVATIVE, the
@@ -10,7 +11,9 @@ struct Job {
   columns: u32, // entries of an action
   heads: u32,
   beta: f32,
-  weighting: u32, // 0: sigma^2, 1: constant, 2: alpha / sigma
+  weighting: u32, // 0: sigma^2, 1: constant, 2: alpha / sigma, 3: sigma^4
+  scale: f32, // multiplies omega
+  weighted_q: f32, // 0: the weight of dQ/da does not depend on t
   baseline: f32, // 1: subtract z, 0: do not
   normalize: u32,
   action: u32,
@@ -48,6 +51,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     var omega = at.sigma * at.sigma;
     omega = select(omega, 1.0, job.weighting == 1u);
     omega = select(omega, at.alpha / at.sigma, job.weighting == 2u);
+    omega = select(omega, omega * omega, job.weighting == 3u);
+    omega *= job.scale;
 
     var beta = job.beta;
     if (job.normalize == 1u) {
@@ -60,6 +65,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       let rms = sqrt(squares / f32(job.columns));
       beta = select(0.0, job.beta / rms, rms > 0.0);
     }
+    beta *= select(1.0, job.weighted_q * omega, job.weighted_q > 0.0);
     for (var c = 0u; c < width; c++) {
       let a = activations[job.action + row * job.action_stride + c];
       let z = activations[job.z + row * job.z_stride + c];

@@ -156,6 +156,12 @@ export interface Sweepable {
   readonly help: string;
   /** Symbol in pictures. */
   readonly symbol: string;
+  /**
+   * The condition under which the hyperparameter has an effect, as flags and as a test of the other
+   * values. If it does not hold, one variant stands for all values of the list. Absent if the
+   * hyperparameter always has an effect.
+   */
+  readonly only?: { readonly flags: string; holds(h: HyperparameterValues): boolean };
   /** Formats a value for pictures. */
   text(value: number | string | boolean): string;
 }

@@ -37,6 +37,8 @@ export interface Hyperparameter<T> {
   readonly values: ValueKind;
   /** Defaults by preset and family. Null stands for the value published for the task. */
   readonly defaults: Readonly<Record<Preset, Readonly<Record<Family, T | null>>>>;
+  /** The value of runs from before the hyperparameter existed; absent if it always existed. */
+  readonly former?: T;
 }
 
 /** The properties of a task that determine default values. `name` is null for unknown tasks. */

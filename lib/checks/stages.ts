@@ -233,6 +233,8 @@ const policyObjective: Check = {
     policyCase(3, {}),
     policyCase(1, { weighting: "alpha_over_sigma", normalizeBeta: true }),
     policyCase(3, { weighting: "constant", subtractBaseline: false }),
+    policyCase(1, { weighting: "sigma4", normalizeWeighting: true }),
+    policyCase(1, { weighting: "two_term" }),
   ],
 };
 

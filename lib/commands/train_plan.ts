@@ -355,13 +355,21 @@ async function planFromRun(path: string, flags: TrainFlags): Promise<Plan> {
   };
 }
 
-/** Returns the hyperparameters in `config.json`, which must have all of them and no others. */
+/**
+ * Returns the hyperparameters in `config.json`, which must have all of them and no others. Those
+ * that an earlier version did not have get the value that describes its runs.
+ */
 function recordedHyperparameters(
   { hyperparameters: table }: Algorithm,
   directory: RunDirectory,
-  { hyperparameters }: RunConfig,
+  { hyperparameters: recorded }: RunConfig,
   task: Task,
 ): HyperparameterValues {
+  const former = table.names.flatMap((name) => {
+    const value = table.rows[name]!.former;
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  const hyperparameters = { ...Object.fromEntries(former), ...recorded };
   const missing = table.names.find((name) => !Object.hasOwn(hyperparameters, name));
   const unknown = Object.keys(hyperparameters).find((name) => !table.names.includes(name));
   if (missing !== undefined || unknown !== undefined) {

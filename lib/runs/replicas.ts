@@ -7,6 +7,7 @@
 import { join } from "node:path";
 import type { Algorithm, StageDefinition, Sweep, Variant } from "../algorithms/algorithm.ts";
 import type { HyperparameterValues } from "../algorithms/hyperparameters.ts";
+import { UserError } from "../errors.ts";
 import type { RunConfig, RunDirectory } from "./directory.ts";
 
 /** The properties of a run that determine its replicas. */
@@ -97,18 +98,25 @@ export function stageOf({ name, stages }: Algorithm, stage: string): StageDefini
  * first one varying slowest. Empty if nothing is swept.
  *
  * @param h Hyperparameters that all variants share.
+ * @throws {UserError} If a list has no effect in any variant.
  */
 export function variantsOf(algorithm: Algorithm, h: HyperparameterValues, sweep: Sweep): Variant[] {
   const swept = algorithm.sweeps.filter(({ list }) => sweep[list] !== undefined);
   if (swept.length === 0) return [];
   let variants: Variant[] = [{ name: "", hyperparameters: h }];
-  for (const { list, label, hyperparameter } of swept) {
-    variants = variants.flatMap(({ name, hyperparameters }) =>
-      sweep[list]!.map((value) => ({
+  for (const sweepable of swept) {
+    const { list, label, hyperparameter, only } = sweepable;
+    let used = false;
+    variants = variants.flatMap((variant) => {
+      const { name, hyperparameters } = variant;
+      if (only !== undefined && !only.holds(hyperparameters)) return [variant];
+      used = true;
+      return sweep[list]!.map((value) => ({
         name: [...(name === "" ? [] : [name]), `${label}-${value}`].join("-"),
         hyperparameters: { ...hyperparameters, [hyperparameter]: value },
-      }))
-    );
+      }));
+    });
+    if (!used) throw new UserError(`--${list} has an effect only with ${only!.flags}`);
   }
   return variants;
 }

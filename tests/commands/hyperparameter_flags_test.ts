@@ -72,6 +72,6 @@ Deno.test("hyperparameterFlags() rejects values outside the table's limits", () 
   refused("--expectile=1", '--expectile needs a number from 0.001 to 0.999, got "1"');
   refused(
     "--weighting=sigma",
-    '--weighting needs one of sigma2, alpha_over_sigma, constant, fixed_time, got "sigma"',
+    '--weighting needs one of sigma2, sigma4, alpha_over_sigma, constant, two_term, fixed_time, got "sigma"',
   );
 });

@@ -204,7 +204,7 @@ planTest("makePlan() rejects conflicting flags and unusable runs", async (folder
     const [args, message] of [
       ["--betas 1,1", "--betas needs distinct values (1 is repeated)"],
       ["--betas 1,-1", "--betas needs a number from 0 to 1000"],
-      ["--weightings sigma2,sigma", "--weightings needs one of sigma2, alpha_over_sigma"],
+      ["--weightings sigma2,sigma", "--weightings needs one of sigma2, sigma4, alpha_over_sigma"],
       ["--baselines yes", "--baselines needs true or false"],
     ] as const
   ) {

@@ -1,4 +1,5 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
+import { UserError } from "../../lib/errors.ts";
 import { hyperparametersFor } from "../../lib/algorithms/srpo/hyperparameters.ts";
 import { srpo } from "../../lib/algorithms/srpo/algorithm.ts";
 import { variantsOf } from "../../lib/runs/replicas.ts";
@@ -38,4 +39,21 @@ Deno.test("variantsOf() combines lists, with β varying slowest", () => {
     weighting: "fixed_time",
     subtractBaseline: false,
   });
+});
+
+Deno.test("variantsOf() crosses times only with the weighting that uses them", () => {
+  const variants = variantsOf(srpo, h, {
+    weightings: ["sigma2", "fixed_time"],
+    times: [0.02, 0.98],
+  });
+  assertEquals(variants.map(({ name, hyperparameters }) => [name, hyperparameters["fixedTime"]]), [
+    ["weighting-sigma2", 0.02],
+    ["weighting-fixed_time-t-0.02", 0.02],
+    ["weighting-fixed_time-t-0.98", 0.98],
+  ]);
+  assertThrows(
+    () => variantsOf(srpo, h, { times: [0.02, 0.98] }),
+    UserError,
+    "--times has an effect only with weighting fixed_time",
+  );
 });

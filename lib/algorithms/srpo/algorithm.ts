@@ -146,6 +146,18 @@ export const srpo: Algorithm<Hyperparameters> = {
       text: weightingText,
     },
     {
+      list: "times",
+      hyperparameter: "fixedTime",
+      label: "t",
+      help: "One policy per diffusion time of weighting fixed_time",
+      symbol: "t",
+      text: (value) => `t = ${value}`,
+      only: {
+        flags: "weighting fixed_time",
+        holds: ({ weighting }) => weighting === "fixed_time",
+      },
+    },
+    {
       list: "baselines",
       hyperparameter: "subtractBaseline",
       label: "baseline",

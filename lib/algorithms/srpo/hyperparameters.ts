@@ -26,20 +26,33 @@ import {
 } from "../hyperparameters.ts";
 
 /** Weights ω(t) of the diffusion times in the policy's gradient. */
-export const weightings = ["sigma2", "alpha_over_sigma", "constant", "fixed_time"] as const;
+export const weightings = [
+  "sigma2",
+  "sigma4",
+  "alpha_over_sigma",
+  "constant",
+  "two_term",
+  "fixed_time",
+] as const;
 
 /** One of {@linkcode weightings}. */
 export type Weighting = (typeof weightings)[number];
 
 /** Formats a weighting for pictures. */
 export function weightingText(weighting: HyperparameterValue): string {
-  return { sigma2: "ω = σ²", alpha_over_sigma: "ω = α/σ", constant: "ω = 1", fixed_time: "ω = δ" }[
-    weighting as Weighting
-  ];
+  return {
+    sigma2: "ω = σ²",
+    sigma4: "ω = σ⁴",
+    alpha_over_sigma: "ω = α/σ",
+    constant: "ω = 1",
+    two_term: "σ² on both terms",
+    fixed_time: "ω = δ",
+  }[weighting as Weighting];
 }
 
 const APPENDIX = "Appendix C";
 const CODE = "official code";
+const OWN = "this program";
 
 const steps = integer(1, 1e9);
 const size = integer(1, 65536);
@@ -50,7 +63,7 @@ const time = number(1e-5, 1);
 export const hyperparameterTable = new HyperparameterTable({
   // The official code scales maze2d's rewards too, because its rule only excludes "antmaze". Here
   // they are unchanged, as in the small-budget results for maze2d.
-  rewardRule: row("data", "", "transformation of the rewards", CODE, {
+  rewardRule: row("data", "", "transformation of the rewards", `${CODE}; maze2d: ${OWN}`, {
     kind: "choice",
     choices: ["return_range", "minus_one", "none"],
   }, families<RewardRule>("return_range", "minus_one", "none")),
@@ -87,7 +100,7 @@ export const hyperparameterTable = new HyperparameterTable({
     "critic",
     "",
     "training steps, and period of the advantage-weighted policy's cosine schedule",
-    APPENDIX,
+    `${APPENDIX}; schedule: ${CODE}`,
     steps,
     all(1_500_000),
     families(10_000, 10_000, 24_000),
@@ -200,7 +213,7 @@ export const hyperparameterTable = new HyperparameterTable({
     "policy",
     "",
     "training steps, and period of the cosine schedule",
-    APPENDIX,
+    `${APPENDIX}; schedule: ${CODE}`,
     steps,
     all(1_000_000),
     families(20_000, 20_000, 3_000),
@@ -210,7 +223,7 @@ export const hyperparameterTable = new HyperparameterTable({
     "policy",
     "",
     "learning rate (Adam), with cosine decay to 0",
-    APPENDIX,
+    `${APPENDIX}; decay: ${CODE}`,
     rate,
     all(3e-4),
   ),
@@ -222,7 +235,7 @@ export const hyperparameterTable = new HyperparameterTable({
     "policy",
     "β",
     "temperature; larger values are greedier",
-    "Table 2",
+    `Table 2; maze2d, quick: ${OWN}`,
     number(0, 1000),
     { locomotion: null, antmaze: null, maze2d: 0.3 },
     { locomotion: 0.003, antmaze: null, maze2d: 0.3 },
@@ -232,15 +245,31 @@ export const hyperparameterTable = new HyperparameterTable({
   normalizeBeta: row(
     "policy",
     "β_norm",
-    "divide β by the norm of ∂Q/∂a in each row",
-    APPENDIX,
+    "divide β by the root mean square of ∂Q/∂a in each row",
+    `${APPENDIX}; root mean square: ${CODE}`,
     { kind: "boolean" },
     mazes(false, true),
   ),
-  weighting: row("policy", "ω(t)", "weight of diffusion time t", APPENDIX, {
-    kind: "choice",
-    choices: weightings,
-  }, all<Weighting>("sigma2")),
+  // sigma4 and two_term are in the first version of the official code (commit 0b427a5).
+  weighting: row(
+    "policy",
+    "ω(t)",
+    "weight of diffusion time t; two_term weights Q's gradient with σ² too",
+    `${APPENDIX}; sigma4, two_term: first ${CODE}`,
+    { kind: "choice", choices: weightings },
+    all<Weighting>("sigma2"),
+  ),
+  normalizeWeighting: {
+    ...row(
+      "policy",
+      "",
+      "scale ω(t) so that its mean over the times is that of σ², and β means the same",
+      OWN,
+      { kind: "boolean" },
+      all(false),
+    ),
+    former: false,
+  },
   fixedTime: row(
     "policy",
     "δ(t)",

@@ -9,7 +9,12 @@ import type { Graph } from "../../autodiff/graph.ts";
 import { concatenate } from "../../autodiff/ops/concatenate.ts";
 import { fourierFeatures, type Times } from "../../autodiff/ops/fourier_features.ts";
 import { type Noise, noising } from "../../autodiff/ops/noising.ts";
-import { type ScoreRegularization, scoreRegularizedLoss } from "./score_regularized_loss.ts";
+import {
+  meanWeight,
+  type ScoreRegularization,
+  scoreRegularizedLoss,
+  weightAt,
+} from "./score_regularized_loss.ts";
 import { ParameterSet } from "../../autodiff/parameters.ts";
 import type { Tensor } from "../../autodiff/tensor.ts";
 import { behaviorModel, behaviorShapes, frequencyShapes } from "../../nn/behavior_model.ts";
@@ -103,11 +108,26 @@ export function policy(
 
 /** Returns the regularization for these hyperparameters. */
 export function regularizationOf(h: Hyperparameters): ScoreRegularization {
+  const { policyMinTime: min, policyMaxTime: max, fixedTime } = h;
+  const fixed = h.weighting === "fixed_time";
+  const bothTerms = h.weighting === "two_term";
+  // δ(t − t₀) α/σ. The sampling of times fixes t₀.
+  const weighting = h.weighting === "fixed_time"
+    ? "alpha_over_sigma"
+    : h.weighting === "two_term"
+    ? "sigma2"
+    : h.weighting;
+  const usual = meanWeight("sigma2", min, max);
   return {
     beta: h.beta,
-    // δ(t − t₀) α/σ. The sampling of times fixes t₀.
-    weighting: h.weighting === "fixed_time" ? "alpha_over_sigma" : h.weighting,
+    weighting,
     subtractBaseline: h.subtractBaseline,
     normalizeQ: h.normalizeBeta,
+    ...(h.normalizeWeighting && {
+      scale: usual /
+        (fixed ? weightAt(weighting, fixedTime) : meanWeight(weighting, min, max)),
+    }),
+    // On both terms, a mean of 1 leaves β its meaning.
+    ...(bothTerms && { weightedQ: h.normalizeWeighting ? 1 / usual : 1 }),
   };
 }

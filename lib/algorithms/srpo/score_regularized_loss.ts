@@ -18,9 +18,9 @@ import { Tensor } from "../../autodiff/tensor.ts";
 const operation = registerOperation("srpo loss");
 
 /** ω(t), the weight of the behavior score at a diffusion time. */
-export type Weighting = "sigma2" | "constant" | "alpha_over_sigma";
+export type Weighting = "sigma2" | "constant" | "alpha_over_sigma" | "sigma4";
 
-const weightings: readonly Weighting[] = ["sigma2", "constant", "alpha_over_sigma"];
+const weightings: readonly Weighting[] = ["sigma2", "constant", "alpha_over_sigma", "sigma4"];
 
 /** The regularization of a replica's policy. */
 export interface ScoreRegularization {
@@ -32,6 +32,13 @@ export interface ScoreRegularization {
   readonly subtractBaseline: boolean;
   /** Whether ∇Q is divided by its root mean square (β_norm, Appendix C). */
   readonly normalizeQ: boolean;
+  /** Factor of ω(t). Defaults to 1. */
+  readonly scale?: number;
+  /**
+   * Multiplies β ∇Q by this positive factor and ω(t), so that both terms have the weight ω(t).
+   * Absent: the weight of ∇Q does not depend on t, as in Eq. 15.
+   */
+  readonly weightedQ?: number;
 }
 
 /** Inputs of the score-regularized loss. The gradient treats them as constants. */
@@ -69,13 +76,16 @@ export function scoreRegularizedLoss(
     { name: operation, source: stepSource + reduceSource + scheduleSource + srpoSource },
     { reads: [action, noiseHat, z, t, qGradient, q], writes: [gradient], policy: action },
     (job) => {
-      const { beta, weighting, subtractBaseline, normalizeQ } = regularization(job);
+      const { beta, weighting, subtractBaseline, normalizeQ, scale = 1, weightedQ = 0 } =
+        regularization(job);
       return {
         rows: action.rows,
         columns: action.columns,
         heads: q.replicas / replicas,
         beta,
         weighting: weightings.indexOf(weighting),
+        scale,
+        weighted_q: weightedQ,
         baseline: subtractBaseline ? 1 : 0,
         normalize: normalizeQ ? 1 : 0,
         ...rowFields("action", action, job, replicas),
@@ -93,18 +103,41 @@ export function scoreRegularizedLoss(
   return { metric, gradients: new Map([[action, gradient]]) };
 }
 
+/** Returns ω(t), in float64. */
+export function weightAt(weighting: Weighting, t: number): number {
+  const { alpha, sigma } = scheduleReference(t);
+  switch (weighting) {
+    case "sigma2":
+      return sigma ** 2;
+    case "sigma4":
+      return sigma ** 4;
+    case "constant":
+      return 1;
+    case "alpha_over_sigma":
+      return alpha / sigma;
+  }
+}
+
+/** Returns the mean of ω(t) over t ~ U(min, max), in float64. */
+export function meanWeight(weighting: Weighting, min: number, max: number): number {
+  const points = 2000;
+  let total = 0;
+  for (let i = 0; i < points; i++) {
+    total += weightAt(weighting, min + (max - min) * (i + 0.5) / points);
+  }
+  return total / points;
+}
+
 /**
  * Returns ω(t) (ε̂ − ε) − β ∇Q for each row, in float64. Actions move against this direction.
  */
 export function scoreDirectionReference(
   { noiseHat, z, t, qGradient }: Record<"noiseHat" | "z" | "t" | "qGradient", Matrix>,
-  { beta, weighting, subtractBaseline, normalizeQ }: ScoreRegularization,
+  { beta, weighting, subtractBaseline, normalizeQ, scale = 1, weightedQ }: ScoreRegularization,
 ): Matrix {
   return mapRows(noiseHat, (row, r) => {
-    const { alpha, sigma } = scheduleReference(t.values[r]!);
-    const omega = { sigma2: sigma * sigma, constant: 1, alpha_over_sigma: alpha / sigma }[
-      weighting
-    ];
+    const omega = scale * weightAt(weighting, t.values[r]!);
+    const greed = beta * (weightedQ === undefined ? 1 : weightedQ * omega);
     const start = r * noiseHat.columns;
     const gradient = qGradient.values.subarray(start, start + row.length);
     const rootMeanSquare = Math.sqrt(
@@ -114,7 +147,7 @@ export function scoreDirectionReference(
       row,
       (noise, i) =>
         omega * (noise - (subtractBaseline ? z.values[start + i]! : 0)) -
-        (beta * gradient[i]!) / (normalizeQ ? rootMeanSquare : 1),
+        (greed * gradient[i]!) / (normalizeQ ? rootMeanSquare : 1),
     );
   });
 }

@@ -41,6 +41,7 @@ const published = {
   policyLayers: 2,
   normalizeBeta: false,
   weighting: "sigma2",
+  normalizeWeighting: false,
   fixedTime: 0.02,
   policyMinTime: 0.02,
   policyMaxTime: 0.98,

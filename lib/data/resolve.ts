@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { relative, resolve } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { UserError } from "../errors.ts";
 import { addressOf, type D4rlTask, findTask, taskOfFile, tasks } from "./catalog.ts";
@@ -39,7 +39,7 @@ export const dataFolder: string = fileURLToPath(new URL("../../data", import.met
  * @param folder The folder to search for D4RL's files.
  * @throws {UserError} If the task is unknown, `what` and `taskName` are different tasks, or the
  * file is missing, a folder, or not in D4RL's format. For a missing file, the message says where it
- * was expected and how to get it.
+ * was expected and how to get it. Files converted from elsewhere belong to no task of D4RL.
  */
 export async function resolveData(
   what: string,
@@ -60,33 +60,52 @@ export async function resolveData(
   const paths = what.split(",");
   for (const path of paths) {
     if (await isFolder(path)) {
-      throw new UserError(`${path} is a folder; expected an HDF5 file`);
+      throw new UserError(
+        `${path} is a folder; expected an HDF5 file` +
+          (await exists(join(path, "main_data.hdf5"))
+            ? `. To convert this Minari data set: data convert ${path} --out FILE.hdf5`
+            : ""),
+      );
     }
     if (!await exists(path)) {
       throw new UserError(`${path}: no such file; give a task name or the path of an HDF5 file`);
     }
   }
-  const recorded = await recordedTask(paths);
+  const { recorded, origin } = await recordedTask(paths);
+  if (origin !== null) {
+    if (task === null) return { task, paths, recorded };
+    throw new UserError(
+      `${what} was converted from ${origin}, so it is not data of D4RL's ${task.name} and has no ` +
+        "D4RL score; remove --task",
+    );
+  }
   const found = (recorded === null ? undefined : tasks.get(recorded)) ??
     (paths.length === 1 ? taskOfFile(what) : null);
   return { task: task ?? found, paths, recorded };
 }
 
-/** Returns the task in the metadata of all files; null if they do not all name the same task. */
-async function recordedTask(paths: readonly string[]): Promise<string | null> {
+/**
+ * Returns the task in the metadata of all files, null if they do not all name the same task, and
+ * the origin of the first file that does not come from D4RL's environments.
+ */
+async function recordedTask(
+  paths: readonly string[],
+): Promise<{ recorded: string | null; origin: string | null }> {
   const recorded = new Set<string | null>();
+  let origin: string | null = null;
   for (const path of paths) {
     const file = await D4rlFile.open(path);
     recorded.add(file.task);
+    origin ??= file.origin;
     file.close();
   }
   const [only, ...others] = recorded;
-  return others.length === 0 ? only ?? null : null;
+  return { recorded: others.length === 0 ? only ?? null : null, origin };
 }
 
 /** Returns whether `what` can only be a path, so that a typo in it is not read as a task name. */
 function looksLikePath(what: string): boolean {
-  return /[/\\,]|\.h(df)?5$/i.test(what);
+  return /[/\\,]|\.(h(df)?5|npz)$/i.test(what);
 }
 
 async function filesOf(task: D4rlTask, folder: string): Promise<string[]> {

@@ -147,6 +147,7 @@ export {
   findTask,
   type OwnEnvironment,
   type OwnTask,
+  type PaperScore,
   type Task,
 } from "./lib/data/catalog.ts";
 export { type DatasetOptions, loadDataset } from "./lib/data/dataset.ts";

@@ -71,6 +71,11 @@ export interface StageDefinition<H extends HyperparameterValues = Hyperparameter
   /** Name of the actor that is evaluated during and after training; absent if there is none. */
   readonly evaluated?: string;
   /**
+   * Whether that actor acts so slowly that it is evaluated only after training, in the run that
+   * trains the stage.
+   */
+  readonly evaluatedOnce?: boolean;
+  /**
    * Describes a step on minibatches of `buffer`. It may import modules dynamically, so that a
    * program that only acts does not load the GPU code.
    *
@@ -140,6 +145,8 @@ export interface Actor {
     checkpoints: Readonly<Record<string, NamedTensors>>,
     options: Readonly<Record<string, number>>,
   ): Promise<GraphActor | null>;
+  /** Column of Table 1 of the SRPO paper with the scores of this kind of policy; absent if none. */
+  readonly column?: string;
   /** A sentence for `eval` on how the published method differs from this actor. */
   readonly published?: string;
 }

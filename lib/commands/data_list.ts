@@ -5,7 +5,14 @@
  */
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { addressOf, type D4rlTask, findTask, knownFileOf, tasks } from "../data/catalog.ts";
+import {
+  addressOf,
+  type D4rlTask,
+  findTask,
+  knownFileOf,
+  paperScoreText,
+  tasks,
+} from "../data/catalog.ts";
 import { partOf } from "../data/get.ts";
 import { dataFolder } from "../data/resolve.ts";
 import { formatTable } from "../report/table.ts";
@@ -43,9 +50,7 @@ export async function dataList(
     rows.map(({ task, here }) => [
       task.name,
       hereText(here),
-      task.paperScore === null
-        ? "–"
-        : `${task.paperScore.mean.toFixed(1)} ± ${task.paperScore.std.toFixed(1)}`,
+      "SRPO" in task.paperScores ? paperScoreText(task.paperScores["SRPO"]!) : "–",
       task.beta ?? "–",
     ]),
   ));
@@ -94,7 +99,7 @@ function toJson({ task, here }: { task: D4rlTask; here: Holding }) {
     task: task.name,
     here: here.kind,
     bytes: here.bytes,
-    paper_score: task.paperScore,
+    paper_scores: task.paperScores,
     beta: task.beta,
     address: addressOf(task, null),
     sha256: knownFileOf(task).sha256,

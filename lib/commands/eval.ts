@@ -5,6 +5,7 @@
  */
 import { type Placed, Placement } from "../nn/placement.ts";
 import { algorithms } from "../algorithms/registry.ts";
+import { type PaperScore, paperScoreText, tasks } from "../data/catalog.ts";
 import { mostUndelayed, openEnvironment } from "../envs/bridge/open.ts";
 import type { EnvironmentSpec } from "../envs/environment.ts";
 import {
@@ -22,6 +23,7 @@ import { UserError } from "../errors.ts";
 import { boundsText, checkRange, isUnit, scaledPolicy } from "../nn/host/action_bounds.ts";
 import { checkWritable } from "../files.ts";
 import { watchInterrupt } from "../runs/interrupt.ts";
+import { flopsText } from "../report/table.ts";
 import { fitted } from "../terminal.ts";
 import { Progress, standardError } from "../runs/progress.ts";
 import { openTrained, type TrainedPolicy } from "../runs/trained.ts";
@@ -37,6 +39,9 @@ import {
   toggle,
 } from "./flags.ts";
 import { helpText } from "./help.ts";
+
+/** What the numbers of the paper's Table 1 are. */
+const paperNote = "mean, with the standard deviation over seeds where the table has it";
 
 /** All actors of all algorithms. */
 const everyActor = [...algorithms.values()].flatMap(({ actors }) => actors);
@@ -208,8 +213,18 @@ export async function evaluate(args: readonly string[]): Promise<void> {
     await recorder.write(flags.record!, spec!, episodes);
     console.log(`wrote the positions of every step to ${flags.record}`);
   }
+  const published = loaded.column === undefined
+    ? undefined
+    : tasks.get(task)?.paperScores[loaded.column];
   console.log(fitted(report(found)));
-  if (flags.json) console.log(JSON.stringify(toJson(task, way, files, spec!, found, actors)));
+  if (published !== undefined) {
+    console.log(
+      `paper        ${paperScoreText(published)} (${loaded.column}, Table 1: ${paperNote})`,
+    );
+  }
+  if (flags.json) {
+    console.log(JSON.stringify(toJson(task, way, files, spec!, found, actors, published)));
+  }
 }
 
 /** The progress line of an evaluation: steps out of the largest possible number. */
@@ -345,7 +360,7 @@ function episodeLine(
 }
 
 function report(found: Evaluation): string {
-  const { paperScore, reachedGoal, score } = found;
+  const { reachedGoal, score } = found;
   const spread = ({ mean, std }: Spread) => `${decimals(mean)(mean)} ± ${decimals(mean)(std)}`;
   const lines = [
     "",
@@ -362,25 +377,12 @@ function report(found: Evaluation): string {
       `goal         reached from outside in ${reachedGoal} of ${count(found.episodes.length)}`,
     );
   }
-  if (paperScore !== null) {
-    lines.push(
-      `paper        ${paperScore.mean.toFixed(1)} ± ${paperScore.std.toFixed(1)} ` +
-        "(SRPO, Table 1: mean ± standard deviation over seeds)",
-    );
-  }
   return lines.join("\n");
 }
 
 /** Returns `1 episode`, `20 episodes`. */
 function count(episodes: number): string {
   return `${episodes} episode${episodes === 1 ? "" : "s"}`;
-}
-
-/** Formats FLOPs with three significant digits, without an exponent. */
-function flopsText(flops: number): string {
-  const prefixes = ["", "k", "M", "G", "T"];
-  const power = flops < 1 ? 0 : Math.min(4, Math.floor(Math.log10(flops) / 3));
-  return `${Number((flops / 1000 ** power).toPrecision(3))} ${prefixes[power]}FLOP`;
 }
 
 function factor(ratio: number): string {
@@ -400,6 +402,7 @@ function toJson(
   spec: EnvironmentSpec,
   found: Evaluation,
   actors: ReadonlyMap<string, MeasuredActor>,
+  published: PaperScore | undefined,
 ) {
   const ofEach = <T>(value: (actor: MeasuredActor) => T) =>
     Object.fromEntries([...actors].map(([name, actor]) => [name, value(actor)]));
@@ -408,7 +411,7 @@ function toJson(
     policy: way ?? "file",
     files,
     ...evaluationRecord(task, found, reference(spec, task)),
-    paper_score: found.paperScore,
+    paper_score: published ?? null,
     action_latency_ms: ofEach(({ latency }) => latency),
     action_flops: ofEach(({ policy }) => policy.flops ?? null),
     adapter: ofEach(({ adapter }) => adapter),

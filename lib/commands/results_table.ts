@@ -5,14 +5,17 @@
  */
 import type { EvaluationRow, Results, StageOutcome } from "../runs/results.ts";
 import { bootstrapResamples } from "../report/statistics.ts";
-import { formatTable } from "../report/table.ts";
+import { paperScoreText } from "../data/catalog.ts";
+import { flopsText, formatTable } from "../report/table.ts";
 
 /** Returns the table of the stages and, if there are evaluations, the tables of the policies. */
 export function resultTables(results: Results): string {
   return [
     stageTable(results),
     ...(results.evaluations.length > 0 ? [evaluationTables(results)] : []),
-    ...(Object.keys(results.action_latency_ms).length > 0 ? [latencyLine(results)] : []),
+    ...(results.evaluations.length === 0 && Object.keys(results.action_latency_ms).length > 0
+      ? [latencyLine(results)]
+      : []),
   ].join("\n\n");
 }
 
@@ -81,10 +84,12 @@ function statisticsTable({ actors, statistics, seeds }: Results): string {
  * Returns rows for random actions, the data, and each policy. A policy has its last evaluation, and
  * its best one if that differs.
  */
-function policyTable({ actors, evaluations, references }: Results): string {
+function policyTable(results: Results): string {
+  const { actors, evaluations, references } = results;
   const goal = evaluations.some(({ reached_goal }) => reached_goal !== null);
   const scored = evaluations.some(({ score }) => score !== null);
-  const blank = goal ? ["–"] : [];
+  const cost = costColumns(results);
+  const blank = [...(goal ? ["–"] : []), ...cost.headings.map(() => "–")];
   const lines: string[][] = [];
   const { random_return, data_return, data_score } = references;
   if (random_return !== null) {
@@ -111,6 +116,7 @@ function policyTable({ actors, evaluations, references }: Results): string {
           `${row.mean_return.toFixed(1)} ± ${row.std_return.toFixed(1)}`,
           ...(scored ? [row.score!.toFixed(1)] : []),
           ...(goal ? [`${row.reached_goal} of ${row.episodes.length}`] : []),
+          ...cost.of(row.policy),
         ]);
       }
     }
@@ -122,6 +128,7 @@ function policyTable({ actors, evaluations, references }: Results): string {
       "return",
       ...(scored ? ["D4RL score"] : []),
       ...(goal ? ["reached the goal"] : []),
+      ...cost.headings,
     ],
     lines,
   );
@@ -132,9 +139,25 @@ function policyTable({ actors, evaluations, references }: Results): string {
     }`;
 }
 
-/** Explains the scores 0 and 100, and gives the paper's score. */
-function scaleText({ references }: Results): string {
-  const { random_return, expert_return, paper_score, counts_success } = references;
+/** Returns the headings and entries of the columns with the cost of an action, as far as known. */
+function costColumns({ action_latency_ms: latency, action_flops: flops }: Results) {
+  const timed = Object.keys(latency).length > 0;
+  const counted = Object.values(flops).some((value) => value !== null);
+  return {
+    headings: [...(timed ? ["ms/action"] : []), ...(counted ? ["per action"] : [])],
+    of(policy: string): string[] {
+      const [time, count] = [latency[policy], flops[policy] ?? null];
+      return [
+        ...(timed ? [time === undefined ? "–" : time.toPrecision(3)] : []),
+        ...(counted ? [count === null ? "–" : flopsText(count)] : []),
+      ];
+    },
+  };
+}
+
+/** Explains the scores 0 and 100, and gives the paper's scores of the evaluated policies. */
+function scaleText({ references, actors, evaluations }: Results): string {
+  const { random_return, expert_return, counts_success } = references;
   const scale = random_return === null || expert_return === null
     ? "The task has no D4RL score, because D4RL has no reference returns for it."
     : counts_success
@@ -143,9 +166,15 @@ function scaleText({ references }: Results): string {
       random_return.toFixed(1)
     }), 100 is that of an ` +
       `expert (${expert_return.toFixed(1)}).`;
-  return paper_score === null
+  const played = new Set(evaluations.map(({ policy }) => policy));
+  const published = actors.flatMap(({ policy, title, paper_score }) =>
+    paper_score === undefined || !played.has(policy)
+      ? []
+      : [`${title} ${paperScoreText(paper_score)}`]
+  );
+  return published.length === 0
     ? scale
-    : `${scale}\nThe paper's SRPO: ${paper_score.mean} ± ${paper_score.std} over its seeds.`;
+    : `${scale}\nScores in the SRPO paper's Table 1: ${published.join(", ")}.`;
 }
 
 function latencyLine({ action_latency_ms }: Results): string {

@@ -224,8 +224,8 @@ async function trainIn(
   const finished = results.length === stages.length &&
     results.every(({ step, steps, evaluated }) => step === steps && evaluated) &&
     await evaluateTaken(run);
-  const latencies = finished ? await latenciesOf(axes, engine.target) : {};
-  const found = resultsOf(axes, plan, results, finished, referencesOf(task, data), latencies);
+  const costs = finished ? await costsOf(axes, engine.target) : { milliseconds: {}, flops: {} };
+  const found = resultsOf(axes, plan, results, finished, referencesOf(task, data), costs);
   // Loaded here because the plotting library takes longer to load than the rest of the program.
   const { drawRun } = await import("./train_pictures.ts");
   const pictures = finished ? await drawRun(axes, task, data, found.statistics) : [];
@@ -277,10 +277,10 @@ function resultsOf(
   results: readonly StageResult[],
   finished: boolean,
   references: References,
-  latencies: Readonly<Record<string, number>>,
+  costs: ActionCosts,
 ): Results {
   const { metrics } = axes.directory;
-  const actors = evaluatedActors(algorithm);
+  const actors = evaluatedActors(algorithm, task);
   const evaluations = evaluationsOf(readMetrics(metrics), actors);
   return {
     algorithm: algorithm.name,
@@ -298,22 +298,32 @@ function resultsOf(
     actors,
     evaluations,
     statistics: evaluationStatistics(evaluations, actors),
-    action_latency_ms: latencies,
+    action_latency_ms: costs.milliseconds,
+    action_flops: costs.flops,
     pictures: [],
   };
 }
 
-/** Returns the milliseconds per action of each actor of the first seed and variant. */
-async function latenciesOf(axes: ReplicaAxes, target: Target): Promise<Record<string, number>> {
+/** What an action costs, by actor. */
+interface ActionCosts {
+  readonly milliseconds: Readonly<Record<string, number>>;
+  /** Null where the policy does not count its FLOPs. */
+  readonly flops: Readonly<Record<string, number | null>>;
+}
+
+/** Returns the costs of an action of each actor of the first seed and variant. */
+async function costsOf(axes: ReplicaAxes, target: Target): Promise<ActionCosts> {
   const last = axes.algorithm.stages.at(-1)!;
   const trained = openTrained(replicasOf(axes, last)[0]!.directory.path);
   await using placement = new Placement({ target });
-  const latencies: Record<string, number> = {};
+  const milliseconds: Record<string, number> = {};
+  const flops: Record<string, number | null> = {};
   for (const way of trained.ways) {
     const { policy } = await placement.place(trained.load(way));
-    latencies[way] = await actionLatency(policy);
+    milliseconds[way] = await actionLatency(policy);
+    flops[way] = policy.flops ?? null;
   }
-  return latencies;
+  return { milliseconds, flops };
 }
 
 /**

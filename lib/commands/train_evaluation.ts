@@ -152,11 +152,18 @@ async function play(
   return await evaluateHere(acting, task, seeds, { end: () => onEpisode(++ended) }, bridge);
 }
 
-/** Returns the actors that are evaluated, one per stage that has one. */
-export function evaluatedActors({ stages, actors }: Algorithm): EvaluatedActor[] {
+/** Returns the actors that are evaluated, one per stage that has one, with the paper's scores. */
+export function evaluatedActors({ stages, actors }: Algorithm, task: Task): EvaluatedActor[] {
   return stages.flatMap(({ name, evaluated }) => {
     const actor = actors.find((each) => each.name === evaluated);
-    return actor === undefined ? [] : [{ stage: name, policy: actor.name, title: actor.title }];
+    if (actor === undefined) return [];
+    const paperScore = actor.column === undefined ? undefined : task.paperScores[actor.column];
+    return [{
+      stage: name,
+      policy: actor.name,
+      title: actor.title,
+      ...(paperScore && { paper_score: paperScore }),
+    }];
   });
 }
 
@@ -174,7 +181,6 @@ export function referencesOf(task: Task, data: OfflineDataset): References {
       : successes
       ? 100 * dataReturn
       : normalizedScore(dataReturn, reference),
-    paper_score: task.paperScore,
     counts_success: successes,
   };
 }
@@ -189,6 +195,7 @@ export function evaluationStatistics(
 ): EvaluationStatistics[] {
   return actors.flatMap(({ stage, policy }) => {
     const last = lastEvaluations(evaluations, stage);
+    if (last.length === 0) return [];
     const quantity = last.every(({ score }) => score !== null) ? "score" : "return";
     const variants = [...new Set(last.map(({ variant }) => variant))];
     return variants.map((variant) => {

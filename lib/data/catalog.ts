@@ -1,10 +1,10 @@
 /**
  * The catalogue of known tasks: D4RL's locomotion, AntMaze and Maze2D data sets, with the paper's β
- * and score for each.
+ * and scores for each.
  *
  * `catalog.json` holds D4RL's address and file names, step limits and reference returns (from its
- * `infos.py` and environment registrations), the paper's β (Table 2) and the paper's SRPO score
- * (Table 1). D4RL publishes no checksums; the sizes and SHA-256 of files in it were reported by
+ * `infos.py` and environment registrations), the paper's β (Table 2) and all columns of the
+ * paper's Table 1. D4RL publishes no checksums; the sizes and SHA-256 of files in it were reported by
  * independent users.
  *
  * @module
@@ -38,14 +38,22 @@ export interface Task {
   readonly referenceReturn: { readonly min: number; readonly max: number } | null;
   /** Temperature β in the paper's Table 2; null if the paper has none. */
   readonly beta: number | null;
-  /** SRPO's score in the paper's Table 1, over six seeds; null if the paper has none. */
-  readonly paperScore: { readonly mean: number; readonly std: number } | null;
+  /** Scores in the paper's Table 1 by column, for example `SRPO`; empty if the task is not in it. */
+  readonly paperScores: Readonly<Record<string, PaperScore>>;
   /** Tasks whose data, concatenated in this order, form this task's data; empty if none. */
   readonly parts: readonly string[];
   /** Name of a small sample file bundled with the project; null if there is none. */
   readonly sample: string | null;
   /** Properties of a custom task; absent for D4RL tasks. */
   readonly own?: OwnTask;
+}
+
+/** A score in the paper's Table 1. */
+export interface PaperScore {
+  /** Mean over the seeds. */
+  readonly mean: number;
+  /** Standard deviation over six seeds. The table has it only for SRPO. */
+  readonly std?: number;
 }
 
 /** Properties of a custom task. */
@@ -123,7 +131,7 @@ export const tasks: ReadonlyMap<string, D4rlTask> = new Map(
     sizes: entry.sizes,
     referenceReturn: entry.referenceReturn,
     beta: entry.beta ?? null,
-    paperScore: entry.paperScore ?? null,
+    paperScores: entry.paperScores ?? {},
     parts: entry.parts ?? [],
     sample: entry.sample ?? null,
   }]),
@@ -132,7 +140,7 @@ export const tasks: ReadonlyMap<string, D4rlTask> = new Map(
 /** A task in catalog.json. Fields without a value are omitted. */
 type CatalogEntry =
   & Pick<D4rlTask, "family" | "path" | "maxEpisodeSteps" | "sizes" | "referenceReturn">
-  & Partial<{ [K in "beta" | "paperScore" | "parts" | "sample"]: NonNullable<Task[K]> }>;
+  & Partial<{ [K in "beta" | "paperScores" | "parts" | "sample"]: NonNullable<Task[K]> }>;
 
 /**
  * Returns the task called `name`.
@@ -144,7 +152,7 @@ export function findTask(name: string): D4rlTask {
   if (task !== undefined) return task;
   // Among equally near names, tasks with results in the paper come first.
   const names = [...tasks.values()].toSorted((a, b) =>
-    Number(a.paperScore === null) - Number(b.paperScore === null)
+    Number(!isInPaper(a)) - Number(!isInPaper(b))
   ).map(({ name }) => name);
   const end = suggestion(name, names) ||
     "; expected a D4RL task name, for example hopper-medium-v2";
@@ -158,4 +166,14 @@ export function taskOfFile(path: string): D4rlTask | null {
     if (task.file === file || task.sample === file) return task;
   }
   return null;
+}
+
+/** Returns whether the paper has results for the task. */
+export function isInPaper({ paperScores }: Pick<Task, "paperScores">): boolean {
+  return Object.keys(paperScores).length > 0;
+}
+
+/** Formats a score of the paper's Table 1 as `95.5 ± 2.0` or `65.4`. */
+export function paperScoreText({ mean, std }: PaperScore): string {
+  return mean.toFixed(1) + (std === undefined ? "" : ` ± ${std.toFixed(1)}`);
 }

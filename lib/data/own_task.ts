@@ -21,7 +21,7 @@ export function taskOfOwn(name: string, own: OwnTask): Task {
     sizes: null,
     referenceReturn: null,
     beta: null,
-    paperScore: null,
+    paperScores: {},
     parts: [],
     sample: null,
     own,

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { tasks } from "../data/catalog.ts";
 import { distributionOf } from "../data/summary.ts";
 import type { Episode } from "./rollout.ts";
 import { countsSuccess, normalizedScore, type ReferenceReturn } from "./scores.ts";
@@ -28,8 +27,6 @@ export interface Evaluation {
   readonly score: Spread | null;
   /** Number of episodes that reached their maze's goal from outside; null if there is no goal. */
   readonly reachedGoal: number | null;
-  /** SRPO's score in Table 1 of the paper; null if the task is not listed there. */
-  readonly paperScore: Spread | null;
 }
 
 /** Returns D4RL's score of one episode, or null without reference returns. */
@@ -62,7 +59,6 @@ export function summarize(
     reachedGoal: episodes.some(({ reachedGoal }) => reachedGoal === null)
       ? null
       : episodes.filter(({ reachedGoal }) => reachedGoal).length,
-    paperScore: tasks.get(task)?.paperScore ?? null,
   };
 }
 

@@ -59,3 +59,10 @@ function partsOf(widths: readonly number[], width: number): number[][] {
 function columnsOf(text: string): number {
   return [...new Intl.Segmenter().segment(text)].length;
 }
+
+/** Formats FLOPs with three significant digits, without an exponent. */
+export function flopsText(flops: number): string {
+  const prefixes = ["", "k", "M", "G", "T"];
+  const power = flops < 1 ? 0 : Math.min(4, Math.floor(Math.log10(flops) / 3));
+  return `${Number((flops / 1000 ** power).toPrecision(3))} ${prefixes[power]}FLOP`;
+}

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { PaperScore } from "../data/catalog.ts";
 import type { EvaluationRecord } from "../envs/evaluation.ts";
 import { UserError } from "../errors.ts";
 import { writeAtomic } from "./files.ts";
@@ -74,8 +75,6 @@ export interface References {
   readonly data_return: number | null;
   /** D4RL score of `data_return`. */
   readonly data_score: number | null;
-  /** SRPO's score in the paper's Table 1; null if the paper has none. */
-  readonly paper_score: { readonly mean: number; readonly std: number } | null;
   /** Whether the score is the percentage of successes, as in antmaze. */
   readonly counts_success: boolean;
 }
@@ -88,6 +87,11 @@ export interface EvaluatedActor {
   readonly policy: string;
   /** Title in tables. */
   readonly title: string;
+  /**
+   * Score of this kind of policy in the paper's Table 1; absent if the table has none, and in runs
+   * of version 0.3 and earlier.
+   */
+  readonly paper_score?: PaperScore;
 }
 
 /** The results of a run. */
@@ -114,6 +118,8 @@ export interface Results {
   readonly statistics: readonly EvaluationStatistics[];
   /** Milliseconds per action on this machine, by the actor's name in `eval --policy`. */
   readonly action_latency_ms: Readonly<Record<string, number>>;
+  /** FLOPs per action, by the same names; null if the policy does not count them. */
+  readonly action_flops: Readonly<Record<string, number | null>>;
   /** Paths of the pictures. */
   readonly pictures: readonly string[];
 }
@@ -150,7 +156,8 @@ export function readResults(path: string): Results | null {
       `${path} does not contain the results of a run; delete it, and --resume creates it again`,
     );
   }
-  return results as Results;
+  // Version 0.3 and earlier did not count FLOPs.
+  return { ...results as Results, action_flops: results!.action_flops ?? {} };
 }
 
 /** Returns the evaluations among the rows of a metrics file, in their order. */

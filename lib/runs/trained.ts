@@ -22,6 +22,8 @@ export interface TrainedPolicy extends Placeable {
   readonly actionBounds: ActionBounds | null;
   /** Name of the actor; null for the policy of a file. */
   readonly way: string | null;
+  /** Column of the SRPO paper's Table 1 with scores of this kind of policy; absent if none. */
+  readonly column?: string;
   /** The files with its weights. */
   readonly files: readonly string[];
   /** Description of its network, if it comes from a policy file. */
@@ -143,7 +145,10 @@ function openRun(path: string, known: ReadonlyMap<string, Algorithm>): Trained {
           ),
         );
       }
-      if (files[0] === run.policy) return { ...actorFile(readFile(run.policy)), way: chosen.name };
+      const column = chosen.column === undefined ? {} : { column: chosen.column };
+      if (files[0] === run.policy) {
+        return { ...actorFile(readFile(run.policy)), way: chosen.name, ...column };
+      }
       const checkpoints = Object.fromEntries(
         chosen.needs.map((stage, i) => [stage, readFile(files[i]!)]),
       );
@@ -153,6 +158,7 @@ function openRun(path: string, known: ReadonlyMap<string, Algorithm>): Trained {
         ...(chosen.describe && { describe: () => chosen.describe!(checkpoints, values) }),
         actionBounds: own?.actionBounds ?? null,
         way: chosen.name,
+        ...column,
         files,
         notes: chosen.published === undefined ? [] : [chosen.published],
       };

@@ -194,12 +194,13 @@ async function trainOne(run: TrainingRun, definition: StageDefinition): Promise<
  */
 async function evaluateFinished(
   run: TrainingRun,
-  { name, evaluated }: StageDefinition,
+  definition: StageDefinition,
   step: number,
   replicas: readonly Replica[],
   metrics: MetricsFile,
 ): Promise<boolean> {
-  if (!run.evaluator || evaluated === undefined) return true;
+  const { name } = definition;
+  if (!run.evaluator || !canAct(run, definition, replicas)) return true;
   const rows = readMetrics(run.directory.metrics);
   const missing = replicas.filter((replica) => !isEvaluated(rows, name, step, replica));
   if (missing.length === 0) return true;
@@ -226,6 +227,7 @@ export async function evaluateTaken(run: TrainingRun): Promise<boolean> {
   const needed = run.stages.flatMap((name) => stageOf(run.algorithm, name).needs);
   for (const name of new Set(needed.filter((each) => !run.stages.includes(each)))) {
     const definition = stageOf(run.algorithm, name);
+    if (definition.evaluatedOnce) continue;
     const replicas = replicasOf(run, definition);
     const { step } = readCheckpoint(replicas[0]!.directory.checkpoint(name));
     using metrics = MetricsFile.resume(run.directory.metrics);
@@ -238,6 +240,22 @@ export async function evaluateTaken(run: TrainingRun): Promise<boolean> {
     }
   }
   return true;
+}
+
+/**
+ * Returns whether a stage has an actor to evaluate and the checkpoints of the other stages that it
+ * needs exist.
+ */
+function canAct(
+  { algorithm }: TrainingRun,
+  { name, evaluated }: StageDefinition,
+  replicas: readonly Replica[],
+): boolean {
+  const actor = algorithm.actors.find((each) => each.name === evaluated);
+  return actor !== undefined &&
+    actor.needs.every((stage) =>
+      stage === name || replicas.every(({ directory }) => isFile(directory.checkpoint(stage)))
+    );
 }
 
 function isEvaluated(
@@ -283,7 +301,7 @@ async function trainReplicas(
   metrics: MetricsFile,
 ): Promise<Pick<StageResult, "step" | "dispatches" | "made" | "seconds" | "evaluated">> {
   const { engine, hyperparameters: h } = run;
-  const { name, evaluated } = definition;
+  const { name } = definition;
   const total = stepsOf(run, definition);
   if (pending.length === 0) {
     return { step: total, dispatches: null, made: 0, seconds: 0, evaluated: true };
@@ -310,7 +328,7 @@ async function trainReplicas(
   log.restore(present?.map(({ file }) => file.metadata[unlogged]) ?? []);
   // For updates that do not run in every step, the progress line shows the latest value.
   const latest: Record<string, readonly number[]> = {};
-  const evaluations = run.evaluator && evaluated !== undefined
+  const evaluations = run.evaluator && canAct(run, definition, pending)
     ? new EvaluationQueue(
       run.evaluator,
       name,
@@ -347,7 +365,9 @@ async function trainReplicas(
       run.announce(`\n${text}\n${files.map((file) => `profile  ${file}`).join("\n")}\n`);
     }
     const began = performance.now();
-    const every = evaluations === null ? Infinity : run.evaluator!.every;
+    const every = evaluations === null || definition.evaluatedOnce
+      ? Infinity
+      : run.evaluator!.every;
     const save = async (): Promise<void> => {
       const metadata = (replica: number): Record<string, string> => {
         const partial = log.partial(replica);

@@ -219,7 +219,7 @@ Deno.test({
           each.stage,
           each.variant,
         ]),
-        [["critic", null], ["policy", "beta-0.1"], ["policy", "beta-0.3"]],
+        [["critic", null], ["behavior", null], ["policy", "beta-0.1"], ["policy", "beta-0.3"]],
       );
       for (const { variant, stage, seeds, values, mean } of swept.statistics) {
         assertEquals(seeds, [0, 1]);
@@ -238,6 +238,11 @@ Deno.test({
             "0 is the return of random actions \\(23\\.9\\), 100 is that of an expert \\(161\\.9\\)",
         ),
       );
+      // Only actors differ in the cost of an action, which random actions and the data have none of.
+      assertMatch(first.out, /reached the goal +ms\/action +per action\n/);
+      assertMatch(first.out, /data .* – +– +–\n/);
+      assertMatch(first.out, /IDQL \(step 5\) .* of 1 +[\d.]+ +[\d.]+ [kM]FLOP\n/);
+      assertEquals(swept.action_flops.srpo, 2 * (4 * 8 + 3 * 8 * 8 + 8 * 2));
       const { run: _, ...results } = swept;
       assertEquals(
         JSON.parse(Deno.readTextFileSync(`${folder}/${swept.run}/results.json`)),
@@ -276,6 +281,8 @@ Deno.test({
       const critics = (rows: { stage: string }[]) => rows.filter(({ stage }) => stage === "critic");
       assertEquals(critics(evaluations), critics(swept.evaluations));
       assertMatch(more.out, /data +23\.5[^]*AWR \(step 5\)/);
+      // IDQL acts slowly, so only the run that trains the behavior model evaluates it.
+      assert(evaluations.every(({ stage }: { stage: string }) => stage !== "behavior"));
       const { given } = JSON.parse(Deno.readTextFileSync(`${folder}/more/seed-1/config.json`));
       assertEquals(
         given.map(({ stage, seed, run, file }: GivenCheckpoint) => [stage, seed, run, file]),

@@ -12,6 +12,7 @@ const actor: Actor = {
   name: "diffusion-ql",
   title: "Diffusion-QL",
   help: "one of several samples of the actor, drawn with probability softmax(Q)",
+  column: "Diffusion-QL",
   needs: ["agent"],
   options: {
     candidates: { help: "Number of candidates for diffusion-ql", min: 1, max: 4096, fallback: 50 },

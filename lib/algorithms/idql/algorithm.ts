@@ -34,6 +34,7 @@ const candidates: Actor = {
   name: "idql",
   title: "IDQL",
   help: "the candidate from the averaged behavior model with the highest Q",
+  column: "IDQL",
   needs: ["agent"],
   options: {
     candidates: {

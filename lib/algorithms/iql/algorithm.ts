@@ -34,6 +34,7 @@ export const iql: Algorithm<Hyperparameters> = {
     name: "iql",
     title: "IQL",
     help: "the mean of the policy",
+    column: "IQL",
     needs: ["agent"],
     prefix: "policy.mean.",
     options: {},

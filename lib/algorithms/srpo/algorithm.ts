@@ -16,6 +16,7 @@ const final: Actor = {
   name: "srpo",
   title: "SRPO",
   help: "the final policy",
+  column: "SRPO",
   needs: ["policy"],
   prefix: "policy.",
   options: {},
@@ -44,6 +45,7 @@ const candidates: Actor = {
   name: "idql",
   title: "IDQL",
   help: "of several candidates from the behavior model, the one with the highest Q",
+  column: "IDQL",
   needs: ["behavior", "critic"],
   // Few enough candidates to act fast, and enough steps for a second-order solver.
   options: {
@@ -106,6 +108,8 @@ export const srpo: Algorithm<Hyperparameters> = {
       batchSize: "behaviorBatchSize",
       shapedBy: ["behaviorWidth", "behaviorBlocks", "fourierFrequencies", "embeddingWidth"],
       shown: ["loss"],
+      evaluated: "idql",
+      evaluatedOnce: true,
       async describe(graph, buffer, h) {
         const { behaviorStage } = await import("./training.ts");
         return behaviorStage(graph, buffer, h);

@@ -15,6 +15,7 @@ const actor: Actor = {
   name: "td3-bc",
   title: "TD3+BC",
   help: "the actor network",
+  column: "TD3+BC",
   needs: ["agent"],
   prefix: "actor.",
   metadata: { obs_epsilon: "0", obs_clip: "none" },

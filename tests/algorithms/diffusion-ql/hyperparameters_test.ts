@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { hyperparameterTable } from "../../../lib/algorithms/diffusion-ql/hyperparameters.ts";
-import { findTask, tasks } from "../../../lib/data/catalog.ts";
+import { findTask, isInPaper, tasks } from "../../../lib/data/catalog.ts";
 import { UserError } from "../../../lib/errors.ts";
 
 /** The official code's values for `hopper-medium`. */
@@ -34,9 +34,7 @@ Deno.test("hyperparameterTable of Diffusion-QL: paper values match the official 
     maxOverActions: true,
     learningRate: 1e-3,
   });
-  const known = [...tasks.values()].filter(({ paperScore, family }) =>
-    paperScore !== null && family !== "maze2d"
-  );
+  const known = [...tasks.values()].filter((task) => isInPaper(task) && task.family !== "maze2d");
   assertEquals(known.length, 15);
   for (const task of known) hyperparameterTable.valuesFor(task, "paper");
 });

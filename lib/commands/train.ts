@@ -16,6 +16,7 @@ import { Placement } from "../nn/placement.ts";
 import { actionLatency } from "../envs/latency.ts";
 import { UserError } from "../errors.ts";
 import { type AdapterDescription, adapterText } from "../gpu/device.ts";
+import { driverAdvice } from "../gpu/driver_advice.ts";
 import { fingerprintDifferences } from "../gpu/fingerprint.ts";
 import type { Target } from "../gpu/target.ts";
 import { boundsText } from "../nn/host/action_bounds.ts";
@@ -175,6 +176,8 @@ async function trainIn(
     (memory.problem ? `; measurements not saved: ${memory.problem}` : "");
   const named = adapterText(adapter);
   say(announcement(plan, data, `${named}; matrix products: ${products}`, directory));
+  const advice = driverAdvice(adapter);
+  if (advice !== null) say(`note     ${advice}`);
   if (plan.changes.length > 0) {
     say(
       `note     continued with another ${

@@ -13,12 +13,11 @@ import { readingOptions } from "../data/own_task.ts";
 import { ReplayBuffer } from "../data/replay_buffer.ts";
 import { shapeRewards } from "../data/rewards.ts";
 import { Placement } from "../nn/placement.ts";
-import { actionLatency } from "../envs/latency.ts";
 import { UserError } from "../errors.ts";
+import type { Target } from "../gpu/target.ts";
 import { type AdapterDescription, adapterText } from "../gpu/device.ts";
 import { driverAdvice } from "../gpu/driver_advice.ts";
 import { fingerprintDifferences } from "../gpu/fingerprint.ts";
-import type { Target } from "../gpu/target.ts";
 import { boundsText } from "../nn/host/action_bounds.ts";
 import { resultTables } from "./results_table.ts";
 import { createRunDirectory, type GivenCheckpoint, RunDirectory } from "../runs/directory.ts";
@@ -46,7 +45,6 @@ import {
 } from "../runs/results.ts";
 import { ownProvenance, recordOfOwn } from "../runs/run_task.ts";
 import { fileHash, StageCache } from "../runs/stage_cache.ts";
-import { openTrained } from "../runs/trained.ts";
 import {
   evaluateTaken,
   type StageResult,
@@ -65,6 +63,7 @@ import {
 } from "./train_evaluation.ts";
 import { parseTrain, trainCommand, type TrainFlags } from "./train_flags.ts";
 import { checkData, makePlan, type Plan } from "./train_plan.ts";
+import { type ActionCosts, costsOf, policiesOf } from "./trained_policies.ts";
 
 /** Folder of the stage cache, next to the runs. */
 const cacheFolder = join("runs", ".cache");
@@ -227,11 +226,18 @@ async function trainIn(
   const finished = results.length === stages.length &&
     results.every(({ step, steps, evaluated }) => step === steps && evaluated) &&
     await evaluateTaken(run);
-  const costs = finished ? await costsOf(axes, engine.target) : { milliseconds: {}, flops: {} };
+  await using placement = new Placement({ target: engine.target });
+  const policies = finished ? await policiesOf(axes, placement) : new Map();
+  const costs = await costsOf(policies);
   const found = resultsOf(axes, plan, results, finished, referencesOf(task, data), costs);
   // Loaded here because the plotting library takes longer to load than the rest of the program.
   const { drawRun } = await import("./train_pictures.ts");
-  const pictures = finished ? await drawRun(axes, task, data, found.statistics) : [];
+  const titled = evaluatedActors(algorithm, task).flatMap(({ policy, title }) =>
+    policies.has(policy) ? [[title, policies.get(policy)!] as const] : []
+  );
+  const pictures = finished
+    ? await drawRun(axes, task, data, found.statistics, new Map(titled))
+    : [];
   const whole: Results = { ...found, pictures };
   await writeResults(directory.results, whole);
   say(`\n${resultTables(whole)}\n`);
@@ -305,28 +311,6 @@ function resultsOf(
     action_flops: costs.flops,
     pictures: [],
   };
-}
-
-/** What an action costs, by actor. */
-interface ActionCosts {
-  readonly milliseconds: Readonly<Record<string, number>>;
-  /** Null where the policy does not count its FLOPs. */
-  readonly flops: Readonly<Record<string, number | null>>;
-}
-
-/** Returns the costs of an action of each actor of the first seed and variant. */
-async function costsOf(axes: ReplicaAxes, target: Target): Promise<ActionCosts> {
-  const last = axes.algorithm.stages.at(-1)!;
-  const trained = openTrained(replicasOf(axes, last)[0]!.directory.path);
-  await using placement = new Placement({ target });
-  const milliseconds: Record<string, number> = {};
-  const flops: Record<string, number | null> = {};
-  for (const way of trained.ways) {
-    const { policy } = await placement.place(trained.load(way));
-    milliseconds[way] = await actionLatency(policy);
-    flops[way] = policy.flops ?? null;
-  }
-  return { milliseconds, flops };
 }
 
 /**

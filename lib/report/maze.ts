@@ -1,6 +1,6 @@
 /**
- * A maze picture with three panels: the density of the data, the critic's value, and the policy's
- * actions and episodes.
+ * A maze picture: the density of the data, the critic's value, and each policy's actions and
+ * episodes, side by side.
  *
  * @module
  */
@@ -30,9 +30,17 @@ export interface MazePicture {
   readonly positions: ArrayLike<number>;
   /** State value at zero velocity, one number per point. */
   readonly value: MazeField;
+  /** The policies, at least one. Several get a row of panels below the data and the value. */
+  readonly policies: readonly DrawnPolicy[];
+}
+
+/** A policy in a maze picture. */
+export interface DrawnPolicy {
+  /** Title, for example `SRPO`. */
+  readonly title: string;
   /** Action at zero velocity, two numbers per point, each in [−1, 1]. */
   readonly actions: MazeField;
-  /** Episodes of the policy, each an array of positions `[steps, 2]`. */
+  /** Episodes, each an array of positions `[steps, 2]`. */
   readonly trajectories: readonly ArrayLike<number>[];
 }
 
@@ -42,6 +50,8 @@ const goalRadius = 0.5;
 const densityBins = 12;
 /** Longest side of a panel's plot area, in pixels. */
 const planeSize = 300;
+/** Panels per row. */
+const columns = 3;
 
 /** Width of the drawn part of the outer wall, in cells. */
 const outerWall = 0.3;
@@ -66,21 +76,27 @@ export function mazePoints(maze: Maze, perCell: number): Float64Array {
   return Float64Array.from(points.flat());
 }
 
-/** Draws the three panels of a maze as one SVG document. */
+/** Draws the panels of a maze as one SVG document. */
 export function mazePicture(drawn: MazePicture): string {
   const { maze } = drawn;
   const bounds = mazeBounds(maze);
   const pixels = planeSize / Math.max(bounds.right - bounds.left, bounds.top - bounds.bottom);
   const width = (bounds.right - bounds.left) * pixels;
   const height = (bounds.top - bounds.bottom) * pixels;
-  const lefts = [60, 60 + width + 120, 60 + 2 * (width + 120)];
   // Clamped scales cut off the outer wall at the frame.
-  const planes = lefts.map((left): Plane => ({
-    box: { left, top: 74, width, height },
-    x: scaleLinear([bounds.left, bounds.right], [left, left + width]).clamp(true),
-    y: scaleLinear([bounds.bottom, bounds.top], [74 + height, 74]).clamp(true),
-  }));
-  const [data, value, policy] = planes as [Plane, Plane, Plane];
+  const plane = (row: number, column: number): Plane => {
+    const [left, top] = [60 + column * (width + 120), 74 + row * (height + 84)];
+    return {
+      box: { left, top, width, height },
+      x: scaleLinear([bounds.left, bounds.right], [left, left + width]).clamp(true),
+      y: scaleLinear([bounds.bottom, bounds.top], [top + height, top]).clamp(true),
+    };
+  };
+  const [data, value] = [plane(0, 0), plane(0, 1)];
+  const alone = drawn.policies.length === 1;
+  const policies = drawn.policies.map((_, i) =>
+    alone ? plane(0, 2) : plane(1 + Math.floor(i / columns), i % columns)
+  );
 
   const counts = density(maze, drawn.positions);
   const countColors = colorScale(0, Math.max(1, ...counts), lightToDark, "root");
@@ -90,8 +106,8 @@ export function mazePicture(drawn: MazePicture): string {
   const rows = drawn.positions.length / 2;
 
   return picture(
-    lefts[2]! + width + 40,
-    74 + height + 48,
+    60 + columns * (width + 120) - 80,
+    policies.at(-1)!.box.top + height + 48,
     label(60, 28, drawn.title, "start", { "font-size": 16, "font-weight": "bold" }),
     heat(
       data,
@@ -104,15 +120,17 @@ export function mazePicture(drawn: MazePicture): string {
     heat(value, maze, drawn.value, (at) => valueColors.map(valueColors.place(at))),
     frame(value, maze, "Value V(s) at rest"),
     colorBar(bar(value), valueColors, "V"),
-    arrows(policy, maze, drawn.actions),
-    ...drawn.trajectories.map((path) => trajectory(policy, path)),
-    frame(policy, maze, policyTitle(drawn.trajectories.length)),
+    ...drawn.policies.flatMap(({ title, actions, trajectories }, i) => [
+      arrows(policies[i]!, maze, actions),
+      ...trajectories.map((path) => trajectory(policies[i]!, path)),
+      frame(policies[i]!, maze, policyTitle(title, trajectories.length)),
+    ]),
   );
 }
 
-function policyTitle(episodes: number): string {
-  if (episodes === 0) return "Policy at rest";
-  return `Policy at rest, and ${episodes} episode${episodes === 1 ? "" : "s"}`;
+function policyTitle(title: string, episodes: number): string {
+  if (episodes === 0) return `${title} at rest`;
+  return `${title} at rest, and ${episodes} episode${episodes === 1 ? "" : "s"}`;
 }
 
 /** Plot area of one panel: its position in the picture and its scales. */

@@ -1,6 +1,11 @@
 import { assert, assertAlmostEquals, assertEquals, assertStringIncludes } from "@std/assert";
 import { mazes } from "../../lib/envs/mazes.ts";
-import { mazePicture, mazePoints } from "../../lib/report/maze.ts";
+import {
+  type DrawnPolicy,
+  type MazePicture,
+  mazePicture,
+  mazePoints,
+} from "../../lib/report/maze.ts";
 
 const umaze = mazes.get("maze2d-umaze")!;
 
@@ -21,15 +26,21 @@ function assertBalanced(svg: string) {
   assertEquals(open, []);
 }
 
-function draw(overrides: Partial<Parameters<typeof mazePicture>[0]> = {}) {
+function draw(
+  overrides: Partial<MazePicture & Pick<DrawnPolicy, "actions" | "trajectories">> = {},
+) {
+  const { actions, trajectories, ...rest } = overrides;
   return mazePicture({
     maze: umaze,
     title: "umaze <&> co",
     positions: [1, 1],
     value: { perCell: 1, at: [1, 2, 3, 4, 5, 6, 7] },
-    actions: { perCell: 1, at: new Array(14).fill(0) },
-    trajectories: [],
-    ...overrides,
+    policies: [{
+      title: "SRPO",
+      actions: actions ?? { perCell: 1, at: new Array(14).fill(0) },
+      trajectories: trajectories ?? [],
+    }],
+    ...rest,
   });
 }
 
@@ -61,7 +72,7 @@ Deno.test("mazePicture(): returns one well-formed SVG with three titled panels a
   assertBalanced(svg);
   assertStringIncludes(svg, 'xmlns="http://www.w3.org/2000/svg"');
   assertStringIncludes(svg, "umaze &lt;&amp;&gt; co");
-  for (const title of ["Data: 1 rows", "Value V(s) at rest", "Policy at rest, and 2 episodes"]) {
+  for (const title of ["Data: 1 rows", "Value V(s) at rest", "SRPO at rest, and 2 episodes"]) {
     assertStringIncludes(svg, title);
   }
   assert(!/NaN|Infinity|undefined/.test(svg));
@@ -129,4 +140,22 @@ Deno.test("mazePicture(): draws the goal at its reference point, and draws antma
     value: { perCell: 1, at: Array.from({ length: cells }, (_, i) => i) },
     actions: { perCell: 1, at: new Array(2 * cells).fill(1) },
   }));
+});
+
+Deno.test("mazePicture(): several policies stand side by side below the data and the value", () => {
+  const policies = ["AWR", "IDQL", "SRPO"].map((title) => ({
+    title,
+    actions: { perCell: 1, at: new Array(14).fill(0) },
+    trajectories: [[1, 1, 1, 2]],
+  }));
+  const svg = draw({ policies });
+  assertBalanced(svg);
+  const at = (title: string) => {
+    const [, x, y] = svg.match(new RegExp(`<text x="([\\d.]+)" y="([\\d.]+)"[^>]*>${title}`))!;
+    return [Number(x), Number(y)] as const;
+  };
+  const places = policies.map(({ title }) => at(`${title} at rest, and 1 episode`));
+  assertEquals(new Set(places.map(([, y]) => y)).size, 1);
+  assert(places[0]![0] < places[1]![0] && places[1]![0] < places[2]![0]);
+  assert(places[0]![1] > at("Data: 1 rows")[1]);
 });

@@ -8,8 +8,8 @@ import { dirname, join } from "node:path";
 import { UserError } from "./errors.ts";
 
 /**
- * Lets `write` fill a temporary file next to `path` and renames it to `path`. If `write` throws,
- * the temporary file is removed and an existing file at `path` is unchanged.
+ * Lets `write` fill a temporary file next to `path` and renames it to `path`, also on the disk. If
+ * `write` throws, the temporary file is removed and an existing file at `path` is unchanged.
  *
  * @param write Creates, fills and closes the file with the given name.
  * @throws {UserError} The folder does not exist or is not writable, or the disk is full.
@@ -22,10 +22,18 @@ export async function replaceFile(
   try {
     await write(temporary);
     await Deno.rename(temporary, path);
+    syncFolder(dirname(path));
   } catch (error) {
     await Deno.remove(temporary).catch(() => {});
     throw explained(path, error);
   }
+}
+
+/** Flushes the names in a folder to disk, so that a rename survives a power failure. */
+export function syncFolder(path: string): void {
+  if (Deno.build.os === "windows") return; // There, folders cannot be opened, and need no flush.
+  using folder = Deno.openSync(path, { read: true });
+  folder.syncSync();
 }
 
 /**
@@ -68,15 +76,12 @@ async function statIfAny(path: string): Promise<Deno.FileInfo | null> {
   }
 }
 
+/** Returns a `UserError` for an error of the operating system, and other errors unchanged. */
 function explained(path: string, error: unknown): unknown {
   if (error instanceof Deno.errors.NotFound) {
     return new UserError(`${path}: cannot be written: there is no folder ${dirname(path)}`);
   }
-  if (error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.IsADirectory) {
-    return new UserError(`${path}: cannot be written: ${error.message}`);
-  }
-  if (error instanceof Error && "code" in error && error.code === "ENOSPC") {
-    return new UserError(`${path}: cannot be written: no space left on the disk`);
-  }
-  return error;
+  if (!(error instanceof Error) || !("code" in error)) return error;
+  const reason = error.code === "ENOSPC" ? "no space left on the disk" : error.message;
+  return new UserError(`${path}: cannot be written: ${reason}`);
 }

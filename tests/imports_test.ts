@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 /** The layers from the bottom up. Layers on one line do not import each other. */
 const layers = [
   ["deno.json", "lib/errors.ts", "lib/suggestion.ts", "lib/terminal.ts", "lib/types", "shaders"],
-  ["lib/files.ts", "lib/version.ts"],
+  ["lib/files.ts", "lib/schema.ts", "lib/version.ts"],
   ["lib/gpu"],
   ["lib/autodiff"],
   ["lib/nn", "lib/optim"],

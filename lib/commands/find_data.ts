@@ -10,7 +10,7 @@ import { datasetHash, readDataset } from "../data/dataset.ts";
 import { readingOptions } from "../data/own_task.ts";
 import { dataFolder } from "../data/resolve.ts";
 import { UserError } from "../errors.ts";
-import type { RunConfig } from "../runs/directory.ts";
+import type { RunConfig } from "../runs/config.ts";
 
 /**
  * Returns the files that hold the data of a run.

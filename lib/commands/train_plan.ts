@@ -11,7 +11,8 @@ import { type DataSource, resolveData } from "../data/resolve.ts";
 import { UserError } from "../errors.ts";
 import { matmulVariants, type Target, targetOf } from "../gpu/target.ts";
 import { readCheckpoint } from "../runs/checkpoint.ts";
-import { openRunDirectory, type RunConfig, RunDirectory } from "../runs/directory.ts";
+import type { RunConfig } from "../runs/config.ts";
+import { openRunDirectory, RunDirectory } from "../runs/directory.ts";
 import type { Algorithm, Sweep, Variant } from "../algorithms/algorithm.ts";
 import type { HyperparameterValues, Preset } from "../algorithms/hyperparameters.ts";
 import { defaultAlgorithm, findAlgorithm } from "../algorithms/registry.ts";
@@ -146,7 +147,7 @@ async function planFromFlags(
     evaluates: flags["eval-episodes"] !== 0,
   });
   const hyperparameters = table.valuesFor(task, preset, {
-    ...base?.hyperparameters as HyperparameterValues | undefined,
+    ...(base && recordedHyperparameters(algorithm, new RunDirectory(from!), base, taskOfRun(base))),
     ...overrides,
     ...firstOf(algorithm, sweep),
   });
@@ -422,16 +423,17 @@ function recordedSweep(
   return (config.sweep ?? {}) as Sweep;
 }
 
-/** Rejects stages in `config.json` that the algorithm does not have. */
+/** Rejects stages in `config.json` that the algorithm does not have, or repeats. */
 function checkRecordedStages(
   { stages }: Algorithm,
   directory: RunDirectory,
   config: RunConfig,
 ): void {
   const names = stages.map(({ name }) => name);
-  if (config.stages.length > 0 && config.stages.every((name) => names.includes(name))) return;
+  const distinct = new Set(config.stages).size === config.stages.length;
+  if (distinct && config.stages.every((name) => names.includes(name))) return;
   throw new UserError(
-    `${directory.config}: field "stages" needs one or more of ${names.join(", ")}, found ` +
+    `${directory.config}: field "stages" needs distinct names of ${names.join(", ")}, found ` +
       JSON.stringify(config.stages),
   );
 }

@@ -26,7 +26,8 @@ export interface Checkpoint {
 /**
  * Reads a checkpoint file.
  *
- * @throws {UserError} If the file cannot be read or is not in the safetensors format.
+ * @throws {UserError} If the file cannot be read, is damaged or not in the safetensors format, or
+ * its step is not a whole number.
  */
 export function readCheckpoint(path: string): Checkpoint {
   let bytes: Uint8Array;
@@ -37,6 +38,9 @@ export function readCheckpoint(path: string): Checkpoint {
   }
   const file = decode(bytes, path);
   const step = file.metadata["step"];
+  if (step !== undefined && !(/^\d+$/.test(step) && Number.isSafeInteger(Number(step)))) {
+    throw new UserError(`${path}: metadata "step" needs a whole number, found ${step}`);
+  }
   return { path, file, step: step === undefined ? null : Number(step) };
 }
 
@@ -47,7 +51,8 @@ export function readCheckpoint(path: string): Checkpoint {
  * @param replica Index on the replica axis.
  * @param checkpoints Files to search. A network is loaded from the first file with its tensors.
  * @param withMoments Whether to load Adam's moments too, to continue a stage.
- * @throws {UserError} If a tensor is missing or has the wrong type or shape.
+ * @throws {UserError} If a tensor is missing, has the wrong type or shape, or has a value that is
+ * not finite.
  */
 export function loadNetworks(
   stage: string,
@@ -69,15 +74,12 @@ export function loadNetworks(
         );
       }
       const values = (before: string): ParameterValues =>
-        new Map(parameters.shapes.map((shape) => [
-          shape.name,
-          floatTensor(
-            checkpoint.file,
-            before + prefix + shape.name,
-            shapeOf(shape),
-            checkpoint.path,
-          ),
-        ]));
+        new Map(parameters.shapes.map((shape) => {
+          const name = before + prefix + shape.name;
+          const values = floatTensor(checkpoint.file, name, shapeOf(shape), checkpoint.path);
+          assertFiniteTensor(checkpoint.path, name, values);
+          return [shape.name, values];
+        }));
       parameters.write(store, place, values(""));
       if (withMoments && optimizer) {
         parameters.write(store, place, values(moments.mean), optimizer.mean);
@@ -92,6 +94,8 @@ export function loadNetworks(
  *
  * @param more Returns additional metadata of a replica's file.
  * @returns The bytes of each replica's file.
+ * @throws {UserError} If a tensor has a value that is not finite, which must not replace an earlier
+ * checkpoint.
  */
 export async function encodeCheckpoints(
   stage: string,
@@ -115,10 +119,12 @@ export async function encodeCheckpoints(
         const replica = Math.floor(place / prefixes.length);
         const prefix = before + prefixes[place % prefixes.length];
         for (const shape of parameters.shapes) {
+          const data = network.get(shape.name)!;
+          assertFiniteTensor(`${stage} stage, step ${step}`, prefix + shape.name, data);
           tensors[replica]!.set(prefix + shape.name, {
             dtype: "F32",
             shape: shapeOf(shape),
-            data: network.get(shape.name)!,
+            data,
           });
         }
       });
@@ -150,6 +156,12 @@ export function withoutPrefix<T>(tensors: ReadonlyMap<string, T>, prefix: string
     [...tensors].filter(([name]) => name.startsWith(prefix))
       .map(([name, tensor]) => [name.slice(prefix.length), tensor]),
   );
+}
+
+function assertFiniteTensor(source: string, name: string, values: Float32Array): void {
+  const at = values.findIndex((value) => !Number.isFinite(value));
+  if (at < 0) return;
+  throw new UserError(`${source}: tensor ${name} has the value ${values[at]} at entry ${at}`);
 }
 
 /** Returns the shape in files: one axis for vectors, two for matrices. */

@@ -21,121 +21,9 @@
  */
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
-import {
-  booleanRule,
-  checkFields,
-  countRule,
-  type FieldRule,
-  listsRule,
-  nullable,
-  numbersRule,
-  objectRule,
-  objectsRule,
-  optional,
-  positiveRule,
-  seedsRule,
-  textRule,
-  textsRule,
-} from "./config_check.ts";
+import { parseConfig, type RunConfig } from "./config.ts";
+import { sealJson } from "./checksum.ts";
 import { writeAtomic } from "./files.ts";
-
-/** A value that survives a round trip through JSON. */
-export type Json = string | number | boolean | null | readonly Json[] | {
-  readonly [key: string]: Json;
-};
-
-/** The settings of a run, as stored in `config.json`. */
-export interface RunConfig {
-  /** Version of the program. */
-  readonly version: string;
-  /** Name of the algorithm. Absent in runs of versions before 0.3, which only had SRPO. */
-  readonly algorithm?: string;
-  /** Task whose hyperparameters and environment the run uses, for example `hopper-medium-v2`. */
-  readonly task: string;
-  /** Seeds of the replicas, in the order of the replica axis. */
-  readonly seeds: readonly number[];
-  /** Stages in the order they are trained. */
-  readonly stages: readonly string[];
-  /** The data set: its file, SHA-256 in hexadecimal, and rows. */
-  readonly data: { readonly file: string; readonly sha256: string; readonly rows: number };
-  /** The GPU adapter and its kernel variants (name, driver, software, …). */
-  readonly adapter: { readonly [key: string]: Json };
-  /** Every hyperparameter by name. */
-  readonly hyperparameters: { readonly [name: string]: Json };
-  /** Swept lists; absent if nothing is swept. */
-  readonly sweep?: { readonly [list: string]: readonly Json[] };
-  /** Version of Deno. Like all following fields, absent in runs of version 0.2. */
-  readonly deno?: string;
-  /** Preset of the hyperparameters that were not given; null if another run provides them. */
-  readonly preset?: string | null;
-  /** Checkpoints that replace stages; empty if all stages are trained. */
-  readonly given?: readonly GivenCheckpoint[];
-  /**
-   * Steps between evaluations (null: only at the end of a stage) and episodes of each (0: none).
-   */
-  readonly evaluation?: { readonly every: number | null; readonly episodes: number };
-  /** Whether the stage cache is used. */
-  readonly cache?: boolean;
-  /**
-   * The versions and adapters of a resumed run before it was continued on others; absent if it was
-   * not.
-   */
-  readonly earlier?: readonly EarlierMachine[];
-  /** Properties of a custom task (`run_task.ts`); absent for D4RL tasks. */
-  readonly environment?: { readonly [key: string]: Json };
-}
-
-/** What a run was trained with before it was continued elsewhere, as stored in `config.json`. */
-export type EarlierMachine = Pick<RunConfig, "version" | "adapter">;
-
-/** A checkpoint that replaces a stage, as stored in `config.json`. */
-export interface GivenCheckpoint {
-  /** The replaced stage. */
-  readonly stage: string;
-  /** The seed that uses the checkpoint. */
-  readonly seed: number;
-  /** Directory of the run that provides the checkpoint; null if a file was given. */
-  readonly run: string | null;
-  /** Path of the file. */
-  readonly file: string;
-  /** SHA-256 of the file in hexadecimal. */
-  readonly sha256: string;
-}
-
-const configRules: Readonly<Record<keyof RunConfig, FieldRule>> = {
-  version: textRule,
-  algorithm: optional(textRule),
-  task: textRule,
-  seeds: seedsRule,
-  stages: textsRule,
-  data: objectRule,
-  adapter: objectRule,
-  hyperparameters: objectRule,
-  sweep: optional(listsRule),
-  deno: optional(textRule),
-  preset: optional(nullable(textRule)),
-  given: optional(objectsRule),
-  evaluation: optional(objectRule),
-  cache: optional(booleanRule),
-  earlier: optional(objectsRule),
-  environment: optional(objectRule),
-};
-const environmentRules = {
-  family: textRule,
-  id: nullable(textRule),
-  server: nullable(textRule),
-  action_low: nullable(numbersRule),
-  action_high: nullable(numbersRule),
-};
-const dataRules = { file: textRule, sha256: textRule, rows: countRule };
-const evaluationRules = { every: nullable(positiveRule), episodes: countRule };
-const givenRules = {
-  stage: textRule,
-  seed: countRule,
-  run: nullable(textRule),
-  file: textRule,
-  sha256: textRule,
-};
 
 /** The paths in a run directory. */
 export class RunDirectory {
@@ -161,6 +49,11 @@ export class RunDirectory {
     return join(this.path, "metrics.jsonl");
   }
 
+  /** Path of the original metrics of a run of version 0.2. */
+  get formerMetrics(): string {
+    return join(this.path, "metrics-0.2.jsonl");
+  }
+
   /** Path of `results.json`. */
   get results(): string {
     return join(this.path, "results.json");
@@ -181,11 +74,6 @@ export class RunDirectory {
     return join(this.path, "checkpoints", `${stage}.safetensors`);
   }
 
-  /** Returns the path of the manifest that marks a generation of checkpoints as complete. */
-  generation(stage: string): string {
-    return join(this.path, "checkpoints", `${stage}.generation.json`);
-  }
-
   /** Returns the folder of one seed, or of one variant of a sweep for that seed. */
   replica(seed: number, variant: string | null = null): RunDirectory {
     const name = variant === null ? `seed-${seed}` : `seed-${seed}-${variant}`;
@@ -199,34 +87,25 @@ export class RunDirectory {
 
   /** Writes `config.json`. */
   async writeConfig(config: RunConfig): Promise<void> {
-    await writeAtomic(this.config, JSON.stringify(config, null, 2) + "\n");
+    await writeAtomic(this.config, sealJson(config));
   }
 
   /**
    * Reads `config.json`.
    *
-   * @throws {UserError} If it is missing or not JSON, or a field is missing, unknown or of a wrong
-   * type.
+   * @throws {UserError} If it is missing, damaged or not JSON, or a field is missing, unknown or
+   * invalid.
    */
   readConfig(): RunConfig {
-    let config: unknown;
+    let text: string;
     try {
-      config = JSON.parse(Deno.readTextFileSync(this.config));
+      text = Deno.readTextFileSync(this.config);
     } catch (error) {
-      if (error instanceof SyntaxError) {
-        throw new UserError(`${this.config} is not JSON: ${error.message}`);
-      }
       throw new UserError(
         `${this.path} is not a run directory: cannot read ${this.config} (${reason(error)})`,
       );
     }
-    checkFields(config, configRules, this.config);
-    const { data, environment, evaluation, given } = config as RunConfig;
-    checkFields(data, dataRules, this.config, "data.");
-    if (evaluation) checkFields(evaluation, evaluationRules, this.config, "evaluation.");
-    if (environment) checkFields(environment, environmentRules, this.config, "environment.");
-    given?.forEach((each, i) => checkFields(each, givenRules, this.config, `given[${i}].`));
-    return config as RunConfig;
+    return parseConfig(text, this.config);
   }
 }
 

@@ -8,6 +8,9 @@
  */
 import { dirname } from "node:path";
 import type { EpisodeRecord } from "../envs/evaluation.ts";
+import { UserError } from "../errors.ts";
+import { readCheckpoint } from "./checkpoint.ts";
+import { sha256 } from "./checksum.ts";
 import { writeAtomic } from "./files.ts";
 import type { Metrics, MetricsFile } from "./metrics.ts";
 import type { Replica } from "./replicas.ts";
@@ -99,27 +102,35 @@ export class EvaluationQueue {
 
   /**
    * Adds the evaluations that an earlier process left waiting, up to the step of its checkpoints.
-   * Removes those of later steps, which are trained again.
+   * Removes those of later steps, which are trained again, and damaged ones.
    *
    * @param evaluated Returns whether the metrics file already has an evaluation.
+   * @param announce Called with a message for every damaged one.
    */
   resume(
     step: number,
     replicas: readonly Replica[],
     evaluated: (replica: Replica, step: number) => boolean,
+    announce: (line: string) => void,
   ): void {
     const waiting = new Map<number, Replica[]>();
     for (const replica of replicas) {
       for (const waited of waitingSteps(replica, this.#stage)) {
-        if (waited > step || evaluated(replica, waited)) {
-          Deno.removeSync(waitingFile(replica, this.#stage, waited));
-        } else waiting.set(waited, [...waiting.get(waited) ?? [], replica]);
+        const file = waitingFile(replica, this.#stage, waited);
+        if (waited <= step && !evaluated(replica, waited) && isIntact(file, announce)) {
+          waiting.set(waited, [...waiting.get(waited) ?? [], replica]);
+        } else Deno.removeSync(file);
       }
     }
     for (const [waited, some] of [...waiting].sort(([a], [b]) => a - b)) {
       const files = some.map((replica) => waitingFile(replica, this.#stage, waited));
       this.#push({ step: waited, replicas: some, checkpoints: () => files.map(readFile), files });
     }
+  }
+
+  /** Number of planned episodes. */
+  get planned(): number {
+    return this.#planned;
   }
 
   /** Waits for all evaluations. Returns false if a signal stopped them. */
@@ -139,10 +150,11 @@ export class EvaluationQueue {
   async #make({ step, replicas, checkpoints, files }: Job): Promise<void> {
     if (this.#stopped) return;
     const before = this.#ended;
+    const policies = checkpoints();
     const found = await this.#evaluator.evaluate(
       this.#stage,
       step,
-      checkpoints(),
+      policies,
       replicas,
       (done) => {
         this.#ended = before + done;
@@ -153,9 +165,11 @@ export class EvaluationQueue {
       this.#stopped = true;
       return;
     }
-    replicas.forEach(({ seed, variant }, place) =>
-      this.#metrics.append({ stage: this.#stage, step, seed, variant, ...found[place]! })
-    );
+    replicas.forEach(({ seed, variant }, place) => {
+      const checkpoint = sha256(policies[place]!);
+      const evaluation = { ...found[place]!, checkpoint };
+      this.#metrics.append({ stage: this.#stage, step, seed, variant, ...evaluation });
+    });
     for (const file of files) Deno.removeSync(file);
   }
 }
@@ -172,6 +186,17 @@ function waitingSteps(replica: Replica, stage: string): number[] {
     const found = pattern.exec(name);
     return found === null ? [] : [Number(found[1])];
   });
+}
+
+function isIntact(path: string, announce: (line: string) => void): boolean {
+  try {
+    readCheckpoint(path);
+    return true;
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    announce(`evaluate ${error.message}; this evaluation is not made`);
+    return false;
+  }
 }
 
 function readFile(path: string): Uint8Array {

@@ -23,17 +23,15 @@ export async function writeAtomic(path: string, contents: Uint8Array | string): 
 }
 
 /**
- * Makes a file available at a second path by a hard link, or by a copy if the file system cannot
- * link the two. The file must only ever be replaced, never modified in place.
+ * Copies a file atomically. On file systems that can share blocks, the copy takes no space until
+ * one of the two changes.
  *
- * @throws {UserError} If the folder of `to` does not exist or is not writable.
+ * @throws {UserError} If the folder of `to` does not exist or is not writable, or the disk is full.
  */
-export async function shareFile(from: string, to: string): Promise<void> {
+export async function copyWhole(from: string, to: string): Promise<void> {
   await replaceFile(to, async (temporary) => {
-    try {
-      await Deno.link(from, temporary);
-    } catch {
-      await Deno.copyFile(from, temporary);
-    }
+    await Deno.copyFile(from, temporary);
+    using file = await Deno.open(temporary, { write: true });
+    await file.sync();
   });
 }

@@ -1,138 +1,192 @@
 /**
- * Generations: the checkpoints of all replicas at one step. A new generation is first written next
- * to the old one, as `checkpoints/<stage>-<step>.safetensors` of each replica. When all files are
- * complete, `checkpoints/<stage>.generation.json` of the run records their step and SHA-256. The
- * files then replace the old generation, and the record is deleted. So a run that is killed at any
- * moment resumes with all replicas at the same step.
+ * Generations: the checkpoints of all replicas of a stage at one step. The files of a new generation
+ * are first written completely, as `checkpoints/<stage>-<step>.safetensors` of each replica. Then
+ * each takes the place of `<stage>.safetensors`, and the file that was there is kept as
+ * `<stage>-<step>.safetensors` until the next generation. So a run that is killed at any moment, or
+ * a file that is damaged later, leaves one generation that is complete and intact.
  *
  * @module
  */
-import { createHash } from "node:crypto";
-import { basename, dirname, join, relative } from "node:path";
-import type { RunDirectory } from "./directory.ts";
+import { basename, dirname, join } from "node:path";
+import { UserError } from "../errors.ts";
+import { syncFolder } from "../files.ts";
+import { type Checkpoint, readCheckpoint } from "./checkpoint.ts";
 import { writeAtomic } from "./files.ts";
 
-/** The record of a complete generation that may not have replaced the old one yet. */
-interface Manifest {
-  readonly step: number;
-  /** SHA-256 of each file, by its path relative to the run directory. */
-  readonly files: Readonly<Record<string, string>>;
-}
+/** Metadata key in checkpoints for the fingerprint of what they were trained from. */
+export const fingerprintKey = "fingerprint";
 
 /**
- * Writes a generation.
+ * Writes a generation, and keeps the previous one.
  *
  * @param checkpoints File contents by the path of the replica's checkpoint.
- * @throws {UserError} If a folder is not writable or the disk is full.
+ * @param previous Step of the generation that is replaced; null if there is none.
+ * @throws {UserError} If a folder is not writable or the disk is full. The previous generation then
+ * stays in place.
  */
 export async function writeGeneration(
-  run: RunDirectory,
-  stage: string,
   step: number,
   checkpoints: ReadonlyMap<string, Uint8Array>,
+  previous: number | null,
 ): Promise<void> {
-  const files = Object.fromEntries(
-    [...checkpoints].map(([path, bytes]) => [relative(run.path, path), hashOf(bytes)]),
-  );
-  await Promise.all(
-    [...checkpoints].map(([path, bytes]) => writeAtomic(pendingPath(path, step), bytes)),
-  );
-  Deno.mkdirSync(dirname(run.generation(stage)), { recursive: true });
-  await writeAtomic(run.generation(stage), JSON.stringify({ step, files }, null, 2) + "\n");
-  publish(run, stage, { step, files });
+  try {
+    await Promise.all(
+      [...checkpoints].map(([path, bytes]) => writeAtomic(numbered(path, step), bytes)),
+    );
+  } catch (error) {
+    for (const path of checkpoints.keys()) removeIfAny(numbered(path, step));
+    throw error;
+  }
+  for (const path of checkpoints.keys()) {
+    if (previous !== null && previous !== step) keepAs(path, numbered(path, previous));
+    Deno.renameSync(numbered(path, step), path);
+    removeOthers(path, step);
+    syncFolder(dirname(path));
+  }
+}
+
+/** What a checkpoint of a replica must be. */
+export interface Expected {
+  /** Path of the checkpoint. */
+  readonly path: string;
+  /** The expected value of its fingerprint. */
+  readonly fingerprint: string;
 }
 
 /**
- * Recovers a stage's checkpoints after a kill. A completely written generation replaces the old
- * one, and files of incomplete generations are removed.
+ * Puts the newest usable checkpoints of a stage into place: the finished ones, and of the others
+ * those of the newest step that all of them have. Files that are damaged or belong to another run
+ * are not used; a file without a usable one to replace it is renamed to `*.refused`.
  *
- * @param paths Paths of all replicas' checkpoints.
- * @param announce Called with a message if a complete generation was damaged.
+ * @param total Steps of the stage.
+ * @param announce Called with a message for every file that is not used.
+ * @returns The step of each replica's checkpoint; null if it has none.
  */
 export function recoverGeneration(
-  run: RunDirectory,
   stage: string,
-  paths: readonly string[],
+  replicas: readonly Expected[],
+  total: number,
   announce: (line: string) => void,
-): void {
-  const manifest = readManifest(run, stage);
-  if (manifest !== null) {
-    const { step, files } = manifest;
-    const damaged = Object.entries(files).find(([file, hash]) => {
-      const path = join(run.path, file);
-      return ![pendingPath(path, step), path].some((each) => fileHash(each) === hash);
-    });
-    if (damaged === undefined) publish(run, stage, manifest);
-    else {
-      announce(
-        `${stage}: the checkpoints of step ${step} are not used, because ` +
-          `${pendingPath(join(run.path, damaged[0]), step)} is missing or changed`,
-      );
-      remove(run.generation(stage));
-    }
+): (number | null)[] {
+  const found = replicas.map((replica) => usable(replica, total, announce));
+  const open = found.filter((versions) => !versions.has(total));
+  const shared = [...open[0]?.keys() ?? []]
+    .filter((step) => open.every((versions) => versions.has(step)));
+  const common = shared.length === 0 ? null : Math.max(...shared);
+  const had = open.flatMap((versions) => [...versions.keys()]);
+  if (had.length > 0 && common === null) {
+    announce(
+      `${stage}: no step has usable checkpoints of all seeds, so the stage starts again ` +
+        `(found steps ${[...new Set(had)].toSorted((a, b) => a - b).join(", ")})`,
+    );
   }
-  for (const path of paths) {
-    const prefix = `${basename(path, ".safetensors")}-`;
-    for (const { name } of entries(dirname(path))) {
-      const step = name.startsWith(prefix) ? name.slice(prefix.length) : "";
-      if (/^\d+\.safetensors$/.test(step)) remove(join(dirname(path), name));
+  return replicas.map(({ path }, i) => {
+    const versions = found[i]!;
+    const step = versions.has(total) ? total : common;
+    const file = step === null ? undefined : versions.get(step);
+    if (file !== undefined && file !== path) {
+      if (isFile(path) && steps(versions, path) !== undefined) {
+        keepAs(path, numbered(path, steps(versions, path)!));
+      }
+      Deno.renameSync(file, path);
     }
-  }
+    if (file === undefined && isFile(path)) {
+      if (steps(versions, path) === undefined) Deno.renameSync(path, `${path}.refused`);
+      else Deno.removeSync(path);
+    }
+    removeOthers(path, step ?? 0);
+    return step;
+  });
 }
 
-/** Moves the files of a complete generation into place. Some may already be there. */
-function publish(run: RunDirectory, stage: string, { step, files }: Manifest): void {
-  for (const file of Object.keys(files)) {
-    const path = join(run.path, file);
+function steps(versions: ReadonlyMap<number, string>, path: string): number | undefined {
+  return [...versions].find(([, file]) => file === path)?.[0];
+}
+
+/** Returns the files with a usable checkpoint of a replica, by step. */
+function usable(
+  { path, fingerprint }: Expected,
+  total: number,
+  announce: (line: string) => void,
+): Map<number, string> {
+  const found = new Map<number, string>();
+  const files = numberedFiles(path).map(({ file }) => file);
+  for (const file of [...files, ...(isFile(path) ? [path] : [])]) {
+    const refuse = (reason: string) => announce(`checkpoint  ${reason}; it is not used`);
+    let checkpoint: Checkpoint;
     try {
-      Deno.renameSync(pendingPath(path, step), path);
+      checkpoint = readCheckpoint(file);
     } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      if (!(error instanceof UserError)) throw error;
+      refuse(error.message);
+      continue;
     }
+    const { step, file: { metadata } } = checkpoint;
+    const own = metadata[fingerprintKey];
+    if (own !== undefined && own !== fingerprint) {
+      refuse(
+        `${file} belongs to another run: its data, settings, seed or earlier stages differ`,
+      );
+    } else if (step === null || step > total) {
+      refuse(`${file}: metadata "step" needs a number up to ${total}, found ${step}`);
+    } else found.set(step, file);
   }
-  remove(run.generation(stage));
+  return found;
 }
 
-function pendingPath(path: string, step: number): string {
+/** Keeps a file under a second name. `path` must only be replaced afterwards. */
+function keepAs(path: string, name: string): void {
+  if (!isFile(path)) return;
+  removeIfAny(name);
+  try {
+    Deno.linkSync(path, name);
+  } catch {
+    Deno.copyFileSync(path, name); // The file system has no hard links.
+  }
+}
+
+function numbered(path: string, step: number): string {
   return path.replace(/\.safetensors$/, `-${step}.safetensors`);
 }
 
-function readManifest(run: RunDirectory, stage: string): Manifest | null {
-  try {
-    return JSON.parse(Deno.readTextFileSync(run.generation(stage)));
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
-    throw error;
-  }
+/** Returns the files named {@linkcode numbered} and their steps. */
+function numberedFiles(path: string): { file: string; step: number }[] {
+  const prefix = `${basename(path, ".safetensors")}-`;
+  return entries(dirname(path)).flatMap((name) => {
+    const step = name.startsWith(prefix) && /^(\d+)\.safetensors$/.exec(name.slice(prefix.length));
+    return step ? [{ file: join(dirname(path), name), step: Number(step[1]) }] : [];
+  });
 }
 
-function hashOf(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
+/** Removes the files named {@linkcode numbered}, except the newest one before `step`. */
+function removeOthers(path: string, step: number): void {
+  const files = numberedFiles(path);
+  const kept = Math.max(...files.map((each) => each.step).filter((each) => each < step));
+  for (const { file, step } of files) if (step !== kept) removeIfAny(file);
 }
 
-/** Returns the SHA-256 of a file, or null if it does not exist. */
-function fileHash(path: string): string | null {
+function entries(folder: string): string[] {
   try {
-    return hashOf(Deno.readFileSync(path));
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
-    throw error;
-  }
-}
-
-function entries(folder: string): Deno.DirEntry[] {
-  try {
-    return [...Deno.readDirSync(folder)];
+    return [...Deno.readDirSync(folder)].map(({ name }) => name);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return [];
     throw error;
   }
 }
 
-function remove(path: string): void {
+function removeIfAny(path: string): void {
   try {
     Deno.removeSync(path);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+function isFile(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
   }
 }

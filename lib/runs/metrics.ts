@@ -4,8 +4,11 @@
  *
  * @module
  */
+import * as v from "valibot";
 import type { EpisodeRecord } from "../envs/evaluation.ts";
 import { UserError } from "../errors.ts";
+import { kinds, parseValue } from "../schema.ts";
+import { openLine, sealLine } from "./checksum.ts";
 
 /** Metrics by name. */
 export type Metrics = Readonly<Record<string, number>>;
@@ -18,7 +21,7 @@ export interface ReplicaName {
   readonly variant: string | null;
 }
 
-/** One line of the file. Every line has all fields. */
+/** One line of the file. */
 export interface MetricsRow extends ReplicaName {
   /** Time of writing, ISO 8601 in UTC. */
   readonly time: string;
@@ -30,7 +33,33 @@ export interface MetricsRow extends ReplicaName {
   readonly metrics: Metrics;
   /** The episodes of an evaluation; null in a row of losses. */
   readonly episodes: readonly EpisodeRecord[] | null;
+  /**
+   * SHA-256 of the evaluated checkpoint. Absent in a row of losses and in rows of versions before
+   * 0.4.
+   */
+  readonly checkpoint?: string;
 }
+
+/** The schema of the episodes of an evaluation. */
+export const episodesSchema = v.array(v.strictObject({
+  seed: kinds.count,
+  return: kinds.number,
+  length: kinds.count,
+  score: v.nullable(kinds.number),
+  reached_goal: v.nullable(kinds.flag),
+}));
+
+/** The schema of a row. */
+export const rowSchema: v.GenericSchema<unknown, MetricsRow> = v.strictObject({
+  time: kinds.text,
+  stage: kinds.name,
+  step: kinds.count,
+  seed: kinds.count,
+  variant: v.nullable(kinds.name),
+  metrics: v.record(v.string(), kinds.number),
+  episodes: v.nullable(episodesSchema),
+  checkpoint: v.exactOptional(kinds.sha256),
+});
 
 /** Returns whether two replicas are the same. */
 export function sameReplica(a: ReplicaName, b: ReplicaName): boolean {
@@ -86,7 +115,7 @@ export class MetricsFile implements Disposable {
    */
   static resume(path: string, keep: (row: MetricsRow) => boolean = () => true): MetricsFile {
     const text = Deno.readTextFileSync(path);
-    const kept = wholeLines(text).filter((line) => keep(parseRow(line, path)))
+    const kept = wholeLines(text).filter((line, i) => keep(parseRow(line, path, i)))
       .map((line) => `${line}\n`).join("");
     if (kept !== text) {
       const temporary = `${path}.${Deno.pid}.tmp`;
@@ -110,10 +139,19 @@ export class MetricsFile implements Disposable {
    *
    * @throws {UserError} As {@linkcode append}.
    */
-  copy({ time, stage, step, seed, variant, metrics, episodes }: MetricsRow): void {
+  copy({ time, stage, step, seed, variant, metrics, episodes, checkpoint }: MetricsRow): void {
     assertFinite(stage, step, metrics);
-    const row: MetricsRow = { time, stage, step, seed, variant, metrics, episodes };
-    const bytes = this.#encoder.encode(JSON.stringify(row) + "\n");
+    const row: MetricsRow = {
+      time,
+      stage,
+      step,
+      seed,
+      variant,
+      metrics,
+      episodes,
+      ...(checkpoint !== undefined && { checkpoint }),
+    };
+    const bytes = this.#encoder.encode(`${sealLine(row)}\n`);
     try {
       for (let done = 0; done < bytes.length;) done += this.#file.writeSync(bytes.subarray(done));
     } catch (error) {
@@ -139,7 +177,7 @@ export class MetricsFile implements Disposable {
  */
 export function readMetrics(path: string): MetricsRow[] {
   try {
-    return wholeLines(Deno.readTextFileSync(path)).map((line) => parseRow(line, path));
+    return wholeLines(Deno.readTextFileSync(path)).map((line, i) => parseRow(line, path, i));
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return [];
     throw error;
@@ -151,19 +189,12 @@ function wholeLines(text: string): string[] {
   return text.split("\n").slice(0, -1);
 }
 
-function parseRow(line: string, path: string): MetricsRow {
-  let row: Partial<MetricsRow> | null = null;
+function parseRow(line: string, path: string, index: number): MetricsRow {
+  const place = `${path}, line ${index + 1}`;
   try {
-    row = JSON.parse(line);
+    return parseValue(rowSchema, openLine(line, place), place);
   } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
+    if (!(error instanceof UserError)) throw error;
+    throw new UserError(`${error.message}; restore the file, or delete the line`);
   }
-  if (
-    typeof row?.stage === "string" && typeof row.step === "number" &&
-    typeof row.seed === "number" && typeof row.metrics === "object"
-  ) return row as MetricsRow;
-  throw new UserError(
-    `${path}: expected a JSON row with time, stage, step, seed, variant, metrics and episodes, ` +
-      `found ${line.slice(0, 80)}`,
-  );
 }

@@ -3,12 +3,27 @@
  *
  * @module
  */
+import * as v from "valibot";
 import type { StepMetrics } from "../autodiff/training_step.ts";
 import { UserError } from "../errors.ts";
+import { kinds, parseJson, parseValue } from "../schema.ts";
 import type { MetricsFile, ReplicaName } from "./metrics.ts";
 
 /** Maximum number of intervals per stage. */
 const intervals = 2000;
+
+/** Returns the number of steps per row of a stage of `steps` steps. */
+function intervalOf(steps: number): number {
+  return Math.max(1, Math.ceil(steps / intervals));
+}
+
+/** Returns the steps at which a stage of `steps` steps has logged a row after step `done`. */
+export function loggedSteps(steps: number, done: number): number[] {
+  const interval = intervalOf(steps);
+  const whole = Math.floor(done / interval);
+  const logged = Array.from({ length: whole }, (_, i) => (i + 1) * interval);
+  return done === steps && steps % interval !== 0 ? [...logged, steps] : logged;
+}
 
 /** Sums of one replica's metrics since its last row, as stored in its checkpoint. */
 type PartialSums = Readonly<Record<string, PartialSum>>;
@@ -46,7 +61,7 @@ export class MetricsLog {
     this.#file = file;
     this.#stage = stage;
     this.#steps = steps;
-    this.#interval = Math.max(1, Math.ceil(steps / intervals));
+    this.#interval = intervalOf(steps);
     this.#replicas = replicas;
   }
 
@@ -105,17 +120,12 @@ export class MetricsLog {
   }
 }
 
+const partialSchema = v.record(
+  v.string(),
+  v.strictObject({ count: kinds.positive, sum: kinds.number }),
+);
+
 function parsePartial(text: string): PartialSums {
-  try {
-    const sums = JSON.parse(text) as PartialSums;
-    const whole = Object.values(sums).every(({ count, sum }) =>
-      Number.isInteger(count) && typeof sum === "number"
-    );
-    if (whole) return sums;
-  } catch {
-    // Reported below, like any other invalid text.
-  }
-  throw new UserError(
-    `a checkpoint's metadata should have sums of metrics, found ${text.slice(0, 80)}`,
-  );
+  const source = "the sums of metrics in a checkpoint's metadata";
+  return parseValue(partialSchema, parseJson(text, source), source);
 }

@@ -28,7 +28,7 @@ export function upgradeMetrics(axes: ReplicaAxes): string | null {
   const rows = formerRows(path, axes.algorithm.stages.map(({ name }) => name));
   if (rows === null) return null;
   const time = (Deno.statSync(path).mtime ?? new Date()).toISOString();
-  const former = path.replace(/\.jsonl$/, "-0.2.jsonl");
+  const former = axes.directory.formerMetrics;
   Deno.renameSync(path, former);
   using file = MetricsFile.create(path);
   for (const row of rows) {

@@ -8,7 +8,8 @@ import { join } from "node:path";
 import type { Algorithm, StageDefinition, Sweep, Variant } from "../algorithms/algorithm.ts";
 import type { HyperparameterValues } from "../algorithms/hyperparameters.ts";
 import { UserError } from "../errors.ts";
-import type { RunConfig, RunDirectory } from "./directory.ts";
+import type { RunConfig } from "./config.ts";
+import type { RunDirectory } from "./directory.ts";
 
 /** The properties of a run that determine its replicas. */
 export interface ReplicaAxes {

@@ -4,11 +4,14 @@
  *
  * @module
  */
+import * as v from "valibot";
 import type { PaperScore } from "../data/catalog.ts";
 import type { EvaluationRecord } from "../envs/evaluation.ts";
 import { UserError } from "../errors.ts";
+import { kinds, parseValue } from "../schema.ts";
+import { openJson, sealJson } from "./checksum.ts";
 import { writeAtomic } from "./files.ts";
-import { type MetricsRow, readMetrics, type ReplicaName } from "./metrics.ts";
+import { episodesSchema, type MetricsRow, readMetrics, type ReplicaName } from "./metrics.ts";
 
 /** One evaluation of one policy. */
 export interface EvaluationRow extends EvaluationRecord, ReplicaName {
@@ -126,8 +129,75 @@ export interface Results {
 
 /** Writes `results.json`. */
 export async function writeResults(path: string, results: Results): Promise<void> {
-  await writeAtomic(path, JSON.stringify(results, null, 2) + "\n");
+  await writeAtomic(path, sealJson(results));
 }
+
+const number = v.nullable(kinds.number);
+const replica = { seed: kinds.count, variant: v.nullable(kinds.name) };
+const metrics = v.record(v.string(), kinds.number);
+const schema: v.GenericSchema<unknown, Results> = v.object({
+  algorithm: kinds.text,
+  task: kinds.text,
+  seeds: v.array(kinds.count),
+  variants: v.array(kinds.name),
+  finished: kinds.flag,
+  stages: v.record(
+    v.string(),
+    v.object({
+      step: kinds.count,
+      steps: kinds.count,
+      dispatches: v.nullable(kinds.count),
+      made: kinds.count,
+      seconds: kinds.number,
+      cached: v.array(v.object({ directory: kinds.text, run: kinds.text })),
+      losses: v.array(v.object({ ...replica, metrics })),
+    }),
+  ),
+  references: v.object({
+    random_return: number,
+    expert_return: number,
+    data_return: number,
+    data_score: number,
+    counts_success: kinds.flag,
+  }),
+  actors: v.array(v.object({
+    stage: kinds.name,
+    policy: kinds.text,
+    title: kinds.text,
+    paper_score: v.exactOptional(
+      v.object({ mean: kinds.number, std: v.exactOptional(kinds.number) }),
+    ),
+  })),
+  evaluations: v.array(v.object({
+    ...replica,
+    stage: kinds.name,
+    policy: kinds.text,
+    step: kinds.count,
+    episodes: episodesSchema,
+    mean_return: kinds.number,
+    std_return: kinds.number,
+    mean_length: kinds.number,
+    score: number,
+    std_score: number,
+    reached_goal: v.nullable(kinds.count),
+  })),
+  statistics: v.array(v.object({
+    stage: kinds.name,
+    policy: kinds.text,
+    variant: v.nullable(kinds.name),
+    seeds: v.array(kinds.count),
+    quantity: v.picklist(["score", "return"], '"score" or "return"'),
+    values: v.array(kinds.number),
+    mean: kinds.number,
+    std: kinds.number,
+    interquartile_mean: kinds.number,
+    interval: v.nullable(v.tuple([kinds.number, kinds.number])),
+  })),
+  action_latency_ms: metrics,
+  // Version 0.3 and earlier did not count FLOPs.
+  action_flops: v.optional(v.record(v.string(), number), {}),
+  pictures: v.array(kinds.text),
+});
 
 /**
  * Reads `results.json`. Returns null if it does not exist.
@@ -142,22 +212,13 @@ export function readResults(path: string): Results | null {
     if (error instanceof Deno.errors.NotFound) return null;
     throw new UserError(`cannot read ${path}: ${(error as Error).message}`);
   }
-  let results: Partial<Results> | null = null;
+  const advice = "delete it, and --resume creates it again";
   try {
-    results = JSON.parse(text);
-  } catch { /* reported below */ }
-  const whole = typeof results?.finished === "boolean" && Array.isArray(results.evaluations) &&
-    Array.isArray(results.statistics) && Array.isArray(results.actors) &&
-    [results.stages, results.references, results.action_latency_ms]
-      .every((field) => typeof field === "object" && field !== null) &&
-    [results.seeds, results.variants, results.pictures].every(Array.isArray);
-  if (!whole) {
-    throw new UserError(
-      `${path} does not contain the results of a run; delete it, and --resume creates it again`,
-    );
+    return parseValue(schema, openJson(text, path, advice), path);
+  } catch (error) {
+    if (!(error instanceof UserError) || error.message.includes(advice)) throw error;
+    throw new UserError(`${error.message}; ${advice}`);
   }
-  // Version 0.3 and earlier did not count FLOPs.
-  return { ...results as Results, action_flops: results!.action_flops ?? {} };
 }
 
 /** Returns the evaluations among the rows of a metrics file, in their order. */
@@ -165,10 +226,18 @@ export function evaluationsOf(
   rows: readonly MetricsRow[],
   actors: readonly EvaluatedActor[],
 ): EvaluationRow[] {
+  const actorOf = (stage: string) => {
+    const actor = actors.find((each) => each.stage === stage);
+    if (actor !== undefined) return actor;
+    throw new UserError(
+      `the metrics have an evaluation of the stage "${stage}", but the evaluated stages are ` +
+        actors.map((each) => each.stage).join(", "),
+    );
+  };
   return rows.flatMap(({ stage, step, seed, variant, metrics, episodes }) =>
     episodes === null ? [] : [{
       stage,
-      policy: actors.find((actor) => actor.stage === stage)!.policy,
+      policy: actorOf(stage).policy,
       step,
       seed,
       variant,

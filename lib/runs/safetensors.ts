@@ -3,11 +3,15 @@
  * little-endian data. Checkpoints and policies use it because PyTorch can load it in one line, and
  * because reading it runs no code.
  *
+ * Files of this program carry a checksum, the metadata entry `checksum`: the SHA-256 of the header's
+ * JSON without that entry, followed by the data.
+ *
  * This module works on bytes only. Callers read and write the files.
  *
  * @module
  */
 import { UserError } from "../errors.ts";
+import { sha256 } from "./checksum.ts";
 
 /** Array types by safetensors dtype. Only the types in the project's files are supported. */
 const arrayTypes = {
@@ -56,8 +60,8 @@ const maxHeaderBytes = 100_000_000;
  * Decodes the bytes of a safetensors file. Tensors are copies, so `bytes` may change afterwards.
  *
  * @param source Name of the file for messages, usually its path.
- * @throws {UserError} If the file is truncated, its header is invalid, or tensors overlap, leave
- * gaps or extend past the end. The message names `source` and the tensor.
+ * @throws {UserError} If the file is truncated, its header is invalid, tensors overlap, leave gaps
+ * or extend past the end, or its checksum differs. The message names `source` and the tensor.
  */
 export function decode(bytes: Uint8Array, source: string): SafeTensors {
   const { header, data } = splitHeader(bytes, source);
@@ -75,11 +79,21 @@ export function decode(bytes: Uint8Array, source: string): SafeTensors {
     });
   }
   checkSpans(spans, data.length, source);
-  return { tensors, metadata: readMetadata(header["__metadata__"], source) };
+  const { checksum, ...metadata } = readMetadata(header["__metadata__"], source);
+  if (checksum !== undefined) {
+    const json = JSON.stringify({ ...header, __metadata__: metadata });
+    if (sha256(json, data) !== checksum) {
+      throw new UserError(
+        `${source}: was changed after it was written (its checksum differs); restore it, or remove ` +
+          '"checksum" from its metadata if the change is intended',
+      );
+    }
+  }
+  return { tensors, metadata };
 }
 
 /**
- * Encodes a safetensors file. The header is padded with spaces to a multiple of 8 bytes. Tensors
+ * Encodes a safetensors file with a checksum. The header is padded with spaces to a multiple of 8 bytes. Tensors
  * are ordered by descending item size, so that each is aligned, and otherwise keep the given order.
  *
  * @throws {Error} If a tensor's data does not match its dtype or shape, which is a bug in the
@@ -104,16 +118,20 @@ export function encode(
     header[name] = { dtype, shape, data_offsets: [end, end + data.byteLength] };
     end += data.byteLength;
   }
+  const data = new Uint8Array(end);
+  let offset = 0;
+  for (const [, { data: own }] of ordered) {
+    data.set(new Uint8Array(own.buffer, own.byteOffset, own.byteLength), offset);
+    offset += own.byteLength;
+  }
+  const checksum = sha256(JSON.stringify(header), data);
+  header["__metadata__"] = { ...metadata, checksum };
   const json = new TextEncoder().encode(JSON.stringify(header));
   const start = 8 + Math.ceil(json.length / 8) * 8;
   const bytes = new Uint8Array(start + end).fill(0x20, 8, start);
   new DataView(bytes.buffer).setBigUint64(0, BigInt(start - 8), true);
   bytes.set(json, 8);
-  let offset = start;
-  for (const [, { data }] of ordered) {
-    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset);
-    offset += data.byteLength;
-  }
+  bytes.set(data, start);
   return bytes;
 }
 

@@ -7,13 +7,16 @@
  *
  * @module
  */
-import { createHash } from "node:crypto";
 import { join } from "node:path";
+import * as v from "valibot";
 import type { Algorithm, StageDefinition } from "../algorithms/algorithm.ts";
 import type { HyperparameterValues } from "../algorithms/hyperparameters.ts";
-import type { Json } from "./directory.ts";
-import { shareFile, writeAtomic } from "./files.ts";
-import type { MetricsRow } from "./metrics.ts";
+import type { Json } from "./config.ts";
+import { kinds, parseValue } from "../schema.ts";
+import { readCheckpoint } from "./checkpoint.ts";
+import { openJson, sealJson, sha256 } from "./checksum.ts";
+import { copyWhole, writeAtomic } from "./files.ts";
+import { type MetricsRow, rowSchema } from "./metrics.ts";
 
 /** What determines a trained stage besides its seed, hyperparameters, kernels and inputs. */
 export interface CacheContext {
@@ -25,8 +28,8 @@ export interface CacheContext {
   readonly adapter: { readonly [key: string]: Json };
 }
 
-/** A stage of one replica, as the key describes it. */
-export interface CachedStage {
+/** What determines a stage of one replica besides the program, the kernels and the adapter. */
+export interface StageOrigin {
   /** The algorithm. */
   readonly algorithm: Pick<Algorithm, "name" | "hyperparameters">;
   /** The stage. */
@@ -35,10 +38,14 @@ export interface CachedStage {
   readonly seed: number;
   /** All hyperparameters. Only those in the stage's groups enter the key. */
   readonly hyperparameters: HyperparameterValues;
-  /** WGSL of the kernels that train it. */
-  readonly kernels: readonly string[];
   /** SHA-256 of the checkpoints of earlier stages that the stage uses, by stage. */
   readonly inputs: Readonly<Record<string, string>>;
+}
+
+/** A stage of one replica, as the key describes it. */
+export interface CachedStage extends StageOrigin {
+  /** WGSL of the kernels that train it. */
+  readonly kernels: readonly string[];
 }
 
 /** A checkpoint in the cache. */
@@ -55,30 +62,53 @@ export interface CacheEntry {
 
 /** Returns the SHA-256 of a file in hexadecimal. */
 export function fileHash(path: string): string {
-  return createHash("sha256").update(Deno.readFileSync(path)).digest("hex");
+  return sha256(Deno.readFileSync(path));
+}
+
+/**
+ * Returns the fingerprint of a stage, which its checkpoints carry: the SHA-256 of canonical JSON
+ * (sorted names) of the data and the stage's origin. Only hyperparameters in the stage's groups are
+ * included, because the hashes of checkpoints cover those of earlier stages.
+ *
+ * @param data SHA-256 of the data.
+ */
+export function stageFingerprint(data: string, origin: StageOrigin): string {
+  return sha256(canonical(describe(data, origin)));
 }
 
 /**
  * Returns the key of a stage: the SHA-256 of canonical JSON (sorted names) of everything that
- * determines its bits. Only hyperparameters in the stage's groups are included, because the hashes
- * of checkpoints cover those of earlier stages.
+ * determines its bits.
  */
 export function stageKey(context: CacheContext, cached: CachedStage): string {
-  const { algorithm, stage, ...rest } = cached;
+  const { data, ...program } = context;
+  const { kernels, ...origin } = cached;
+  return sha256(canonical({ ...program, kernels, ...describe(data, origin) }));
+}
+
+function describe(data: string, origin: StageOrigin): Record<string, unknown> {
+  const { algorithm, stage, seed, inputs } = origin;
   const { names, rows } = algorithm.hyperparameters;
   const hyperparameters = Object.fromEntries(
     names.filter((name) => stage.groups.includes(rows[name]!.group))
-      .map((name) => [name, cached.hyperparameters[name]]),
+      .map((name) => [name, origin.hyperparameters[name]]),
   );
-  const text = canonical({
-    ...context,
-    ...rest,
+  return {
+    data,
     algorithm: algorithm.name,
     stage: stage.name,
+    seed,
+    inputs,
     hyperparameters,
-  });
-  return createHash("sha256").update(text).digest("hex");
+  };
 }
+
+const schema = v.strictObject({
+  run: kinds.text,
+  task: kinds.text,
+  metrics: v.array(rowSchema),
+  sha256: kinds.sha256,
+});
 
 /** A folder of finished stages' checkpoints, by key. */
 export class StageCache {
@@ -105,16 +135,14 @@ export class StageCache {
       return null;
     };
     if (present.length === 1) return damage(`it is incomplete (only ${present[0]} exists)`);
-    let entry: Partial<Omit<CacheEntry, "checkpoint"> & { sha256: string }>;
+    let entry: v.InferOutput<typeof schema>;
     try {
-      entry = JSON.parse(Deno.readTextFileSync(description));
+      const text = Deno.readTextFileSync(description);
+      entry = parseValue(schema, openJson(text, description, "delete it"), description);
     } catch (error) {
-      return damage(`${description} cannot be read (${(error as Error).message})`);
+      return damage((error as Error).message);
     }
-    const { sha256, run, task, metrics } = entry ?? {};
-    if (sha256 === undefined || run === undefined || task === undefined || metrics === undefined) {
-      return damage(`${description} lacks the checkpoint's hash, its run, task or metrics`);
-    }
+    const { sha256, run, task, metrics } = entry;
     if (fileHash(checkpoint) !== sha256) {
       return damage(`${checkpoint} was changed (its hash differs)`);
     }
@@ -122,8 +150,9 @@ export class StageCache {
   }
 
   /**
-   * Adds the checkpoint of a finished stage and replaces any entry with the same key. If the folder
-   * is not writable, it only announces that, because the run itself keeps its checkpoint.
+   * Adds a copy of the checkpoint of a finished stage and replaces any entry with the same key. If
+   * the checkpoint is damaged or the folder is not writable, it only announces that, because the run
+   * itself keeps its checkpoint.
    */
   async store(key: string, { checkpoint, ...origin }: CacheEntry): Promise<void> {
     const files = this.#files(key);
@@ -131,9 +160,10 @@ export class StageCache {
       Deno.mkdirSync(this.#folder, { recursive: true });
       // Delete the description first, so that the entry is incomplete while it is being replaced.
       if (isFile(files.description)) Deno.removeSync(files.description);
-      await shareFile(checkpoint, files.checkpoint);
+      await copyWhole(checkpoint, files.checkpoint);
+      readCheckpoint(files.checkpoint); // Verifies the copy.
       const description = { ...origin, sha256: fileHash(files.checkpoint) };
-      await writeAtomic(files.description, JSON.stringify(description) + "\n");
+      await writeAtomic(files.description, sealJson(description));
     } catch (error) {
       const reason = (error as Error).message;
       this.#announce(`cache    ${checkpoint} is not cached: ${reason}`);

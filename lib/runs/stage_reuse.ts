@@ -4,7 +4,7 @@
  * @module
  */
 import type { Algorithm, StageDefinition } from "../algorithms/algorithm.ts";
-import { shareFile } from "./files.ts";
+import { copyWhole } from "./files.ts";
 import { type MetricsRow, sameReplica } from "./metrics.ts";
 import type { Replica } from "./replicas.ts";
 import {
@@ -13,6 +13,7 @@ import {
   fileHash,
   type StageCache,
   stageKey,
+  type StageOrigin,
 } from "./stage_cache.ts";
 
 /** The cache of a run. */
@@ -34,32 +35,40 @@ export interface ReusableStage {
 }
 
 /**
- * Puts cached checkpoints into the replicas' directories. A replica with a checkpoint is skipped,
- * because its stage has already started.
+ * Finds the cached checkpoints of replicas. A replica with a checkpoint is skipped, because its stage
+ * has already started.
  *
  * @param announce Called with a line for each replica that need not be trained.
  * @returns The entry of each replica that was found.
  */
-export async function takeCached(
+export function findCached(
   cache: RunCache,
   reusable: ReusableStage,
   replicas: readonly Replica[],
   announce: (line: string) => void,
-): Promise<Map<Replica, CacheEntry>> {
-  const taken = new Map<Replica, CacheEntry>();
+): Map<Replica, CacheEntry> {
+  const found = new Map<Replica, CacheEntry>();
   for (const replica of replicas) {
-    const own = replica.directory.checkpoint(reusable.stage.name);
-    if (isFile(own)) continue;
+    if (isFile(replica.directory.checkpoint(reusable.stage.name))) continue;
     const entry = cache.entries.find(keyOf(cache.context, reusable, replica));
     if (entry === null) continue;
-    await shareFile(entry.checkpoint, own);
-    taken.set(replica, entry);
+    found.set(replica, entry);
     const who = replica.variant === null ? `seed ${replica.seed}` : replica.directory.path;
     announce(
       `${reusable.stage.name}: ${who} is taken from the cache (trained in ${entry.run})`,
     );
   }
-  return taken;
+  return found;
+}
+
+/** Copies cached checkpoints into the replicas' directories. */
+export async function copyCached(
+  found: ReadonlyMap<Replica, CacheEntry>,
+  stage: string,
+): Promise<void> {
+  for (const [{ directory }, { checkpoint }] of found) {
+    await copyWhole(checkpoint, directory.checkpoint(stage));
+  }
 }
 
 /**
@@ -91,11 +100,19 @@ function keyOf(
   { algorithm, stage, kernels }: ReusableStage,
   replica: Replica,
 ): string {
-  const { seed, hyperparameters, directory } = replica;
+  return stageKey(context, { ...originOf(algorithm, stage, replica), kernels });
+}
+
+/** Returns the origin of a replica's stage. The checkpoints of the stages it needs exist. */
+export function originOf(
+  algorithm: Algorithm,
+  stage: StageDefinition,
+  { seed, hyperparameters, directory }: Replica,
+): StageOrigin {
   const inputs = Object.fromEntries(
     stage.needs.map((each) => [each, fileHash(directory.checkpoint(each))]),
   );
-  return stageKey(context, { algorithm, stage, seed, hyperparameters, kernels, inputs });
+  return { algorithm, stage, seed, hyperparameters, inputs };
 }
 
 function isFile(path: string): boolean {

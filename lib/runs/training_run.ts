@@ -21,17 +21,17 @@ import {
 } from "./checkpoint.ts";
 import type { RunEstimate } from "./estimate.ts";
 import { EvaluationQueue, type Evaluator } from "./evaluation_queue.ts";
-import { shareFile } from "./files.ts";
-import { recoverGeneration, writeGeneration } from "./generation.ts";
+import { copyWhole } from "./files.ts";
+import { fingerprintKey, recoverGeneration, writeGeneration } from "./generation.ts";
 import type { Interrupt } from "./interrupt.ts";
 import { runSteps } from "./loop.ts";
 import { MetricsFile, type MetricsRow, readMetrics, sameReplica } from "./metrics.ts";
-import { MetricsLog } from "./metrics_log.ts";
+import { loggedSteps, MetricsLog } from "./metrics_log.ts";
 import { profileStage } from "./profile.ts";
 import { Progress, type ProgressOutput } from "./progress.ts";
 import { type Replica, type ReplicaAxes, replicasOf, stageOf } from "./replicas.ts";
-import type { CacheEntry } from "./stage_cache.ts";
-import { keepStage, type RunCache, takeCached } from "./stage_reuse.ts";
+import { type CacheEntry, fileHash, stageFingerprint } from "./stage_cache.ts";
+import { copyCached, findCached, keepStage, originOf, type RunCache } from "./stage_reuse.ts";
 
 /** Time between checkpoints of a stage, in milliseconds. */
 const checkpointMilliseconds = 5 * 60 * 1000;
@@ -131,14 +131,13 @@ async function trainOne(run: TrainingRun, definition: StageDefinition): Promise<
     Deno.mkdirSync(dirname(directory.checkpoint(name)), { recursive: true });
   }
   await shareEarlier(run, definition, replicas);
-  if (run.resume) {
-    const paths = replicas.map(({ directory }) => directory.checkpoint(name));
-    recoverGeneration(run.directory, name, paths, run.announce);
-  }
   const checkpoint = ({ directory }: Replica) => directory.checkpoint(name);
-  const done = (replica: Replica) =>
-    run.resume && isFile(checkpoint(replica)) && readCheckpoint(checkpoint(replica)).step === total;
-  const left = replicas.filter((replica) => !done(replica));
+  const expected = replicas.map((replica) => ({
+    path: checkpoint(replica),
+    fingerprint: fingerprintOf(run, definition, replica),
+  }));
+  const steps = run.resume ? recoverGeneration(name, expected, total, run.announce) : [];
+  const left = replicas.filter((_, place) => steps[place] !== total);
   const { cache } = run;
   const reusable = cache && {
     algorithm: run.algorithm,
@@ -146,12 +145,19 @@ async function trainOne(run: TrainingRun, definition: StageDefinition): Promise<
     kernels: await kernelsOf(run, definition),
   };
   const cached = cache && reusable
-    ? await takeCached(cache, reusable, left, run.announce)
+    ? findCached(cache, reusable, left, run.announce)
     : new Map<Replica, CacheEntry>();
   const pending = left.filter((replica) => !cached.has(replica));
-  const present = underWay(run, name, pending.map(checkpoint));
+  const present = run.resume && pending.length > 0 && isFile(checkpoint(pending[0]!))
+    ? pending.map((replica) => readCheckpoint(checkpoint(replica)))
+    : null;
   const start = present?.[0]?.step ?? 0;
   using metrics = openMetrics(run, definition, start, replicas, pending, cached);
+  // A replica with a checkpoint counts as started, so the checkpoints follow the rows.
+  await copyCached(cached, name);
+  if (run.resume) {
+    warnOfGaps(run, definition, replicas, (each) => pending.includes(each) ? start : total);
+  }
 
   const trained = await trainReplicas(run, definition, pending, present, metrics);
   const result = {
@@ -187,7 +193,8 @@ async function trainOne(run: TrainingRun, definition: StageDefinition): Promise<
 }
 
 /**
- * Evaluates the actor of a finished stage, for the replicas without an evaluation at its last step.
+ * Evaluates the actor of a finished stage: the policies that an earlier process left waiting, and
+ * those at the last step without an evaluation.
  *
  * @param step The last step.
  * @returns Whether all are evaluated; false if a signal stopped the evaluation.
@@ -202,8 +209,10 @@ async function evaluateFinished(
   const { name } = definition;
   if (!run.evaluator || !canAct(run, definition, replicas)) return true;
   const rows = readMetrics(run.directory.metrics);
-  const missing = replicas.filter((replica) => !isEvaluated(rows, name, step, replica));
-  if (missing.length === 0) return true;
+  const current = (replica: Replica) => fileHash(replica.directory.checkpoint(name));
+  const missing = replicas.filter((replica) =>
+    !isEvaluated(rows, name, step, replica, current(replica))
+  );
   const progress = new Progress(name, step, run.progress, step);
   const queue = new EvaluationQueue(
     run.evaluator,
@@ -211,9 +220,10 @@ async function evaluateFinished(
     metrics,
     (done, planned) => progress.evaluated(done, planned),
   );
-  queue.add(step, missing);
+  queue.resume(step, replicas, isEvaluatedIn(rows, name), run.announce);
+  if (missing.length > 0) queue.add(step, missing);
   const whole = await queue.finish();
-  progress.finish();
+  if (queue.planned > 0) progress.finish();
   return whole;
 }
 
@@ -258,15 +268,27 @@ function canAct(
     );
 }
 
+/**
+ * Returns whether a policy is evaluated.
+ *
+ * @param checkpoint SHA-256 of the policy's checkpoint; undefined if it is not at hand.
+ */
 function isEvaluated(
   rows: readonly MetricsRow[],
   stage: string,
   step: number,
   replica: Replica,
+  checkpoint?: string,
 ): boolean {
   return rows.some((row) =>
-    row.stage === stage && row.step === step && row.episodes !== null && sameReplica(row, replica)
+    row.stage === stage && row.step === step && row.episodes !== null &&
+    sameReplica(row, replica) &&
+    (checkpoint === undefined || row.checkpoint === undefined || row.checkpoint === checkpoint)
   );
+}
+
+function isEvaluatedIn(rows: readonly MetricsRow[], stage: string) {
+  return (replica: Replica, step: number) => isEvaluated(rows, stage, step, replica);
 }
 
 /**
@@ -308,6 +330,7 @@ async function trainReplicas(
   }
   const own = pending.map(({ directory }) => directory.checkpoint(name));
   const start = present?.[0]?.step ?? 0;
+  const fingerprints = pending.map((replica) => fingerprintOf(run, definition, replica));
 
   const graph = new Graph({ seeds: pending.map(({ seed }) => seed) });
   const { networks, more = [] } = await definition.describe(
@@ -338,13 +361,10 @@ async function trainReplicas(
     : null;
   if (present && evaluations) {
     const rows = readMetrics(run.directory.metrics);
-    evaluations.resume(
-      start,
-      pending,
-      (replica, waited) => isEvaluated(rows, name, waited, replica),
-    );
+    evaluations.resume(start, pending, isEvaluatedIn(rows, name), run.announce);
   }
   let step = start;
+  let saved = present === null ? null : start;
   try {
     pending.forEach((replica, place) => {
       const earlier = definition.needs.map((each) =>
@@ -373,6 +393,7 @@ async function trainReplicas(
         const partial = log.partial(replica);
         return {
           algorithm: run.algorithm.name,
+          [fingerprintKey]: fingerprints[replica]!,
           ...(partial !== null && { [unlogged]: partial }),
         };
       };
@@ -380,7 +401,8 @@ async function trainReplicas(
       metrics.flush();
       if (step % every === 0 && step < total) await evaluations?.addWaiting(step, pending, encoded);
       const files = new Map(encoded.map((bytes, place) => [own[place]!, bytes]));
-      await writeGeneration(run.directory, name, step, files);
+      await writeGeneration(step, files, saved);
+      saved = step;
     };
     while (step < total && !run.interrupt.requested) {
       const due = performance.now() + checkpointMilliseconds;
@@ -411,8 +433,8 @@ async function trainReplicas(
 }
 
 /**
- * Opens the run's metrics file at the start of a stage. If there are replicas to train, removes
- * their rows after `step` and the rows of later stages. Adds the rows of replicas from the cache.
+ * Opens the run's metrics file at the start of a stage. Removes the rows after `step` of replicas
+ * to train. Adds the rows of replicas from the cache.
  */
 function openMetrics(
   run: TrainingRun,
@@ -422,12 +444,10 @@ function openMetrics(
   pending: readonly Replica[],
   cached: ReadonlyMap<Replica, CacheEntry>,
 ): MetricsFile {
-  const { directory, stages, evaluator, provenance } = run;
+  const { directory, evaluator, provenance } = run;
   const stage = definition.name;
   const keep = (row: MetricsRow) => {
-    if (row.stage !== stage) {
-      return pending.length === 0 || stages.indexOf(row.stage) < stages.indexOf(stage);
-    }
+    if (row.stage !== stage) return true;
     const replica = replicas.find((each) => sameReplica(each, row));
     return replica !== undefined && !cached.has(replica) &&
       (!pending.includes(replica) || row.step <= step);
@@ -449,22 +469,39 @@ function openMetrics(
   return file;
 }
 
-/** Returns the checkpoints to resume from; null if the stage starts at step 0. */
-function underWay(
+function fingerprintOf(run: TrainingRun, definition: StageDefinition, replica: Replica): string {
+  const { data_sha256 } = run.provenance;
+  return stageFingerprint(data_sha256, originOf(run.algorithm, definition, replica));
+}
+
+/**
+ * Announces rows of losses that are missing in the metrics file.
+ *
+ * @param done Returns the completed steps of a replica.
+ */
+function warnOfGaps(
   run: TrainingRun,
-  stage: string,
-  paths: readonly string[],
-): readonly Checkpoint[] | null {
-  const files = run.resume ? paths.filter(isFile) : [];
-  if (files.length === 0) return null;
-  const checkpoints = files.map(readCheckpoint);
-  const steps = new Set(checkpoints.map(({ step }) => step));
-  if (files.length === paths.length && steps.size === 1) return checkpoints;
-  run.announce(
-    `${stage}: found ${files.length} of ${paths.length} checkpoints, at steps ` +
-      `${[...steps].join(", ")}; the run ended while writing them, so the stage starts again`,
-  );
-  return null;
+  definition: StageDefinition,
+  replicas: readonly Replica[],
+  done: (replica: Replica) => number,
+): void {
+  const { metrics, formerMetrics } = run.directory;
+  if (isFile(formerMetrics)) return; // Version 0.2 logged other steps.
+  const rows = readMetrics(metrics)
+    .filter((row) => row.stage === definition.name && row.episodes === null);
+  for (const replica of replicas) {
+    const own = rows.filter((row) => sameReplica(row, replica));
+    const present = new Set(own.map(({ step }) => step));
+    const expected = loggedSteps(stepsOf(run, definition), done(replica));
+    const missing = expected.filter((step) => !present.has(step));
+    if (missing.length === 0) continue;
+    const who = `seed ${replica.seed}${replica.variant === null ? "" : `, ${replica.variant}`}`;
+    run.announce(
+      `warning  ${metrics} lacks ${missing.length} of ${expected.length} rows of the ` +
+        `${definition.name} stage, ${who}, from step ${missing[0]} to ${missing.at(-1)}; ` +
+        "tables and pictures lack them too",
+    );
+  }
 }
 
 /** Writes the initial values of one replica of the networks that a stage trains. */
@@ -499,7 +536,7 @@ async function shareEarlier(
         each.seed === seed && (each.variant === null || each.variant === variant)
       )!.directory.checkpoint(stage);
       const to = directory.checkpoint(stage);
-      if (from !== to) await shareFile(from, to);
+      if (from !== to) await copyWhole(from, to);
     }
   }
 }

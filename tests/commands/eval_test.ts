@@ -43,7 +43,7 @@ async function writeRun(
     version: "0.1.0",
     task,
     seeds,
-    stages,
+    stages: ["critic", "behavior", "policy"],
     data: { file: "data.hdf5", sha256: "0", rows: 2 },
     adapter: {},
     hyperparameters: {},

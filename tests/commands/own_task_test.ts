@@ -149,7 +149,7 @@ fileTest(
       task: "Pendulum-v1",
       seeds: [0],
       stages: first.stages,
-      data: { file: data, sha256: "00", rows: 3 },
+      data: { file: data, sha256: "00".repeat(32), rows: 3 },
       adapter: { matmul: "registers", matmulLanes: 8 },
       hyperparameters: first.hyperparameters,
       environment: recordOfOwn(own),
@@ -160,7 +160,7 @@ fileTest(
     const trained = openTrained(run.path);
     assertEquals([trained.task, trained.server], ["Pendulum-v1", "python"]);
 
-    const record = JSON.parse(Deno.readTextFileSync(run.config));
+    const { checksum: _, ...record } = JSON.parse(Deno.readTextFileSync(run.config));
     record.environment.action_low = "-2";
     Deno.writeTextFileSync(run.config, JSON.stringify(record));
     await assertRejects(() => plan("--resume", run.path), UserError, "environment.action_low");

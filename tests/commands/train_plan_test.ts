@@ -21,6 +21,7 @@ const ignore = ["read", "write"].some((name) =>
   Deno.permissions.querySync({ name: name as "read" }).state !== "granted"
 );
 const data = fileURLToPath(new URL("../../data/maze2d-umaze-100k.hdf5", import.meta.url));
+const sha256 = "00ff".repeat(16);
 const hyperparameters = hyperparametersFor("maze2d", "quick", { criticWidth: 24 });
 
 async function plan(...args: string[]): Promise<Plan> {
@@ -43,7 +44,7 @@ async function writeRun(folder: string, steps = hyperparameters.criticSteps): Pr
     task: "maze2d-umaze-v1",
     seeds: [2, 5],
     stages: ["critic", "behavior", "policy"],
-    data: { file: data, sha256: "00ff", rows: 5 },
+    data: { file: data, sha256, rows: 5 },
     adapter: {},
     hyperparameters: { ...hyperparameters },
   });
@@ -145,7 +146,7 @@ planTest("makePlan() --from reuses data, seeds and hyperparameters", async (fold
   const found = await plan("--stage", "policy", "--from", run, "--policy-layers", "4");
   assertEquals(found.task.name, "maze2d-umaze-v1");
   assertEquals(found.paths, [data]);
-  assertEquals(found.expected, { sha256: "00ff", run });
+  assertEquals(found.expected, { sha256, run });
   assertEquals(found.seeds, [2, 5]);
   assertEquals(found.hyperparameters, { ...hyperparameters, policyLayers: 4 });
   assertEquals(found.given["critic"]!(5), join(run, "seed-5/checkpoints/critic.safetensors"));
@@ -223,8 +224,12 @@ planTest("makePlan() --resume names the field of config.json that does not fit",
   assertEquals((await plan("--resume", path)).variants.length, 2);
   for (
     const [change, message] of [
-      [{ stages: ["critics"] }, 'field "stages" needs one or more of critic, behavior, policy'],
-      [{ stages: [] }, 'field "stages" needs one or more of critic, behavior, policy, found []'],
+      [{ stages: ["critics"] }, 'field "stages" needs distinct names of critic, behavior, policy'],
+      [{ stages: [] }, 'field "stages" needs a list of one or more names, found []'],
+      [
+        { hyperparameters: { ...hyperparameters, criticSteps: "x" } },
+        'field "hyperparameters": --critic-steps needs a whole number',
+      ],
       [{ sweep: { betas: ["x"] } }, 'field "sweep.betas": --beta needs a number'],
       [{ sweep: { alphas: [1] } }, 'field "sweep.alphas" is unknown to this version'],
       [{ adapter: {} }, 'field "adapter.matmul" needs one of subgroups, registers, tiled'],

@@ -1,6 +1,8 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { fileURLToPath } from "node:url";
-import type { GivenCheckpoint } from "../../lib/runs/directory.ts";
+import type { GivenCheckpoint, Json } from "../../lib/runs/config.ts";
+import { RunDirectory } from "../../lib/runs/directory.ts";
+import { readResults } from "../../lib/runs/results.ts";
 
 const granted = (["read", "write", "run", "env", "ffi"] as const).every((name) =>
   Deno.permissions.querySync({ name }).state === "granted"
@@ -112,10 +114,12 @@ Deno.test({
       assert(stopped.stages.critic.step < 2000);
 
       // The run continues in another folder and finds its data by hash.
-      const recorded = JSON.parse(Deno.readTextFileSync(`${run}/config.json`));
+      const recorded = new RunDirectory(run).readConfig();
       const data = recorded.data.file;
-      recorded.data.file = `${parent}/gone.hdf5`;
-      Deno.writeTextFileSync(`${run}/config.json`, JSON.stringify(recorded));
+      await new RunDirectory(run).writeConfig({
+        ...recorded,
+        data: { ...recorded.data, file: `${parent}/gone.hdf5` },
+      });
       const moved = `${parent}/moved`;
       Deno.renameSync(run, moved);
       run = moved;
@@ -124,20 +128,18 @@ Deno.test({
       assertEquals(refused.code, 1);
       assertMatch(refused.err, /--data|hopper-mixed-20k\.hdf5/);
       // On an adapter that computes other bits it needs --force.
-      const { adapter, ...rest } = JSON.parse(Deno.readTextFileSync(`${run}/config.json`));
-      const setProbe = (probe: string) =>
-        Deno.writeTextFileSync(
-          `${run}/config.json`,
-          JSON.stringify({ ...rest, adapter: { ...adapter, probe } }),
-        );
-      setProbe("0123456789abcdef");
+      const { adapter, ...rest } = new RunDirectory(run).readConfig();
+      const { probe } = adapter;
+      const setProbe = (probe: Json) =>
+        new RunDirectory(run).writeConfig({ ...rest, adapter: { ...adapter, probe } });
+      await setProbe("0123456789abcdef");
       const elsewhere = await train(["--resume", run]);
       assertEquals(elsewhere.code, 1);
       assertMatch(
         elsewhere.err,
-        new RegExp(`hash of probed results 0123456789abcdef, now ${adapter.probe}\\. .*--force`),
+        new RegExp(`hash of probed results 0123456789abcdef, now ${probe}\\. .*--force`),
       );
-      setProbe(adapter.probe);
+      await setProbe(probe!);
       const resumed = await train(["--resume", run, "--json"]);
       assertEquals(resumed.code, 0, resumed.err);
       const result = JSON.parse(resumed.out.trim().split("\n").at(-1)!);
@@ -186,7 +188,10 @@ Deno.test({
         JSON.parse(line)
       );
       for (const row of rows) {
-        assertEquals(Object.keys(row).join(), "time,stage,step,seed,variant,metrics,episodes");
+        assertEquals(
+          Object.keys(row).join(),
+          "time,stage,step,seed,variant,metrics,episodes,crc32",
+        );
       }
       const critic = rows.filter(({ stage }) => stage === "critic").map(({ step }) => step);
       assertEquals(critic, critic.toSorted((a, b) => a - b), "steps go back");
@@ -244,10 +249,7 @@ Deno.test({
       assertMatch(first.out, /IDQL \(step 5\) .* of 1 +[\d.]+ +[\d.]+ [kM]FLOP\n/);
       assertEquals(swept.action_flops.srpo, 2 * (4 * 8 + 3 * 8 * 8 + 8 * 2));
       const { run: _, ...results } = swept;
-      assertEquals(
-        JSON.parse(Deno.readTextFileSync(`${folder}/${swept.run}/results.json`)),
-        results,
-      );
+      assertEquals(readResults(`${folder}/${swept.run}/results.json`), results);
       assertEquals(Object.keys(swept.evaluations[0]).sort(), [
         "episodes",
         "mean_length",

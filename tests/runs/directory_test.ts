@@ -16,7 +16,7 @@ const config = {
   task: "hopper-medium-v2",
   seeds: [0, 1],
   stages: ["critic", "behavior", "policy"],
-  data: { file: "a.hdf5", sha256: "00ff", rows: 5 },
+  data: { file: "a.hdf5", sha256: "00ff".repeat(16), rows: 5 },
   adapter: { name: "llvmpipe", software: true },
   hyperparameters: { tau: 0.7 },
 };
@@ -132,8 +132,11 @@ folderTest("openRunDirectory() rejects folders that are not runs", (folder) => {
   for (
     const [change, message] of [
       [{ task: 5 }, 'field "task" needs a text, found 5'],
-      [{ seeds: [] }, 'field "seeds" needs a list of one or more whole numbers from 0, found []'],
-      [{ stages: ["critic", 1] }, 'field "stages" needs a list of texts'],
+      [
+        { seeds: [] },
+        'field "seeds" needs a list of one or more distinct whole numbers from 0, found []',
+      ],
+      [{ stages: ["critic", 1] }, 'field "stages[1]" needs a name, found 1'],
       [{ data: { ...config.data, rows: "5" } }, 'field "data.rows" needs a whole number from 0'],
       [{ data: { file: "a" } }, 'field "data.sha256" is missing'],
       [
@@ -142,7 +145,7 @@ folderTest("openRunDirectory() rejects folders that are not runs", (folder) => {
       ],
       [
         { evaluation: { every: 0, episodes: 1 } },
-        'field "evaluation.every" needs a whole number from 1, or null, found 0',
+        'field "evaluation.every" needs a whole number from 1, found 0',
       ],
       [{ given: [{ stage: "critic" }] }, 'field "given[0].seed" is missing'],
       [{ cache: "yes" }, 'field "cache" needs true or false, found "yes"'],
@@ -153,7 +156,7 @@ folderTest("openRunDirectory() rejects folders that are not runs", (folder) => {
     refused(`${join(folder, "config.json")}: ${message}`);
   }
   Deno.writeTextFileSync(join(folder, "config.json"), "null");
-  refused('field "version" is missing');
+  refused("config.json: expected a JSON object, found null");
 });
 
 Deno.test("RunDirectory.checkpoint() and policy are different paths", () => {

@@ -75,7 +75,7 @@ Deno.test({
       assertThrows(
         () => log.restore(["{", "{"]),
         UserError,
-        "should have sums of metrics, found {",
+        "the sums of metrics in a checkpoint's metadata is not JSON",
       );
     } finally {
       Deno.removeSync(path);

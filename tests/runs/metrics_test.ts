@@ -62,7 +62,7 @@ Deno.test({
       assertEquals(
         Deno.readTextFileSync(path).split("\n")[0],
         '{"time":"2026-01-02T03:04:05.678Z","stage":"critic","step":100,"seed":0,' +
-          '"variant":null,"metrics":{"loss":25},"episodes":null}',
+          '"variant":null,"metrics":{"loss":25},"episodes":null,"crc32":"bbb42a8d"}',
       );
     }),
 });
@@ -134,7 +134,32 @@ Deno.test({
     inFolder((path) => {
       Deno.writeTextFileSync(path, '{"stage":"critic"}\n');
       const error = assertThrows(() => MetricsFile.resume(path), UserError);
-      assertStringIncludes(error.message, 'found {"stage":"critic"}');
+      assertStringIncludes(error.message, `${path}, line 1: field "time" is missing; restore`);
       assertEquals(Deno.readTextFileSync(path), '{"stage":"critic"}\n');
+    }),
+});
+
+Deno.test({
+  name: "readMetrics() rejects a row with a changed or an invalid value, naming line and field",
+  ignore,
+  fn: () =>
+    inFolder((path) => {
+      write(path, [row("critic", 1), row("critic", 2)]);
+      const text = Deno.readTextFileSync(path);
+      Deno.writeTextFileSync(path, text.replace('"loss":0.5', '"loss":0.7'));
+      assertThrows(() => readMetrics(path), UserError, `${path}, line 2 was changed`);
+      for (
+        const [change, message] of [
+          [{ step: "2" }, 'line 1: field "step" needs a whole number from 0, found "2"'],
+          [{ step: 590.5 }, 'line 1: field "step" needs a whole number from 0, found 590.5'],
+          [{ metrics: { loss: null } }, 'field "metrics.loss" needs a number, found null'],
+          [{ variant: "../x" }, 'field "variant" needs a name without / and \\'],
+          [{ episodes: [{ seed: 1 }] }, 'field "episodes[0].return" is missing'],
+          [{ more: 1 }, 'field "more" is unknown to this version'],
+        ] as const
+      ) {
+        Deno.writeTextFileSync(path, JSON.stringify({ ...row("critic", 1), ...change }) + "\n");
+        assertThrows(() => readMetrics(path), UserError, message);
+      }
     }),
 });

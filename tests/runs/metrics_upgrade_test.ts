@@ -55,7 +55,11 @@ Deno.test({
       for (const line of ['{"a":1}', "null", "{", '{"stage":"critics","step":1}']) {
         Deno.writeTextFileSync(directory.metrics, `${line}\n`);
         assertEquals(upgradeMetrics(axes), null);
-        assertThrows(() => readMetrics(directory.metrics), UserError, "expected a JSON row with");
+        assertThrows(
+          () => readMetrics(directory.metrics),
+          UserError,
+          `${directory.metrics}, line 1`,
+        );
       }
     } finally {
       Deno.removeSync(directory.path, { recursive: true });

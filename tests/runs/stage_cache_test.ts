@@ -6,6 +6,7 @@ import {
   StageCache,
   stageKey,
 } from "../../lib/runs/stage_cache.ts";
+import { encode } from "../../lib/runs/safetensors.ts";
 import { srpo } from "../../lib/algorithms/srpo/algorithm.ts";
 import { hyperparametersFor } from "../../lib/algorithms/srpo/hyperparameters.ts";
 
@@ -78,7 +79,15 @@ const first = {
   }],
 };
 
-/** Tests with a cache that holds a file of four bytes under "key". */
+/** Returns a checkpoint. */
+function checkpointOf(value: number): Uint8Array {
+  return encode(
+    new Map([["w", { dtype: "F32", shape: [1], data: Float32Array.of(value) }]]),
+    { step: "1" },
+  );
+}
+
+/** Tests with a cache that holds a checkpoint under "key". */
 function cacheTest(
   name: string,
   body: (
@@ -95,7 +104,7 @@ function cacheTest(
         const messages: string[] = [];
         const cache = new StageCache(folder, (message) => messages.push(message));
         const checkpoint = join(root, "critic.safetensors");
-        Deno.writeFileSync(checkpoint, new Uint8Array([1, 2, 3, 4]));
+        Deno.writeFileSync(checkpoint, checkpointOf(1));
         assertEquals(cache.find("key"), null);
         await cache.store("key", { checkpoint, ...first });
         assertEquals(messages, []);
@@ -110,23 +119,23 @@ function cacheTest(
 cacheTest("StageCache.find() returns the stored checkpoint, run, task and metrics", ({ cache }) => {
   const { checkpoint, ...entry } = cache.find("key")!;
   assertEquals(entry, first);
-  assertEquals(Deno.readFileSync(checkpoint), new Uint8Array([1, 2, 3, 4]));
+  assertEquals(Deno.readFileSync(checkpoint), checkpointOf(1));
   assertEquals(cache.find("other"), null);
 });
 
 cacheTest("StageCache.find() survives the deletion of the run", ({ cache, checkpoint }) => {
   Deno.removeSync(checkpoint);
   const entry = cache.find("key")!;
-  assertEquals(Deno.readFileSync(entry.checkpoint), new Uint8Array([1, 2, 3, 4]));
+  assertEquals(Deno.readFileSync(entry.checkpoint), checkpointOf(1));
 });
 
 for (
   const [what, damage, message] of [
     ["a changed checkpoint", (folder: string) => {
-      Deno.writeFileSync(join(folder, "key.safetensors"), new Uint8Array([1, 2, 3, 5]));
+      Deno.writeFileSync(join(folder, "key.safetensors"), checkpointOf(2));
     }, "its hash differs"],
     ["a truncated checkpoint", (folder: string) => {
-      Deno.truncateSync(join(folder, "key.safetensors"), 3);
+      Deno.truncateSync(join(folder, "key.safetensors"), 30);
     }, "its hash differs"],
     ["an entry without description", (folder: string) => {
       Deno.removeSync(join(folder, "key.json"));
@@ -136,10 +145,15 @@ for (
     }, "it is incomplete"],
     ["half a description", (folder: string) => {
       Deno.writeTextFileSync(join(folder, "key.json"), '{"run": "ru');
-    }, "cannot be read"],
+    }, "is not JSON"],
+    ["a description with a changed number", (folder: string) => {
+      const path = join(folder, "key.json");
+      const text = Deno.readTextFileSync(path);
+      Deno.writeTextFileSync(path, text.replace("0.1", "0.5"));
+    }, "its checksum differs"],
     ["a description of something else", (folder: string) => {
       Deno.writeTextFileSync(join(folder, "key.json"), "null");
-    }, "lacks the checkpoint's hash"],
+    }, "expected a JSON object, found null"],
   ] as const
 ) {
   cacheTest(
@@ -149,7 +163,7 @@ for (
       assertEquals(cache.find("key"), null);
       assertEquals(messages.length, 1);
       assertStringIncludes(messages[0]!, message);
-      Deno.writeFileSync(`${checkpoint}.new`, new Uint8Array([7]));
+      Deno.writeFileSync(`${checkpoint}.new`, checkpointOf(7));
       await cache.store("key", { ...first, checkpoint: `${checkpoint}.new`, run: "runs/second" });
       assertEquals(cache.find("key")!.run, "runs/second");
     },
@@ -163,3 +177,26 @@ cacheTest("StageCache.store() announces a failed write and continues", async ({ 
   assertEquals(messages.length, 1);
   assertStringIncludes(messages[0]!, "is not cached");
 });
+
+cacheTest("StageCache.store() refuses a damaged checkpoint", async ({ checkpoint, folder }) => {
+  const bytes = checkpointOf(3);
+  bytes[bytes.length - 2]! ^= 1;
+  Deno.writeFileSync(checkpoint, bytes);
+  const messages: string[] = [];
+  const cache = new StageCache(folder, (message) => messages.push(message));
+  await cache.store("key", { checkpoint, ...first });
+  assertEquals(messages.length, 1);
+  assertStringIncludes(messages[0]!, "its checksum differs");
+  assertEquals(cache.find("key"), null);
+});
+
+cacheTest(
+  "StageCache.store() makes a copy that later writes do not change",
+  ({ cache, checkpoint }) => {
+    {
+      using file = Deno.openSync(checkpoint, { write: true });
+      file.writeSync(new Uint8Array(8));
+    }
+    assertEquals(Deno.readFileSync(cache.find("key")!.checkpoint), checkpointOf(1));
+  },
+);

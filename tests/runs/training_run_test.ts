@@ -1,9 +1,10 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { UserError } from "../../lib/errors.ts";
 import type { Evaluator } from "../../lib/runs/evaluation_queue.ts";
 import { type MetricsRow, readMetrics } from "../../lib/runs/metrics.ts";
 import { hyperparametersFor } from "../../lib/algorithms/srpo/hyperparameters.ts";
 import { decode } from "../../lib/runs/safetensors.ts";
+import { StageCache } from "../../lib/runs/stage_cache.ts";
 import { runIn, setUp, stageNames, steps, tiny } from "./tiny_run.ts";
 
 const granted = ["read", "write"].every((name) =>
@@ -296,9 +297,66 @@ Deno.test({
       assert(stopped[0]!.step >= 1400 && stopped[0]!.step < 2101, `step ${stopped[0]!.step}`);
       await trainStages(runIn(`${root}/stopped`, machine, { ...more, resume: true }));
       assertEquals(timelessRows(`${root}/stopped`), whole);
-      assertEquals([...Deno.readDirSync(`${root}/stopped/checkpoints`)].map(({ name }) => name), [
-        "critic.safetensors",
-      ]);
+      const names = [...Deno.readDirSync(`${root}/stopped/checkpoints`)].map(({ name }) => name);
+      assertEquals(names.toSorted(), ["critic-2100.safetensors", "critic.safetensors"]);
+    } finally {
+      machine.buffer.destroy();
+      machine.engine.close();
+      Deno.removeSync(root, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
+  name: "trainStages() recovers evaluations, a damaged checkpoint and truncated metrics",
+  ignore: !granted,
+  fn: async () => {
+    const { trainStages } = await import("../../lib/runs/training_run.ts");
+    const root = Deno.makeTempDirSync();
+    const machine = await setUp();
+    const lines: string[] = [];
+    const announce = (line: string) => lines.push(line);
+    const cache = {
+      entries: new StageCache(`${root}/.cache`, announce),
+      context: { version: "1", data: "00", adapter: {} },
+    };
+    const more = { stages: ["critic"], evaluator: weighing(20), announce };
+    const file = (run: string, name: string) => `${root}/${run}/${name}`;
+    const critic = (run: string) => Deno.readFileSync(file(run, "checkpoints/critic.safetensors"));
+    try {
+      await trainStages(runIn(`${root}/whole`, machine, more));
+      // A kill in the first evaluation, when all steps are trained.
+      const evaluator = { ...weighing(20), evaluate: () => Promise.reject(new Error("killed")) };
+      const begin = () => trainStages(runIn(`${root}/run`, machine, { ...more, evaluator }));
+      await assertRejects(begin, Error, "killed");
+      // Only what this process trains is cached.
+      const resume = () =>
+        trainStages(runIn(`${root}/run`, machine, { ...more, cache, resume: true }));
+      await resume();
+      assertEquals(timelessRows(`${root}/run`), timelessRows(`${root}/whole`));
+
+      const bytes = critic("run");
+      bytes[bytes.length - 2]! ^= 1;
+      Deno.writeFileSync(file("run", "checkpoints/critic.safetensors"), bytes);
+      lines.length = 0;
+      const [again] = await resume();
+      assertEquals(again!.made, 20, "the previous generation is used");
+      assertStringIncludes(lines[0]!, "its checksum differs");
+      assertEquals(critic("run"), critic("whole"));
+      assertEquals(timelessRows(`${root}/run`), timelessRows(`${root}/whole`));
+      const [cached] = [...Deno.readDirSync(`${root}/.cache`)]
+        .filter(({ name }) => name.endsWith(".safetensors"));
+      assertEquals(Deno.readFileSync(`${root}/.cache/${cached!.name}`), critic("whole"));
+
+      const metrics = file("run", "metrics.jsonl");
+      const rows = Deno.readTextFileSync(metrics).split("\n");
+      Deno.writeTextFileSync(metrics, [...rows.slice(0, 4), ...rows.slice(11)].join("\n"));
+      lines.length = 0;
+      await resume();
+      assertStringIncludes(
+        lines[0]!,
+        "lacks 7 of 40 rows of the critic stage, seed 3, from step 5 to 11",
+      );
     } finally {
       machine.buffer.destroy();
       machine.engine.close();

@@ -45,6 +45,16 @@ export interface Stage {
   readonly tensors: Readonly<Record<string, Tensor>>;
 }
 
+/** Metrics of a stage that estimate discounted returns, whose magnitude the rewards bound. */
+export interface BoundedValues {
+  /** Names of the metrics. */
+  readonly metrics: readonly string[];
+  /** Name of the hyperparameter for the discount factor. */
+  readonly discount: string;
+  /** What to do if they leave the bound, in one or two sentences. */
+  readonly advice: string;
+}
+
 /** A stage of training: a step that is described once and repeated. */
 export interface StageDefinition<H extends HyperparameterValues = HyperparameterValues> {
   /** Name in flags (`--stage critic`), files and metrics. */
@@ -75,6 +85,8 @@ export interface StageDefinition<H extends HyperparameterValues = Hyperparameter
    * trains the stage.
    */
   readonly evaluatedOnce?: boolean;
+  /** Metrics that reveal diverging values; absent if it has none. */
+  readonly bounded?: BoundedValues;
   /**
    * Describes a step on minibatches of `buffer`. It may import modules dynamically, so that a
    * program that only acts does not load the GPU code.

@@ -45,6 +45,8 @@ export class ReplayBuffer {
   readonly observationSize: number;
   /** Number of entries in an action. */
   readonly actionSize: number;
+  /** Largest magnitude of the rewards. */
+  readonly largestReward: number;
   readonly #data: BufferedData;
   #moments: ColumnMoments | null = null;
 
@@ -62,6 +64,7 @@ export class ReplayBuffer {
   ) {
     this.observationSize = data.observationSize;
     this.actionSize = data.actionSize;
+    this.largestReward = rewards.reduce((largest, r) => Math.max(largest, Math.abs(r)), 0);
     this.#data = data;
     const { outcome, width } = this.#layout();
     const pageRows = Math.min(data.rows, Math.floor(pageBytes / (4 * width)));

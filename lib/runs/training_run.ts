@@ -19,6 +19,7 @@ import {
   readCheckpoint,
   writePolicy,
 } from "./checkpoint.ts";
+import { DivergenceWatch } from "./divergence.ts";
 import type { RunEstimate } from "./estimate.ts";
 import { EvaluationQueue, type Evaluator } from "./evaluation_queue.ts";
 import { copyWhole } from "./files.ts";
@@ -363,6 +364,9 @@ async function trainReplicas(
     const rows = readMetrics(run.directory.metrics);
     evaluations.resume(start, pending, isEvaluatedIn(rows, name), run.announce);
   }
+  const watch = definition.bounded === undefined
+    ? null
+    : new DivergenceWatch(definition.bounded, h, run.buffer.largestReward, pending);
   let step = start;
   let saved = present === null ? null : start;
   try {
@@ -413,6 +417,10 @@ async function trainReplicas(
         end,
         onStep: (done, values) => {
           log.add(done, values);
+          for (const warning of watch?.check(name, done, values) ?? []) {
+            progress.clear();
+            run.announce(warning);
+          }
           Object.assign(latest, values);
           progress.update(done, shown(definition, latest));
         },

@@ -41,6 +41,11 @@ export const diffusionQl: Algorithm<Hyperparameters> = {
     batchSize: "batchSize",
     shown: ["loss_critic", "loss_imitation", "q_mean"],
     evaluated: "diffusion-ql",
+    bounded: {
+      metrics: ["q_mean", "v_mean"],
+      discount: "discount",
+      advice: "Lower --eta, so that the actor stays closer to the data.",
+    },
     async describe(graph, buffer, h, variants) {
       const { agentStage } = await import("./agent.ts");
       return agentStage(graph, buffer, h, variants);

@@ -78,6 +78,11 @@ export const idql: Algorithm<Hyperparameters> = {
     batchSize: "batchSize",
     shown: ["loss_behavior", "loss_v", "loss_q"],
     evaluated: "idql",
+    bounded: {
+      metrics: ["q_mean", "v_mean"],
+      discount: "discount",
+      advice: "Lower --expectile, --target-rate or --learning-rate.",
+    },
     async describe(graph, buffer, h, variants) {
       const { agentStage } = await import("./agent.ts");
       return agentStage(graph, buffer, h, variants);

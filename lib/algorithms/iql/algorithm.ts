@@ -25,6 +25,11 @@ export const iql: Algorithm<Hyperparameters> = {
     batchSize: "batchSize",
     shown: ["loss_v", "loss_q", "loss_policy"],
     evaluated: "iql",
+    bounded: {
+      metrics: ["q_mean", "v_mean"],
+      discount: "discount",
+      advice: "Lower --expectile, --target-rate or --learning-rate.",
+    },
     async describe(graph, buffer, h, variants) {
       const { agentStage } = await import("./agent.ts");
       return agentStage(graph, buffer, h, variants);

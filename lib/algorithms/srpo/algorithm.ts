@@ -93,6 +93,13 @@ export const srpo: Algorithm<Hyperparameters> = {
       shapedBy: ["criticWidth", "criticLayers"],
       shown: ["loss_v", "loss_q", "loss_awr"],
       evaluated: "awr",
+      bounded: {
+        metrics: ["q_mean", "v_mean"],
+        discount: "discount",
+        advice:
+          "Lower --expectile, --target-rate or --critic-learning-rate. If Q's scale alone is " +
+          "off, --normalize-beta true lets the policy stage use it (Appendix C, Figure 13).",
+      },
       async describe(graph, buffer, h) {
         const { criticStage } = await import("./training.ts");
         return criticStage(graph, buffer, h);
@@ -125,6 +132,12 @@ export const srpo: Algorithm<Hyperparameters> = {
       batchSize: "policyBatchSize",
       shown: ["loss", "q_mean"],
       evaluated: "srpo",
+      bounded: {
+        metrics: ["q_mean"],
+        discount: "discount",
+        advice: "The critic is wrong about the policy's actions: lower --beta, or train a critic " +
+          "that does not diverge.",
+      },
       async describe(graph, buffer, h, variants) {
         const { policyStage } = await import("./training.ts");
         return policyStage(graph, buffer, h, variants);

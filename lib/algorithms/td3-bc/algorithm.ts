@@ -47,6 +47,11 @@ export const td3Bc: Algorithm<Hyperparameters> = {
     batchSize: "batchSize",
     shown: ["loss_critic", "loss_actor", "q_mean"],
     evaluated: "td3-bc",
+    bounded: {
+      metrics: ["q_mean", "v_mean"],
+      discount: "discount",
+      advice: "Lower --alpha, so that the actor stays closer to the data.",
+    },
     async describe(graph, buffer, h, variants) {
       const { agentStage } = await import("./agent.ts");
       return agentStage(graph, buffer, h, variants);

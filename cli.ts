@@ -38,6 +38,22 @@ const commands: Readonly<Record<string, Command>> = {
     summary: "evaluate a trained policy: episode returns and D4RL score",
     load: async () => (await import("./lib/commands/eval.ts")).evaluate,
   },
+  "report": {
+    summary: "write an HTML report of one run, or a comparison of several",
+    load: async () => (await import("./lib/commands/report.ts")).report,
+  },
+  "runs": {
+    summary: "list the runs in a folder",
+    load: async () => (await import("./lib/commands/runs.ts")).listRuns,
+  },
+  "runs compare": {
+    summary: "show in which settings and data two runs differ",
+    load: async () => (await import("./lib/commands/runs_compare.ts")).compareRuns,
+  },
+  "runs export": {
+    summary: "write the metrics of a run as CSV",
+    load: async () => (await import("./lib/commands/runs_export.ts")).exportRun,
+  },
   "gradcheck": {
     summary: "check every operation and gradient on this machine's GPU adapter",
     load: async () => (await import("./lib/commands/gradcheck.ts")).gradcheck,

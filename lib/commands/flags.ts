@@ -42,11 +42,14 @@ export interface CommandLine<F extends FlagTable> {
   readonly name: string;
   /** Description at the top of `--help`. */
   readonly summary: string;
-  /** Positional arguments in order; those with `optional` come last. */
+  /**
+   * Positional arguments in order; those with `optional` come last. The last one may be `repeated`.
+   */
   readonly positionals: readonly {
     readonly name: string;
     readonly help: string;
     readonly optional?: boolean;
+    readonly repeated?: boolean;
   }[];
   /** Flags in the order of `--help`. */
   readonly flags: F;
@@ -205,7 +208,7 @@ export function parseFlags<F extends FlagTable>(
     );
   }
   const surplus = positionals[command.positionals.length];
-  if (surplus !== undefined) {
+  if (surplus !== undefined && command.positionals.at(-1)?.repeated !== true) {
     throw new UserError(
       `unexpected argument "${surplus}": ${command.name} takes ` +
         (command.positionals.map(({ name }) => `<${name}>`).join(" ") || "flags only"),

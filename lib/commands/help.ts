@@ -15,8 +15,8 @@ export function helpColumns(): number {
  * @param width Maximum columns per line. A longer word gets a line of its own.
  */
 export function helpText(command: CommandLine<FlagTable>, width: number = helpColumns()): string {
-  const usage = command.positionals.map(({ name, optional }) =>
-    optional ? `[${name}]` : `<${name}>`
+  const usage = command.positionals.map(({ name, optional, repeated }) =>
+    (optional ? `[${name}]` : `<${name}>`) + (repeated ? "…" : "")
   );
   const lines = [
     ...wrap(command.summary, width),

@@ -27,8 +27,8 @@ const palette: Readonly<Record<string, Pair>> = {
 const seriesCount = Object.keys(palette).filter((name) => name.startsWith("series-")).length;
 
 /** CSS that defines the variables, light by default and dark if the reader prefers it. */
-export const paletteStyle = `.figure{${variables(0)}}` +
-  `@media (prefers-color-scheme:dark){.figure{${variables(1)}}}`;
+export const paletteStyle = `.themed{${variables(0)}}` +
+  `@media (prefers-color-scheme:dark){.themed{${variables(1)}}}`;
 
 /** Returns the colour of series `index` of `count`. Many series are spaced along a colour map. */
 export function seriesColor(index: number, count: number): string {

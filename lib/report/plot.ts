@@ -58,7 +58,7 @@ export type FigureDocument = NonNullable<Plot.PlotOptions["document"]>;
 
 const margin = 20;
 const lineHeight = 18;
-const smallestWidth = 480;
+const smallestWidth = 440;
 /** Left edge of a panel's plot area. */
 const panelLeft = 52;
 
@@ -69,7 +69,8 @@ const panelLeft = 52;
 export function drawFigure(figure: Figure, document: FigureDocument): ReturnType<typeof Plot.plot> {
   const { title, notes, legend, panels, columns, size: [width, height] = [350, 236] } = figure;
   const across = Math.max(1, Math.min(columns, panels.length));
-  const whole = Math.max(smallestWidth, across * width + 2 * margin);
+  const texts = [...notes.map((note) => 6.4 * note.length), 9.5 * title.length];
+  const whole = Math.ceil(Math.max(smallestWidth, across * width, ...texts)) + 2 * margin;
   const legendColumns = Math.max(1, Math.floor((whole - 2 * margin) / legendWidth(legend)));
   const legendTop = 34 + notes.length * lineHeight;
   const top = legendTop + Math.ceil(legend.length / legendColumns) * lineHeight + 4;
@@ -83,7 +84,7 @@ export function drawFigure(figure: Figure, document: FigureDocument): ReturnType
   };
   const svg = element("svg", {
     xmlns: "http://www.w3.org/2000/svg",
-    class: "figure",
+    class: "themed",
     width: whole,
     height: bottom,
     viewBox: `0 0 ${whole} ${bottom}`,

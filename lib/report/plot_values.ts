@@ -44,7 +44,7 @@ export function pointMarks(
       strokeWidth: 1.5,
     }),
     Plot.dot(estimates, { x: "x", y: "y", r: 4, fill: color }),
-    Plot.dot(singleRows(estimates), { x: "x", y: "value", ...single }),
+    Plot.dot(singleRows(estimates), { x: "x", y: "dot", ...single }),
     Plot.text(labelled, { x: "x", y: "y", text: "label", dx: 8, textAnchor: "start" }),
   ];
 }
@@ -72,18 +72,22 @@ export function barMarks(
       strokeWidth: 1.5,
     }),
     Plot.dot(estimates, { ...at, y: "y", r: 4, fill: color }),
-    Plot.dot(singleRows(estimates), { ...at, y: "value", ...single }),
+    Plot.dot(singleRows(estimates), { ...at, y: "dot", ...single }),
   ];
 }
 
-/** Returns the horizontal axes of a panel of bars: groups, and in each group one place per series. */
+/**
+ * Returns the horizontal axes of a panel of bars: groups, and in each group one place per series.
+ *
+ * @param text Formats the name of a group for the axis.
+ */
 export function groupedAxes(
   groups: readonly string[],
   series: readonly string[],
-  label: string | null = null,
+  { text = String }: { readonly text?: (group: string) => string } = {},
 ): Pick<Panel, "x" | "groups"> {
   return {
-    groups: { label, domain: groups, padding: 0.2 },
+    groups: { label: null, domain: groups, padding: 0.2, tickFormat: text },
     x: { label: null, type: "band", axis: null, domain: series, padding: 0.1 },
   };
 }
@@ -103,7 +107,7 @@ export function cloudMarks(
   const rows = Array.from({ length: points.length / 2 }, (_, i) => ({
     x: points[2 * i]!,
     y: points[2 * i + 1]!,
-    ...(typeof fill !== "string" && { value: fill[i]! }),
+    ...(typeof fill !== "string" && { shade: fill[i]! }),
   }));
   return [
     Plot.dot(rows, {
@@ -111,7 +115,7 @@ export function cloudMarks(
       y: "y",
       r: radius,
       stroke: "none",
-      fill: typeof fill === "string" ? fill : "value",
+      fill: typeof fill === "string" ? fill : "shade",
       fillOpacity: 0.7,
     }),
   ];
@@ -126,5 +130,5 @@ function intervalRows(estimates: readonly Estimate[]) {
 }
 
 function singleRows(estimates: readonly Estimate[]) {
-  return estimates.flatMap(({ x, values = [] }) => values.map((value) => ({ x, value })));
+  return estimates.flatMap(({ x, values = [] }) => values.map((dot) => ({ x, dot })));
 }

@@ -30,6 +30,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: "record a data set from a policy, random actions or maze2d's planner",
     load: async () => (await import("./lib/commands/data_collect.ts")).dataCollect,
   },
+  "data check": {
+    summary: "replay a data set's steps in the simulator, and check its log-probabilities",
+    load: async () => (await import("./lib/commands/data_check.ts")).dataCheck,
+  },
   "data convert": {
     summary: "convert a data set of Minari or OGBench to D4RL's format",
     load: async () => (await import("./lib/commands/data_convert.ts")).dataConvert,

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { Dataset, File } from "h5wasm";
+import type { Dataset, File, Group } from "h5wasm";
 import { UserError } from "../errors.ts";
 import { type ActionBounds, areBounds, boundsText } from "../nn/host/action_bounds.ts";
 import { checkLayout, type FieldLayout, type Layout } from "./layout.ts";
@@ -171,15 +171,17 @@ export class D4rlFile implements Layout {
   }
 }
 
-/** Yields every data set of a file with its path, including those in groups (one level deep). */
-function* datasetsOf({ h5, file }: Hdf5): Generator<[string, Dataset]> {
-  for (const name of file.keys()) {
-    const entity = file.get(name);
-    if (entity instanceof h5.Dataset) yield [name, entity];
-    if (!(entity instanceof h5.Group)) continue;
-    for (const inner of entity.keys()) {
-      const field = entity.get(inner);
-      if (field instanceof h5.Dataset) yield [`${name}/${inner}`, field];
+/** Yields every data set of a file with its path: `observations`, `infos/qpos`. */
+function* datasetsOf(
+  { h5, file }: Hdf5,
+  group: Group = file,
+  prefix = "",
+): Generator<[string, Dataset]> {
+  for (const name of group.keys()) {
+    const entity = group.get(name);
+    if (entity instanceof h5.Dataset) yield [prefix + name, entity];
+    if (entity instanceof h5.Group) {
+      yield* datasetsOf({ h5, file }, entity, `${prefix}${name}/`);
     }
   }
 }

@@ -36,6 +36,18 @@ export async function makeEnvironment(
   return await MujocoBatch.create(task, count, profile, id, referenceReturn(id));
 }
 
+/**
+ * Returns the function from observations to simulator states of a built-in environment; see
+ * {@linkcode Task.stateOf}.
+ *
+ * @throws {UserError} If the id is unknown.
+ */
+export function stateReader(id: string): Task["stateOf"] {
+  const task = tasks.get(environments.get(id)?.task ?? "");
+  if (task === undefined) throw unknownId(id);
+  return task.stateOf;
+}
+
 function unknownId(id: string): UserError {
   const nearest = environmentIds()
     .map((known) => ({ known, distance: leven(id, known) }))

@@ -49,6 +49,7 @@ function antmaze(maze: Maze, maxEpisodeSteps: number): Task {
     observationSize: 29,
     actionSize: 8,
     maxEpisodeSteps,
+    stateOf: (observation) => ({ qpos: observation.slice(0, 15), qvel: observation.slice(15) }),
     begin(simulation, random) {
       simulation.reset();
       const { qpos, qvel } = simulation;

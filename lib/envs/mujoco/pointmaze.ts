@@ -84,6 +84,7 @@ function maze2d(maze: Maze, dense: boolean, maxEpisodeSteps: number): Task {
     observationSize: 4,
     actionSize: 2,
     maxEpisodeSteps,
+    stateOf: (observation) => ({ qpos: observation.slice(0, 2), qvel: observation.slice(2) }),
     begin(simulation, random) {
       simulation.reset();
       const { qpos, qvel } = simulation;

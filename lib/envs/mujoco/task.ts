@@ -18,6 +18,14 @@ export interface Episode {
   observe(into: Float64Array): void;
 }
 
+/** Positions and velocities that determine how a simulation goes on. */
+export interface State {
+  /** `[nq]`. */
+  readonly qpos: Float64Array;
+  /** `[nv]`. */
+  readonly qvel: Float64Array;
+}
+
 /** A robot with its observation, reward, initial states and termination. */
 export interface Task {
   /** The simulated robot. */
@@ -32,4 +40,9 @@ export interface Task {
   readonly maxEpisodeSteps: number;
   /** Puts the simulation into a random initial state and starts an episode from there. */
   begin(simulation: Simulation, random: RandomStream): Episode;
+  /**
+   * Returns a state with this observation from which the next observations are the same as from the
+   * true state, or null if the observation does not determine them.
+   */
+  stateOf(observation: Float64Array): State | null;
 }

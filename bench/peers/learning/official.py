@@ -211,7 +211,7 @@ def idql(options, data):
     agent = official.DDPMIQLLearner.create(
         options.seed, space("observations"), space("actions"),
         critic_hidden_dims=(options.width, options.width), critic_hyperparam=options.expectile,
-        actor_num_blocks=options.blocks, actor_dropout_rate=0.1, T=5, N=64,
+        actor_num_blocks=options.blocks, actor_dropout_rate=0.1, T=5, N=options.candidates,
         decay_steps=options.steps)
     holder = {"agent": agent, "rng": jax.random.PRNGKey(options.seed)}
     rewards, actions = shaped_rewards(options, data), clipped(data)
@@ -259,6 +259,7 @@ def main():
     parser.add_argument("--batch-size", type=int, default=256)
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--blocks", type=int, default=3)
+    parser.add_argument("--candidates", type=int, default=64, help="of idql")
     parser.add_argument("--expectile", type=float, default=0.7)
     parser.add_argument("--temperature", type=float, default=3.0)
     parser.add_argument("--eta", type=float, default=1.0)

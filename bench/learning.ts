@@ -2,8 +2,9 @@
  * Compares what this program learns with what the official codes learn, over seeds:
  * `deno run -A bench/learning.ts OFFICIAL.jsonl RUN…`.
  *
- * OFFICIAL.jsonl holds the lines that `bench/peers/learning/official.py` prints; every RUN is a run
- * directory with results. Scores are compared per algorithm and task.
+ * OFFICIAL.jsonl holds the lines that `bench/peers/learning/official.py` prints. Every RUN is a run
+ * directory, of which the last score of every seed of the algorithm's own actor counts, or the output
+ * of `eval --json` for one seed (`….json`). Scores are compared per algorithm and task.
  *
  * @module
  */
@@ -34,12 +35,19 @@ function officialScores(path: string): Scores {
   return scores;
 }
 
-/** The last score of every seed of the algorithm's own actor. */
-function ourScores(runs: readonly string[]): Scores {
+/** The scores of runs, and of evaluations of their seeds, by algorithm and task. */
+function ourScores(paths: readonly string[]): Scores {
   const scores: Scores = new Map();
-  for (const run of runs) {
-    const results = JSON.parse(Deno.readTextFileSync(join(run, "results.json")));
-    if (!results.finished) throw new UserError(`${run} is not finished; continue it with --resume`);
+  for (const path of paths) {
+    if (path.endsWith(".json")) {
+      const { policy, task, score } = JSON.parse(Deno.readTextFileSync(path));
+      collect(scores, `${policy} ${task}`, score);
+      continue;
+    }
+    const results = JSON.parse(Deno.readTextFileSync(join(path, "results.json")));
+    if (!results.finished) {
+      throw new UserError(`${path} is not finished; continue it with --resume`);
+    }
     const policy = results.actors.at(-1).policy;
     const bySeed = new Map<number, number>();
     for (const evaluation of results.evaluations) {

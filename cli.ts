@@ -9,7 +9,8 @@
  */
 import { type Command, runCommandLine } from "./lib/commands/dispatch.ts";
 
-const commands: Readonly<Record<string, Command>> = {
+/** The commands by name. */
+export const commands: Readonly<Record<string, Command>> = {
   "train": {
     summary: "train a policy on an offline data set",
     load: async () => (await import("./lib/commands/train.ts")).train,

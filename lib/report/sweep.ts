@@ -39,15 +39,23 @@ export function sweepFigure(
   const swept = sweeps.filter(({ hyperparameter }) =>
     distinct(points.map(({ at }) => at[hyperparameter])).length > 1
   );
-  const along = swept.find(({ hyperparameter }) =>
+  // Lists that apply only to some variants name those variants and have no axis of their own.
+  const everywhere = swept.filter(({ only }) =>
+    only === undefined || points.every(({ at }) => only.holds(at))
+  );
+  const partial = swept.filter((sweep) => !everywhere.includes(sweep));
+  const along = everywhere.find(({ hyperparameter }) =>
     points.every(({ at }) => typeof at[hyperparameter] === "number")
   );
   // Hyperparameters that are not on the axis distinguish the series. Of a single variant the last
   // list names it.
-  const grouped = along ?? swept[0] ?? sweeps[sweeps.length - 1]!;
-  const textOf = (sweep: Sweepable, { at }: SweepPoint) => sweep.text(at[sweep.hyperparameter]!);
+  const named = everywhere.find((sweep) => sweep !== along);
+  const grouped = along ?? everywhere[0] ?? sweeps[sweeps.length - 1]!;
+  const textOf = (sweep: Sweepable, { at }: SweepPoint) =>
+    [sweep, ...sweep === named ? partial.filter(({ only }) => only!.holds(at)) : []]
+      .map(({ hyperparameter, text }) => text(at[hyperparameter]!)).join(", ");
   const seriesOf = (point: SweepPoint) =>
-    swept.filter((sweep) => sweep !== grouped).map((sweep) => textOf(sweep, point)).join(", ");
+    everywhere.filter((sweep) => sweep !== grouped).map((sweep) => textOf(sweep, point)).join(", ");
   const series = distinct(points.map(seriesOf));
   const of = (name: string) => points.filter((point) => seriesOf(point) === name);
   const seeds = points.reduce((a, b) => b.seeds.length > a.seeds.length ? b : a).seeds;

@@ -86,3 +86,21 @@ Deno.test("sweepFigure(): draws a single variant and equal values", () => {
     assert(!/NaN|Infinity|undefined/.test(svg), svg);
   }
 });
+
+Deno.test("sweepFigure(): a list that applies to one weighting names that weighting's bars", () => {
+  const points = [
+    point([1], { weighting: "sigma2" }),
+    ...[0.02, 0.98].map((fixedTime) => point([2], { weighting: "fixed_time", fixedTime })),
+  ];
+  const bars = draw("t", "D4RL score", srpo.sweeps, points);
+  for (const text of ["ω = σ²", "ω = δ, t = 0.02", "ω = δ, t = 0.98"]) {
+    assertStringIncludes(bars, text);
+  }
+  // Beside a list with an axis they are series.
+  const lines = draw("t", "D4RL score", srpo.sweeps, [
+    ...points,
+    ...points.map((each) => ({ ...each, at: { ...each.at, beta: 10 } })),
+  ]);
+  assertStringIncludes(lines, "ω = δ, t = 0.98");
+  assertEquals(means(lines).length, 6);
+});

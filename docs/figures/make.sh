@@ -1,0 +1,77 @@
+#!/bin/sh
+# Makes the pictures of docs/ablations.md again: trains on the bundled maze sample and draws.
+#
+#   sh docs/figures/make.sh           three seeds at the demo's budget, pictures in docs/figures
+#   sh docs/figures/make.sh --quick   two seeds and a fifth of the steps, pictures in
+#                                     runs/figures-quick
+#
+# Finished runs are reused and unfinished ones continued, so an interrupted call can be repeated.
+# DENO names another Deno.
+# shellcheck disable=SC2086 # lists of flags are split into words
+set -eu
+cd "$(dirname "$0")/../.."
+deno=${DENO:-deno}
+
+case "${1:-}" in
+  "")
+    runs=runs/figures pictures=docs/figures
+    seeds=100-102 episodes=100 critic=20000 behavior=8000 policy=3000 every=300
+    short="" brief="" often="--eval-every 2000" seldom="--eval-every 2000"
+    echo "This takes about 100 minutes on two processor cores with AVX-512." ;;
+  --quick)
+    runs=runs/figures-quick pictures=runs/figures-quick
+    seeds=100-101 episodes=10 critic=4000 behavior=1600 policy=600 every=120
+    short="--steps 4000" brief="--steps 2000" often="--eval-every 800" seldom="--eval-every 1000"
+    echo "This takes about 15 minutes on two processor cores with AVX-512." ;;
+  *)
+    echo "usage: sh docs/figures/make.sh [--quick]" >&2
+    exit 2 ;;
+esac
+echo "Runs are in $runs, pictures in $pictures."
+mkdir -p "$runs" "$pictures"
+
+# run NAME FLAGS…: trains unless the run is finished, and continues an unfinished one.
+run() {
+  name=$1
+  shift
+  if grep -qs '"finished": true' "$runs/$name/results.json"; then
+    echo "$name: finished before"
+  elif [ -e "$runs/$name/config.json" ]; then
+    echo "$name: continues"
+    "$deno" run -A cli.ts train --resume "$runs/$name" > "$runs/$name.log"
+  else
+    echo "$name: train $*"
+    "$deno" run -A cli.ts train "$@" --out "$runs/$name" > "$runs/$name.log"
+  fi
+  # Ctrl-C ends a run with code 130 and a checkpoint; set -e then ends this script too.
+}
+
+# The critics and behavior models that the ablations share, and the default policies.
+run base --preset quick --seeds "$seeds" --eval-episodes "$episodes" \
+  --critic-steps "$critic" --critic-batch-size 256 --target-rate 0.005 \
+  --behavior-steps "$behavior" --behavior-batch-size 256 --policy-steps "$policy" --beta 0.3
+
+from="--stage policy --from $runs/base --eval-episodes $episodes"
+run weighting $from --normalize-weighting true --times 0.02,0.5,0.98 \
+  --weightings sigma2,sigma4,alpha_over_sigma,constant,two_term,fixed_time
+run baseline $from --no-cache --baselines true,false --eval-every $every
+run beta $from --betas 0.03,0.1,0.3,1,3
+run layers $from --policy-layers 2
+run plain-beta $from --normalize-beta false --betas 0.01,0.1
+
+# Figure 13: a critic whose target follows at once, with an extreme expectile and a large rate.
+for rate in 0.0003 0.01; do
+  run "critic-$rate" --preset quick --stage critic --seeds "$seeds" --eval-episodes 0 \
+    --critic-steps $((critic / 5)) --critic-batch-size 256 --expectile 0.99 --target-rate 1 \
+    --critic-learning-rate "$rate"
+done
+
+# Figures 1, 6, 7 and 16: the other algorithms at their quick budgets. Policies that draw candidates
+# act slowly, so they play fewer episodes.
+run iql --algorithm iql $short --preset quick --seeds "$seeds" --eval-episodes 20 $often
+run td3-bc --algorithm td3-bc $short --preset quick --seeds "$seeds" --eval-episodes 20 $often
+run idql --algorithm idql $brief --preset quick --seeds "$seeds" --eval-episodes 20 $seldom
+run diffusion-ql --algorithm diffusion-ql $brief --preset quick --seeds "$seeds" \
+  --eval-episodes 20 $seldom
+
+"$deno" run -A tools/figures.ts "$runs" "$pictures"

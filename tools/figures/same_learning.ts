@@ -1,0 +1,57 @@
+/**
+ * The scores of this program and of the official code.
+ *
+ * @module
+ */
+import * as Plot from "@observablehq/plot";
+import { seriesColor } from "../../lib/report/palette.ts";
+import type { Figure } from "../../lib/report/plot.ts";
+import { barMarks, groupedAxes } from "../../lib/report/plot_values.ts";
+import {
+  estimateOf,
+  intervalNote,
+  officialLines,
+  type Runs,
+  scoreAxis,
+  seedsText,
+} from "./runs.ts";
+
+/** The scores of this program and of the official code, one dot per seed. */
+export function sameLearning(runs: Runs): Figure | null {
+  const task = runs.results("base")?.task;
+  const official = officialLines(runs.folder).filter((line) => line.task === task);
+  const sides = [["AWR", "awr"], ["SRPO", "srpo"]].map(([name, policy]) => ({
+    name: name!,
+    ours: [...runs.scores("base", policy!).get(null) ?? []],
+    official: official.filter(({ algorithm }) => algorithm === policy)
+      .map(({ seed, score }) => [seed, score] as [number, number]),
+  }));
+  if (sides.some(({ ours, official }) => ours.length === 0 || official.length === 0)) return null;
+  const programs = ["this program", "official code"];
+  const series = programs.map((_, i) =>
+    sides.map(({ name, ours, official }) =>
+      estimateOf(name, [ours, official][i]!.map(([, score]) => score))
+    )
+  );
+  return {
+    title: `The same learning on ${task}`,
+    notes: [
+      intervalNote,
+      `this program: ${seedsText(sides[0]!.ours.map(([seed]) => seed))}`,
+      `official code: ${seedsText(sides[0]!.official.map(([seed]) => seed))}`,
+    ],
+    legend: programs.map((name, i) => ({ name, color: seriesColor(i, programs.length) })),
+    panels: [{
+      ...groupedAxes(sides.map(({ name }) => name), programs),
+      y: scoreAxis(series.flat(), true),
+      marks: [
+        Plot.ruleY([0], { stroke: "var(--rule)" }),
+        ...series.flatMap((each, i) =>
+          barMarks(each, programs[i]!, seriesColor(i, programs.length))
+        ),
+      ],
+    }],
+    columns: 1,
+    size: [520, 320],
+  };
+}

@@ -116,8 +116,10 @@ async function severalSeeds(
 }
 
 /** Prints the milliseconds per step of this version and of another one, taking turns. */
-async function twoVersions(before: Contestant, after: Contestant, printer: Printer): Promise<void> {
+async function twoVersions(checkout: string, printer: Printer): Promise<void> {
   for (const tiny of [false, true]) {
+    await using before = await startOurs({ checkout, tiny });
+    await using after = await startOurs({ tiny });
     const rows: (string | number)[][] = [];
     for (const step of stages) {
       const task: StepTask = { step, tiny };
@@ -146,13 +148,13 @@ const { against } = parseArgs(Deno.args, { string: ["against"] });
 await using ours = await startOurs();
 const printer = new Printer(Deno.args.includes("--json"), await machineLine(ours.device));
 if (typeof against === "string") {
-  await using before = await startOurs(against);
-  await twoVersions(before, ours, printer);
+  await twoVersions(against, printer);
 } else {
   await using pytorch = await startPytorch();
   await fullSize(ours, pytorch, printer);
+  await using tiny = await startOurs({ tiny: true });
   await severalSeeds(
-    ours,
+    tiny,
     printer,
     "Milliseconds per step besides arithmetic: networks and batches of 8",
     true,

@@ -14,6 +14,7 @@ import { linear } from "../../lib/autodiff/ops/linear.ts";
 import { meanSquaredError } from "../../lib/autodiff/ops/squared_error.ts";
 import { ParameterSet, type ParameterValues } from "../../lib/autodiff/parameters.ts";
 import type { Tensor } from "../../lib/autodiff/tensor.ts";
+import { computeAloneIfSmall } from "../../lib/gpu/software_threads.ts";
 import { maxChunk, type Program } from "../../lib/gpu/program.ts";
 import { linearShapes } from "../../lib/nn/initialisation.ts";
 import { mlp, mlpShapes } from "../../lib/nn/mlp.ts";
@@ -115,6 +116,8 @@ async function losses(engine: Engine, task: StepTask, steps: number): Promise<nu
 }
 
 if (import.meta.main) {
+  // As in training, where the size of all stages is known before the GPU is opened.
+  if (Deno.args.includes("--tiny")) computeAloneIfSmall(0);
   using engine = await Engine.open();
   const { name } = engine.gpu.adapter;
   const kernels = Object.entries(engine.target).map(([key, value]) => `${key} ${value}`).join(", ");

@@ -87,10 +87,17 @@ function script(path: string): string {
   return fileURLToPath(new URL(`../${path}`, import.meta.url));
 }
 
-/** Starts our engine: this version, or the one in another checkout of the repository. */
-export function startOurs(checkout?: string): Promise<Contestant> {
+/**
+ * Starts our engine: this version, or the one in another checkout of the repository.
+ *
+ * @param tiny Whether it gets only networks and batches of 8.
+ */
+export function startOurs(
+  { checkout, tiny = false }: { readonly checkout?: string; readonly tiny?: boolean } = {},
+): Promise<Contestant> {
   const worker = checkout ? join(checkout, "bench/ours/worker.ts") : script("ours/worker.ts");
-  return Contestant.start(checkout ?? "srpo-webgpu", Deno.execPath(), ["run", "-A", worker]);
+  const args = ["run", "-A", worker, ...(tiny ? ["--tiny"] : [])];
+  return Contestant.start(checkout ?? "srpo-webgpu", Deno.execPath(), args);
 }
 
 /** Starts jax-js on one of its devices. */

@@ -14,6 +14,7 @@ import { ReplayBuffer } from "../data/replay_buffer.ts";
 import { shapeRewards } from "../data/rewards.ts";
 import { Placement } from "../nn/placement.ts";
 import { UserError } from "../errors.ts";
+import { computeAloneIfSmall } from "../gpu/software_threads.ts";
 import type { Target } from "../gpu/target.ts";
 import { type AdapterDescription, adapterText } from "../gpu/device.ts";
 import { driverAdvice } from "../gpu/driver_advice.ts";
@@ -27,7 +28,7 @@ import { type Interrupt, watchInterrupt } from "../runs/interrupt.ts";
 import { RunLog } from "../runs/log.ts";
 import { readMetrics } from "../runs/metrics.ts";
 import { upgradeMetrics } from "../runs/metrics_upgrade.ts";
-import { RunEstimate, workOf } from "../runs/estimate.ts";
+import { flopsPerDispatch, RunEstimate, type StageWork, workOf } from "../runs/estimate.ts";
 import { formatDuration, standardError } from "../runs/progress.ts";
 import {
   allReplicas,
@@ -95,6 +96,8 @@ export async function train(args: readonly string[]): Promise<number> {
   const sha256 = datasetHash(data);
   checkData(plan, data, sha256);
 
+  const work = await workOfPlan(plan, data);
+  computeAloneIfSmall(flopsPerDispatch(work));
   const memory = new VariantFile();
   using engine = await Engine.open(plan.target, memory);
   plan = continued(plan, engine, flags);
@@ -103,7 +106,9 @@ export async function train(args: readonly string[]): Promise<number> {
   const log = new RunLog(directory.log);
   using interrupt = watchInterrupt("stopping after writing a checkpoint");
   try {
-    await trainIn(directory, { plan, flags, args, data, sha256, engine, memory, log, interrupt });
+    await trainIn(directory, {
+      ...{ plan, flags, args, data, sha256, work, engine, memory, log, interrupt },
+    });
   } catch (error) {
     log.write(`error: ${error instanceof Error ? error.message : error}`);
     throw error;
@@ -138,6 +143,13 @@ function continued(plan: Plan, { gpu, target }: Engine, { force }: TrainFlags): 
   return { ...plan, changes, cache: plan.cache && changes.length === 0 };
 }
 
+/** Returns the amount of computation in each stage of a plan. It needs no GPU. */
+function workOfPlan(plan: Plan, data: OfflineDataset): Promise<StageWork[]> {
+  // The outline holds no rewards, and the replicas' folders are not used.
+  const outline = new ReplayBuffer(null, data, new Float32Array());
+  return workOf({ ...plan, directory: new RunDirectory("") }, plan.stages, outline);
+}
+
 /** Inputs of a run besides its directory. */
 interface Setting {
   readonly plan: Plan;
@@ -145,6 +157,7 @@ interface Setting {
   readonly args: readonly string[];
   readonly data: OfflineDataset;
   readonly sha256: string;
+  readonly work: readonly StageWork[];
   readonly engine: Engine;
   readonly memory: VariantFile;
   readonly log: RunLog;
@@ -153,7 +166,7 @@ interface Setting {
 
 async function trainIn(
   directory: RunDirectory,
-  { plan, flags, args, data, sha256, engine, memory, log, interrupt }: Setting,
+  { plan, flags, args, data, sha256, work, engine, memory, log, interrupt }: Setting,
 ): Promise<void> {
   const started = performance.now();
   const { algorithm, task, hyperparameters, seeds, variants, stages } = plan;
@@ -195,7 +208,7 @@ async function trainIn(
     shapeRewards(data, algorithm.rewardRule(hyperparameters)),
   );
   const evaluator = evaluatorOf(algorithm, task, plan.evaluation, interrupt, engine.target);
-  const estimate = new RunEstimate(await workOf(axes, stages, buffer));
+  const estimate = new RunEstimate(work);
   for (const line of timeNotes(estimate, engine, plan)) say(line);
   const run: TrainingRun = {
     ...axes,

@@ -53,20 +53,29 @@ export class ReplayBuffer {
   /**
    * Uploads a data set.
    *
+   * @param gpu The GPU. Null makes an outline: steps can be described with it, to estimate them
+   * before a GPU is opened, but not compiled.
    * @param rewards The rewards to train on, `[N]`.
    * @param pageBytes Maximum bytes per page. Defaults to the adapter's largest binding.
    */
   constructor(
-    gpu: Gpu,
+    gpu: Gpu | null,
     data: BufferedData,
     rewards: Float32Array,
-    pageBytes: number = gpu.limits.maxStorageBufferBindingSize,
+    pageBytes: number = gpu?.limits.maxStorageBufferBindingSize ?? 0,
   ) {
     this.observationSize = data.observationSize;
     this.actionSize = data.actionSize;
     this.largestReward = rewards.reduce((largest, r) => Math.max(largest, Math.abs(r)), 0);
     this.#data = data;
     const { outcome, width } = this.#layout();
+    const recordWidth = width / 4;
+    const transitionCount = data.transitions.length;
+    if (gpu === null) {
+      const transitions = {} as GPUBuffer;
+      this.records = { pages: [], pageRows: data.rows, recordWidth, transitions, transitionCount };
+      return;
+    }
     const pageRows = Math.min(data.rows, Math.floor(pageBytes / (4 * width)));
     const pageCount = Math.ceil(data.rows / pageRows);
     if (pageCount > maxPages) {
@@ -98,13 +107,7 @@ export class ReplayBuffer {
     });
     const transitions = gpu.buffer("transitions", data.transitions.byteLength);
     gpu.device.queue.writeBuffer(transitions, 0, data.transitions as Uint32Array<ArrayBuffer>);
-    this.records = {
-      pages,
-      pageRows,
-      recordWidth: width / 4,
-      transitions,
-      transitionCount: data.transitions.length,
-    };
+    this.records = { pages, pageRows, recordWidth, transitions, transitionCount };
   }
 
   /** Bytes of GPU memory. */

@@ -6,7 +6,7 @@
  */
 import { UserError } from "../errors.ts";
 import { type Fingerprint, measureFingerprint } from "./fingerprint.ts";
-import { keepThreadsApart } from "./software_threads.ts";
+import { SoftwareThreads } from "./software_threads.ts";
 
 /** The adapter of a run, printed by every run and recorded in its configuration. */
 export interface AdapterDescription extends Fingerprint {
@@ -35,6 +35,7 @@ export class Gpu {
   readonly adapter: AdapterDescription;
   /** The granted limits. */
   readonly limits: GPUSupportedLimits;
+  #threads: SoftwareThreads | null = null;
   #failure: Error | null = null;
   #closed = false;
 
@@ -86,16 +87,23 @@ export class Gpu {
     const { device, subgroups } = await requestDevice(adapter, requiredLimits, features);
     const software = adapter.info.isFallbackAdapter ||
       /llvmpipe|swiftshader|warp|basic render/i.test(name);
-    if (software) keepThreadsApart();
     const vendor = vendorName(adapter.info.vendor);
     const driver = [vendor, adapter.info.architecture].filter(Boolean).join(" ");
     const fingerprint = await measureFingerprint(device, { name, driver, software });
-    return new Gpu(device, { name, driver, software, subgroups, ...fingerprint });
+    const gpu = new Gpu(device, { name, driver, software, subgroups, ...fingerprint });
+    if (software) gpu.#threads = SoftwareThreads.ofNewestDevice();
+    return gpu;
   }
 
   /** Throws the first error that the GPU has reported since the device was opened, if any. */
   check(): void {
     if (this.#failure) throw this.#failure;
+  }
+
+  /** Submits commands to the queue. */
+  submit(commands: GPUCommandBuffer): void {
+    this.#threads?.adjust();
+    this.device.queue.submit([commands]);
   }
 
   /** Creates a zero-filled storage buffer. `size` is in bytes and rounded up to whole vec4s. */
@@ -122,7 +130,7 @@ export class Gpu {
     });
     const encoder = this.device.createCommandEncoder();
     encoder.copyBufferToBuffer(source, offset, staging, 0, size);
-    this.device.queue.submit([encoder.finish()]);
+    this.submit(encoder.finish());
     await this.map(staging, size);
     const bytes = staging.getMappedRange().slice(0);
     staging.destroy();

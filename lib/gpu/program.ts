@@ -262,7 +262,7 @@ export class Program {
     }
     pass.end();
     const readbacks = parts.map(({ program, updates }) => program.#readback(encoder, updates));
-    gpu.device.queue.submit([encoder.finish()]);
+    gpu.submit(encoder.finish());
     const metrics = await Promise.all(readbacks.map((arrive) => arrive()));
     gpu.check();
     return metrics;
@@ -346,7 +346,7 @@ export class Program {
       encoder.resolveQuerySet(querySet, 0, count, resolved, round * stride);
     }
     arenas.forEach((arena, i) => encoder.copyBufferToBuffer(copies[i]!, 0, arena, 0, arena.size));
-    device.queue.submit([encoder.finish()]);
+    this.#gpu.submit(encoder.finish());
     const bytes = await this.#gpu.read(resolved, 0, stride * rounds);
     querySet.destroy();
     for (const buffer of [resolved, ...copies]) buffer.destroy();

@@ -1,43 +1,155 @@
 /**
- * Pins each thread of a software GPU to its own CPU.
+ * The threads of a software GPU: how many compute, and on which CPUs.
  *
  * Mesa's software driver runs a dispatch on one thread per CPU. All threads wake at once and run
  * too briefly for Linux to migrate them. Two threads that land on the same CPU therefore stay
- * there, one waiting for the other while another CPU idles, for seconds or for a whole run.
+ * there, one waiting for the other while another CPU idles, for seconds or for a whole run. So each
+ * thread is pinned to its own CPU, but only while nothing else needs the CPUs: a pinned thread
+ * cannot evade another program, and all others would wait for it.
  *
  * @module
  */
 
 /** Size of glibc's `cpu_set_t` in bytes. */
 const setBytes = 128;
+/** Milliseconds between two looks at what else runs. */
+const interval = 1000;
+/** CPUs that other programs keep busy, at which threads are released and pinned again. */
+const busy = { release: 0.25, pin: 0.1 };
 
 /**
- * Pins each compute thread of Mesa's software driver in this process to a CPU. It does nothing
- * except in Deno on Linux with glibc and with the required permissions (`-A`). Pinning affects only
- * the speed, not the results.
+ * The largest number of FLOPs in a dispatch, on average over a run, at which the thread that submits
+ * computes alone. Waking the driver's threads and waiting for them takes 20 to 70 µs per dispatch,
+ * in which one thread computes as much (docs/performance.md).
  */
-export function keepThreadsApart(): void {
-  if (!("Deno" in globalThis) || Deno.build.os !== "linux") return;
-  const permissions = (["ffi", "read"] as const).map((name) =>
-    Deno.permissions.querySync({ name })
-  );
-  if (permissions.some(({ state }) => state !== "granted")) return;
-  const threads = computingThreads(...tasks());
-  const libc = threads.length > 0 ? openLibc() : null;
-  if (!libc) return;
-  const { sched_getaffinity, sched_setaffinity } = libc.symbols;
-  const allowed = new Uint8Array(setBytes);
-  if (sched_getaffinity(0, BigInt(setBytes), allowed) === 0) {
-    const processors = Array.from({ length: 8 * setBytes }, (_, i) => i)
-      .filter((i) => allowed[i >> 3]! & (1 << (i & 7)));
-    threads.forEach((thread, i) => {
-      const processor = processors[i % processors.length]!;
-      const own = new Uint8Array(setBytes);
-      own[processor >> 3] = 1 << (processor & 7);
-      sched_setaffinity(thread, BigInt(setBytes), own);
-    });
+const flopsAlone = 0.5e6;
+
+/**
+ * Has Mesa's software driver compute in the thread that submits, if dispatches are so small that
+ * waking other threads takes longer. Call it before a GPU is opened. It does nothing if
+ * `LP_NUM_THREADS` is set, or without permission to set it. It affects only the speed.
+ *
+ * @param flopsPerDispatch FLOPs of matrix products in a dispatch, on average.
+ * @returns Whether it set the variable.
+ */
+export function computeAloneIfSmall(flopsPerDispatch: number): boolean {
+  if (flopsPerDispatch >= flopsAlone || !("Deno" in globalThis)) return false;
+  const variable = "LP_NUM_THREADS";
+  const { state } = Deno.permissions.querySync({ name: "env", variable });
+  if (state !== "granted" || Deno.env.get(variable)) return false;
+  Deno.env.set(variable, "0");
+  return true;
+}
+
+/** The compute threads of one device of Mesa's software driver. */
+export class SoftwareThreads {
+  readonly #threads: readonly number[];
+  readonly #processors: readonly number[];
+  #pinned = false;
+  #seen: ProcessorUse;
+  #time = performance.now();
+
+  private constructor(threads: readonly number[], processors: readonly number[]) {
+    this.#threads = threads;
+    this.#processors = processors;
+    this.#seen = processorUse();
+    this.#place(true);
   }
-  libc.close();
+
+  /**
+   * Pins the compute threads of the device that was opened last. Returns null if there is nothing to
+   * pin: with one thread, or with fewer threads than CPUs, Linux finds free CPUs. Also returns null
+   * except in Deno on Linux with glibc and with the required permissions (`-A`).
+   */
+  static ofNewestDevice(): SoftwareThreads | null {
+    if (!("Deno" in globalThis) || Deno.build.os !== "linux") return null;
+    const permissions = (["ffi", "read"] as const).map((name) =>
+      Deno.permissions.querySync({ name })
+    );
+    if (permissions.some(({ state }) => state !== "granted")) return null;
+    try {
+      const threads = computingThreads(...tasks()).at(-1) ?? [];
+      if (threads.length < 2) return null;
+      const processors = allowedProcessors();
+      if (processors.length !== threads.length) return null;
+      return new SoftwareThreads(threads, processors);
+    } catch {
+      return null; // /proc is not readable, or a thread ended meanwhile
+    }
+  }
+
+  /**
+   * Releases the threads while other programs need the CPUs, and pins them again afterwards. Looks
+   * at most once per second, so call it at every submission.
+   */
+  adjust(): void {
+    const now = performance.now();
+    if (now - this.#time < interval) return;
+    const use = processorUse();
+    const others = busyElsewhere(this.#seen, use);
+    this.#seen = use;
+    this.#time = now;
+    if (this.#pinned && others > busy.release) this.#place(false);
+    else if (!this.#pinned && others < busy.pin) this.#place(true);
+  }
+
+  /** Pins each thread to its CPU, or allows every thread all of them. */
+  #place(pinned: boolean): void {
+    const libc = openLibc();
+    if (!libc) return;
+    this.#threads.forEach((thread, i) => {
+      const allowed = new Uint8Array(setBytes);
+      for (const processor of pinned ? [this.#processors[i]!] : this.#processors) {
+        allowed[processor >> 3]! |= 1 << (processor & 7);
+      }
+      libc.symbols.sched_setaffinity(thread, BigInt(setBytes), allowed);
+    });
+    libc.close();
+    this.#pinned = pinned;
+  }
+}
+
+/** Time that the CPUs have worked, in clock ticks since the machine started. */
+export interface ProcessorUse {
+  /** Ticks of all CPUs, idle ones included. */
+  readonly total: number;
+  /** Ticks in which a CPU was busy. */
+  readonly busy: number;
+  /** Ticks of this process, on all CPUs. */
+  readonly own: number;
+  /** Number of CPUs. */
+  readonly processors: number;
+}
+
+/** Parses `/proc/stat` and `/proc/self/stat`. */
+export function parseProcessorUse(stat: string, self: string): ProcessorUse {
+  const lines = stat.split("\n").filter((line) => line.startsWith("cpu"));
+  const [user, nice, system, idle, iowait, irq, softirq, steal] = lines[0]!.trim().split(/\s+/)
+    .slice(1).map(Number) as [number, number, number, number, number, number, number, number];
+  // The second field is the name in parentheses, which may contain spaces.
+  const fields = self.slice(self.lastIndexOf(")") + 2).split(" ").map(Number);
+  const busy = user + nice + system + irq + softirq;
+  return {
+    total: busy + idle + iowait + steal,
+    busy,
+    own: fields[11]! + fields[12]!,
+    processors: lines.length - 1,
+  };
+}
+
+/** Returns how many CPUs, on average, other programs kept busy between two observations. */
+export function busyElsewhere(before: ProcessorUse, after: ProcessorUse): number {
+  const total = after.total - before.total;
+  if (total <= 0) return 0;
+  const others = after.busy - before.busy - (after.own - before.own);
+  return Math.max(0, others) / total * after.processors;
+}
+
+function processorUse(): ProcessorUse {
+  return parseProcessorUse(
+    Deno.readTextFileSync("/proc/stat"),
+    Deno.readTextFileSync("/proc/self/stat"),
+  );
 }
 
 /** A thread of this process. */
@@ -47,42 +159,49 @@ export interface Task {
 }
 
 /**
- * Returns the ids of the compute threads, device by device. For each device the driver starts
+ * Returns the ids of the compute threads of each device. For each device the driver starts
  * rendering threads named `llvmpipe-0`, `llvmpipe-1`, …, and then the same number of compute
  * threads. These inherit the name `opener` of the thread that opened the device.
  */
-export function computingThreads(tasks: readonly Task[], opener: string): number[] {
-  const found: number[] = [];
+export function computingThreads(tasks: readonly Task[], opener: string): number[][] {
+  const devices: number[][] = [];
   let expected = 0;
   for (const { id, name } of tasks.toSorted((a, b) => a.id - b.id)) {
     if (/^llvmpipe-\d+$/.test(name)) {
-      expected = Number(name.slice("llvmpipe-".length)) + 1;
+      const number = Number(name.slice("llvmpipe-".length));
+      if (number === 0) devices.push([]);
+      expected = number + 1;
     } else if (expected > 0 && name === opener) {
-      found.push(id);
+      devices.at(-1)?.push(id);
       expected--;
     }
   }
-  return found;
+  return devices;
 }
 
 /** Returns the threads of this process and the name of the current one. */
 function tasks(): [Task[], string] {
   const nameOf = (path: string) => Deno.readTextFileSync(`/proc/${path}/comm`).trim();
-  try {
-    const all = [...Deno.readDirSync("/proc/self/task")].map(({ name: id }) => ({
-      id: Number(id),
-      name: nameOf(`self/task/${id}`),
-    }));
-    return [all, nameOf("thread-self")];
-  } catch {
-    return [[], ""]; // not permitted, or a thread ended meanwhile
-  }
+  const all = [...Deno.readDirSync("/proc/self/task")].map(({ name: id }) => ({
+    id: Number(id),
+    name: nameOf(`self/task/${id}`),
+  }));
+  return [all, nameOf("thread-self")];
+}
+
+/** Returns the numbers of the CPUs on which the current thread may run. */
+function allowedProcessors(): number[] {
+  const status = Deno.readTextFileSync("/proc/thread-self/status");
+  const list = /^Cpus_allowed_list:\s*(\S+)$/m.exec(status)?.[1] ?? "";
+  return list.split(",").filter(Boolean).flatMap((range) => {
+    const [first, last = first] = range.split("-").map(Number) as [number, number?];
+    return Array.from({ length: last! - first + 1 }, (_, i) => first + i);
+  });
 }
 
 function openLibc() {
   try {
     return Deno.dlopen("libc.so.6", {
-      sched_getaffinity: { parameters: ["i32", "usize", "buffer"], result: "i32" },
       sched_setaffinity: { parameters: ["i32", "usize", "buffer"], result: "i32" },
     });
   } catch {

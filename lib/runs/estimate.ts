@@ -4,8 +4,11 @@
  *
  * @module
  */
+import { fuse } from "../autodiff/fusion.ts";
 import { Graph } from "../autodiff/graph.ts";
+import { schedule } from "../autodiff/schedule.ts";
 import type { ReplayBuffer } from "../data/replay_buffer.ts";
+import { portableTarget } from "../gpu/target.ts";
 import { type ReplicaAxes, replicasOf, stageOf } from "./replicas.ts";
 
 /** The amount of computation in a stage. */
@@ -16,6 +19,14 @@ export interface StageWork {
   readonly steps: number;
   /** FLOPs of the matrix products in one step, over all replicas. */
   readonly flops: number;
+  /** Dispatches in one step, averaged over all steps. */
+  readonly dispatches: number;
+}
+
+/** Returns the FLOPs in a dispatch, averaged over all dispatches of the stages. */
+export function flopsPerDispatch(stages: readonly StageWork[]): number {
+  const flops = stages.reduce((sum, { steps, flops }) => sum + steps * flops, 0);
+  return flops / stages.reduce((sum, { steps, dispatches }) => sum + steps * dispatches, 0);
 }
 
 /** Estimates the time of a run's stages. */
@@ -65,14 +76,20 @@ export async function workOf(
       h,
       replicas.map((each) => each.hyperparameters),
     );
-    const flops = [graph, ...more].reduce((sum, each) => sum + flopsOf(each), 0);
-    return { stage, steps: Number(h[definition.steps]), flops };
+    const perStep = (count: (graph: Graph) => number) =>
+      [graph, ...more].reduce((sum, each) => sum + count(each) / each.every, 0);
+    return {
+      stage,
+      steps: Number(h[definition.steps]),
+      flops: perStep(flopsOf),
+      dispatches: perStep((each) => schedule(fuse(each.operations), portableTarget).length),
+    };
   }));
 }
 
-/** Returns the FLOPs of a graph's matrix products, averaged over all steps of the stage. */
-function flopsOf({ operations, every }: Graph): number {
-  return operations.reduce((sum, { flops = 0 }) => sum + flops, 0) / every;
+/** Returns the FLOPs of a graph's matrix products. */
+function flopsOf({ operations }: Graph): number {
+  return operations.reduce((sum, { flops = 0 }) => sum + flops, 0);
 }
 
 function secondsOf(stages: readonly StageWork[], rate: number): number {

@@ -75,15 +75,26 @@ export class VariantFile implements VariantMemory {
 
 function keyOf({ name, driver, subgroups }: AdapterDescription): string {
   const kernels = createHash("sha256").update(matmulSources.join("")).digest("hex").slice(0, 12);
-  return [name, driver, ...(subgroups ? ["subgroups"] : []), `kernels ${kernels}`].join(", ");
+  // A software GPU with fewer threads has other rates.
+  const threads = variable("LP_NUM_THREADS");
+  return [
+    name,
+    driver,
+    ...(subgroups ? ["subgroups"] : []),
+    ...(threads ? [`${threads} threads`] : []),
+    `kernels ${kernels}`,
+  ].join(", ");
 }
 
 function defaultPath(): string | null {
-  const variable = (name: string) =>
-    granted({ name: "env", variable: name }) ? Deno.env.get(name) : undefined;
   const home = variable("HOME");
   const cache = variable("XDG_CACHE_HOME") || (home && join(home, ".cache"));
   return cache ? join(cache, "srpo-webgpu", "matmul.json") : null;
+}
+
+/** Returns an environment variable; undefined without permission. */
+function variable(name: string): string | undefined {
+  return granted({ name: "env", variable: name }) ? Deno.env.get(name) : undefined;
 }
 
 function granted(permission: Deno.PermissionDescriptor): boolean {

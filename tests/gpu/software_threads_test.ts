@@ -1,7 +1,12 @@
-/** Tests the detection and pinning of a software GPU's threads. */
+/** Tests how many threads of a software GPU compute, and where. */
 import { assert, assertEquals } from "@std/assert";
 import { Gpu } from "../../lib/gpu/device.ts";
-import { computingThreads } from "../../lib/gpu/software_threads.ts";
+import {
+  busyElsewhere,
+  computeAloneIfSmall,
+  computingThreads,
+  parseProcessorUse,
+} from "../../lib/gpu/software_threads.ts";
 
 /** Assigns ids to thread names in the order in which a process started them. */
 function tasksOf(names: string): { id: number; name: string }[] {
@@ -14,18 +19,52 @@ Deno.test("computingThreads(): finds the compute threads of every device", () =>
     "deno V8 tokio llvmpipe-0 llvmpipe-1 deno deno deno:disk$0 " +
       "deno llvmpipe-0 llvmpipe-1 deno deno deno:disk$0 deno",
   );
-  assertEquals(computingThreads(tasks, "deno"), [105, 106, 111, 112]);
-  assertEquals(computingThreads(tasks.toReversed(), "deno"), [105, 106, 111, 112]);
-  assertEquals(computingThreads(tasksOf("deno llvmpipe-0 deno deno:disk$0 deno"), "deno"), [102]);
+  assertEquals(computingThreads(tasks, "deno"), [[105, 106], [111, 112]]);
+  assertEquals(computingThreads(tasks.toReversed(), "deno"), [[105, 106], [111, 112]]);
+  assertEquals(computingThreads(tasksOf("deno llvmpipe-0 deno deno:disk$0 deno"), "deno"), [[102]]);
   // Another thread may start in between.
   assertEquals(computingThreads(tasksOf("deno llvmpipe-0 llvmpipe-1 deno V8 deno"), "deno"), [
-    103,
-    105,
+    [103, 105],
   ]);
 });
 
 Deno.test("computingThreads(): finds none with another driver", () => {
   assertEquals(computingThreads(tasksOf("deno V8 tokio deno nvidia deno"), "deno"), []);
+});
+
+const use = (busy: number, idle: number, own: number) =>
+  parseProcessorUse(
+    `cpu  ${busy} 0 0 ${idle} 0 0 0 0 0 0\ncpu0 1 0 0 1 0\ncpu1 1 0 0 1 0\nintr 5`,
+    `77 (a (name) 1) S 1 1 1 0 -1 0 0 0 0 0 ${own - 2} 2 0 0 20 0`,
+  );
+
+Deno.test("busyElsewhere() counts the CPUs that other processes keep busy", () => {
+  // 200 ticks on two CPUs: 150 busy, of which 100 by this process, so 50 of 100 ticks of one CPU.
+  assertEquals(busyElsewhere(use(1000, 500, 10), use(1150, 550, 110)), 0.5);
+  assertEquals(busyElsewhere(use(1000, 500, 10), use(1150, 550, 170)), 0);
+  assertEquals(busyElsewhere(use(1000, 500, 10), use(1000, 500, 10)), 0);
+});
+
+Deno.test({
+  name:
+    "computeAloneIfSmall() sets LP_NUM_THREADS for small dispatches, but not over a given value",
+  ignore: Deno.permissions.querySync({ name: "env" }).state !== "granted",
+  fn: () => {
+    const given = Deno.env.get("LP_NUM_THREADS");
+    try {
+      Deno.env.set("LP_NUM_THREADS", "3");
+      assertEquals(computeAloneIfSmall(1000), false);
+      assertEquals(Deno.env.get("LP_NUM_THREADS"), "3");
+      Deno.env.delete("LP_NUM_THREADS");
+      assertEquals(computeAloneIfSmall(30e6), false);
+      assertEquals(Deno.env.get("LP_NUM_THREADS"), undefined);
+      assertEquals(computeAloneIfSmall(1000), true);
+      assertEquals(Deno.env.get("LP_NUM_THREADS"), "0");
+    } finally {
+      if (given === undefined) Deno.env.delete("LP_NUM_THREADS");
+      else Deno.env.set("LP_NUM_THREADS", given);
+    }
+  },
 });
 
 // Reading files in /proc requires all permissions.
@@ -35,7 +74,7 @@ const permitted = Deno.build.os === "linux" &&
   );
 
 Deno.test({
-  name: "Gpu.open(): pins each thread of Mesa's software driver to one CPU",
+  name: "Gpu.open() pins the threads of a software driver that has one for every CPU, or none",
   ignore: !permitted,
   fn: async () => {
     const gpu = await Gpu.open();
@@ -49,18 +88,12 @@ Deno.test({
       name: status(id, "Name"),
     }));
     const opener = Deno.readTextFileSync("/proc/thread-self/comm").trim();
-    const threads = computingThreads(tasks, opener);
-    assert(threads.length > 0);
-    const processors = threads.map((id) => status(id, "Cpus_allowed_list"));
-    assert(processors.every((list) => /^\d+$/.test(list)), processors.join(", "));
-    // The threads of one device are on different CPUs, as far as there are enough.
-    const numbers = tasks.flatMap(({ name }) => name.match(/^llvmpipe-(\d+)$/)?.[1] ?? []);
-    const count = Math.max(...numbers.map(Number)) + 1;
+    const threads = computingThreads(tasks, opener).at(-1) ?? [];
     const { hardwareConcurrency } = navigator;
-    assertEquals(
-      new Set(processors.slice(-count)).size,
-      Math.min(count, hardwareConcurrency),
-    );
+    const allowed = threads.map((id) => status(id, "Cpus_allowed_list"));
+    const pinned = threads.length === hardwareConcurrency && threads.length > 1;
+    assert(allowed.every((list) => /^\d+$/.test(list) === pinned), allowed.join(", "));
+    if (pinned) assertEquals(new Set(allowed).size, threads.length);
     // The program's own thread is not pinned.
     assert(hardwareConcurrency === 1 || !/^\d+$/.test(status(Deno.pid, "Cpus_allowed_list")));
   },

@@ -1,8 +1,8 @@
 // Softmax over the columns of each row: exp(x - m) / sum of exp(x - m), where m is the largest
-// entry. With LOG_SUM, log-sum-exp: m + log of that sum. Eight invocations share a row. Requires
+// entry. With LOG_SUM, log-sum-exp: m + log of that sum. SHARES invocations share a row. Requires
 // nan.wgsl.
 
-const SHARES = 8u;
+override SHARES = 8u; // a power of two
 const lowest = -3.4028234663852886e38;
 
 struct Job {
@@ -47,7 +47,7 @@ fn row_sum(value: f32, lane: u32) -> f32 {
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let work = worklist[group.x + group.y * 65535u];
   let job = jobs[work.x];
-  let wanted = work.y * 8u + lane / SHARES;
+  let wanted = work.y * (64u / SHARES) + lane / SHARES;
   let row = min(wanted, job.rows - 1u);
   let width = (job.columns + 3u) / 4u;
   var largest = vec4f(lowest);

@@ -1,7 +1,7 @@
-// Sums the columns of each row, times a factor. Eight invocations share a row and reduce in a fixed
+// Sums the columns of each row, times a factor. SHARES invocations share a row and reduce in a fixed
 // tree order. The padding is zero.
 
-const SHARES = 8u;
+override SHARES = 8u; // a power of two
 
 struct Job {
   rows: u32,
@@ -23,7 +23,7 @@ var<workgroup> partial: array<f32, 64>;
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let work = worklist[group.x + group.y * 65535u];
   let job = jobs[work.x];
-  let row = work.y * 8u + lane / SHARES;
+  let row = work.y * (64u / SHARES) + lane / SHARES;
   var total = vec4f(0.0);
   if (row < job.rows) {
     for (var c = lane % SHARES; c < job.width; c += SHARES) {

@@ -10,7 +10,13 @@ import type { Graph } from "../graph.ts";
 import { map, mapRows, type Matrix, matrix, zip } from "../matrix.ts";
 import { registerOperation } from "../operations.ts";
 import { Tensor } from "../tensor.ts";
-import { elementwiseJobs, requireActivation, requireNoGaps } from "./elementwise.ts";
+import {
+  elementwiseJobs,
+  requireActivation,
+  requireNoGaps,
+  sharesOf,
+  workgroup,
+} from "./elementwise.ts";
 import { Entrywise } from "./entrywise_kernel.ts";
 
 const broadcastName = registerOperation("broadcast");
@@ -141,7 +147,11 @@ function sumOverColumns(graph: Graph, x: Tensor, factor: number): Tensor {
     inputs: [x],
     reads: [x],
     writes: [y],
-    kernel: () => ({ name: "sum columns", source: sumColumnsSource }),
+    kernel: () => ({
+      name: "sum columns",
+      source: sumColumnsSource,
+      constants: { SHARES: sharesOf(x) },
+    }),
     jobs: () =>
       Array.from({ length: y.replicas }, (_, job) => ({
         fields: {
@@ -153,7 +163,7 @@ function sumOverColumns(graph: Graph, x: Tensor, factor: number): Tensor {
           out: y.at(job, y.replicas),
           out_stride: y.stride,
         },
-        tiles: Math.ceil(x.rows / 8),
+        tiles: Math.ceil(x.rows * sharesOf(x) / workgroup),
       })),
     gradient: (upstream) => {
       requireNoGaps(columnsName, x);

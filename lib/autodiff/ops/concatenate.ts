@@ -15,15 +15,17 @@ const concatenateName = registerOperation("concatenate");
 /**
  * Concatenates tensors `[R, rows, c_i]` to `[R, rows, Σ c_i]`. Each part keeps its padding to whole
  * vec4s, so a weight multiplied with the result has the same segments. A part whose place is
- * already fixed (an input, or a part of another concatenation) is copied.
+ * already fixed (an input, or a part of another concatenation) is copied. A part without columns,
+ * such as the state of a bandit, adds nothing.
  */
-export function concatenate(graph: Graph, parts: readonly Tensor[]): Tensor {
-  const [first] = parts;
+export function concatenate(graph: Graph, given: readonly Tensor[]): Tensor {
+  const [first] = given;
   if (
-    !first || parts.some((part) => part.replicas !== first.replicas || part.rows !== first.rows)
+    !first || given.some((part) => part.replicas !== first.replicas || part.rows !== first.rows)
   ) {
-    throw new Error(`concatenate: replicas and rows must agree, got ${parts.join(" and ")}`);
+    throw new Error(`concatenate: replicas and rows must agree, got ${given.join(" and ")}`);
   }
+  const parts = given.filter(({ columns }) => columns > 0);
   const width = parts.reduce((total, part) => total + part.width, 0);
   const storage: Storage = {
     arena: "activations",

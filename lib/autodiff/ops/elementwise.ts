@@ -56,3 +56,11 @@ export function shapeOf(tensor: Tensor): {
   const { replicas, rows, columns, width, gaps } = tensor;
   return { replicas, rows, columns, width, gaps };
 }
+
+/**
+ * Returns how many of a workgroup's 64 invocations share a row in kernels that reduce rows: one per
+ * vec4, up to eight, and a power of two.
+ */
+export function sharesOf(x: Tensor): number {
+  return Math.min(8, 2 ** Math.ceil(Math.log2(x.width / 4)));
+}

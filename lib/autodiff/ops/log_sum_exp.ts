@@ -7,7 +7,7 @@ import type { Graph } from "../graph.ts";
 import { mapRows, type Matrix } from "../matrix.ts";
 import { registerOperation } from "../operations.ts";
 import { Tensor } from "../tensor.ts";
-import { requireActivation, requireNoGaps } from "./elementwise.ts";
+import { requireActivation, requireNoGaps, sharesOf } from "./elementwise.ts";
 import { multiply } from "./entrywise.ts";
 import { softmax, softmaxJobs, softmaxKernelSource } from "./softmax.ts";
 
@@ -23,7 +23,12 @@ export function logSumExp(graph: Graph, x: Tensor): Tensor {
     inputs: [x],
     reads: [x],
     writes: [y],
-    kernel: () => ({ name, source: softmaxKernelSource, directives: ["LOG_SUM"] }),
+    kernel: () => ({
+      name,
+      source: softmaxKernelSource,
+      directives: ["LOG_SUM"],
+      constants: { SHARES: sharesOf(x) },
+    }),
     jobs: () => softmaxJobs(x, y),
     gradient: (upstream) => [multiply(graph, softmax(graph, x), upstream)],
   });

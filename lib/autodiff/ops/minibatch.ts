@@ -48,7 +48,8 @@ export interface BatchOrder {
 
 /**
  * Gathers one field of the step's minibatch: `[R, rows, columns]`. With `next`, it is taken from
- * the following row. All fields with the same order belong to the same transitions.
+ * the following row. All fields with the same order belong to the same transitions. For a field
+ * without columns nothing is gathered.
  */
 export function minibatch(
   graph: Graph,
@@ -68,6 +69,7 @@ export function minibatch(
   graph.shared.transitions = records.transitions;
   records.pages.forEach((page, i) => graph.shared[`page${i}`] = page);
   const y = new Tensor({ replicas: graph.replicas, rows: order.rows, columns: field.columns });
+  if (field.columns === 0) return y;
   graph.record({
     name: minibatchName,
     inputs: [],

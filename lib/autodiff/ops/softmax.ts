@@ -11,7 +11,7 @@ import { mapRows, type Matrix } from "../matrix.ts";
 import { registerOperation } from "../operations.ts";
 import { Tensor } from "../tensor.ts";
 import { sumColumns } from "./broadcast.ts";
-import { requireActivation, requireNoGaps } from "./elementwise.ts";
+import { requireActivation, requireNoGaps, sharesOf, workgroup } from "./elementwise.ts";
 import { multiply, subtract } from "./entrywise.ts";
 
 const name = registerOperation("softmax");
@@ -30,7 +30,7 @@ export function softmax(graph: Graph, x: Tensor): Tensor {
     inputs: [x],
     reads: [x],
     writes: [y],
-    kernel: () => ({ name, source: softmaxKernelSource }),
+    kernel: () => ({ name, source: softmaxKernelSource, constants: { SHARES: sharesOf(x) } }),
     jobs: () => softmaxJobs(x, y),
     gradient: (upstream) => {
       const along = sumColumns(graph, multiply(graph, upstream, y));
@@ -40,7 +40,7 @@ export function softmax(graph: Graph, x: Tensor): Tensor {
   return y;
 }
 
-/** Returns jobs with eight rows per workgroup. */
+/** Returns jobs whose workgroups each have the rows that fit with {@linkcode sharesOf}. */
 export function softmaxJobs(x: Tensor, out: Tensor): Job[] {
   return Array.from({ length: out.replicas }, (_, job) => ({
     fields: {
@@ -51,7 +51,7 @@ export function softmaxJobs(x: Tensor, out: Tensor): Job[] {
       out: out.at(job, out.replicas),
       out_stride: out.stride,
     },
-    tiles: Math.ceil(x.rows / 8),
+    tiles: Math.ceil(x.rows * sharesOf(x) / workgroup),
   }));
 }
 

@@ -59,6 +59,10 @@ export const commands: Readonly<Record<string, Command>> = {
     summary: "write the metrics of a run as CSV",
     load: async () => (await import("./lib/commands/runs_export.ts")).exportRun,
   },
+  "bandit": {
+    summary: "run the paper's two-dimensional bandit experiments and draw them",
+    load: async () => (await import("./lib/commands/bandit.ts")).bandit,
+  },
   "gradcheck": {
     summary: "check every operation and gradient on this machine's GPU adapter",
     load: async () => (await import("./lib/commands/gradcheck.ts")).gradcheck,

@@ -16,6 +16,7 @@ const layers = [
   ["lib/checks", "lib/envs"],
   ["lib/report"],
   ["lib/runs"],
+  ["lib/bandit"],
   ["lib/commands"],
   ["cli.ts", "mod.ts"],
 ];

@@ -12,6 +12,11 @@ function logAlpha(t: number): number {
   return -(t * t) * (betaMax - betaMin) / 4 - t * betaMin / 2;
 }
 
+/** Returns d ln α_t / dt, the factor f(t) of the drift (Eq. 7). */
+export function logAlphaSlope(t: number): number {
+  return -(t * (betaMax - betaMin) + betaMin) / 2;
+}
+
 /** Returns α_t, the factor of the clean action at time t. */
 export function alpha(t: number): number {
   return Math.exp(logAlpha(t));

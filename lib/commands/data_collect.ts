@@ -28,9 +28,11 @@ const command = {
     "D4RL's format.",
   positionals: [],
   flags: {
-    task: text("Environment: a D4RL task or another built-in environment id", {
-      valueName: "TASK",
-    }),
+    task: text(
+      "Environment: a D4RL task or another built-in environment id. For antmaze, episodes have the " +
+        "starts and goals of D4RL's data of the task",
+      { valueName: "TASK" },
+    ),
     env: text("Environment id, if it is not a D4RL task, for example Pendulum-v1", {
       valueName: "ID",
     }),
@@ -162,7 +164,7 @@ async function played(task: string, flags: Flags): Promise<DatasetContents> {
     : null;
   if (remote !== null && remote.note !== null) console.error(`note: ${remote.note}`);
   const environment = remote?.environment ??
-    await makeEnvironment(task, 1, profile === undefined ? {} : { profile });
+    await makeEnvironment(task, 1, { collection: true, ...(profile !== undefined && { profile }) });
   try {
     const progress = new Progress("collect", steps, standardError());
     const { state, ...columns } = await collectSteps(

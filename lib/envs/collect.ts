@@ -40,6 +40,8 @@ export interface CollectedSteps {
     readonly qpos: Float64Array;
     /** `[N, velocities]`. */
     readonly qvel: Float64Array;
+    /** `[N, 2]`: the episode's goal; absent if the environment draws none. */
+    readonly goal?: Float32Array;
   } | null;
 }
 
@@ -104,6 +106,7 @@ export async function collectSteps(
   let episode = 0;
   let random: RandomStream | null = null;
   let observation: Float64Array = new Float64Array();
+  let goals: Float32Array | null = null;
   for (let row = 0; row < steps; row++) {
     if (random === null) {
       const environmentSeed = episodeSeed("collection", seed, episode++);
@@ -111,9 +114,13 @@ export async function collectSteps(
       observation = await environment.reset([environmentSeed], [0]);
     }
     if (data.state !== null) {
-      const { qpos, qvel } = (await environment.state([0]))!;
+      const { qpos, qvel, goal } = (await environment.state([0]))!;
       data.state.qpos.set(qpos, row * qpos.length);
       data.state.qvel.set(qvel, row * qvel.length);
+      if (goal !== undefined) {
+        goals ??= new Float32Array(steps * goal.length);
+        goals.set(goal, row * goal.length);
+      }
     }
     action.set(policy.act(observation, [random]));
     const explores = epsilon > 0 && random.uniform(0, 1) < epsilon;
@@ -134,5 +141,6 @@ export async function collectSteps(
     if (step.terminated[0] === 1 || step.truncated[0] === 1) random = null;
     progress(row + 1);
   }
-  return data;
+  if (data.state === null || goals === null) return data;
+  return { ...data, state: { ...data.state, goal: goals } };
 }

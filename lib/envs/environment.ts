@@ -38,6 +38,16 @@ export interface BatchStep {
   readonly truncated: Uint8Array;
 }
 
+/** State of the simulator of N environments, row-major. */
+export interface SimulatorState {
+  /** `[N, positions]`. */
+  readonly qpos: Float64Array;
+  /** `[N, velocities]`. */
+  readonly qvel: Float64Array;
+  /** `[N, 2]`: the goals that the last resets drew; absent if there are none. */
+  readonly goal?: Float64Array;
+}
+
 /** N environments of one kind. */
 export interface EnvironmentBatch {
   /** Description shared by all environments of the batch. */
@@ -78,10 +88,10 @@ export interface EnvironmentBatch {
   step(actions: Float64Array, indices?: readonly number[]): Promise<BatchStep>;
 
   /**
-   * Returns the simulator state (`qpos` and `qvel`, row-major) of the environments of `indices`
-   * (defaults to all), or null if the environment exposes none. Available before the first reset.
+   * Returns the simulator state of the environments of `indices` (defaults to all), or null if the
+   * environment exposes none. Available before the first reset.
    */
-  state(indices?: readonly number[]): Promise<{ qpos: Float64Array; qvel: Float64Array } | null>;
+  state(indices?: readonly number[]): Promise<SimulatorState | null>;
 
   /** Releases the environments' resources. The batch cannot be used afterwards. */
   close(): Promise<void>;

@@ -1,8 +1,9 @@
 import leven from "leven";
+import { tasks as d4rlTasks } from "../data/catalog.ts";
 import { UserError } from "../errors.ts";
 import type { EnvironmentBatch } from "./environment.ts";
 import { environments } from "./ids.ts";
-import { antmazes } from "./mujoco/antmaze.ts";
+import { antmazes, antmazeTask } from "./mujoco/antmaze.ts";
 import { MujocoBatch } from "./mujoco/batch.ts";
 import { locomotion } from "./mujoco/locomotion.ts";
 import type { Profile } from "./mujoco/mjcf.ts";
@@ -22,18 +23,33 @@ export function environmentIds(): string[] {
  *
  * @param id A robot (`hopper`), a gym id (`Hopper-v4`) or a D4RL task (`hopper-medium-v2`).
  * @param options.profile Physics. Default: the physics of the published results for this id.
+ * @param options.collection Whether episodes start, and have their goals, where those of D4RL's data
+ * for this id do, instead of where evaluations do.
  * @throws {UserError} If the id is unknown.
  */
 export async function makeEnvironment(
   id: string,
   count: number,
-  options: { profile?: Profile } = {},
+  options: { profile?: Profile; collection?: boolean } = {},
 ): Promise<EnvironmentBatch> {
   const known = environments.get(id);
-  const task = known && tasks.get(known.task);
+  const task = known &&
+    ((options.collection ? collectionTask(id, known.task) : null) ?? tasks.get(known.task));
   if (known === undefined || task === undefined) throw unknownId(id);
   const profile = options.profile ?? known.profile;
   return await MujocoBatch.create(task, count, profile, id, referenceReturn(id));
+}
+
+/**
+ * Returns an antmaze task with the starts and goals of D4RL's data, which are in its file's name;
+ * null for other tasks.
+ */
+function collectionTask(id: string, task: string): Task | null {
+  const made = /_multistart_(True|False)_multigoal_(True|False)_/.exec(
+    d4rlTasks.get(id)?.file ?? "",
+  );
+  if (made === null) return null;
+  return antmazeTask(task, { starts: made[1] === "True", goals: made[2] === "True" });
 }
 
 /**

@@ -1,5 +1,5 @@
 /** Returns what `body` prints to standard output. */
-export async function printed(body: () => Promise<void>): Promise<string> {
+export async function printed(body: () => Promise<unknown>): Promise<string> {
   const lines: string[] = [];
   const { log } = console;
   console.log = (line: string) => lines.push(line);

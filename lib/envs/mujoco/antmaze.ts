@@ -1,4 +1,5 @@
-import { type Maze, mazes } from "../mazes.ts";
+import { type Maze, mazes, type Point } from "../mazes.ts";
+import type { RandomStream } from "../random.ts";
 import type { Geom, Robot } from "./robot.ts";
 import { ant } from "./robots/ant.ts";
 import type { Task } from "./task.ts";
@@ -37,12 +38,34 @@ function antBetweenWalls(maze: Maze): Robot {
   };
 }
 
+/** Where episodes start and where their goals are. */
+export interface Spread {
+  /** Starts in all free cells but the goal's, instead of the start cell. */
+  readonly starts: boolean;
+  /** Goals in all free cells, instead of the goal cell. */
+  readonly goals: boolean;
+}
+
+/**
+ * Returns the offset of an episode's start from the start cell. Among several starts, it is a free
+ * cell plus up to a quarter of a cell, as D4RL's `maze_env.py` draws it for its data.
+ */
+function startOf(maze: Maze, { starts }: Spread, random: RandomStream): Point {
+  if (!starts) return [0, 0];
+  const { goal } = maze;
+  const [x, y] = maze.point(random.choice(
+    maze.freeCells().filter(({ row, column }) => row !== goal.row || column !== goal.column),
+  ));
+  const noise = maze.cellSize / 4;
+  return [Math.max(0, x + random.uniform(0, noise)), Math.max(0, y + random.uniform(0, noise))];
+}
+
 /**
  * D4RL's antmaze `-v2`. Each reset draws a goal. An episode ends with reward 1 within 0.5 m of it;
  * all other rewards are 0. A fallen ant does not end the episode. The observation is `qpos` then
  * `qvel` and does not contain the goal.
  */
-function antmaze(maze: Maze, maxEpisodeSteps: number): Task {
+function antmaze(maze: Maze, maxEpisodeSteps: number, spread: Spread): Task {
   return {
     robot: antBetweenWalls(maze),
     memory: "2M",
@@ -55,11 +78,17 @@ function antmaze(maze: Maze, maxEpisodeSteps: number): Task {
       const { qpos, qvel } = simulation;
       qpos.forEach((initial, i) => qpos[i] = initial + random.uniform(-0.1, 0.1));
       qvel.forEach((initial, i) => qvel[i] = initial + 0.1 * random.normal());
+      const [startX, startY] = startOf(maze, spread, random);
+      qpos[0]! += startX;
+      qpos[1]! += startY;
       simulation.forward();
-      const [goalX, goalY] = maze.point(maze.goal).map((center) =>
+      const cell = spread.goals ? random.choice(maze.freeCells()) : maze.goal;
+      const goal = maze.point(cell).map((center) =>
         center + random.uniform(0, 1) + random.uniform(0, 0.5)
       ) as [number, number];
+      const [goalX, goalY] = goal;
       return {
+        goal,
         step(action) {
           const { ctrl } = simulation;
           action.forEach((value, i) => ctrl[i] = ACTION_SCALE * value);
@@ -85,5 +114,10 @@ const STEPS: Record<string, number> = {
 
 /** D4RL's antmaze tasks by maze name, for example `antmaze-medium`. */
 export const antmazes: ReadonlyMap<string, Task> = new Map(
-  Object.entries(STEPS).map(([name, steps]) => [name, antmaze(mazes.get(name)!, steps)]),
+  Object.keys(STEPS).map((name) => [name, antmazeTask(name, { starts: false, goals: false })]),
 );
+
+/** Returns the task of a maze with the given starts and goals. */
+export function antmazeTask(name: string, spread: Spread): Task {
+  return antmaze(mazes.get(name)!, STEPS[name]!, spread);
+}

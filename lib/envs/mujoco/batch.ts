@@ -1,5 +1,10 @@
 import { UserError } from "../../errors.ts";
-import type { BatchStep, EnvironmentBatch, EnvironmentSpec } from "../environment.ts";
+import type {
+  BatchStep,
+  EnvironmentBatch,
+  EnvironmentSpec,
+  SimulatorState,
+} from "../environment.ts";
 import { RandomStream } from "../random.ts";
 import type { ReferenceReturn } from "../scores.ts";
 import { mjcf, type Profile } from "./mjcf.ts";
@@ -188,13 +193,15 @@ export class MujocoBatch implements EnvironmentBatch {
   }
 
   // deno-lint-ignore require-await
-  async state(indices?: readonly number[]): Promise<{ qpos: Float64Array; qvel: Float64Array }> {
+  async state(indices?: readonly number[]): Promise<SimulatorState> {
     const slots = this.#select(indices);
     const gather = (part: (simulation: Simulation) => Float64Array) =>
       Float64Array.from(slots.flatMap(({ simulation }) => [...part(simulation)]));
+    const goals = slots.map(({ episode }) => episode?.goal ?? []).flat();
     return {
       qpos: gather((simulation) => simulation.qpos),
       qvel: gather((simulation) => simulation.qvel),
+      ...(goals.length === 2 * slots.length && { goal: Float64Array.from(goals) }),
     };
   }
 

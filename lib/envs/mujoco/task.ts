@@ -12,6 +12,8 @@ export interface Outcome {
 
 /** An episode running in one simulation. */
 export interface Episode {
+  /** Goal `[x, y]` that the reset drew; absent in tasks whose goal is fixed or that have none. */
+  readonly goal?: readonly [x: number, y: number];
   /** Takes one step. `action` has `actionSize` finite entries. */
   step(action: Float64Array): Outcome;
   /** Writes the current observation into `into`, which has `observationSize` entries. */

@@ -190,7 +190,12 @@ export type { NamedTensors } from "./lib/nn/host/tensors.ts";
 export type { Placeable } from "./lib/nn/placement.ts";
 
 // Environments, and policies played in them.
-export type { BatchStep, EnvironmentBatch, EnvironmentSpec } from "./lib/envs/environment.ts";
+export type {
+  BatchStep,
+  EnvironmentBatch,
+  EnvironmentSpec,
+  SimulatorState,
+} from "./lib/envs/environment.ts";
 export { type Bridge, evaluateHere } from "./lib/envs/evaluate_here.ts";
 export {
   type EpisodeRecord,

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { Engine } from "../autodiff/engine.ts";
 import { choiceText } from "../autodiff/variants.ts";
 import { datasetHash, loadDataset, type OfflineDataset } from "../data/dataset.ts";
@@ -22,9 +22,10 @@ import { fingerprintDifferences } from "../gpu/fingerprint.ts";
 import { boundsText } from "../nn/host/action_bounds.ts";
 import { resultTables } from "./results_table.ts";
 import type { GivenCheckpoint } from "../runs/config.ts";
-import { createRunDirectory, RunDirectory } from "../runs/directory.ts";
-import { writeAtomic } from "../runs/files.ts";
+import { createRunDirectory, refuseRun, RunDirectory } from "../runs/directory.ts";
+import { copyWhole } from "../runs/files.ts";
 import { type Interrupt, watchInterrupt } from "../runs/interrupt.ts";
+import { clearRemains, RunLock } from "../runs/lock.ts";
 import { RunLog } from "../runs/log.ts";
 import { readMetrics } from "../runs/metrics.ts";
 import { upgradeMetrics } from "../runs/metrics_upgrade.ts";
@@ -103,14 +104,22 @@ export async function train(args: readonly string[]): Promise<number> {
   plan = continued(plan, engine, flags);
   const { task, seeds } = plan;
   const directory = plan.resumed ?? createRunDirectory({ task: task.name, seeds, out: flags.out });
+  using lock = RunLock.take(directory);
+  if (!plan.resumed) refuseRun(directory); // Another process may have begun it before the lock.
+  clearRemains(directory);
   const log = new RunLog(directory.log);
+  if (lock.problem !== null) {
+    log.write(`warning: ${directory.lock} cannot be locked: ${lock.problem}`);
+  }
   using interrupt = watchInterrupt("stopping after writing a checkpoint");
   try {
     await trainIn(directory, {
       ...{ plan, flags, args, data, sha256, work, engine, memory, log, interrupt },
     });
   } catch (error) {
-    log.write(`error: ${error instanceof Error ? error.message : error}`);
+    try {
+      log.write(`error: ${error instanceof Error ? error.message : error}`);
+    } catch { /* The disk may be full; the first error says so. */ }
     throw error;
   }
   return interrupt.exitCode ?? 0;
@@ -182,8 +191,9 @@ async function trainIn(
   log.write(`srpo-webgpu ${version}: train ${args.join(" ")}`);
   const axes: ReplicaAxes = { directory, algorithm, hyperparameters, seeds, variants };
   const adapter = { ...engine.gpu.adapter, ...engine.target };
-  await recordConfigs(axes, plan, data, sha256, adapter);
+  // config.json makes the folder a run, so everything else that it starts from comes first.
   if (!plan.resumed) await takeGiven(axes, plan);
+  await recordConfigs(axes, plan, data, sha256, adapter);
   const former = plan.resumed ? upgradeMetrics(axes) : null;
   const products = choiceText(engine.choice) +
     (memory.problem ? `; measurements not saved: ${memory.problem}` : "");
@@ -409,7 +419,8 @@ function givenOf({ given, seeds, from }: Plan): GivenCheckpoint[] {
 async function takeGiven(axes: ReplicaAxes, { given }: Plan): Promise<void> {
   for (const [stage, file] of Object.entries(given)) {
     for (const { seed, directory } of replicasOf(axes, stageOf(axes.algorithm, stage))) {
-      await writeAtomic(directory.checkpoint(stage), Deno.readFileSync(file(seed)));
+      Deno.mkdirSync(dirname(directory.checkpoint(stage)), { recursive: true });
+      await copyWhole(file(seed), directory.checkpoint(stage));
     }
   }
 }

@@ -10,6 +10,7 @@
  * | `checkpoints/<stage>.safetensors` | the state of a stage: parameters, targets, moments, step |
  * | `policy.safetensors` | only the final policy |
  * | `*.svg` | pictures |
+ * | `run.lock` | the process that uses the directory |
  * | `seed-<k>/` | in a run of several seeds: the checkpoints and policy of seed k |
  * | `seed-<k>-<variant>/` | in a sweep: the policy of a variant, for example `seed-0-beta-0.02` |
  *
@@ -24,6 +25,7 @@ import { UserError } from "../errors.ts";
 import { parseConfig, type RunConfig } from "./config.ts";
 import { sealJson } from "./checksum.ts";
 import { writeAtomic } from "./files.ts";
+import { isBeginning } from "./lock.ts";
 
 /** The paths in a run directory. */
 export class RunDirectory {
@@ -47,6 +49,11 @@ export class RunDirectory {
   /** Path of `metrics.jsonl`. */
   get metrics(): string {
     return join(this.path, "metrics.jsonl");
+  }
+
+  /** Path of `run.lock`. */
+  get lock(): string {
+    return join(this.path, "run.lock");
   }
 
   /** Path of the original metrics of a run of version 0.2. */
@@ -101,6 +108,12 @@ export class RunDirectory {
     try {
       text = Deno.readTextFileSync(this.config);
     } catch (error) {
+      if (isBeginning(this)) {
+        throw new UserError(
+          `${this.path} holds only the beginning of a run, which ended before its settings were ` +
+            `written; start it again with --out ${this.path}`,
+        );
+      }
       throw new UserError(
         `${this.path} is not a run directory: cannot read ${this.config} (${reason(error)})`,
       );
@@ -121,7 +134,7 @@ export function seedsLabel(seeds: readonly number[]): string {
 /**
  * Creates the directory of a new run: `out` if given, else `<root>/<task>-<seeds>-<n>`, where n is
  * one more than the largest existing number. Tests that the directory is writable before training
- * starts.
+ * starts. `out` may hold the beginning of a run (`lock.ts`).
  *
  * @throws {UserError} If the directory cannot be created or written to, or `out` already holds a
  * run or other files.
@@ -137,19 +150,28 @@ export function createRunDirectory(
   const run = out === undefined
     ? createNumbered(root, `${task.replaceAll(/[^\w.-]+/g, "_")}-${seedsLabel(seeds)}`)
     : new RunDirectory(out);
-  for (const path of [run.config, run.metrics, join(run.path, "checkpoints")]) {
+  refuseRun(run);
+  if (out !== undefined && !isBeginning(run)) refuseOtherFiles(out);
+  refusingUnwritable(run.path, () => {
+    Deno.mkdirSync(run.path, { recursive: true });
+    writeTest(run.path);
+  });
+  return run;
+}
+
+/**
+ * Rejects a directory that holds a run.
+ *
+ * @throws {UserError} If it does.
+ */
+export function refuseRun(run: RunDirectory): void {
+  for (const path of [run.config, run.metrics]) {
     if (!exists(path)) continue;
     throw new UserError(
       `${run.path} already holds a run (${path}): resume it with --resume ${run.path}, or choose ` +
         "another folder with --out",
     );
   }
-  if (out !== undefined) refuseOtherFiles(out);
-  refusingUnwritable(run.path, () => {
-    Deno.mkdirSync(join(run.path, "checkpoints"), { recursive: true });
-    Deno.removeSync(Deno.makeTempFileSync({ dir: run.path }));
-  });
-  return run;
 }
 
 /**
@@ -160,8 +182,12 @@ export function createRunDirectory(
 export function openRunDirectory(path: string): RunDirectory {
   const run = new RunDirectory(path);
   run.readConfig();
-  refusingUnwritable(path, () => Deno.removeSync(Deno.makeTempFileSync({ dir: path })));
+  refusingUnwritable(path, () => writeTest(path));
   return run;
+}
+
+function writeTest(folder: string): void {
+  Deno.removeSync(Deno.makeTempFileSync({ dir: folder, suffix: ".tmp" }));
 }
 
 /** Creates `<root>/<name>-<n>`. If another process takes the number first, tries the next one. */
@@ -188,7 +214,9 @@ function createNumbered(root: string, name: string): RunDirectory {
 function refuseOtherFiles(out: string): void {
   let first: Deno.DirEntry | undefined;
   try {
-    [first] = Deno.readDirSync(out);
+    first = [...Deno.readDirSync(out)].find(({ name }) =>
+      !name.endsWith(".tmp") && name !== "run.lock"
+    );
   } catch {
     return; // It does not exist, or the later test for write access fails too.
   }

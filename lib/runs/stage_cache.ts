@@ -110,6 +110,8 @@ const schema = v.strictObject({
   sha256: kinds.sha256,
 });
 
+const dayMilliseconds = 24 * 60 * 60 * 1000;
+
 /** A folder of finished stages' checkpoints, by key. */
 export class StageCache {
   readonly #folder: string;
@@ -158,6 +160,7 @@ export class StageCache {
     const files = this.#files(key);
     try {
       Deno.mkdirSync(this.#folder, { recursive: true });
+      this.#clearRemains();
       // Delete the description first, so that the entry is incomplete while it is being replaced.
       if (isFile(files.description)) Deno.removeSync(files.description);
       await copyWhole(checkpoint, files.checkpoint);
@@ -167,6 +170,16 @@ export class StageCache {
     } catch (error) {
       const reason = (error as Error).message;
       this.#announce(`cache    ${checkpoint} is not cached: ${reason}`);
+    }
+  }
+
+  /** Removes temporary files that killed processes left a day ago or earlier. */
+  #clearRemains(): void {
+    for (const { name } of Deno.readDirSync(this.#folder)) {
+      const path = join(this.#folder, name);
+      if (!name.endsWith(".tmp")) continue;
+      const written = Deno.statSync(path).mtime?.getTime() ?? Infinity;
+      if (Date.now() - written > dayMilliseconds) Deno.removeSync(path);
     }
   }
 

@@ -16,6 +16,7 @@ import { createRunDirectory } from "./directory.ts";
 import type { ProgressOutput } from "./progress.ts";
 import { type ReplicaAxes, replicasOf, writeConfigs } from "./replicas.ts";
 import { ownProvenance, recordOfOwn } from "./run_task.ts";
+import { clearRemains, RunLock } from "./lock.ts";
 import { openTrained, type Trained } from "./trained.ts";
 import { trainStages } from "./training_run.ts";
 
@@ -63,6 +64,8 @@ export async function trainAlgorithm(engine: Engine, run: AlgorithmRun): Promise
   }
   const rewards = shapeRewards(data, algorithm.rewardRule(hyperparameters));
   const directory = createRunDirectory({ task: task.name, seeds, out: run.directory });
+  using _lock = RunLock.take(directory);
+  clearRemains(directory);
   const axes: ReplicaAxes = { directory, algorithm, hyperparameters, seeds, variants: [] };
   const stages = algorithm.stages.map(({ name }) => name);
   const sha256 = datasetHash(data);

@@ -79,7 +79,6 @@ folderTest(
     const out = join(f, "docs");
     Deno.mkdirSync(out);
     assertEquals(createRunDirectory({ task: "t", seeds: [0], out }).path, out);
-    Deno.removeSync(join(out, "checkpoints"));
     Deno.writeTextFileSync(join(out, "guide.md"), "");
     const error = assertThrows(() => createRunDirectory({ task: "t", seeds: [0], out }), UserError);
     assertStringIncludes(
@@ -110,7 +109,6 @@ folderTest("RunDirectory.readConfig() returns what writeConfig() wrote", async (
   assertEquals(run.readConfig(), config);
   assertEquals(openRunDirectory(run.path).path, run.path);
   assertEquals([...Deno.readDirSync(run.path)].map(({ name }) => name).sort(), [
-    "checkpoints",
     "config.json",
   ]);
 });

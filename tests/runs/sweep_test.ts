@@ -177,7 +177,8 @@ sweepTest(
     assertEquals(lines.length, 3);
     assertStringIncludes(lines[0]!, `critic: seed 3 is taken from the cache`);
     assertStringIncludes(lines[0]!, join(root, "first"));
-    assertEquals(evaluations, [["critic", 10, [3, 7]], ["policy", 40, [3, 7]]]);
+    const stages = [["critic", 10], ["behavior", 10], ["policy", 40]] as const;
+    assertEquals(evaluations, stages.map(([stage, step]) => [stage, step, [3, 7]]));
     // Cached replicas bring their metrics along.
     const rows = (run: string) => readMetrics(join(root, run, "metrics.jsonl"));
     assertEquals(
@@ -187,7 +188,7 @@ sweepTest(
     assertEquals(
       rows("second").filter(({ episodes }) => episodes !== null)
         .map(({ stage, step, seed, metrics }) => [stage, step, seed, metrics]),
-      ([["critic", 10], ["policy", 40]] as const).flatMap(([stage, step]) =>
+      stages.flatMap(([stage, step]) =>
         [3, 7].map((seed) => [stage, step, seed, { mean_return: seed }])
       ),
     );

@@ -7,6 +7,7 @@ import { dirname, join } from "node:path";
 import { Engine } from "../autodiff/engine.ts";
 import { choiceText } from "../autodiff/variants.ts";
 import { datasetHash, loadDataset, type OfflineDataset } from "../data/dataset.ts";
+import type { Algorithm } from "../algorithms/algorithm.ts";
 import type { Task } from "../data/catalog.ts";
 import { taskNotes } from "../data/fit.ts";
 import { readingOptions } from "../data/own_task.ts";
@@ -76,7 +77,7 @@ const cacheFolder = join("runs", ".cache");
  *
  * @returns Exit code: 0, or that of the signal that stopped the run.
  * @throws {UserError} If flags, data or checkpoints are invalid, before any training. Also if a
- * metric is not finite; the last checkpoint is then kept.
+ * metric is not finite, or the GPU is lost twice; the last checkpoint is then kept.
  */
 export async function train(args: readonly string[]): Promise<number> {
   const { algorithm: chosen, parsed } = parseTrain(args);
@@ -92,6 +93,41 @@ export async function train(args: readonly string[]): Promise<number> {
     if (flags.json) console.log(JSON.stringify({ run: flags.resume, ...done }));
     return 0;
   }
+  const first = await attempt({ algorithm: chosen, what, flags, args });
+  if (typeof first === "number") return first;
+  // The GPU was lost: one more attempt, on a newly opened device.
+  const resume = ["--resume", first.resume, ...(flags.json ? ["--json"] : [])];
+  const again = parseTrain([...resume, ...(flags.force ? ["--force"] : [])]);
+  if (again.parsed === "help") throw new Error("train: the flags to resume a run ask for help");
+  const second = await attempt({ ...again, ...again.parsed, args: resume });
+  if (typeof second === "number") return second;
+  throw new UserError(
+    `${second.reason}. This happened twice, so the run ends; its last checkpoint is kept. ` +
+      `Resume it with: deno run -A cli.ts train --resume ${second.resume}`,
+  );
+}
+
+/** A run that lost its GPU. */
+interface LostRun {
+  /** The run directory. */
+  readonly resume: string;
+  /** What happened. */
+  readonly reason: string;
+}
+
+/**
+ * Trains or resumes a run on a newly opened GPU.
+ *
+ * @returns The exit code, or the run if the GPU was lost and its training can be resumed.
+ */
+async function attempt(
+  { algorithm: chosen, what, flags, args }: {
+    readonly algorithm: Algorithm;
+    readonly what: string | undefined;
+    readonly flags: TrainFlags;
+    readonly args: readonly string[];
+  },
+): Promise<number | LostRun> {
   let plan = await makePlan(chosen, what, flags);
   const data = await loadDataset([...plan.paths], readingOptions(plan.task));
   const sha256 = datasetHash(data);
@@ -117,10 +153,14 @@ export async function train(args: readonly string[]): Promise<number> {
       ...{ plan, flags, args, data, sha256, work, engine, memory, log, interrupt },
     });
   } catch (error) {
+    const lost = interrupt.requested ? null : await engine.gpu.lost();
+    const reason = (lost ?? error) instanceof Error ? (lost ?? error as Error).message : `${error}`;
     try {
-      log.write(`error: ${error instanceof Error ? error.message : error}`);
+      log.write(`error: ${reason}`);
     } catch { /* The disk may be full; the first error says so. */ }
-    throw error;
+    if (lost === null) throw error;
+    console.error(`\n${reason}; resuming from the last checkpoint`);
+    return { resume: directory.path, reason };
   }
   return interrupt.exitCode ?? 0;
 }

@@ -24,6 +24,12 @@ export function adapterText(
     (driverVersion === null ? "" : `, ${driverVersion}`);
 }
 
+/**
+ * The device cannot be used any more: it was lost, is out of memory, or does not answer. Opening the
+ * GPU again may help.
+ */
+export class GpuLostError extends UserError {}
+
 const installHint = "Install a Vulkan driver: `sh setup.sh` does it on Debian and Ubuntu " +
   "(mesa-vulkan-drivers, a software GPU); elsewhere install your graphics card's driver.";
 
@@ -35,9 +41,13 @@ export class Gpu {
   readonly adapter: AdapterDescription;
   /** The granted limits. */
   readonly limits: GPUSupportedLimits;
+  /** Time after which a readback that does not arrive counts as lost, in milliseconds. */
+  readbackMilliseconds = 10 * 60 * 1000;
   #threads: SoftwareThreads | null = null;
   #failure: Error | null = null;
   #closed = false;
+  /** Rejects the readbacks that have not arrived. */
+  readonly #waiting = new Set<(error: Error) => void>();
 
   private constructor(device: GPUDevice, adapter: AdapterDescription) {
     this.device = device;
@@ -46,16 +56,22 @@ export class Gpu {
     // Without a listener, an invalid shader prints nothing and the process exits with 0.
     device.addEventListener("uncapturederror", (event) => {
       event.preventDefault();
-      this.#failure ??= new Error(
-        `the GPU reported an error: ${(event as GPUUncapturedErrorEvent).error.message}`,
-      );
+      const { error } = event as GPUUncapturedErrorEvent;
+      this.#failure ??= error instanceof GPUOutOfMemoryError
+        ? new GpuLostError(
+          `the GPU is out of memory (${error.message}); close other programs that use it, or train ` +
+            "fewer seeds or variants at once",
+        )
+        : new Error(`the GPU reported an error: ${error.message}`);
     });
     device.lost.then((info) => {
       if (!this.#closed) {
-        this.#failure ??= new UserError(
+        this.#failure ??= new GpuLostError(
           `the GPU device was lost (${info.reason || "unknown reason"}): ${info.message}`,
         );
       }
+      const error = this.#failure ?? new Error("the GPU was closed during a readback");
+      for (const reject of this.#waiting) reject(error);
     });
   }
 
@@ -154,17 +170,41 @@ export class Gpu {
   /**
    * Waits for the queue and maps the first `size` bytes of a staging buffer.
    *
+   * @throws {GpuLostError} The device was lost, or did not answer in time.
    * @throws {Error} The mapping failed. If the GPU reported an error, that error is thrown.
    */
   async map(staging: GPUBuffer, size: number): Promise<void> {
+    const wait = Promise.withResolvers<void>();
+    const timer = setTimeout(() => {
+      this.#failure ??= new GpuLostError(
+        `the GPU did not answer for ${this.readbackMilliseconds / 1000} s`,
+      );
+      wait.reject(this.#failure);
+    }, this.readbackMilliseconds);
+    this.#waiting.add(wait.reject);
     try {
-      await staging.mapAsync(GPUMapMode.READ, 0, size);
+      staging.mapAsync(GPUMapMode.READ, 0, size).then(wait.resolve, wait.reject);
+      await wait.promise;
     } catch (error) {
-      // The mapping's own message is uninformative. The actual error is reported one event later.
-      await new Promise((resolve) => setTimeout(resolve));
+      // The mapping's own message is uninformative. The actual error is reported some events later.
+      await this.lost();
       this.check();
       throw error;
+    } finally {
+      clearTimeout(timer);
+      this.#waiting.delete(wait.reject);
     }
+  }
+
+  /**
+   * Returns why the device cannot be used any more; null if it can. Call it after an error, which may
+   * be a consequence.
+   */
+  async lost(): Promise<GpuLostError | null> {
+    for (let event = 0; event < 20 && this.#failure === null; event++) {
+      await new Promise((resolve) => setTimeout(resolve, event));
+    }
+    return this.#failure instanceof GpuLostError ? this.#failure : null;
   }
 
   /** Destroys the device. */

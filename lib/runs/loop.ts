@@ -55,7 +55,9 @@ export async function runSteps(
   try {
     while (next < end && !shouldStop(next)) {
       const count = Math.min(size, end - next);
-      underWay.push({ first: next, count, metrics: program.submit(next, count) });
+      const metrics = program.submit(next, count);
+      metrics.catch(() => {}); // Awaited later, after the chunk before it.
+      underWay.push({ first: next, count, metrics });
       next += count;
       if (underWay.length > 1) await finishOldest();
       // Let the event loop deliver signals.

@@ -210,7 +210,7 @@ export { type ReferenceReturn, referenceReturn } from "./lib/envs/scores.ts";
 export { evaluationSeeds } from "./lib/envs/seeds.ts";
 
 // The GPU layer.
-export { type AdapterDescription, Gpu } from "./lib/gpu/device.ts";
+export { type AdapterDescription, Gpu, GpuLostError } from "./lib/gpu/device.ts";
 export { type Fingerprint } from "./lib/gpu/fingerprint.ts";
 export * from "./lib/gpu/kernel.ts";
 export * from "./lib/gpu/program.ts";

@@ -48,14 +48,16 @@ function ourScores(paths: readonly string[]): Scores {
     if (!results.finished) {
       throw new UserError(`${path} is not finished; continue it with --resume`);
     }
-    const policy = results.actors.at(-1).policy;
-    const bySeed = new Map<number, number>();
-    for (const evaluation of results.evaluations) {
-      if (evaluation.policy === policy) bySeed.set(evaluation.seed, evaluation.score);
-    }
-    for (const score of bySeed.values()) {
-      collect(scores, `${results.algorithm} ${results.task}`, score);
-    }
+    // The last actor is the algorithm's own; others are named after it.
+    results.actors.forEach(({ policy }: { policy: string }, i: number) => {
+      const own = i === results.actors.length - 1;
+      const name = own ? results.algorithm : `${results.algorithm}/${policy}`;
+      const bySeed = new Map<number, number>();
+      for (const evaluation of results.evaluations) {
+        if (evaluation.policy === policy) bySeed.set(evaluation.seed, evaluation.score);
+      }
+      for (const score of bySeed.values()) collect(scores, `${name} ${results.task}`, score);
+    });
   }
   return scores;
 }

@@ -31,7 +31,7 @@ Deno.test({
 });
 
 Deno.test("docs/paper.md: every command and flag that it names exists", () => {
-  const named = spans.filter((span) => /^(train|eval|data|gradcheck)\b(?!\/)/.test(span));
+  const named = spans.filter((span) => /^(train|eval|data|gradcheck|bandit)\b(?!\/)/.test(span));
   assert(named.length > 10, `found ${named.length} commands`);
   for (const span of named) {
     const words = span.split(" ");

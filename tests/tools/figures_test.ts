@@ -74,7 +74,7 @@ Deno.test({
       const line = { task: "maze2d-umaze-v1", seed: 7, score: 50 };
       Deno.writeTextFileSync(
         join(folder, "official.jsonl"),
-        ["awr", "srpo"].map((algorithm) => JSON.stringify({ ...line, algorithm })).join("\n"),
+        ["srpo/awr", "srpo"].map((algorithm) => JSON.stringify({ ...line, algorithm })).join("\n"),
       );
       assertStringIncludes(figureSvg(sameLearning(runs)!), "official code: seeds 7");
     } finally {

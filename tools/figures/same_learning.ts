@@ -20,10 +20,12 @@ import {
 export function sameLearning(runs: Runs): Figure | null {
   const task = runs.results("base")?.task;
   const official = officialLines(runs.folder).filter((line) => line.task === task);
-  const sides = [["AWR", "awr"], ["SRPO", "srpo"]].map(([name, policy]) => ({
+  const sides = [["AWR", "awr", "srpo/awr"], ["SRPO", "srpo", "srpo"]].map((
+    [name, policy, algorithm],
+  ) => ({
     name: name!,
     ours: [...runs.scores("base", policy!).get(null) ?? []],
-    official: official.filter(({ algorithm }) => algorithm === policy)
+    official: official.filter((line) => line.algorithm === algorithm)
       .map(({ seed, score }) => [seed, score] as [number, number]),
   }));
   if (sides.some(({ ours, official }) => ours.length === 0 || official.length === 0)) return null;

@@ -5,8 +5,8 @@
 CLONE is a clone of github.com/thu-ml/SRPO. Its code is read from there at commit b3b916a and runs as
 it is, except for the hidden width, the device, and the periods of the two cosine schedules, which
 follow the number of steps. The behavior model's learning rate and its cosine schedule are those of
-this project's quick preset. Prints two JSON objects, one for the critic stage's policy (awr) and one
-for the extracted policy (srpo). The server is `deno run -A cli.ts serve-env`.
+this project's quick preset. Prints two JSON objects, one for the critic stage's policy
+(srpo/awr) and one for the extracted policy (srpo). The server is `deno run -A cli.ts serve-env`.
 """
 
 import argparse
@@ -97,7 +97,7 @@ def train(options, data):
     srpo.q[0].load_state_dict(critic.q[0].state_dict())
     run("policy", options.policy_steps,
         lambda: srpo.update_SRPO_policy(buffer.sample(options.batch_size)))
-    return {"awr": critic.deter_policy, "srpo": srpo.SRPO_policy}, seconds
+    return {"srpo/awr": critic.deter_policy, "srpo": srpo.SRPO_policy}, seconds
 
 
 def main():

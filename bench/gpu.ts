@@ -1,22 +1,27 @@
 /**
- * Measures the paper's schedule on a GPU: `deno run -A bench/gpu.ts [--peak-tflops X] [--json]`.
+ * Measures the paper's schedule on a GPU: `deno run -A bench/gpu.ts [--peak-tflops X]
+ * [--rounds N] [--json]`.
  *
  * It prints the steps/s of the three stages for one seed and for six in one sequence of dispatches,
- * the hours of the paper's schedule at these speeds, and the share of the card's fp32 peak that the
- * behavior step reaches. PyTorch takes turns on the same card, with and without `torch.compile`, if
+ * the hours of the paper's schedule at these speeds, the adapter's measured limits, whether its
+ * timestamps agree with a wall clock, and the share of the card's fp32 peak that the behavior step
+ * reaches. PyTorch takes turns on the same card, with and without `torch.compile`, if
  * a Python with CUDA is found; otherwise on the CPU.
  *
  * @module
  */
+import { Engine } from "../lib/autodiff/engine.ts";
 import { runCommandLine } from "../lib/commands/dispatch.ts";
 import { number, parseFlags, toggle } from "../lib/commands/flags.ts";
+import { timedStage } from "./ours/stages.ts";
 import { agreement } from "./support/agreement.ts";
+import { timestampRate } from "./support/clock.ts";
 import { type Contestant, startOurs, startPytorch } from "./support/contestant.ts";
 import { machineLine } from "./support/machine.ts";
-import { digits, type Entry, Printer, timeInTurns, type Timing } from "./support/rounds.ts";
+import { budget, digits, type Entry, Printer, timeInTurns, type Timing } from "./support/rounds.ts";
 import type { StepTask } from "./support/tasks.ts";
 
-const rounds = 5;
+const turns = budget({ rounds: 5, seconds: 2 });
 
 /** Steps per stage in the paper's schedule. */
 const schedule = { critic: 1_500_000, behavior: 2_000_000, policy: 1_000_000 } as const;
@@ -36,6 +41,7 @@ const command = {
   positionals: [],
   flags: {
     "peak-tflops": number("the card's fp32 peak without tensor cores, in TFLOP/s", { min: 0.001 }),
+    rounds: number("measured rounds, of a third of the usual time each", { min: 1 }),
     json: toggle("print one JSON object"),
   },
 } as const;
@@ -53,7 +59,7 @@ async function times(columns: readonly Column[], step: StepTask["step"]) {
       notes.push(`${step} with ${seeds} seeds cannot run here: ${(error as Error).message}`);
     }
   }
-  const timings = await timeInTurns(entries, { rounds, seconds: 2 });
+  const timings = await timeInTurns(entries, turns);
   const byColumn = columns.map((_, column) =>
     timings[entries.findIndex((entry) => entry.column === column)] ?? null
   );
@@ -66,30 +72,49 @@ interface Column {
   readonly seeds: number;
 }
 
+/** Measures the adapter's limits and its timestamps; null without timestamp queries. */
+async function limitsOf() {
+  using engine = await Engine.open();
+  const roofline = await engine.roofline();
+  const clock = await timestampRate(await timedStage(engine, { step: "critic" }));
+  return { flops: roofline?.flops ?? null, bytes: roofline?.bytes ?? null, clock };
+}
+
 async function measure(args: readonly string[]): Promise<void> {
   const parsed = parseFlags(command, args);
   if (parsed === "help") {
     console.log(
-      "Usage: deno run -A bench/gpu.ts [--peak-tflops X] [--json]\n\n" +
+      "Usage: deno run -A bench/gpu.ts [--peak-tflops X] [--rounds N] [--json]\n\n" +
         "Measures the paper's schedule on this GPU.\n\n" +
         Object.entries(command.flags).map(([name, { help }]) => `  --${name.padEnd(14)} ${help}`)
           .join("\n"),
     );
     return;
   }
-  const { json, "peak-tflops": peak } = parsed.flags;
+  const { json, "peak-tflops": given } = parsed.flags;
+  const limits = await limitsOf();
+  const peak = given ?? (limits.flops === null ? null : Number(digits(limits.flops / 1e12)));
   await using ours = await startOurs();
   await using cuda = await startPytorch({ device: "cuda" });
   await using compiled = cuda && await startPytorch({ device: "cuda", compiled: true });
   await using processor = cuda ? null : await startPytorch();
   const printer = new Printer(json, await machineLine(ours.device));
-  const pytorch = [cuda, compiled, processor].filter((contestant) => contestant !== null);
+  const notes: string[] = [];
+  const pytorch: Contestant[] = [];
+  for (const contestant of [cuda, compiled, processor]) {
+    if (contestant === null) continue;
+    // torch.compile needs a C compiler.
+    const problem = await contestant.ask({ ask: "describe", task: { step: "critic" } })
+      .then(() => null, (error: Error) => error.message);
+    if (problem === null) pytorch.push(contestant);
+    else notes.push(`${contestant.name} cannot run here: ${problem.slice(0, 300)}`);
+  }
   const columns: Column[] = [
     { name: "one seed", contestant: ours, seeds: 1 },
     { name: "six seeds", contestant: ours, seeds: 6 },
     ...pytorch.map((contestant) => ({ name: contestant.name, contestant, seeds: 1 })),
   ];
-  const notes = pytorch.map(({ name, device }) => `${name}: ${device}`);
+  notes.push(...pytorch.map(({ name, device }) => `${name}: ${device}`));
   if (pytorch.length === 0) notes.push("PyTorch was not found");
 
   const measured = new Map<keyof typeof schedule, (Timing | null)[]>();
@@ -102,7 +127,7 @@ async function measure(args: readonly string[]): Promise<void> {
   const header = ["", ...columns.map(({ name }) => name)];
   const cell = (timing: Timing | null, of: (timing: Timing) => string) => timing ? of(timing) : "–";
   printer.print({
-    title: `Steps/s, median (best) of ${rounds} rounds; six seeds step together`,
+    title: `Steps/s, median (best) of ${turns.rounds} rounds; six seeds step together`,
     header,
     rows: stages.map((step) => [
       step,
@@ -136,13 +161,23 @@ async function measure(args: readonly string[]): Promise<void> {
     ],
   });
 
-  if (peak === undefined) {
+  printer.print({
+    title: "Limits of the adapter, measured",
+    header: ["TFLOP/s in registers", "GB/s", "timestamp seconds per second"],
+    rows: [
+      [limits.flops, limits.bytes, limits.clock].map((value, i) =>
+        value === null ? "–" : digits(value / [1e12, 1e9, 1][i]!)
+      ),
+    ],
+    notes: ["Timestamps should advance 0.8 to 1 second per second of a wall clock."],
+  });
+  if (peak === null) {
     printer.finish();
     return;
   }
   printer.print({
-    title:
-      `Percent of ${peak} TFLOP/s (fp32) in the behavior step's matrix products, at the medians`,
+    title: `Percent of ${peak} TFLOP/s (fp32, ${given === undefined ? "measured" : "given"}) in ` +
+      "the behavior step's matrix products, at the medians",
     header,
     rows: [[
       `${(behaviorFlops / 1e9).toFixed(2)} GFLOP per seed`,

@@ -1,5 +1,5 @@
 /**
- * Measures the matrix products: `deno run -A bench/matmul.ts [--json]`.
+ * Measures the matrix products: `deno run -A bench/matmul.ts [--json] [--rounds N]`.
  *
  * It prints the GFLOP/s of each product in the stages' linear layers, alone in its program,
  * including what is fused into it (bias, gradient of the bias). PyTorch takes turns if it is
@@ -9,10 +9,10 @@
  */
 import { startOurs, startPytorch } from "./support/contestant.ts";
 import { machineLine } from "./support/machine.ts";
-import { digits, Printer, timeInTurns } from "./support/rounds.ts";
+import { budget, digits, Printer, timeInTurns } from "./support/rounds.ts";
 import type { ProductTask } from "./support/tasks.ts";
 
-const rounds = 9;
+const turns = budget({ rounds: 9, seconds: 0.15 });
 
 /** Linear layers of the stages at hopper's sizes. */
 const layers: readonly (readonly [rows: number, inputs: number, outputs: number, where: string])[] =
@@ -48,7 +48,7 @@ for (const form of ["forward", "input", "weight"] as const) {
     const task: ProductTask = { step: "product", form, rows: batch, inputs, outputs };
     const [we, they] = await timeInTurns(
       contestants.map((contestant) => ({ contestant, task })),
-      { rounds, seconds: 0.15 },
+      turns,
     );
     const rate = (seconds: number) => digits(2 * batch * inputs * outputs / seconds / 1e9);
     rows.push([
@@ -60,7 +60,7 @@ for (const form of ["forward", "input", "weight"] as const) {
     ]);
   }
   printer.print({
-    title: `GFLOP/s of ${forms[form]}: median and best of ${rounds} rounds`,
+    title: `GFLOP/s of ${forms[form]}: median and best of ${turns.rounds} rounds`,
     header: [
       "layer",
       "rows × inputs → outputs",

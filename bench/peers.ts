@@ -1,5 +1,5 @@
 /**
- * Compares training steps in our engine and in others: `deno run -A bench/peers.ts [--json]`.
+ * Compares training steps in our engine and in others: `deno run -A bench/peers.ts [--json] [--rounds N]`.
  *
  * The first task is a perceptron (28-256-256-1, batch 256, mean squared error, Adam) in our engine,
  * `@jax-js/jax` on WebGPU and on WebAssembly, `@tensorflow/tfjs-backend-webgpu`, and PyTorch if it
@@ -18,7 +18,7 @@ import {
   startTensorflow,
 } from "./support/contestant.ts";
 import { machineLine } from "./support/machine.ts";
-import { digits, Printer, timeInTurns } from "./support/rounds.ts";
+import { type Budget, budget, digits, Printer, timeInTurns } from "./support/rounds.ts";
 import type { StepTask } from "./support/tasks.ts";
 
 /** Prints a table of the times of all contestants for a task, also relative to the first one. */
@@ -27,22 +27,21 @@ async function compare(
   title: string,
   contestants: readonly Contestant[],
   step: StepTask["step"],
-  { rounds, seconds, checked }: {
-    readonly rounds: number;
-    readonly seconds: number;
+  { checked, ...usual }: Budget & {
     /** Number of steps whose losses are compared. */
     readonly checked: number;
   },
 ): Promise<void> {
+  const turns = budget(usual);
   const task = { step };
   const agreed = await agreement(contestants, task, checked);
   const timings = await timeInTurns(
     contestants.map((contestant) => ({ contestant, task })),
-    { rounds, seconds },
+    turns,
   );
   const [first] = timings;
   printer.print({
-    title: `${title}: milliseconds, median and best of ${rounds} rounds`,
+    title: `${title}: milliseconds, median and best of ${turns.rounds} rounds`,
     header: ["", "ms per step", "best", "× ours", "× ours, best", "computed by"],
     rows: timings.map(({ median, best }, i) => [
       contestants[i]!.name,

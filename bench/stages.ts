@@ -1,6 +1,6 @@
 /**
- * Measures the training speed of the three stages: `deno run -A bench/stages.ts [--json]`,
- * or of two versions: `deno run -A bench/stages.ts --against CHECKOUT`.
+ * Measures the training speed of the three stages: `deno run -A bench/stages.ts [--json]
+ * [--rounds N]`, or of two versions: `deno run -A bench/stages.ts --against CHECKOUT`.
  *
  * The first table shows steps/s at the paper's sizes (hopper: 11 observations, 3 actions) as in
  * training: minibatches, times, noise and dropout masks are drawn on the GPU, from a data set in
@@ -20,11 +20,12 @@ import { type Contestant, startOurs, startPytorch } from "./support/contestant.t
 import { parseArgs } from "@std/cli/parse-args";
 import { agreement } from "./support/agreement.ts";
 import { machineLine } from "./support/machine.ts";
-import { digits, type Entry, Printer, timeInTurns } from "./support/rounds.ts";
+import { budget, digits, type Entry, Printer, timeInTurns } from "./support/rounds.ts";
 import type { StepTask } from "./support/tasks.ts";
 
 const stages = ["critic", "behavior", "policy"] as const;
-const rounds = 9;
+const full = budget({ rounds: 9, seconds: 1 });
+const seeds = budget({ rounds: 9, seconds: 0.7 });
 
 /** Prints the steps/s of our engine and PyTorch, with dispatches and memory. */
 async function fullSize(
@@ -41,7 +42,7 @@ async function fullSize(
     const { dispatches, bytes } = await ours.ask({ ask: "describe", task });
     const [we, they] = await timeInTurns(
       contestants.map((contestant) => ({ contestant, task })),
-      { rounds, seconds: 1 },
+      full,
     );
     rows.push([
       step,
@@ -56,7 +57,7 @@ async function fullSize(
     ]);
   }
   printer.print({
-    title: `Steps/s at the paper's sizes, one seed: median and best of ${rounds} rounds`,
+    title: `Steps/s at the paper's sizes, one seed: median and best of ${full.rounds} rounds`,
     header: [
       "stage",
       "batch",
@@ -89,10 +90,7 @@ async function severalSeeds(
       notes.push(`${step} with six seeds cannot run here: ${error.message}`);
       return null;
     });
-    const [single, sextuple] = await timeInTurns(fits ? [one, six] : [one], {
-      rounds,
-      seconds: 0.7,
-    });
+    const [single, sextuple] = await timeInTurns(fits ? [one, six] : [one], seeds);
     rows.push([
       step,
       digits(1e3 * single!.median),
@@ -125,7 +123,7 @@ async function twoVersions(checkout: string, printer: Printer): Promise<void> {
       const task: StepTask = { step, tiny };
       const [then, now] = await timeInTurns(
         [before, after].map((contestant) => ({ contestant, task })),
-        { rounds: 2 * rounds + 1, seconds: tiny ? 0.4 : 1 },
+        { rounds: 2 * full.rounds + 1, seconds: tiny ? 0.4 : 1 },
       );
       rows.push([
         step,

@@ -14,6 +14,7 @@ import { linear } from "../../lib/autodiff/ops/linear.ts";
 import { meanSquaredError } from "../../lib/autodiff/ops/squared_error.ts";
 import { ParameterSet, type ParameterValues } from "../../lib/autodiff/parameters.ts";
 import type { Tensor } from "../../lib/autodiff/tensor.ts";
+import { adapterText } from "../../lib/gpu/device.ts";
 import { computeAloneIfSmall } from "../../lib/gpu/software_threads.ts";
 import { maxChunk, type Program } from "../../lib/gpu/program.ts";
 import { linearShapes } from "../../lib/nn/initialisation.ts";
@@ -119,10 +120,9 @@ if (import.meta.main) {
   // As in training, where the size of all stages is known before the GPU is opened.
   if (Deno.args.includes("--tiny")) computeAloneIfSmall(0);
   using engine = await Engine.open();
-  const { name } = engine.gpu.adapter;
   const kernels = Object.entries(engine.target).map(([key, value]) => `${key} ${value}`).join(", ");
   await serve({
-    device: `${name} (${kernels})`,
+    device: `${adapterText(engine.gpu.adapter)} (${kernels})`,
     prepare: (task) => prepare(engine, task),
     losses: (task, steps) => losses(engine, task as StepTask, steps),
   });

@@ -91,13 +91,19 @@ function script(path: string): string {
  * Starts our engine: this version, or the one in another checkout of the repository.
  *
  * @param tiny Whether it gets only networks and batches of 8.
+ * @param threads Compute threads of Mesa's software driver. Defaults to our choice.
  */
 export function startOurs(
-  { checkout, tiny = false }: { readonly checkout?: string; readonly tiny?: boolean } = {},
+  { checkout, tiny = false, threads }: {
+    readonly checkout?: string;
+    readonly tiny?: boolean;
+    readonly threads?: number;
+  } = {},
 ): Promise<Contestant> {
   const worker = checkout ? join(checkout, "bench/ours/worker.ts") : script("ours/worker.ts");
   const args = ["run", "-A", worker, ...(tiny ? ["--tiny"] : [])];
-  return Contestant.start(checkout ?? "srpo-webgpu", Deno.execPath(), args);
+  const env = threads === undefined ? {} : { LP_NUM_THREADS: String(threads) };
+  return Contestant.start(checkout ?? "srpo-webgpu", Deno.execPath(), args, env);
 }
 
 /** Starts jax-js on one of its devices. */

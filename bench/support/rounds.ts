@@ -5,8 +5,23 @@
  * @module
  */
 import { formatTable } from "../../lib/report/table.ts";
+import { parseArgs } from "@std/cli/parse-args";
 import type { Contestant } from "./contestant.ts";
 import type { Task } from "./tasks.ts";
+
+/** How often and how long each task is measured. */
+export interface Budget {
+  /** Number of measured rounds, after one warm-up round. */
+  readonly rounds: number;
+  /** Target duration of a turn in seconds; at least one step is taken. */
+  readonly seconds: number;
+}
+
+/** Returns the usual budget; with `--rounds N`, N rounds of a third of the usual time each. */
+export function budget(usual: Budget): Budget {
+  const given = Number(parseArgs(Deno.args, { string: ["rounds"] }).rounds);
+  return given >= 1 ? { rounds: given, seconds: usual.seconds / 3 } : usual;
+}
 
 /** Seconds per step over the rounds. */
 export interface Timing {
@@ -20,15 +35,10 @@ export interface Entry {
   readonly task: Task;
 }
 
-/**
- * Times entries that take turns.
- *
- * @param rounds Number of measured rounds, after one warm-up round.
- * @param seconds Target duration of a turn; at least one step is taken.
- */
+/** Times entries that take turns. */
 export async function timeInTurns(
   entries: readonly Entry[],
-  { rounds, seconds }: { readonly rounds: number; readonly seconds: number },
+  { rounds, seconds }: Budget,
 ): Promise<Timing[]> {
   const times = entries.map((): number[] => []);
   for (let round = 0; round <= rounds; round++) {
@@ -61,7 +71,9 @@ export interface Table {
   readonly notes?: readonly string[];
 }
 
-/** Prints each table at once, or all tables as one JSON object at the end. */
+/**
+ * Prints each table at once with the machine below it, or all tables as one JSON object at the end.
+ */
 export class Printer {
   readonly #json: boolean;
   readonly #tables: Table[] = [];
@@ -71,7 +83,6 @@ export class Printer {
   constructor(json: boolean, machine: string) {
     this.#json = json;
     this.#machine = machine;
-    if (!json) console.log(machine);
   }
 
   /** Prints a table. */
@@ -80,6 +91,7 @@ export class Printer {
     if (this.#json) return;
     console.log(`\n${table.title}\n\n${formatTable(table.header, table.rows)}`);
     for (const note of table.notes ?? []) console.log(note);
+    console.log(this.#machine);
   }
 
   /** Ends the output. */

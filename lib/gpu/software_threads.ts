@@ -14,7 +14,9 @@
 const setBytes = 128;
 /** Milliseconds between two looks at what else runs. */
 const interval = 1000;
-/** CPUs that other programs keep busy, at which threads are released and pinned again. */
+/** Share of its time that a pinned thread may wait for its CPU before all are released. */
+const longWait = 0.3;
+/** CPUs that other programs keep busy, at which threads may be released and are pinned again. */
 const busy = { release: 0.25, pin: 0.1 };
 
 /**
@@ -46,13 +48,15 @@ export class SoftwareThreads {
   readonly #threads: readonly number[];
   readonly #processors: readonly number[];
   #pinned = false;
-  #seen: ProcessorUse;
+  #use: ProcessorUse;
+  #waits: ThreadTime[];
   #time = performance.now();
 
   private constructor(threads: readonly number[], processors: readonly number[]) {
     this.#threads = threads;
     this.#processors = processors;
-    this.#seen = processorUse();
+    this.#use = processorUse();
+    this.#waits = threads.map(threadTime);
     this.#place(true);
   }
 
@@ -79,17 +83,26 @@ export class SoftwareThreads {
   }
 
   /**
-   * Releases the threads while other programs need the CPUs, and pins them again afterwards. Looks
-   * at most once per second, so call it at every submission.
+   * Releases the threads if one of them waits long for its CPU while other programs use CPUs, and
+   * pins them again when others use little. Looks at most once per second, so call it at every
+   * submission.
    */
   adjust(): void {
     const now = performance.now();
     if (now - this.#time < interval) return;
-    const use = processorUse();
-    const others = busyElsewhere(this.#seen, use);
-    this.#seen = use;
+    const before = { use: this.#use, waits: this.#waits };
     this.#time = now;
-    if (this.#pinned && others > busy.release) this.#place(false);
+    try {
+      this.#use = processorUse();
+      this.#waits = this.#threads.map(threadTime);
+    } catch {
+      return; // the threads have ended
+    }
+    const others = busyElsewhere(before.use, this.#use);
+    const longest = Math.max(
+      ...this.#waits.map((wait, i) => waitingShare(before.waits[i]!, wait)),
+    );
+    if (this.#pinned && longest > longWait && others > busy.release) this.#place(false);
     else if (!this.#pinned && others < busy.pin) this.#place(true);
   }
 
@@ -150,6 +163,23 @@ function processorUse(): ProcessorUse {
     Deno.readTextFileSync("/proc/stat"),
     Deno.readTextFileSync("/proc/self/stat"),
   );
+}
+
+/** Time that a thread ran and time that it waited for a CPU, in nanoseconds. */
+export interface ThreadTime {
+  readonly ran: number;
+  readonly waited: number;
+}
+
+function threadTime(id: number): ThreadTime {
+  const [ran, waited] = Deno.readTextFileSync(`/proc/self/task/${id}/schedstat`).split(" ");
+  return { ran: Number(ran), waited: Number(waited) };
+}
+
+/** Returns the share of the time in which a thread could run that it waited for a CPU. */
+export function waitingShare(before: ThreadTime, after: ThreadTime): number {
+  const waited = after.waited - before.waited;
+  return waited === 0 ? 0 : waited / (waited + after.ran - before.ran);
 }
 
 /** A thread of this process. */

@@ -6,6 +6,7 @@ import {
   computeAloneIfSmall,
   computingThreads,
   parseProcessorUse,
+  waitingShare,
 } from "../../lib/gpu/software_threads.ts";
 
 /** Assigns ids to thread names in the order in which a process started them. */
@@ -43,6 +44,11 @@ Deno.test("busyElsewhere() counts the CPUs that other processes keep busy", () =
   assertEquals(busyElsewhere(use(1000, 500, 10), use(1150, 550, 110)), 0.5);
   assertEquals(busyElsewhere(use(1000, 500, 10), use(1150, 550, 170)), 0);
   assertEquals(busyElsewhere(use(1000, 500, 10), use(1000, 500, 10)), 0);
+});
+
+Deno.test("waitingShare() is the part of a thread's time that it waited for a CPU", () => {
+  assertEquals(waitingShare({ ran: 100, waited: 50 }, { ran: 160, waited: 90 }), 0.4);
+  assertEquals(waitingShare({ ran: 100, waited: 50 }, { ran: 100, waited: 50 }), 0);
 });
 
 Deno.test({

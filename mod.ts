@@ -138,7 +138,12 @@ export {
   readMetrics,
   type ReplicaName,
 } from "./lib/runs/metrics.ts";
-export { type ProgressOutput, standardError } from "./lib/runs/progress.ts";
+export {
+  type EpisodeCount,
+  type ProgressOutput,
+  type ProgressState,
+  standardError,
+} from "./lib/runs/progress.ts";
 
 // Data sets, on the host and on the GPU.
 export {

@@ -65,6 +65,7 @@ import {
   evaluatorOf,
   referencesOf,
 } from "./train_evaluation.ts";
+import { observersOf } from "./train_observers.ts";
 import { parseTrain, trainCommand, type TrainFlags } from "./train_flags.ts";
 import { checkData, makePlan, type Plan } from "./train_plan.ts";
 import { type ActionCosts, costsOf, policiesOf } from "./trained_policies.ts";
@@ -257,7 +258,15 @@ async function trainIn(
     data,
     shapeRewards(data, algorithm.rewardRule(hyperparameters)),
   );
-  const evaluator = evaluatorOf(algorithm, task, plan.evaluation, interrupt, engine.target);
+  await using observers = await observersOf(axes, plan, flags);
+  const evaluator = evaluatorOf(
+    algorithm,
+    task,
+    plan.evaluation,
+    interrupt,
+    engine.target,
+    observers.onPlayback,
+  );
   const estimate = new RunEstimate(work);
   for (const line of timeNotes(estimate, engine, plan)) say(line);
   const run: TrainingRun = {
@@ -280,7 +289,7 @@ async function trainIn(
     },
     resume: plan.resumed !== undefined,
     interrupt,
-    progress: log.progress(standardError()),
+    progress: observers.progress(log.progress(standardError())),
     estimate,
     announce: say,
     profile: flags.profile,
@@ -299,6 +308,7 @@ async function trainIn(
   const titled = evaluatedActors(algorithm, task).flatMap(({ policy, title }) =>
     policies.has(policy) ? [[title, policies.get(policy)!] as const] : []
   );
+  observers.end(finished ? "The run has finished." : "The run was stopped; it can be resumed.");
   const pictures = finished
     ? await drawRun(axes, task, data, found.statistics, new Map(titled))
     : [];

@@ -18,6 +18,7 @@ import { openServer } from "../envs/bridge/open.ts";
 import type { Bridge } from "../envs/evaluate_here.ts";
 import { environments } from "../envs/ids.ts";
 import { scaledPolicy } from "../nn/host/action_bounds.ts";
+import type { Playback } from "../envs/playback.ts";
 import type { Episode } from "../envs/rollout.ts";
 import { countsSuccess, normalizedScore, referenceReturn } from "../envs/scores.ts";
 import { evaluationSeeds } from "../envs/seeds.ts";
@@ -27,6 +28,7 @@ import { statisticsOf } from "../report/statistics.ts";
 import type { Evaluator, PolicyEvaluation } from "../runs/evaluation_queue.ts";
 import type { RunDirectory } from "../runs/directory.ts";
 import type { Interrupt } from "../runs/interrupt.ts";
+import type { ReplicaName } from "../runs/metrics.ts";
 import { stageOf } from "../runs/replicas.ts";
 import {
   type EvaluatedActor,
@@ -46,12 +48,23 @@ export interface EvaluationPlan {
   readonly episodes: number;
 }
 
+/** A policy that is evaluated. */
+export interface EvaluatedPolicy {
+  /** Stage that trains it. */
+  readonly stage: string;
+  /** Completed steps of the stage. */
+  readonly step: number;
+  /** Its seed and variant. */
+  readonly replica: ReplicaName;
+}
+
 /**
  * Returns an evaluator of an algorithm's actors on a task. Null if evaluation is disabled or the
  * task has no environment.
  *
  * @param interrupt Stops evaluations in progress.
  * @param target Kernel variants of actors on the GPU. Defaults to the fastest.
+ * @param onPlayback Receives the first episode of every evaluation, in built-in environments.
  */
 export function evaluatorOf(
   algorithm: Algorithm,
@@ -59,6 +72,7 @@ export function evaluatorOf(
   { every, episodes }: EvaluationPlan,
   interrupt: Pick<Interrupt, "signal">,
   target?: Target,
+  onPlayback?: (playback: Playback, policy: EvaluatedPolicy) => void,
 ): Evaluator | null {
   if (episodes === 0 || !(task.own ? task.own.environment !== null : environments.has(task.name))) {
     return null;
@@ -68,7 +82,7 @@ export function evaluatorOf(
   return {
     every: every ?? Infinity,
     episodes,
-    async evaluate(stage, _step, checkpoints, replicas, progress) {
+    async evaluate(stage, step, checkpoints, replicas, progress) {
       await using server = await bridgeOf(task);
       const found: PolicyEvaluation[] = [];
       const total = checkpoints.length * episodes;
@@ -81,6 +95,10 @@ export function evaluatorOf(
             seeds: evaluationSeeds(0, episodes),
             signal,
             ...(target && { target }),
+            ...(onPlayback && place === 0 && {
+              onPlayback: (playback: Playback) =>
+                onPlayback(playback, { stage, step, replica: replicas[place]! }),
+            }),
             onEpisode: (ended) => progress(place * episodes + ended, total),
           });
           const figures = summarize(task.name, played, reference);
@@ -112,13 +130,14 @@ async function play(
   stage: string,
   checkpoint: Uint8Array,
   directory: RunDirectory,
-  { task: { name: task, own }, bridge, seeds, signal, target, onEpisode }: {
+  { task: { name: task, own }, bridge, seeds, signal, target, onEpisode, onPlayback }: {
     readonly task: Task;
     readonly bridge: Bridge | undefined;
     readonly seeds: readonly number[];
     readonly signal: AbortSignal;
     readonly target?: Target;
     readonly onEpisode: (ended: number) => void;
+    readonly onPlayback?: (playback: Playback) => void;
   },
 ): Promise<Episode[]> {
   const { evaluated } = stageOf(algorithm, stage);
@@ -140,7 +159,8 @@ async function play(
       ...(target && { target }),
       ...(bridge && { bridge }),
       ...(actionBounds && { actionBounds }),
-    }, { signal, onEpisode });
+      ...(onPlayback && { record: true }),
+    }, { signal, onEpisode, ...(onPlayback && { onPlayback }) });
   }
   let ended = 0;
   await using placement = new Placement({ ...(target && { target }) });

@@ -90,6 +90,11 @@ function sharedFlags({ hyperparameters: { presets }, stages }: Algorithm) {
       "Time the kernels of each trained stage and write profile-<stage>.txt and " +
         "trace-<stage>.json to the run directory",
     ),
+    live: toggle(
+      "Serve a page on this machine that shows the curves, the progress and the policy playing " +
+        "while the run trains; prints its address",
+    ),
+    tensorboard: toggle("Write TensorBoard's event files to tensorboard/ in the run directory"),
     json: toggle("Print one JSON object as the last line"),
   } as const;
 }
@@ -167,6 +172,8 @@ function refuseBesideResume(what: string | undefined, args: readonly string[]): 
     "--eval-episodes",
     "--matmul",
     "--profile",
+    "--live",
+    "--tensorboard",
     "--json",
   ];
   const surplus = args.find((arg) =>

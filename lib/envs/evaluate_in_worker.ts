@@ -8,6 +8,7 @@ import type { Target } from "../gpu/target.ts";
 import type { ActionBounds } from "../nn/host/action_bounds.ts";
 import type { NamedTensors } from "../nn/host/tensors.ts";
 import type { Bridge } from "./evaluate_here.ts";
+import type { Playback } from "./playback.ts";
 import type { Episode } from "./rollout.ts";
 
 /** The policy, task and seeds to evaluate. */
@@ -30,13 +31,18 @@ export interface EvaluationRequest {
   readonly bridge?: Bridge;
   /** One seed per episode, from {@linkcode evaluationSeeds}. */
   readonly seeds: readonly number[];
+  /** Whether to record the first episode, for built-in environments; defaults to false. */
+  readonly record?: boolean;
 }
 
 /**
- * Messages of the worker: `ended` after each episode, then either all episodes or an error.
+ * Messages of the worker: `ended` after each episode, the recording if there is one, then either all
+ * episodes or an error.
  * `isUserError` marks a {@linkcode UserError}.
  */
-export type EvaluationAnswer = { readonly ended: true } | { readonly episodes: Episode[] } | {
+export type EvaluationAnswer = { readonly ended: true } | { readonly playback: Playback } | {
+  readonly episodes: Episode[];
+} | {
   readonly error: { readonly message: string; readonly isUserError: boolean };
 };
 
@@ -44,6 +50,8 @@ export type EvaluationAnswer = { readonly ended: true } | { readonly episodes: E
 export interface EvaluationOptions {
   /** Called after each episode with the number of ended episodes. */
   readonly onEpisode?: (ended: number) => void;
+  /** Called with the recording, if the request asks for one. */
+  readonly onPlayback?: (playback: Playback) => void;
   /** Stops the evaluation. */
   readonly signal?: AbortSignal;
 }
@@ -57,7 +65,7 @@ export interface EvaluationOptions {
  */
 export async function evaluateInWorker(
   request: EvaluationRequest,
-  { onEpisode, signal }: EvaluationOptions = {},
+  { onEpisode, onPlayback, signal }: EvaluationOptions = {},
 ): Promise<Episode[]> {
   signal?.throwIfAborted();
   const worker = new Worker(new URL("./evaluation_worker.ts", import.meta.url), { type: "module" });
@@ -65,6 +73,7 @@ export async function evaluateInWorker(
   let ended = 0;
   worker.onmessage = ({ data }: MessageEvent<EvaluationAnswer>) => {
     if ("ended" in data) onEpisode?.(++ended);
+    else if ("playback" in data) onPlayback?.(data.playback);
     else if ("episodes" in data) resolve(data.episodes);
     else if (data.error.isUserError) reject(new UserError(data.error.message));
     else reject(new Error(data.error.message));

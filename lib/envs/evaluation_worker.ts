@@ -9,12 +9,13 @@ import { UserError } from "../errors.ts";
 import { scaledPolicy } from "../nn/host/action_bounds.ts";
 import type { EvaluationAnswer, EvaluationRequest } from "./evaluate_in_worker.ts";
 import { evaluateHere } from "./evaluate_here.ts";
+import { FirstEpisode, playbackOf } from "./playback.ts";
 
 async function answer(request: EvaluationRequest): Promise<EvaluationAnswer> {
   try {
     const { actors } = findAlgorithm(request.algorithm);
     const actor = actors.find(({ name }) => name === request.actor)!;
-    const { actionBounds, bridge, checkpoints, options, seeds, target, task } = request;
+    const { actionBounds, bridge, checkpoints, options, record, seeds, target, task } = request;
     await using placement = new Placement({ ...(target && { target }) });
     const placed = await placement.place({
       policy: actor.act(checkpoints, options),
@@ -22,7 +23,13 @@ async function answer(request: EvaluationRequest): Promise<EvaluationAnswer> {
     });
     const policy = actionBounds ? scaledPolicy(placed.policy, actionBounds) : placed.policy;
     const end = () => scope.postMessage({ ended: true });
-    return { episodes: await evaluateHere(policy, task, seeds, { end }, bridge) };
+    const recorder = record && bridge === undefined ? new FirstEpisode() : null;
+    const observer = { end, ...(recorder && { positions: recorder.positions }) };
+    const episodes = await evaluateHere(policy, task, seeds, observer, bridge);
+    if (recorder !== null) {
+      scope.postMessage({ playback: await playbackOf(task, recorder.qpos) });
+    }
+    return { episodes };
   } catch (error) {
     const isUserError = error instanceof UserError;
     const message = isUserError ? error.message : String((error as Error).stack ?? error);

@@ -33,11 +33,27 @@ export async function makeEnvironment(
   options: { profile?: Profile; collection?: boolean } = {},
 ): Promise<EnvironmentBatch> {
   const known = environments.get(id);
-  const task = known &&
-    ((options.collection ? collectionTask(id, known.task) : null) ?? tasks.get(known.task));
-  if (known === undefined || task === undefined) throw unknownId(id);
+  if (known === undefined) throw unknownId(id);
+  const collecting = options.collection ? collectionTask(id, known.task) : null;
   const profile = options.profile ?? known.profile;
-  return await MujocoBatch.create(task, count, profile, id, referenceReturn(id));
+  return await MujocoBatch.create(
+    collecting ?? taskOf(id),
+    count,
+    profile,
+    id,
+    referenceReturn(id),
+  );
+}
+
+/**
+ * Returns the simulated task of an id as {@linkcode makeEnvironment} takes it.
+ *
+ * @throws {UserError} If the id is unknown.
+ */
+export function taskOf(id: string): Task {
+  const task = tasks.get(environments.get(id)?.task ?? "");
+  if (task === undefined) throw unknownId(id);
+  return task;
 }
 
 /**

@@ -50,7 +50,7 @@ export function table(header: readonly string[], rows: readonly (readonly Conten
 }
 
 /** Returns a complete page, which loads nothing else. Its colours follow the reader's scheme. */
-export function page(title: string, body: Html, script?: string): string {
+export function page(title: string, body: Html): string {
   return html`
     <!doctype html>
     <html lang="en" class="themed">
@@ -64,7 +64,6 @@ export function page(title: string, body: Html, script?: string): string {
       </head>
       <body>
     ${body}
-    ${script === undefined ? "" : new Html(`<script type="module">${script}</script>`)}
       </body>
     </html>
   `.text.trim() + "\n";

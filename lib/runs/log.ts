@@ -42,6 +42,7 @@ export class RunLog {
       terminal: output.terminal,
       columns: () => output.columns(),
       now: () => output.now(),
+      observe: (state) => output.observe?.(state),
       write: (text) => {
         output.write(text);
         const now = output.now();

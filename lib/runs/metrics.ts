@@ -189,7 +189,13 @@ function wholeLines(text: string): string[] {
   return text.split("\n").slice(0, -1);
 }
 
-function parseRow(line: string, path: string, index: number): MetricsRow {
+/**
+ * Parses a line of a metrics file.
+ *
+ * @param index Index of the line, for messages.
+ * @throws {UserError} If it is not a row.
+ */
+export function parseRow(line: string, path: string, index: number): MetricsRow {
   const place = `${path}, line ${index + 1}`;
   try {
     return parseValue(rowSchema, openLine(line, place), place);

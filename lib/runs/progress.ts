@@ -124,6 +124,8 @@ export interface ProgressOutput {
   write(text: string): void;
   /** Returns the time in milliseconds. */
   now(): number;
+  /** Receives every new state, whether it is drawn or not. */
+  observe?(state: ProgressState): void;
 }
 
 /** Returns this process's stderr as a progress output. */
@@ -239,13 +241,18 @@ export class Progress {
   }
 
   #drawInTime(now: number): void {
+    this.#output.observe?.(this.#state());
     const interval = this.#output.terminal ? redrawMilliseconds : plainMilliseconds;
     if (now - this.#drawnAt >= interval) this.#draw(now);
   }
 
   #line(): string {
+    return formatProgress(this.#state());
+  }
+
+  #state(): ProgressState {
     const stepsPerSecond = this.#rate.perSecond;
-    return formatProgress({
+    return {
       stage: this.#stage,
       step: this.#step,
       total: this.#total,
@@ -254,7 +261,7 @@ export class Progress {
       losses: this.#losses,
       laterSeconds: stepsPerSecond === null ? null : this.#later(stepsPerSecond),
       ...(this.#evaluation && { evaluation: this.#evaluation }),
-    });
+    };
   }
 
   #draw(now: number): void {

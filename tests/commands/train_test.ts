@@ -140,7 +140,7 @@ Deno.test({
         new RegExp(`hash of probed results 0123456789abcdef, now ${probe}\\. .*--force`),
       );
       await setProbe(probe!);
-      const resumed = await train(["--resume", run, "--json"]);
+      const resumed = await train(["--resume", run, "--json", "--live", "--tensorboard"]);
       assertEquals(resumed.code, 0, resumed.err);
       const result = JSON.parse(resumed.out.trim().split("\n").at(-1)!);
       assertEquals(result.finished, true);
@@ -157,8 +157,12 @@ Deno.test({
         "metrics.jsonl",
         "policy.safetensors",
         "results.json",
+        "tensorboard",
         "train.log",
       ]);
+      const events = [...Deno.readDirSync(`${run}/tensorboard/seed-5`)].map(({ name }) => name);
+      assertMatch(events.join(), /^events\.out\.tfevents\.\d+\.srpo$/);
+      const [, token] = /^live {5}http:\/\/127\.0\.0\.1:\d+\/(\w{32})\/$/m.exec(resumed.out)!;
       const config = JSON.parse(Deno.readTextFileSync(`${run}/config.json`));
       assertEquals(config.hyperparameters.criticWidth, 8);
       assertEquals(config.seeds, [5]);
@@ -173,6 +177,7 @@ Deno.test({
       assertEquals(resumed.out.includes("from the cache"), false);
       assertEquals(result.evaluations, []);
       const log = Deno.readTextFileSync(`${run}/train.log`);
+      assert(!log.includes(token!));
       assertMatch(log, /^\d{4}-\d\d-\d\dT[\d:.]+Z {2}srpo-webgpu .*: train maze2d-umaze-v1 --out/);
       assertMatch(
         log,

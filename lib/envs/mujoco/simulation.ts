@@ -88,6 +88,14 @@ export class Simulation {
     return this.#xpos;
   }
 
+  /**
+   * World positions `[ngeom, 3]` and orientations `[ngeom, 9]` (rotation matrices) of the geoms, as
+   * computed last. The views are valid until the next simulation is created.
+   */
+  get geoms(): { readonly positions: Float64Array; readonly rotations: Float64Array } {
+    return { positions: this.#data.geom_xpos, rotations: this.#data.geom_xmat };
+  }
+
   /** Resets to the model's initial pose, at rest. */
   reset(): void {
     this.#module.mj_resetData(this.#model, this.#data);

@@ -1,0 +1,168 @@
+/**
+ * The server of `train --live`: a page with the curves, the progress and an episode of the policy.
+ * It listens on the loopback interface only, and its address contains a secret token.
+ *
+ * @module
+ */
+import type { LiveEpisode, LiveRun, LiveStatus } from "../report/live_message.ts";
+import { MetricsFollower } from "../runs/metrics_follower.ts";
+
+/** Time between two looks at the metrics file, in milliseconds. */
+const tickMilliseconds = 1000;
+/** Time that viewers get to receive the last messages, in milliseconds. */
+const closeMilliseconds = 2000;
+
+/** A page that follows the run. */
+interface Viewer {
+  readonly follower: MetricsFollower;
+  readonly stream: ReadableStreamDefaultController<Uint8Array>;
+  /** Versions of the status and of the episode that it has. */
+  status: unknown;
+  episode: unknown;
+}
+
+/** Serves the live page of a run until it is closed. */
+export class LiveServer implements AsyncDisposable {
+  /** Address of the page, with the token. */
+  readonly address: string;
+  readonly #run: LiveRun;
+  readonly #metrics: string;
+  readonly #token: string;
+  readonly #host: string;
+  readonly #server: Deno.HttpServer<Deno.NetAddr>;
+  readonly #timer: ReturnType<typeof setInterval>;
+  readonly #viewers = new Set<Viewer>();
+  readonly #encoder = new TextEncoder();
+  #status: LiveStatus | null = null;
+  #episode: LiveEpisode | null = null;
+  readonly #stop = new AbortController();
+  #ending = "The run has ended.";
+
+  /**
+   * Starts the server on a free port.
+   *
+   * @param metrics Path of `metrics.jsonl`, which need not exist yet.
+   */
+  constructor(run: LiveRun, metrics: string) {
+    this.#run = run;
+    this.#metrics = metrics;
+    this.#token = crypto.getRandomValues(new Uint8Array(16)).toHex();
+    this.#server = Deno.serve(
+      { hostname: "127.0.0.1", port: 0, signal: this.#stop.signal, onListen: () => {} },
+      (request) => this.#answer(request),
+    );
+    this.#host = `127.0.0.1:${this.#server.addr.port}`;
+    this.address = `http://${this.#host}/${this.#token}/`;
+    this.#timer = setInterval(() => this.#tick(), tickMilliseconds);
+  }
+
+  /** Sets how far the run is. Viewers get it with the next tick. */
+  observe(status: LiveStatus): void {
+    this.#status = status;
+  }
+
+  /** Sets the episode that viewers see, from the next tick on. */
+  show(episode: LiveEpisode): void {
+    this.#episode = episode;
+  }
+
+  /** Sets the text that viewers see when the server closes. */
+  set ending(text: string) {
+    this.#ending = text;
+  }
+
+  /** Sends the last rows and the end to all viewers, and stops the server. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#timer);
+    this.#tick();
+    for (const viewer of this.#viewers) {
+      this.#send(viewer, "end", JSON.stringify({ text: this.#ending }));
+      viewer.stream.close();
+    }
+    this.#viewers.clear();
+    const late = setTimeout(() => this.#stop.abort(), closeMilliseconds);
+    await this.#server.shutdown();
+    clearTimeout(late);
+  }
+
+  async #answer(request: Request): Promise<Response> {
+    const { pathname } = new URL(request.url);
+    // Another host name in the request means that another site's page made it (DNS rebinding).
+    if (request.headers.get("host") !== this.#host || !pathname.startsWith(`/${this.#token}/`)) {
+      return new Response("Not found. The address of the page contains a token.\n", {
+        status: 404,
+      });
+    }
+    switch (pathname.slice(this.#token.length + 2)) {
+      case "": {
+        const { livePage } = await import("../report/live_page.ts");
+        return respond("text/html", livePage());
+      }
+      case "client.js": {
+        const { liveScript } = await import("../report/live_page.ts");
+        return respond("text/javascript", await liveScript());
+      }
+      case "events":
+        return respond("text/event-stream", this.#events());
+      default:
+        return new Response("Not found.\n", { status: 404 });
+    }
+  }
+
+  #events(): ReadableStream<Uint8Array> {
+    let viewer: Viewer;
+    return new ReadableStream({
+      start: (stream) => {
+        const follower = new MetricsFollower(this.#metrics);
+        viewer = { follower, stream, status: null, episode: null };
+        this.#send(viewer, "run", JSON.stringify(this.#run));
+        this.#viewers.add(viewer);
+        this.#update(viewer);
+      },
+      cancel: () => void this.#viewers.delete(viewer),
+    });
+  }
+
+  #tick(): void {
+    for (const viewer of this.#viewers) this.#update(viewer);
+  }
+
+  /** Sends a viewer what it does not have yet. */
+  #update(viewer: Viewer): void {
+    // A viewer that does not keep up gets the rows later.
+    if ((viewer.stream.desiredSize ?? 0) < -queuedMessages) return;
+    const { restarted, lines } = viewer.follower.read();
+    if (restarted) this.#send(viewer, "restart", "null");
+    // The lines are JSON already.
+    if (lines.length > 0) this.#send(viewer, "rows", `[${lines.join(",")}]`);
+    if (viewer.status !== this.#status) {
+      viewer.status = this.#status;
+      this.#send(viewer, "status", JSON.stringify(this.#status));
+    }
+    if (viewer.episode !== this.#episode) {
+      viewer.episode = this.#episode;
+      this.#send(viewer, "episode", JSON.stringify(this.#episode));
+    }
+  }
+
+  #send(viewer: Viewer, event: string, json: string): void {
+    viewer.stream.enqueue(this.#encoder.encode(`event: ${event}\ndata: ${json}\n\n`));
+  }
+}
+
+/** Messages that may wait for a viewer. */
+const queuedMessages = 16;
+
+function respond(type: string, body: BodyInit): Response {
+  return new Response(body, {
+    headers: {
+      "content-type": `${type}; charset=utf-8`,
+      "cache-control": "no-store",
+      "content-security-policy":
+        "default-src 'none'; script-src 'self'; connect-src 'self'; img-src data:; " +
+        "style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
+      "referrer-policy": "no-referrer",
+      "x-content-type-options": "nosniff",
+    },
+  });
+}

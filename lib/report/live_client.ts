@@ -1,0 +1,112 @@
+/**
+ * The script of the live page. It runs in a browser, draws the curves of the rows that the server
+ * sends, and plays the recorded episode. `live_page.ts` has the page.
+ *
+ * @module
+ */
+import { curvesFigure, curvesOf, type Measurement } from "./curves.ts";
+import { playEpisode } from "./live_player.ts";
+import type { LiveEpisode, LiveRun, LiveStatus } from "./live_message.ts";
+import { drawFigure, type FigureDocument } from "./plot.ts";
+
+/** The parts of a browser that this module uses. Deno's types have no document. */
+interface Browser {
+  readonly document: FigureDocument & {
+    readonly hidden: boolean;
+    title: string;
+    getElementById(id: string): PageElement;
+    addEventListener(type: string, listener: () => void): void;
+  };
+}
+interface PageElement {
+  textContent: string;
+  hidden: boolean;
+  style: { width: string };
+  replaceChildren(...children: unknown[]): void;
+}
+
+const { document } = globalThis as unknown as Browser;
+const byId = (id: string) => document.getElementById(id);
+
+/** Shortest time between two drawings of the curves, in milliseconds. */
+const redrawMilliseconds = 1000;
+
+let rows: Measurement[] = [];
+let drawn = -1;
+let due = false;
+
+function draw(): void {
+  due = false;
+  if (document.hidden || drawn === rows.length) return;
+  drawn = rows.length;
+  for (
+    const [id, title, own] of [
+      ["evaluations", "Evaluations", rows.filter(({ episodes }) => episodes !== null)],
+      ["losses", "Training", rows.filter(({ episodes }) => episodes === null)],
+    ] as const
+  ) {
+    const figure = curvesFigure(title, curvesOf([own]));
+    byId(id).replaceChildren(...(own.length === 0 ? [] : [drawFigure(figure, document)]));
+  }
+}
+
+function drawSoon(): void {
+  if (due) return;
+  due = true;
+  setTimeout(draw, drawn < 0 ? 0 : redrawMilliseconds);
+}
+
+const minutes = (seconds: number) => {
+  const [hours, rest] = [Math.floor(seconds / 3600), Math.round(seconds % 3600)];
+  const clock = `${String(Math.floor(rest / 60)).padStart(hours > 0 ? 2 : 1, "0")}:${
+    String(rest % 60).padStart(2, "0")
+  }`;
+  return hours > 0 ? `${hours}:${clock}` : clock;
+};
+
+function showStatus({ stage, step, total, stepsPerSecond, laterSeconds, evaluation }: LiveStatus) {
+  byId("bar").style.width = `${(100 * step) / Math.max(1, total)}%`;
+  const left = stepsPerSecond !== null && stepsPerSecond > 0
+    ? (total - step) / stepsPerSecond
+    : null;
+  byId("status").textContent = [
+    `${stage}: step ${step.toLocaleString("en-US")} of ${total.toLocaleString("en-US")}`,
+    ...(stepsPerSecond === null ? [] : [`${stepsPerSecond.toPrecision(3)} steps/s`]),
+    ...(left === null ? [] : [`${minutes(left)} left`]),
+    ...(left !== null && laterSeconds ? [`all stages ${minutes(left + laterSeconds)}`] : []),
+    ...(evaluation ? [`evaluated ${evaluation.done} of ${evaluation.planned} episodes`] : []),
+  ].join(" · ");
+  document.title = `${Math.floor((100 * step) / Math.max(1, total))} % ${stage}`;
+}
+
+const events = new EventSource("events");
+const on = <T>(type: string, handle: (data: T) => void) =>
+  events.addEventListener(type, (event) => handle(JSON.parse((event as MessageEvent).data)));
+
+on<LiveRun>("run", ({ name, description, stages }) => {
+  // Also the first message after a lost connection: the server sends all rows again.
+  rows = [];
+  byId("name").textContent = name;
+  byId("description").textContent = `${description} · stages ${stages.join(", ")}`;
+  byId("connection").textContent = "";
+});
+on<null>("restart", () => rows = []);
+on<Measurement[]>("rows", (more) => {
+  for (const row of more) rows.push(row);
+  drawSoon();
+});
+on<LiveStatus>("status", showStatus);
+on<LiveEpisode>("episode", (episode) => {
+  byId("episode").hidden = false;
+  byId("caption").textContent = episode.caption;
+  playEpisode("canvas", episode);
+});
+on<{ readonly text: string }>("end", ({ text }) => {
+  events.close();
+  byId("connection").textContent = text;
+  document.title = text;
+});
+events.onerror = () => {
+  byId("connection").textContent = "The connection to the run is lost; trying again.";
+};
+document.addEventListener("visibilitychange", draw);

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes the pictures of docs/ablations.md again: trains on the bundled maze sample and draws.
+# Makes the pictures of docs/ablations.md and docs/bandit.md again: trains on the bundled maze sample
+# and on a 2-D density, and draws.
 #
 #   sh docs/figures/make.sh           three seeds at the demo's budget, pictures in docs/figures
 #   sh docs/figures/make.sh --quick   two seeds and a fifth of the steps, pictures in
@@ -16,12 +17,13 @@ case "${1:-}" in
   "")
     runs=runs/figures pictures=docs/figures
     seeds=100-102 episodes=100 critic=20000 behavior=8000 policy=3000 every=300
-    short="" brief="" often="--eval-every 2000" seldom="--eval-every 2000"
+    short="" brief="" bandit="" often="--eval-every 2000" seldom="--eval-every 2000"
     echo "This takes about 100 minutes on two processor cores with AVX-512." ;;
   --quick)
     runs=runs/figures-quick pictures=runs/figures-quick
     seeds=100-101 episodes=10 critic=4000 behavior=1600 policy=600 every=120
-    short="--steps 4000" brief="--steps 2000" often="--eval-every 800" seldom="--eval-every 1000"
+    short="--steps 4000" brief="--steps 2000" bandit=--quick
+    often="--eval-every 800" seldom="--eval-every 1000"
     echo "This takes about 15 minutes on two processor cores with AVX-512." ;;
   *)
     echo "usage: sh docs/figures/make.sh [--quick]" >&2
@@ -73,5 +75,10 @@ run td3-bc --algorithm td3-bc $short --preset quick --seeds "$seeds" --eval-epis
 run idql --algorithm idql $brief --preset quick --seeds "$seeds" --eval-episodes 20 $seldom
 run diffusion-ql --algorithm diffusion-ql $brief --preset quick --seeds "$seeds" \
   --eval-episodes 20 $seldom
+
+# Figures 2 to 5 and 9 to 12 (docs/bandit.md).
+"$deno" run -A cli.ts bandit $bandit --out "$runs/bandit"
+cp "$runs/bandit/8gaussians-summary.svg" "$pictures/bandit-8gaussians.svg"
+cp "$runs/bandit/8gaussians.svg" "$pictures/bandit-8gaussians-all.svg"
 
 "$deno" run -A tools/figures.ts "$runs" "$pictures"

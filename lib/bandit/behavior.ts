@@ -69,16 +69,19 @@ export function behaviorHyperparameters(budget: BehaviorBudget): Hyperparameters
   });
 }
 
-/** Trains a behavior model (Eq. 13) with the code of SRPO's behavior stage. */
+/**
+ * Trains a behavior model (Eq. 13) with the code of SRPO's behavior stage.
+ *
+ * @param h Hyperparameters, as from {@linkcode behaviorHyperparameters}.
+ */
 export async function trainBehavior(
   engine: Engine,
   { points, states }: Rows,
-  budget: BehaviorBudget,
+  h: Hyperparameters,
   seed: number,
   { onStep = () => {}, shouldStop = () => false }: Watch = {},
 ): Promise<Behavior> {
   const rows = points.length / 2;
-  const h = behaviorHyperparameters(budget);
   const observationSize = states.length / rows;
   const buffer = new ReplayBuffer(engine.gpu, {
     rows,
@@ -100,7 +103,7 @@ export async function trainBehavior(
     await runSteps(program, {
       stage: "behavior",
       start: 0,
-      end: budget.steps,
+      end: h.behaviorSteps,
       onStep: (step, { loss }) => onStep(step, loss![0]!),
       shouldStop,
     });

@@ -6,7 +6,7 @@
  */
 import type { Engine } from "../autodiff/engine.ts";
 import { drawToy, type ToyName } from "../data/toy.ts";
-import { trainBehavior } from "./behavior.ts";
+import { behaviorHyperparameters, trainBehavior } from "./behavior.ts";
 import { type BanditBudget, targetGrid } from "./budget.ts";
 import { cellArea, gridPoints, logDensity } from "./density.ts";
 import { LearnedField } from "./field.ts";
@@ -75,7 +75,8 @@ export async function runBandit(
   const losses: number[] = [];
   const training = part("behavior", budget.behavior.steps);
   const data = { points, states: new Float32Array() };
-  const behavior = await trainBehavior(engine, data, budget.behavior, seed, {
+  const h = behaviorHyperparameters(budget.behavior);
+  const behavior = await trainBehavior(engine, data, h, seed, {
     onStep: (step, loss) => {
       losses.push(loss);
       training.onStep(step);

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Engine } from "../autodiff/engine.ts";
-import { type Behavior, trainBehavior } from "./behavior.ts";
+import { type Behavior, behaviorHyperparameters, trainBehavior } from "./behavior.ts";
 import type { BanditBudget } from "./budget.ts";
 import { hostModel, regressionRows, samplePoints } from "./diffusion_policy.ts";
 import { regressionWeights, reverseKlPoint, weightedGaussian } from "./gaussian.ts";
@@ -170,7 +170,8 @@ async function diffusionActions(
   const count = targets.length / 2;
   const rows = regressionRows(points, targets, beta, Math.floor(budget.points / count), seed);
   const watch = part("diffusion policy", budget.policy.steps);
-  const policy = await trainBehavior(engine, rows, budget.policy, seed, watch);
+  const h = behaviorHyperparameters(budget.policy);
+  const policy = await trainBehavior(engine, rows, h, seed, watch);
   const states = Float32Array.from(
     { length: 2 * count * sampled.actions },
     (_, i) => targets[2 * Math.floor(i / 2 / sampled.actions) + i % 2]!,

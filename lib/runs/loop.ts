@@ -6,7 +6,7 @@
  */
 import type { StepMetrics, TrainingStep } from "../autodiff/training_step.ts";
 import { maxChunk } from "../gpu/program.ts";
-import { assertFinite } from "./metrics.ts";
+import { assertFinite } from "./finite.ts";
 
 /** Duration of a chunk in seconds: long compared to reading its metrics, but short for the user. */
 const chunkSeconds = 0.25;

@@ -9,6 +9,7 @@ import type { EpisodeRecord } from "../envs/evaluation.ts";
 import { UserError } from "../errors.ts";
 import { kinds, parseValue } from "../schema.ts";
 import { openLine, sealLine } from "./checksum.ts";
+import { assertFinite } from "./finite.ts";
 
 /** Metrics by name. */
 export type Metrics = Readonly<Record<string, number>>;
@@ -64,30 +65,6 @@ export const rowSchema: v.GenericSchema<unknown, MetricsRow> = v.strictObject({
 /** Returns whether two replicas are the same. */
 export function sameReplica(a: ReplicaName, b: ReplicaName): boolean {
   return a.seed === b.seed && a.variant === b.variant;
-}
-
-/**
- * Rejects numbers that are not finite.
- *
- * @throws {UserError} Naming stage, step, metric and, if there are several, the replica.
- */
-export function assertFinite(
-  stage: string,
-  step: number,
-  metrics: Readonly<Record<string, number | readonly number[]>>,
-): void {
-  for (const [name, value] of Object.entries(metrics)) {
-    const replicas = typeof value === "number" ? [value] : value;
-    const replica = replicas.findIndex((number) => !Number.isFinite(number));
-    if (replica < 0) continue;
-    const where = replicas.length > 1 ? ` of replica ${replica}` : "";
-    throw new UserError(
-      `${stage} stage, step ${step}: ${name}${where} is ${
-        replicas[replica]
-      }; the run stops. Try a lower ` +
-        "learning rate, or check the data for extreme values",
-    );
-  }
 }
 
 /** The metrics file of a run, open for appending. */

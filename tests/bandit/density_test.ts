@@ -1,7 +1,7 @@
 import { assertAlmostEquals, assertLess } from "@std/assert";
 import { Engine } from "../../lib/autodiff/engine.ts";
 import { normal } from "../../lib/autodiff/random.ts";
-import { type BehaviorBudget, trainBehavior } from "../../lib/bandit/behavior.ts";
+import { behaviorHyperparameters, trainBehavior } from "../../lib/bandit/behavior.ts";
 import { cellArea, gridPoints, logDensity } from "../../lib/bandit/density.ts";
 import { hostModel } from "../../lib/bandit/diffusion_policy.ts";
 import { type Field, LearnedField } from "../../lib/bandit/field.ts";
@@ -41,7 +41,13 @@ Deno.test("logDensity(): with the exact score it is the log-density, and integra
   assertAlmostEquals(integral, 1, 0.01);
 });
 
-const tiny: BehaviorBudget = { steps: 400, batch: 128, width: 24, blocks: 1, learningRate: 1e-2 };
+const tiny = behaviorHyperparameters({
+  steps: 400,
+  batch: 128,
+  width: 24,
+  blocks: 1,
+  learningRate: 1e-2,
+});
 
 Deno.test("trainBehavior(): without a state, SRPO's behavior stage learns a density of integral 1", async () => {
   using engine = await Engine.open();

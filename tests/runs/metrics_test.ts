@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { join } from "node:path";
 import { UserError } from "../../lib/errors.ts";
-import { assertFinite, MetricsFile, type MetricsRow, readMetrics } from "../../lib/runs/metrics.ts";
+import { MetricsFile, type MetricsRow, readMetrics } from "../../lib/runs/metrics.ts";
 
 const ignore = Deno.permissions.querySync({ name: "write" }).state !== "granted" ||
   Deno.permissions.querySync({ name: "read" }).state !== "granted";
@@ -30,20 +30,6 @@ function write(path: string, rows: readonly MetricsRow[]) {
   for (const each of rows) file.copy(each);
   file.flush();
 }
-
-Deno.test("assertFinite() names stage, step and metric", () => {
-  assertFinite("critic", 1, { q_loss: -1e38, v_loss: [0, 5e-324] });
-  const nan = assertThrows(
-    () => assertFinite("critic", 1200, { v_loss: 1, q_loss: NaN }),
-    UserError,
-  );
-  assertStringIncludes(nan.message, "critic stage, step 1200: q_loss is NaN");
-  const infinite = assertThrows(
-    () => assertFinite("policy", 7, { loss: [1, 2, -Infinity] }),
-    UserError,
-  );
-  assertStringIncludes(infinite.message, "policy stage, step 7: loss of replica 2 is -Infinity");
-});
 
 Deno.test({
   name: "MetricsFile appends rows that readMetrics() returns, with all fields",

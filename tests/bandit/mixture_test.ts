@@ -39,7 +39,7 @@ Deno.test("Mixture: its noise prediction is −σ ∇ log μ_t, which integrates
 
 /** Returns mean and variance of the first entry of ω(t) (ε̂ − ε), or of ω(t) ε̂, over draws. */
 function direction(x: number, y: number, times: [number, number], subtractBaseline: boolean) {
-  const count = 20_000;
+  const count = 8000;
   const t = uniform(1, 16, 0, count).map((u) => times[0] + (times[1] - times[0]) * u);
   const z = normal(1, 17, 0, 2 * count);
   const noiseHat = new Float64Array(2 * count);

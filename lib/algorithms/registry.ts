@@ -40,6 +40,14 @@ export function findAlgorithm(
   );
 }
 
+/**
+ * Loads fitted Q evaluation, which estimates the return of a policy of any algorithm from data. It
+ * uses the GPU.
+ */
+export function fittedQEvaluation(): Promise<typeof import("./fqe/evaluation.ts")> {
+  return import("./fqe/evaluation.ts");
+}
+
 function named(list: readonly Algorithm[]): ReadonlyMap<string, Algorithm> {
   return new Map(list.map((algorithm) => [algorithm.name, algorithm]));
 }

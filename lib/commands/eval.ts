@@ -38,6 +38,7 @@ import {
   text,
   toggle,
 } from "./flags.ts";
+import { estimateText, fqeFlags, openEstimator } from "./eval_fqe.ts";
 import { helpText } from "./help.ts";
 
 /** What the numbers of the paper's Table 1 are. */
@@ -48,7 +49,9 @@ const everyActor = [...algorithms.values()].flatMap(({ actors }) => actors);
 
 const command = {
   name: "eval",
-  summary: "Plays episodes with a trained policy and reports their returns and D4RL score.",
+  summary:
+    "Plays episodes with a trained policy and reports their returns and D4RL score, or estimates " +
+    "its return from data.",
   positionals: [{
     name: "run",
     help:
@@ -64,7 +67,10 @@ const command = {
     env: text("Environment id, if it is not a D4RL task, for example Pendulum-v1", {
       valueName: "ID",
     }),
-    episodes: integer("Number of episodes", { min: 1, max: maxEpisodes, fallback: 20 }),
+    episodes: integer("Number of episodes; 0 plays none, for --fqe", {
+      max: maxEpisodes,
+      fallback: 20,
+    }),
     seed: integer("Selects the episodes' seeds, which never coincide with training seeds", {
       max: maxEpisodeSeed,
       fallback: 0,
@@ -86,6 +92,7 @@ const command = {
       { shown: "the algorithm's own" },
     ),
     ...optionFlags(),
+    ...fqeFlags,
     retry: integer("Number of times to replay a lost server's episodes on a new server", {
       max: 1000,
       fallback: 0,
@@ -137,7 +144,10 @@ export async function evaluate(args: readonly string[]): Promise<void> {
     throw new UserError("--task and --env both name the environment; give only one of them");
   }
   const task = flags.env ?? flags.task ?? trained.task;
-  if (task === null) {
+  if (flags.episodes === 0 && flags.fqe === undefined) {
+    throw new UserError("--episodes 0 plays nothing; --fqe DATA estimates the return from data");
+  }
+  if (task === null && flags.episodes > 0) {
     throw new UserError(
       `${path} does not name the environment it was trained for; give --task, or --env and ` +
         "--server if it is not a D4RL task",
@@ -150,6 +160,7 @@ export async function evaluate(args: readonly string[]): Promise<void> {
   if (way !== null && flags.policy !== undefined && way !== flags.policy) {
     console.log(`note: --policy ${flags.policy} is now called ${way}`);
   }
+  const estimator = await openEstimator(flags);
   const seeds = evaluationSeeds(flags.seed, flags.episodes);
   if (flags.record !== undefined) await checkWritable(flags.record);
   const recorder = flags.record === undefined ? null : new TrajectoryRecorder();
@@ -164,6 +175,16 @@ export async function evaluate(args: readonly string[]): Promise<void> {
   }
   const { policy: acting, latency } = actors.get(way ?? "file")!;
   const { actionBounds } = loaded;
+  if (task === null || flags.episodes === 0) {
+    using interrupt = watchInterrupt("stopping the estimate");
+    const estimate = await estimator!(acting, interrupt.signal);
+    console.log(`policy       ${way === null ? "" : `${way}, `}${files.join(" and ")}`);
+    console.log(fitted(estimateText(estimate)));
+    if (flags.json) {
+      console.log(JSON.stringify({ task, policy: way ?? "file", files, fqe: estimate }));
+    }
+    return;
+  }
   const policy = actionBounds === null ? acting : scaledPolicy(acting, actionBounds);
   const count = batchSize(seeds.length, policy.actionSize, latency);
 
@@ -222,8 +243,11 @@ export async function evaluate(args: readonly string[]): Promise<void> {
       `paper        ${paperScoreText(published)} (${loaded.column}, Table 1: ${paperNote})`,
     );
   }
+  const estimate = await estimator?.(acting, interrupt.signal);
+  if (estimate !== undefined) console.log(fitted(estimateText(estimate)));
   if (flags.json) {
-    console.log(JSON.stringify(toJson(task, way, files, spec!, found, actors, published)));
+    const json = toJson(task, way, files, spec!, found, actors, published);
+    console.log(JSON.stringify(estimate === undefined ? json : { ...json, fqe: estimate }));
   }
 }
 

@@ -83,6 +83,53 @@ export function bootstrapDifference(
   );
 }
 
+/**
+ * Returns Spearman's rank correlation of pairs (x, y), with the 95 % percentile bootstrap interval
+ * over resampled pairs. Equal values share the mean of their ranks. The random numbers are seeded,
+ * so the result is deterministic. Resamples in which all x or all y are equal are drawn again.
+ *
+ * @param pairs Three or more, not all with the same x or the same y.
+ */
+export function rankCorrelation(
+  pairs: readonly (readonly [x: number, y: number])[],
+): { readonly correlation: number; readonly interval: readonly [low: number, high: number] } {
+  const correlation = spearman(pairs);
+  if (pairs.length < 3 || Number.isNaN(correlation)) {
+    throw new Error("rankCorrelation: needs three or more pairs, with different x and different y");
+  }
+  const random = new RandomStream(0);
+  const interval = percentileInterval(() => {
+    for (;;) {
+      const drawn = spearman(pairs.map(() => random.choice(pairs)));
+      if (!Number.isNaN(drawn)) return drawn;
+    }
+  });
+  return { correlation, interval };
+}
+
+/** Pearson's correlation of the ranks; NaN if all x or all y are equal. */
+function spearman(pairs: readonly (readonly [x: number, y: number])[]): number {
+  const x = ranksOf(pairs.map(([value]) => value));
+  const y = ranksOf(pairs.map(([, value]) => value));
+  const middle = (pairs.length + 1) / 2;
+  let [xy, xx, yy] = [0, 0, 0];
+  x.forEach((rank, i) => {
+    xy += (rank - middle) * (y[i]! - middle);
+    xx += (rank - middle) ** 2;
+    yy += (y[i]! - middle) ** 2;
+  });
+  return xy / Math.sqrt(xx * yy);
+}
+
+/** Ranks from 1; equal values share the mean of theirs. */
+function ranksOf(values: readonly number[]): number[] {
+  return values.map((value) => {
+    const below = values.filter((other) => other < value).length;
+    const equal = values.filter((other) => other === value).length;
+    return below + (equal + 1) / 2;
+  });
+}
+
 function resample(values: readonly number[], random: RandomStream): number[] {
   return values.map(() => random.choice(values));
 }

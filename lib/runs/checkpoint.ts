@@ -165,7 +165,7 @@ function assertFiniteTensor(source: string, name: string, values: Float32Array):
 }
 
 /** Returns the shape in files: one axis for vectors, two for matrices. */
-function shapeOf({ rows, segments, vector }: ParameterShape): number[] {
+export function shapeOf({ rows, segments, vector }: ParameterShape): number[] {
   const columns = segments.reduce((total, width) => total + width, 0);
   return vector ? [columns] : [rows, columns];
 }

@@ -513,7 +513,7 @@ function warnOfGaps(
 }
 
 /** Writes the initial values of one replica of the networks that a stage trains. */
-function initialise(
+export function initialise(
   networks: readonly Network[],
   place: number,
   seed: number,

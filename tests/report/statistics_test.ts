@@ -1,8 +1,9 @@
-import { assertAlmostEquals, assertEquals } from "@std/assert";
+import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import {
   bootstrapDifference,
   bootstrapInterval,
   interquartileMean,
+  rankCorrelation,
   statisticsOf,
 } from "../../lib/report/statistics.ts";
 
@@ -55,4 +56,16 @@ Deno.test("bootstrapDifference(): is shifted by the difference of the means and 
   assertEquals([below < 0, above > 0], [true, true]);
   // The difference of two independent means has √2 times the deviation of one: 0.22 · 1.96.
   assertAlmostEquals(above - below, 2 * 1.96 * Math.sqrt(2 * 0.25 / 10), 0.08);
+});
+
+Deno.test("rankCorrelation(): equals scipy.stats.spearmanr, with ties", () => {
+  const x = [3.1, 0.2, 5, 5, -1, 2.2, 9, 0.2];
+  const y = [1, 0.5, 4, 2, 0.1, 0.5, 3, 7];
+  const { correlation, interval } = rankCorrelation(x.map((value, i) => [value, y[i]!] as const));
+  assertAlmostEquals(correlation, 0.5151609764133533, 1e-12);
+  assertEquals(interval[0] < correlation && correlation < interval[1], true);
+  const ordered = rankCorrelation([[1, 1], [2, 2], [3, 4], [4, 3]]);
+  assertAlmostEquals(ordered.correlation, 0.8, 1e-12);
+  assertEquals(rankCorrelation([[1, -1], [2, -2], [3, -9]]).interval, [-1, -1]);
+  assertThrows(() => rankCorrelation([[1, 2], [1, 3], [1, 4]]), Error, "different x");
 });

@@ -13,7 +13,7 @@ import { machineLine } from "./support/machine.ts";
 import { markdownOf, type Outcome, parityOutcome, tablesOutcome } from "./support/gpu_results.ts";
 
 /** Seconds from the start of `gpu.sh` in which everything must end. */
-const limit = 585;
+const limit = 560;
 
 const { began, card, _: [name] } = parseArgs(Deno.args, { string: ["began", "card"] });
 const start = Number(began) * 1000;

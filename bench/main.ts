@@ -20,6 +20,10 @@ const benchmarks = {
   },
   matmul: { prints: "tables", summary: "GFLOP/s of the matrix products, compared with PyTorch" },
   peers: { prints: "tables", summary: "the same steps in jax-js, tfjs and PyTorch" },
+  threads: {
+    prints: "tables",
+    summary: "numbers of the software driver's threads; runs only if named",
+  },
   gpu: { prints: "tables", summary: "the paper's schedule in hours; runs only if named" },
   physics: { prints: "text", summary: "steps/s of the built-in environments" },
   bridge: { prints: "text", summary: "time per step of environments over the bridge" },
@@ -32,7 +36,7 @@ const names = Object.keys(benchmarks) as Name[];
 const usage = [
   "Usage: deno task bench [names…] [--json]",
   "",
-  "Runs benchmarks, each in its own process. Without names, runs all except gpu.",
+  "Runs benchmarks, each in its own process. Without names, runs all except threads and gpu.",
   "With --json, each prints one JSON object on its own line.",
   "",
   ...names.map((name) => `  ${name.padEnd(8)} ${benchmarks[name].summary}`),
@@ -54,7 +58,9 @@ async function bench(args: readonly string[]): Promise<void> {
   const { flags: { json }, positionals } = parsed;
   const chosen = positionals.length > 0
     ? positionals.map(nameOf)
-    : names.filter((name) => name !== "gpu" && !(json && benchmarks[name].prints === "text"));
+    : names.filter((name) =>
+      !["gpu", "threads"].includes(name) && !(json && benchmarks[name].prints === "text")
+    );
   for (const name of chosen) {
     const { prints, summary } = benchmarks[name];
     if (json && prints === "text") {

@@ -64,7 +64,7 @@ export function kernelKey(spec: KernelSpec): string {
 export class KernelCache {
   readonly #gpu: Gpu;
   readonly #kernels = new Map<string, Promise<Kernel>>();
-  /** Layout of group 1: the step's scalars, a uniform with a dynamic offset. */
+  /** Layout of group 1: the step's scalars, a uniform. */
   readonly stepLayout: GPUBindGroupLayout;
 
   /** Creates an empty cache for a GPU. */
@@ -74,7 +74,7 @@ export class KernelCache {
       entries: [{
         binding: 0,
         visibility: GPUShaderStage.COMPUTE,
-        buffer: { type: "uniform", hasDynamicOffset: true },
+        buffer: { type: "uniform" },
       }],
     });
   }

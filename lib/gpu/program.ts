@@ -101,7 +101,9 @@ export class Program {
   readonly #owned: GPUBuffer[];
   readonly #dispatches: Dispatch[];
   readonly #scalars: GPUBuffer;
-  readonly #stepGroup: GPUBindGroup;
+  readonly #stepLayout: GPUBindGroupLayout;
+  /** Bind groups of the rows of the scalars table, made when a row is first used. */
+  readonly #stepGroups: GPUBindGroup[] = [];
   readonly #staging: GPUBuffer[];
 
   private constructor(
@@ -129,10 +131,7 @@ export class Program {
       size: scalarStride * maxChunk,
       usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
     });
-    this.#stepGroup = gpu.device.createBindGroup({
-      layout: kernels.stepLayout,
-      entries: [{ binding: 0, resource: { buffer: this.#scalars, size: scalarStride } }],
-    });
+    this.#stepLayout = kernels.stepLayout;
     this.#staging = [];
   }
 
@@ -268,9 +267,24 @@ export class Program {
     return metrics;
   }
 
+  /**
+   * Returns the bind group of a row of the scalars table. One group with a dynamic offset would do,
+   * but Mesa's software driver (24 and later) then copies the group for every dispatch, into memory
+   * that it maps and unmaps.
+   */
+  #stepGroup(row: number): GPUBindGroup {
+    return this.#stepGroups[row] ??= this.#gpu.device.createBindGroup({
+      layout: this.#stepLayout,
+      entries: [{
+        binding: 0,
+        resource: { buffer: this.#scalars, offset: row * scalarStride, size: scalarStride },
+      }],
+    });
+  }
+
   /** Encodes the dispatches of update `row` of the chunk. */
   #encode(pass: GPUComputePassEncoder, row: number): void {
-    pass.setBindGroup(1, this.#stepGroup, [row * scalarStride]);
+    pass.setBindGroup(1, this.#stepGroup(row));
     for (const { kernel, bindings, x, y } of this.#dispatches) {
       pass.setPipeline(kernel.pipeline);
       pass.setBindGroup(0, bindings);
@@ -337,7 +351,7 @@ export class Program {
             endOfPassWriteIndex: 2 * d + 1,
           },
         });
-        pass.setBindGroup(1, this.#stepGroup, [0]);
+        pass.setBindGroup(1, this.#stepGroup(0));
         pass.setPipeline(kernel.pipeline);
         pass.setBindGroup(0, bindings);
         pass.dispatchWorkgroups(x, y);

@@ -85,8 +85,9 @@ Deno.test("Program.submit() allocates nothing per step and uploads once per chun
   using engine = await Engine.open();
   const { program } = await line(engine);
   const { device } = engine.gpu;
-  // Two chunks are in flight at a time. From then on, each has its own staging buffer.
-  await Promise.all([program.submit(0, 10), program.submit(10, 10)]);
+  // Two chunks are in flight at a time. From then on, each has its own staging buffer, and each row
+  // of the scalars its bind group.
+  await Promise.all([program.submit(0, 64), program.submit(64, 64)]);
   const counts: Record<string, number> = {};
   const count = (object: object, name: string) => {
     const original = Reflect.get(object, name) as (...args: unknown[]) => unknown;
@@ -111,9 +112,9 @@ Deno.test("Program.submit() allocates nothing per step and uploads once per chun
     ]
   ) count(device, name);
   for (const name of ["writeBuffer", "submit"]) count(device.queue, name);
-  let pending = program.submit(20, 64);
+  let pending = program.submit(128, 64);
   for (let chunk = 1; chunk < 5; chunk++) {
-    const next = program.submit(20 + 64 * chunk, 64);
+    const next = program.submit(128 + 64 * chunk, 64);
     await pending;
     pending = next;
   }

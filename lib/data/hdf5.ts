@@ -10,7 +10,15 @@ import type { Dataset, File, Group } from "h5wasm";
 import { UserError } from "../errors.ts";
 import { type ActionBounds, areBounds, boundsText } from "../nn/host/action_bounds.ts";
 import { checkLayout, type FieldLayout, type Layout } from "./layout.ts";
-import { episodeNames, type Hdf5, layoutOf, openHdf5, readNumbers } from "./open_hdf5.ts";
+import {
+  contained,
+  entityOf,
+  episodeNames,
+  type Hdf5,
+  layoutOf,
+  openHdf5,
+  readNumbers,
+} from "./open_hdf5.ts";
 
 /** A file in D4RL's format, open for reading. */
 export class D4rlFile implements Layout {
@@ -25,7 +33,8 @@ export class D4rlFile implements Layout {
   readonly #file: File;
   readonly #fields: ReadonlyMap<string, Dataset>;
 
-  private constructor(path: string, { h5, file }: Hdf5) {
+  private constructor(path: string, opened: Hdf5) {
+    const { file } = opened;
     this.path = path;
     this.#file = file;
     if (episodeNames(file.keys()).length > 0) {
@@ -33,7 +42,7 @@ export class D4rlFile implements Layout {
         `${path}: a Minari data set; convert it: data convert ${path} --out FILE.hdf5`,
       );
     }
-    this.#fields = new Map(datasetsOf({ h5, file }));
+    this.#fields = new Map(datasetsOf(opened));
     const layouts = [...this.#fields].map(([name, field]) => [name, layoutOf(field)] as const);
     const { rows, observationSize, actionSize } = checkLayout(path, new Map(layouts));
     this.rows = rows;
@@ -113,7 +122,7 @@ export class D4rlFile implements Layout {
    * @throws {UserError} If the file has no such field.
    */
   scalar(field: string): string | number {
-    const value = this.#field(field).value;
+    const value = contained(this.path, () => this.#field(field).value);
     if (typeof value === "bigint") return Number(value);
     return typeof value === "number" ? value : String(value);
   }
@@ -173,15 +182,13 @@ export class D4rlFile implements Layout {
 
 /** Yields every data set of a file with its path: `observations`, `infos/qpos`. */
 function* datasetsOf(
-  { h5, file }: Hdf5,
-  group: Group = file,
+  opened: Hdf5,
+  group: Group = opened.file,
   prefix = "",
 ): Generator<[string, Dataset]> {
   for (const name of group.keys()) {
-    const entity = group.get(name);
-    if (entity instanceof h5.Dataset) yield [prefix + name, entity];
-    if (entity instanceof h5.Group) {
-      yield* datasetsOf({ h5, file }, entity, `${prefix}${name}/`);
-    }
+    const entity = entityOf(opened, group, name, prefix);
+    if (entity instanceof opened.h5.Dataset) yield [prefix + name, entity];
+    if (entity instanceof opened.h5.Group) yield* datasetsOf(opened, entity, `${prefix}${name}/`);
   }
 }

@@ -15,7 +15,7 @@ import type { Dataset, Group } from "h5wasm";
 import { dirname, join } from "node:path";
 import { UserError } from "../errors.ts";
 import { areBounds } from "../nn/host/action_bounds.ts";
-import { episodeNames, type Hdf5, layoutOf, openHdf5, readNumbers } from "./open_hdf5.ts";
+import { entityOf, episodeNames, type Hdf5, layoutOf, openHdf5, readNumbers } from "./open_hdf5.ts";
 import type { DatasetContents } from "./writer.ts";
 
 /**
@@ -47,6 +47,12 @@ export async function readMinari(path: string): Promise<DatasetContents> {
   }
 }
 
+/** Returns names in the order in which gymnasium joins them: Tuples by index, Dicts by code point. */
+function orderOf(names: readonly string[]): string[] {
+  const isTuple = names.every((name) => /^_index_\d+$/.test(name));
+  return names.toSorted((a, b) => isTuple ? numberOf(a) - numberOf(b) : a < b ? -1 : a > b ? 1 : 0);
+}
+
 function numberOf(name: string): number {
   return Number(name.slice(name.lastIndexOf("_") + 1));
 }
@@ -70,11 +76,13 @@ class Episode {
   readonly #name: string;
   readonly #group: Group;
 
-  constructor(path: string, name: string, { h5, file }: Hdf5) {
+  constructor(path: string, name: string, opened: Hdf5) {
     this.#path = path;
     this.#name = name;
-    this.#group = file.get(name) as Group;
-    const parts = (field: string) => [...this.#parts(field, h5)];
+    const group = entityOf(opened, opened.file, name);
+    if (!(group instanceof opened.h5.Group)) throw this.#error("expected a group");
+    this.#group = group;
+    const parts = (field: string) => [...this.#parts(field, opened)];
     this.observations = parts("observations");
     this.actions = parts("actions");
     const [rewards] = parts("rewards");
@@ -124,19 +132,20 @@ class Episode {
   }
 
   /** Yields the data sets of a field, in the order in which they are joined. */
-  *#parts(field: string, h5: Hdf5["h5"], name = field): Generator<Part> {
-    const entity = this.#group.get(name);
-    if (entity instanceof h5.Group) {
-      const inner = entity.keys();
-      const isTuple = inner.every((key) => /^_index_\d+$/.test(key));
-      // gymnasium sorts by code point.
-      const order = inner.toSorted((a, b) =>
-        isTuple ? numberOf(a) - numberOf(b) : a < b ? -1 : a > b ? 1 : 0
-      );
-      for (const key of order) yield* this.#parts(field, h5, `${name}/${key}`);
-      return;
+  *#parts(field: string, opened: Hdf5, group = this.#group, prefix = ""): Generator<Part> {
+    const own = prefix === "" ? [field] : orderOf(group.keys());
+    for (const key of own) {
+      const name = prefix + key;
+      const entity = group.keys().includes(key)
+        ? entityOf(opened, group, key, `${this.#name}/${prefix}`)
+        : null;
+      if (entity instanceof opened.h5.Group) yield* this.#parts(field, opened, entity, `${name}/`);
+      else if (entity instanceof opened.h5.Dataset) yield this.#part(field, name, entity);
+      else throw this.#error(`there is no field ${name}`);
     }
-    if (!(entity instanceof h5.Dataset)) throw this.#error(`there is no field ${name}`);
+  }
+
+  #part(field: string, name: string, entity: Dataset): Part {
     const { dtype, shape } = layoutOf(entity);
     const fits = {
       observations: /^(float|u?int(16|32|64)|int8|bool)/,
@@ -152,7 +161,7 @@ class Episode {
     }
     if (shape.length === 0) throw this.#error(`${name} has no rows`);
     const columns = shape.slice(1).reduce((product, size) => product * size, 1);
-    yield { name, dataset: entity, columns };
+    return { name, dataset: entity, columns };
   }
 
   #error(text: string): UserError {

@@ -8,6 +8,7 @@
  */
 import { configure, type Entry, Reader, ZipReader } from "@zip.js/zip.js";
 import { UserError } from "../errors.ts";
+import { maxRatio } from "./open_hdf5.ts";
 
 /** A numeric array of a file. */
 export interface NpyArray {
@@ -111,6 +112,13 @@ export class NpzFile implements AsyncDisposable {
       throw new UserError(`${this.path}: no array "${name}"; it has ${this.names.join(", ")}`);
     }
     const source = `${this.path}, ${name}`;
+    const stored = Math.min(entry.compressedSize, this.#reader.size);
+    if (entry.uncompressedSize > maxRatio * stored) {
+      throw new UserError(
+        `${source}: would have ${entry.uncompressedSize} bytes, more than ${stored} compressed bytes ` +
+          "can hold; get a fresh copy of the file",
+      );
+    }
     const parser = new NpyParser(source, entry.uncompressedSize);
     try {
       const sink = new WritableStream<Uint8Array>({ write: (chunk) => parser.write(chunk) });

@@ -1,9 +1,14 @@
 /**
  * Opening HDF5 files with h5wasm, and reading their numbers.
  *
+ * A file may refer to others: by links, by virtual data sets and by data sets whose elements lie in
+ * other files. None of these is followed: while a file is read, HDF5 can open no other one. A file may also claim sizes that it cannot hold, which are refused before memory for
+ * them is allocated.
+ *
  * @module
  */
-import type { Dataset, File, Metadata } from "h5wasm";
+import type { Dataset, File, Group, Metadata } from "h5wasm";
+import { resolve } from "node:path";
 import { UserError } from "../errors.ts";
 import type { FieldLayout } from "./layout.ts";
 
@@ -19,7 +24,107 @@ export interface Hdf5 {
   readonly h5: typeof import("h5wasm").default;
   /** The file, which the caller closes. */
   readonly file: File;
+  /** Path as given. */
+  readonly path: string;
+  /** Size of the file in bytes. */
+  readonly bytes: number;
 }
+
+/** Largest ratio of deflate, in which HDF5's files are compressed; other filters reach less. */
+export const maxRatio = 1032;
+
+/**
+ * Returns the data set or group of a name in a group; null for anything else.
+ *
+ * @param prefix Path of the group, for messages.
+ * @throws {UserError} If it is a link or refers to other files, its type cannot be read, or it claims
+ * more elements than the file can hold.
+ */
+export function entityOf(
+  { h5, path, bytes }: Hdf5,
+  group: Group,
+  name: string,
+  prefix = "",
+): Dataset | Group | null {
+  const label = prefix + name;
+  if (label.split("/").length > maxDepth) {
+    throw new UserError(`${path}: ${label.slice(0, 80)}…: groups are nested too deeply`);
+  }
+  try {
+    const target = group.get_link(`/${label}`) ?? group.get_external_link(`/${label}`).filename;
+    if (typeof target === "string" && target !== "") {
+      throw new UserError(`${path}: ${label} is a link to ${target}; links are not followed`);
+    }
+    const entity = contained(path, () => group.get(name));
+    if (entity instanceof h5.Group) return entity;
+    if (!(entity instanceof h5.Dataset)) return null;
+    const { shape, chunks, size, virtual_sources: sources } = entity.metadata;
+    if (sources !== undefined) {
+      throw new UserError(
+        `${path}: ${label} is a virtual data set of ${sources[0]?.file_name ?? "other files"}; ` +
+          "other files are not read",
+      );
+    }
+    const ratio = entity.filters.length > 0 ? maxRatio : 1;
+    for (const sizes of [shape ?? [], chunks ?? []]) {
+      const claimed = sizes.reduce((product, each) => product * each, size);
+      // An uncompressed file that was never filled up ends before its last chunks.
+      if (claimed > ratio * Math.max(bytes, smallFile)) {
+        throw new UserError(
+          `${path}: ${label} would have ${claimed} bytes (shape [${shape}], in chunks of ` +
+            `[${chunks}]), more than a file of ${bytes} bytes can hold; get a fresh copy of the file`,
+        );
+      }
+    }
+    return entity;
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    throw new UserError(`${path}: ${label} cannot be read: ${reasonOf(error)}`);
+  }
+}
+
+/** Greatest number of groups within each other. Groups can contain themselves. */
+const maxDepth = 16;
+/** Size up to which a file's claims do not matter, in bytes. */
+const smallFile = 1 << 16;
+
+/** The only file that HDF5 may open for reading at the moment; null if any. */
+let only: string | null = null;
+type Module = Awaited<typeof import("h5wasm").default.ready>;
+const guarded = new WeakSet<Module>();
+
+/** Calls `read`, during which HDF5 can open no other file than `path`. */
+export function contained<T>(path: string, read: () => T): T {
+  const before = only;
+  only = resolve(path);
+  try {
+    return read();
+  } finally {
+    only = before;
+  }
+}
+
+function guard(module: Module): void {
+  if (guarded.has(module)) return;
+  guarded.add(module);
+  // The declared type lacks the parts of Emscripten's file system that are used here.
+  const fs = module.FS as unknown as {
+    open(path: string, flags?: number | string, mode?: number): unknown;
+    ErrnoError: new (code: number) => Error;
+  };
+  const { open } = fs;
+  fs.open = (path, flags, mode) => {
+    // HDF5 opens a temporary file of its own for writing when it reports an error.
+    const reads = (Number(flags) & accessMode) === 0;
+    if (reads && only !== null && resolve(path) !== only) throw new fs.ErrnoError(notFound);
+    return open.call(fs, path, flags, mode);
+  };
+}
+
+/** Emscripten's O_ACCMODE; 0 is O_RDONLY. */
+const accessMode = 3;
+/** Emscripten's ENOENT. */
+const notFound = 44;
 
 /** Returns those of the names in a file that are Minari's names of episodes. */
 export function episodeNames(names: readonly string[]): string[] {
@@ -57,7 +162,10 @@ export function readNumbers(
   for (let row = 0; row < rows!; row += blockRows) {
     const end = Math.min(rows!, row + blockRows);
     try {
-      const block = dataset.slice([[row, end], ...rest.map(() => [] as [])]);
+      const block = contained(
+        path,
+        () => dataset.slice([[row, end], ...rest.map(() => [] as [])]),
+      );
       into.set(numbersOf(block), row * columns);
     } catch (error) {
       throw new UserError(
@@ -68,10 +176,12 @@ export function readNumbers(
   }
 }
 
-async function checkReadable(path: string): Promise<void> {
+/** Returns the size of a file in bytes. */
+async function sizeOf(path: string): Promise<number> {
   try {
-    const { isFile } = await Deno.stat(path);
+    const { isFile, size } = await Deno.stat(path);
     if (!isFile) throw new UserError(`${path}: expected an HDF5 file, found a folder`);
+    return size;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) throw new UserError(`${path}: no such file`);
     if (error instanceof Deno.errors.PermissionDenied) {
@@ -87,16 +197,17 @@ async function checkReadable(path: string): Promise<void> {
  * @throws {UserError} If it is missing, a folder, not readable, truncated or not HDF5.
  */
 export async function openHdf5(path: string): Promise<Hdf5> {
-  await checkReadable(path);
+  const bytes = await sizeOf(path);
   // h5wasm asks for permissions when it is imported, and programs that read no file need none.
   const { default: h5 } = await import("h5wasm");
   const module = await h5.ready;
   // Otherwise errors are only printed, and a damaged field reads as uninitialized memory.
   module.activate_throwing_error_handler();
+  guard(module);
   let reason = "";
   try {
-    const file = new h5.File(path, "r");
-    if (file.file_id >= 0n) return { h5, file };
+    const file = contained(path, () => new h5.File(path, "r"));
+    if (file.file_id >= 0n) return { h5, file, path, bytes };
   } catch (error) {
     reason = (error as Error).message;
   }

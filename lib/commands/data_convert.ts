@@ -6,7 +6,7 @@
 import { basename, join } from "node:path";
 import { readMinari } from "../data/minari.ts";
 import { ogbenchTask, readOgbench } from "../data/ogbench.ts";
-import { episodeNames, isZip, openHdf5 } from "../data/open_hdf5.ts";
+import { episodeNames, isZip, namesIn, openHdf5 } from "../data/open_hdf5.ts";
 import { type DatasetContents, writeDataset } from "../data/writer.ts";
 import { UserError } from "../errors.ts";
 import { checkNew, checkWritable } from "../files.ts";
@@ -83,10 +83,10 @@ async function read(path: string, variant: string | undefined): Promise<DatasetC
         `--variant ${canBe(example) ? example : "antmaze-medium-navigate-singletask-task1-v0"}`,
     );
   }
-  const { file } = await openHdf5(path);
-  const episodes = episodeNames(file.keys());
-  const names = file.keys();
-  file.close();
+  const opened = await openHdf5(path);
+  const names = namesIn(opened, opened.file);
+  const episodes = episodeNames(names);
+  opened.file.close();
   if (episodes.length === 0) {
     throw new UserError(
       names.includes("observations")

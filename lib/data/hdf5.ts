@@ -16,6 +16,7 @@ import {
   episodeNames,
   type Hdf5,
   layoutOf,
+  namesIn,
   openHdf5,
   readNumbers,
 } from "./open_hdf5.ts";
@@ -37,7 +38,7 @@ export class D4rlFile implements Layout {
     const { file } = opened;
     this.path = path;
     this.#file = file;
-    if (episodeNames(file.keys()).length > 0) {
+    if (episodeNames(namesIn(opened, file)).length > 0) {
       throw new UserError(
         `${path}: a Minari data set; convert it: data convert ${path} --out FILE.hdf5`,
       );
@@ -122,7 +123,7 @@ export class D4rlFile implements Layout {
    * @throws {UserError} If the file has no such field.
    */
   scalar(field: string): string | number {
-    const value = contained(this.path, () => this.#field(field).value);
+    const value = contained(this.path, field, () => this.#field(field).value);
     if (typeof value === "bigint") return Number(value);
     return typeof value === "number" ? value : String(value);
   }
@@ -186,7 +187,7 @@ function* datasetsOf(
   group: Group = opened.file,
   prefix = "",
 ): Generator<[string, Dataset]> {
-  for (const name of group.keys()) {
+  for (const name of namesIn(opened, group)) {
     const entity = entityOf(opened, group, name, prefix);
     if (entity instanceof opened.h5.Dataset) yield [prefix + name, entity];
     if (entity instanceof opened.h5.Group) yield* datasetsOf(opened, entity, `${prefix}${name}/`);

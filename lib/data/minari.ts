@@ -15,7 +15,15 @@ import type { Dataset, Group } from "h5wasm";
 import { dirname, join } from "node:path";
 import { UserError } from "../errors.ts";
 import { areBounds } from "../nn/host/action_bounds.ts";
-import { entityOf, episodeNames, type Hdf5, layoutOf, openHdf5, readNumbers } from "./open_hdf5.ts";
+import {
+  entityOf,
+  episodeNames,
+  type Hdf5,
+  layoutOf,
+  namesIn,
+  openHdf5,
+  readNumbers,
+} from "./open_hdf5.ts";
 import type { DatasetContents } from "./writer.ts";
 
 /**
@@ -30,7 +38,7 @@ export async function readMinari(path: string): Promise<DatasetContents> {
   const metadata = await readMetadata(join(dirname(path), "metadata.json"));
   const opened = await openHdf5(path);
   try {
-    const episodes = episodeNames(opened.file.keys())
+    const episodes = episodeNames(namesIn(opened, opened.file))
       .toSorted((a, b) => numberOf(a) - numberOf(b))
       .map((name) => new Episode(path, name, opened));
     const layout = episodes[0]?.layout ?? null;
@@ -133,10 +141,10 @@ class Episode {
 
   /** Yields the data sets of a field, in the order in which they are joined. */
   *#parts(field: string, opened: Hdf5, group = this.#group, prefix = ""): Generator<Part> {
-    const own = prefix === "" ? [field] : orderOf(group.keys());
-    for (const key of own) {
+    const names = namesIn(opened, group);
+    for (const key of prefix === "" ? [field] : orderOf(names)) {
       const name = prefix + key;
-      const entity = group.keys().includes(key)
+      const entity = names.includes(key)
         ? entityOf(opened, group, key, `${this.#name}/${prefix}`)
         : null;
       if (entity instanceof opened.h5.Group) yield* this.#parts(field, opened, entity, `${name}/`);

@@ -50,12 +50,12 @@ export function entityOf(
   if (label.split("/").length > maxDepth) {
     throw new UserError(`${path}: ${label.slice(0, 80)}…: groups are nested too deeply`);
   }
-  try {
+  return contained(path, label, () => {
     const target = group.get_link(`/${label}`) ?? group.get_external_link(`/${label}`).filename;
     if (typeof target === "string" && target !== "") {
       throw new UserError(`${path}: ${label} is a link to ${target}; links are not followed`);
     }
-    const entity = contained(path, () => group.get(name));
+    const entity = group.get(name);
     if (entity instanceof h5.Group) return entity;
     if (!(entity instanceof h5.Dataset)) return null;
     const { shape, chunks, size, virtual_sources: sources } = entity.metadata;
@@ -77,10 +77,7 @@ export function entityOf(
       }
     }
     return entity;
-  } catch (error) {
-    if (error instanceof UserError) throw error;
-    throw new UserError(`${path}: ${label} cannot be read: ${reasonOf(error)}`);
-  }
+  });
 }
 
 /** Greatest number of groups within each other. Groups can contain themselves. */
@@ -93,15 +90,30 @@ let only: string | null = null;
 type Module = Awaited<typeof import("h5wasm").default.ready>;
 const guarded = new WeakSet<Module>();
 
-/** Calls `read`, during which HDF5 can open no other file than `path`. */
-export function contained<T>(path: string, read: () => T): T {
+/**
+ * Calls `read`, during which HDF5 can open no other file than `path`.
+ *
+ * @param what What is read, for the message.
+ * @throws {UserError} If HDF5 reports an error.
+ */
+export function contained<T>(path: string, what: string, read: () => T): T {
   const before = only;
   only = resolve(path);
   try {
     return read();
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    throw new UserError(
+      `${path}: ${what} cannot be read: ${reasonOf(error)}; get a fresh copy of the file`,
+    );
   } finally {
     only = before;
   }
+}
+
+/** Returns the names in a file or group. */
+export function namesIn({ path }: Hdf5, group: Group): string[] {
+  return contained(path, "the list of fields", () => group.keys());
 }
 
 function guard(module: Module): void {
@@ -133,9 +145,13 @@ export function episodeNames(names: readonly string[]): string[] {
 
 /** Returns whether a file starts like a zip archive. */
 export async function isZip(path: string): Promise<boolean> {
-  using file = await Deno.open(path);
-  const head = new Uint8Array(4);
-  return await file.read(head) === 4 && String.fromCharCode(...head) === "PK\x03\x04";
+  try {
+    using file = await Deno.open(path);
+    const head = new Uint8Array(4);
+    return await file.read(head) === 4 && String.fromCharCode(...head) === "PK\x03\x04";
+  } catch (error) {
+    throw new UserError(`${path}: cannot be read: ${(error as Error).message}`);
+  }
 }
 
 /**
@@ -161,18 +177,12 @@ export function readNumbers(
   const blockRows = Math.max(1, Math.floor(wanted / chunkRows)) * chunkRows;
   for (let row = 0; row < rows!; row += blockRows) {
     const end = Math.min(rows!, row + blockRows);
-    try {
-      const block = contained(
-        path,
-        () => dataset.slice([[row, end], ...rest.map(() => [] as [])]),
-      );
-      into.set(numbersOf(block), row * columns);
-    } catch (error) {
-      throw new UserError(
-        `${path}: ${field} cannot be read from row ${row} to ${end - 1}: ` +
-          `${reasonOf(error)}; get a fresh copy of the file`,
-      );
-    }
+    const block = contained(
+      path,
+      `${field} from row ${row} to ${end - 1}`,
+      () => dataset.slice([[row, end], ...rest.map(() => [] as [])]),
+    );
+    into.set(numbersOf(block), row * columns);
   }
 }
 
@@ -206,10 +216,13 @@ export async function openHdf5(path: string): Promise<Hdf5> {
   guard(module);
   let reason = "";
   try {
-    const file = contained(path, () => new h5.File(path, "r"));
+    only = resolve(path);
+    const file = new h5.File(path, "r");
     if (file.file_id >= 0n) return { h5, file, path, bytes };
   } catch (error) {
     reason = (error as Error).message;
+  } finally {
+    only = null;
   }
   const truncated = /truncated file: eof = (\d+),.* stored_eof = (\d+)/.exec(reason);
   if (truncated !== null) {

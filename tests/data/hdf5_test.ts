@@ -112,7 +112,7 @@ Deno.test({
       const error = await assertRejects(
         () => readDataset([path]),
         UserError,
-        "cannot be read from",
+        "cannot be read: ",
       );
       assertEquals(error.message.startsWith(`${path}: `), true);
     });

@@ -11,7 +11,7 @@ const cases: [name: string, message: string][] = [
   ["external-link", "rewards is a link to other.hdf5; links are not followed"],
   ["soft-link", "rewards is a link to /r; links are not followed"],
   ["virtual", "rewards is a virtual data set of other.hdf5; other files are not read"],
-  ["external-storage", "rewards cannot be read from row 0 to 3: Unable to open file"],
+  ["external-storage", "rewards from row 0 to 3 cannot be read: Unable to open file"],
   ["cycle", "groups are nested too deeply"],
   ["huge", "would have 40000000000 bytes (shape [10000000000,1], in chunks of [1024,1]), more"],
 ];

@@ -1,0 +1,88 @@
+/**
+ * Kills `train` at random moments, from the start of the process on.
+ *
+ * @module
+ */
+import { assertEquals } from "@std/assert";
+import { RunDirectory } from "../../lib/runs/directory.ts";
+import { readMetrics } from "../../lib/runs/metrics.ts";
+import { readResults } from "../../lib/runs/results.ts";
+import { projectFile } from "../data/files.ts";
+
+const seeds = [3, 7];
+const stages = ["critic", "behavior", "policy"];
+
+function command(args: readonly string[], cwd: string): Deno.ChildProcess {
+  return new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", projectFile("cli.ts"), "train", ...args],
+    cwd,
+    stdout: "null",
+    stderr: "piped",
+  }).spawn();
+}
+
+/** What a finished run holds, without times. */
+function outcomeOf(path: string): unknown {
+  const run = new RunDirectory(path);
+  const rows = readMetrics(run.metrics).map(({ time: _, ...row }) => JSON.stringify(row));
+  const { evaluations, statistics } = readResults(run.results)!;
+  const key = (row: unknown) => JSON.stringify(row);
+  return {
+    rows: rows.toSorted(),
+    evaluations: evaluations.map(key).toSorted(),
+    statistics,
+    files: seeds.flatMap((seed) => [
+      Deno.readFileSync(run.replica(seed).policy),
+      ...stages.map((stage) => Deno.readFileSync(run.replica(seed).checkpoint(stage))),
+    ]),
+  };
+}
+
+/**
+ * Trains a run without a kill, and others that are killed and resumed until `kills` processes were
+ * killed. Every other run must end with the same parameters, metrics and results.
+ */
+export async function soakKills(kills: number): Promise<{ kills: number; runs: number }> {
+  const folder = Deno.makeTempDirSync();
+  const args = (run: string) => [
+    ...["maze2d-umaze-v1", "--preset", "quick", "--seeds", seeds.join(), "--out", run],
+    ...["--eval-episodes", "1", "--eval-every", "40", "--no-cache", "--matmul", "tiled"],
+    ...stages.flatMap((stage) => [`--${stage}-steps`, "100", `--${stage}-width`, "8"]),
+    ...stages.flatMap((stage) => [`--${stage}-batch-size`, "8"]),
+  ];
+  const ended = async (child: Deno.ChildProcess) => {
+    const errors = await new Response(child.stderr).text();
+    const { signal, success } = await child.status;
+    if (!success && signal !== "SIGKILL") throw new Error(`train failed: ${errors}`);
+    return signal !== "SIGKILL";
+  };
+  let [killed, runs] = [0, 0];
+  try {
+    const begun = performance.now();
+    await ended(command(args("whole"), folder));
+    const whole = performance.now() - begun;
+    const expected = outcomeOf(`${folder}/whole`);
+    while (killed < kills) {
+      const run = `killed-${runs++}`;
+      for (;;) {
+        let begins = true;
+        try {
+          new RunDirectory(`${folder}/${run}`).readConfig();
+          begins = false;
+        } catch { /* Killed before its settings were written. */ }
+        const child = command(begins ? args(run) : ["--resume", run], folder);
+        const delay = Math.random() * whole;
+        const timer = killed < kills ? setTimeout(() => child.kill("SIGKILL"), delay) : 0;
+        const done = await ended(child);
+        clearTimeout(timer);
+        if (done) break;
+        killed++;
+      }
+      assertEquals(outcomeOf(`${folder}/${run}`), expected, run);
+      Deno.removeSync(`${folder}/${run}`, { recursive: true });
+    }
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+  return { kills: killed, runs };
+}

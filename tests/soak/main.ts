@@ -1,0 +1,31 @@
+/**
+ * Long checks of what runs survive, too long for the test suite:
+ *
+ * - `kills`: runs of the command `train` with two seeds that are killed at random moments;
+ * - `fuzz`: cases of bad input;
+ * - `steps`: many steps at tiny size, in which memory and files must stay within bounds.
+ *
+ * Usage: `deno task soak [--kills 50] [--cases 20000] [--steps 4000000]`. A part with 0 is left out.
+ *
+ * @module
+ */
+import { parseArgs } from "@std/cli/parse-args";
+import { readCases } from "../fuzz/cases.ts";
+import { soakKills } from "./kills.ts";
+import { soakSteps } from "./steps.ts";
+
+const flags = parseArgs(Deno.args, { string: ["kills", "cases", "steps"] });
+const count = (name: "kills" | "cases" | "steps", fallback: number): number => {
+  const value = Number(flags[name] ?? fallback);
+  if (Number.isSafeInteger(value) && value >= 0) return value;
+  throw new Error(`--${name} needs a whole number from 0, got ${flags[name]}`);
+};
+const [kills, cases, steps] = [
+  count("kills", 50),
+  count("cases", 20_000),
+  // The paper's schedule for Hopper: six hours at 185 steps/s.
+  count("steps", 4_000_000),
+];
+if (cases > 0) console.log("fuzz   ", await readCases(cases));
+if (kills > 0) console.log("kills  ", await soakKills(kills));
+if (steps > 0) console.log("steps  ", await soakSteps(steps));

@@ -109,14 +109,17 @@ function protocolNote({ series }: Group): Html {
 
 function scoreTable(group: Group, quantity: string, scores: readonly ActorScore[]): Html {
   const digits = (value: number) => value.toFixed(1);
+  // A single seed has no standard deviation over seeds.
+  const spread = ({ mean, std, values }: ActorScore["last"]) =>
+    digits(mean) + (values.length > 1 ? ` ± ${digits(std)}` : "");
   const rows = scores.map((score) => [
     score.series.name,
     actorName(score),
     html`<span>${seedsLabel(score.seeds)}</span>`,
-    `${digits(score.last.mean)} ± ${digits(score.last.std)}`,
+    spread(score.last),
     digits(score.last.interquartileMean),
     score.last.interval === null ? "–" : score.last.interval.map(digits).join(" to "),
-    `${digits(score.best.mean)} ± ${digits(score.best.std)}`,
+    spread(score.best),
     String(score.evaluations),
     score.paper === null ? "–" : paperScoreText(score.paper),
   ]);

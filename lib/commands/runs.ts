@@ -59,7 +59,8 @@ export function listRuns(args: readonly string[]): void {
 interface Score {
   readonly quantity: "score" | "return";
   readonly mean: number;
-  readonly std: number;
+  /** Null for a single seed. */
+  readonly std: number | null;
   readonly stage: string;
   readonly variant: string | null;
 }
@@ -83,11 +84,12 @@ function scoreOf({ actors, evaluations }: RunRecord): Score | null {
   const stage = all.at(-1)?.stage;
   const last = all.filter((each) => each.stage === stage);
   if (last.length === 0) return null;
-  const { quantity, mean, std, variant } = last.reduce((a, b) => b.mean > a.mean ? b : a);
-  return { quantity, mean, std, stage: stage!, variant };
+  const { quantity, mean, std, variant, values } = last.reduce((a, b) => b.mean > a.mean ? b : a);
+  return { quantity, mean, std: values.length > 1 ? std : null, stage: stage!, variant };
 }
 
 function scoreText({ quantity, mean, std, variant }: Score): string {
   const unit = quantity === "return" ? " return" : "";
-  return `${mean.toFixed(1)} ± ${std.toFixed(1)}${unit}${variant === null ? "" : ` (${variant})`}`;
+  const spread = std === null ? "" : ` ± ${std.toFixed(1)}`;
+  return `${mean.toFixed(1)}${spread}${unit}${variant === null ? "" : ` (${variant})`}`;
 }

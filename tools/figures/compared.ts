@@ -6,7 +6,7 @@
 import * as Plot from "@observablehq/plot";
 import { seriesColor } from "../../lib/report/palette.ts";
 import type { Figure, Panel } from "../../lib/report/plot.ts";
-import { type Estimate, pointMarks } from "../../lib/report/plot_values.ts";
+import { pointMarks } from "../../lib/report/plot_values.ts";
 import {
   estimateOf,
   intervalNote,
@@ -67,77 +67,82 @@ export function figure1(runs: Runs): Figure | null {
   };
 }
 
-/** Figure 7: seconds of training per seed, and milliseconds per action. */
+/** Figure 7: milliseconds per training step, with the official code's, and per action. */
 export function figure7(runs: Runs): Figure | null {
-  const official = officialSeconds(runs.folder);
+  const programs = ["this program", "official code (PyTorch)"];
   const trained = [
-    ...[
-      ["base", "SRPO"],
-      ["iql", "IQL"],
-      ["td3-bc", "TD3+BC"],
-      ["idql", "IDQL"],
-      ["diffusion-ql", "Diffusion-QL"],
-    ].flatMap(([run, name]) => {
-      const results = runs.results(run!);
-      if (results === null) return [];
-      const stages = Object.values(results.stages);
-      // Stages from the cache have no time.
-      if (stages.some(({ made, steps }) => made < steps)) return [];
-      const seconds = stages.reduce((sum, stage) => sum + stage.seconds, 0);
-      return [{ name: name!, seconds: seconds / results.seeds.length }];
-    }),
-    ...official,
-  ];
+    ["base", "SRPO"],
+    ["iql", "IQL"],
+    ["td3-bc", "TD3+BC"],
+    ["idql", "IDQL"],
+    ["diffusion-ql", "Diffusion-QL"],
+  ].flatMap(([run, name]) => {
+    const results = runs.results(run!);
+    if (results === null) return [];
+    const { seeds } = results;
+    const stages = Object.entries(results.stages);
+    return stages.filter(([, { made }]) => made > 0).map(([stage, { made, seconds }]) => ({
+      name: stages.length > 1 ? `${name}, ${stage}` : name!,
+      time: (1000 * seconds) / made / seeds.length,
+    }));
+  });
+  const official = officialLines(runs.folder).filter(({ algorithm }) => algorithm === "srpo");
+  const stages = Object.keys(official[0]?.seconds ?? {});
+  const published = stages.map((stage) => ({
+    name: `SRPO, ${stage}`,
+    time: mean(official.map(({ seconds, steps }) => (1000 * seconds![stage]!) / steps![stage]!)),
+  }));
   const acting = compared.flatMap(([run, policy, name]) => {
     const time = runs.results(run)?.action_latency_ms[policy];
     return time === undefined ? [] : [{ name, time }];
   });
   if (trained.length + acting.length === 0) return null;
-  const panel = (label: string, rows: readonly Estimate[]): Panel => {
-    const values = rows.map(({ y }) => y);
+  const panel = (label: string, series: readonly (readonly Timed[])[]): Panel => {
+    const all = series.flat();
+    const low = Math.min(...all.map(({ time }) => time)) / 5; // room for the names
+    const high = Math.max(...all.map(({ time }) => time)) * 2;
+    const names = [...new Set(all.map(({ name }) => name))];
     return {
-      x: {
-        label,
-        type: "log",
-        domain: [Math.min(...values) / 2, Math.max(...values) * 3],
-        ticks: 5,
-        tickFormat: "~s",
-      },
-      y: { label: null, type: "band", domain: rows.map(({ x }) => x), axis: null },
+      x: { label, type: "log", domain: [low, high], ticks: 5, tickFormat: "~g" },
+      y: { label: null, type: "band", domain: names, axis: null },
       marks: [
-        Plot.ruleY(rows, {
-          y: "x",
-          x1: () => Math.min(...values) / 2,
-          x2: "y",
-          strokeOpacity: 0.4,
-        }),
-        Plot.dot(rows, { x: "y", y: "x", r: 4, fill: seriesColor(0, 1) }),
-        Plot.text(rows, { x: "y", y: "x", text: "x", dx: 8, textAnchor: "start" }),
+        Plot.ruleY(names, { strokeOpacity: 0.15 }),
+        Plot.text(names, { x: low, y: (name) => name, text: (name) => name, ...atLeft }),
+        ...series.map((rows, i) =>
+          Plot.dot(rows, {
+            x: "time",
+            y: "name",
+            r: 4,
+            fill: seriesColor(i, programs.length),
+          })
+        ),
       ],
     };
   };
   return {
     title: "Figure 7 on maze2d-umaze: time to train and to act",
-    notes: ["quick budgets; training per seed, with the seeds of a run trained together"],
-    legend: [],
+    notes: ["width 64, minibatches of 256 rows, logarithmic axes"],
+    legend: programs.slice(0, published.length > 0 ? 2 : 1).map((name, i) => ({
+      name,
+      color: seriesColor(i, programs.length),
+    })),
     panels: [
-      panel("seconds of training", trained.map(({ name, seconds }) => estimateOf(name, [seconds]))),
-      panel("milliseconds per action", acting.map(({ name, time }) => estimateOf(name, [time]))),
+      panel("milliseconds per training step and seed", [trained, published]),
+      panel("milliseconds per action", [acting]),
     ],
     columns: 2,
-    size: [430, 280],
+    size: [430, 300],
   };
 }
 
-/** Returns the seconds that the official SRPO code trained a seed, averaged over its seeds. */
-export function officialSeconds(folder: string): { name: string; seconds: number }[] {
-  const lines = officialLines(folder).filter(({ algorithm, seconds }) =>
-    algorithm === "srpo" && seconds !== undefined
-  );
-  if (lines.length === 0) return [];
-  const totals = lines.map(({ seconds }) => Object.values(seconds!).reduce((a, b) => a + b, 0));
-  return [{ name: "SRPO, official (PyTorch)", seconds: mean(totals) }];
+/** A name with a time in milliseconds. */
+interface Timed {
+  readonly name: string;
+  readonly time: number;
 }
+
+/** Places a text above the line that it names, at the left edge. */
+const atLeft = { dx: 6, dy: -8, textAnchor: "start" } as const;
 
 /** Figures 6 and 16: score over the share of the training steps. */
 export function figure16(runs: Runs): Figure | null {

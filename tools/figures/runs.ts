@@ -83,6 +83,7 @@ export interface OfficialLine {
   readonly seed: number;
   readonly score: number;
   readonly seconds?: Readonly<Record<string, number>>;
+  readonly steps?: Readonly<Record<string, number>>;
 }
 
 export function officialLines(folder: string): OfficialLine[] {

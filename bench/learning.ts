@@ -83,8 +83,9 @@ function row(key: string, ours: readonly number[], official: readonly number[]):
 
 function verdict(low: number, high: number, seeds: number): string {
   if (seeds < minSeeds) return "too few seeds";
-  if (low > 0 || high < 0) return "different";
-  return low > -margin && high < margin ? "equal" : "undecided";
+  // The margin comes first: a difference inside it may be certain, and does not count.
+  if (low > -margin && high < margin) return "equal";
+  return low > 0 || high < 0 ? "different" : "undecided";
 }
 
 function learning(args: readonly string[]): void {

@@ -43,6 +43,10 @@ export const commands: Readonly<Record<string, Command>> = {
     summary: "evaluate a trained policy: episode returns and D4RL score",
     load: async () => (await import("./lib/commands/eval.ts")).evaluate,
   },
+  "export": {
+    summary: "write a policy for other programs: ONNX, JavaScript or C",
+    load: async () => (await import("./lib/commands/export.ts")).exportPolicy,
+  },
   "report": {
     summary: "write an HTML report of one run, or a comparison of several",
     load: async () => (await import("./lib/commands/report.ts")).report,

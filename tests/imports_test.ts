@@ -5,7 +5,15 @@ import { fileURLToPath } from "node:url";
 
 /** The layers from the bottom up. Layers on one line do not import each other. */
 const layers = [
-  ["deno.json", "lib/errors.ts", "lib/suggestion.ts", "lib/terminal.ts", "lib/types", "shaders"],
+  [
+    "deno.json",
+    "lib/errors.ts",
+    "lib/protobuf.ts",
+    "lib/suggestion.ts",
+    "lib/terminal.ts",
+    "lib/types",
+    "shaders",
+  ],
   ["lib/files.ts", "lib/schema.ts", "lib/version.ts"],
   ["lib/gpu"],
   ["lib/autodiff"],
@@ -14,7 +22,7 @@ const layers = [
   ["lib/data"],
   ["lib/algorithms"],
   ["lib/checks", "lib/envs"],
-  ["lib/report"],
+  ["lib/export", "lib/report"],
   ["lib/runs"],
   ["lib/bandit"],
   ["lib/commands"],

@@ -22,7 +22,9 @@ export function recordOfOwn(
 }
 
 /** Returns the metadata of a custom task for policy files; empty for D4RL tasks. */
-export function ownProvenance({ own }: Task): Partial<Provenance> {
+export function ownProvenance(
+  { own }: { readonly own?: OwnTask | null },
+): Partial<Provenance> {
   return {
     ...(own?.environment && { server: own.environment.server }),
     ...(own?.actionBounds && {

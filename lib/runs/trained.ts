@@ -13,7 +13,7 @@ import { UserError } from "../errors.ts";
 import { type ActorFile, readActor } from "../nn/host/actor.ts";
 import { withoutPrefix } from "./checkpoint.ts";
 import { RunDirectory } from "./directory.ts";
-import { ownTaskOf } from "./run_task.ts";
+import { ownProvenance, ownTaskOf } from "./run_task.ts";
 import { decode } from "./safetensors.ts";
 
 /** A policy and its origin. */
@@ -53,6 +53,14 @@ export interface Trained {
     way?: string | null,
     options?: Readonly<Record<string, number | undefined>>,
   ): TrainedPolicy;
+  /**
+   * Returns the tensors and metadata of an actor that is one network, as in a policy file
+   * (docs/policies.md).
+   *
+   * @param way As for {@linkcode load}.
+   * @throws {UserError} As {@linkcode load}, and if the actor is more than one network.
+   */
+  actorFile(way?: string | null): ActorFile;
 }
 
 /**
@@ -81,18 +89,20 @@ export function openTrained(
 
 function openFile(path: string, known: ReadonlyMap<string, Algorithm>): Trained {
   const file = readFile(path);
+  const actorFile = (way: string | null = null) => {
+    if (way !== null) {
+      throw new UserError(
+        `--policy ${way} is only for run directories; ${path} is a file with a single policy`,
+      );
+    }
+    return policyOf(file, known);
+  };
   return {
     task: file.metadata["task"] ?? null,
     server: file.metadata["server"] ?? null,
     ways: [],
-    load(way = null) {
-      if (way !== null) {
-        throw new UserError(
-          `--policy ${way} is only for run directories; ${path} is a file with a single policy`,
-        );
-      }
-      return actorFile(policyOf(file, known));
-    },
+    load: (way) => policyOfFile(actorFile(way)),
+    actorFile,
   };
 }
 
@@ -120,34 +130,58 @@ function openRun(path: string, known: ReadonlyMap<string, Algorithm>): Trained {
       return alone ? run.policy : run.checkpoint(stage);
     });
   const ways = actors.filter((actor) => needs(actor).every(isFile)).map(({ name }) => name);
+  /** Returns an actor with its files, which all exist. */
+  const choose = (way: string | null): { readonly chosen: Actor; readonly files: string[] } => {
+    const chosen = way === null
+      ? actors[0]!
+      : actors.find(({ name, formerName }) => name === way || formerName === way);
+    if (chosen === undefined) {
+      throw new UserError(
+        `a run of ${algorithm.name} has no policy ${way}; it has ` +
+          actors.map(({ name }) => name).join(", "),
+      );
+    }
+    const files = needs(chosen);
+    const missing = files.find((file) => !isFile(file));
+    if (missing !== undefined) {
+      throw new UserError(
+        `${path} has no policy ${chosen.name} yet: ${missing} does not exist; ` + (
+          ways.length === 0
+            ? "no stage of this run has a checkpoint yet"
+            : `available: ${ways.map((other) => `--policy ${other}`).join(", ")}`
+        ),
+      );
+    }
+    return { chosen, files };
+  };
   return {
     task: own === null ? task : own.environment?.id ?? null,
     server: own?.environment?.server ?? null,
     ways,
+    actorFile(way = null) {
+      const { chosen, files } = choose(way);
+      if (files[0] === run.policy) return readFile(run.policy);
+      if (chosen.prefix === undefined) {
+        const single = actors.filter(({ name, prefix }) =>
+          prefix !== undefined && ways.includes(name)
+        );
+        throw new UserError(
+          `the policy ${chosen.name} of ${path} is more than one network, so it has no actor file` +
+            (single.length === 0
+              ? ""
+              : `; available: ${single.map(({ name }) => `--policy ${name}`).join(", ")}`),
+        );
+      }
+      const file = readFile(files[0]!);
+      const tensors = withoutPrefix(file.tensors, chosen.prefix);
+      const metadata = { ...chosen.metadata, ...ownProvenance({ own }) };
+      return { ...file, tensors, metadata };
+    },
     load(way = null, options = {}) {
-      const chosen = way === null
-        ? actors[0]!
-        : actors.find(({ name, formerName }) => name === way || formerName === way);
-      if (chosen === undefined) {
-        throw new UserError(
-          `a run of ${algorithm.name} has no policy ${way}; it has ` +
-            actors.map(({ name }) => name).join(", "),
-        );
-      }
-      const files = needs(chosen);
-      const missing = files.find((file) => !isFile(file));
-      if (missing !== undefined) {
-        throw new UserError(
-          `${path} cannot be played with --policy ${chosen.name}: ${missing} does not exist; ` + (
-            ways.length === 0
-              ? "no stage of this run has a checkpoint yet"
-              : `available: ${ways.map((other) => `--policy ${other}`).join(", ")}`
-          ),
-        );
-      }
+      const { chosen, files } = choose(way);
       const column = chosen.column === undefined ? {} : { column: chosen.column };
       if (files[0] === run.policy) {
-        return { ...actorFile(readFile(run.policy)), way: chosen.name, ...column };
+        return { ...policyOfFile(readFile(run.policy)), way: chosen.name, ...column };
       }
       const checkpoints = Object.fromEntries(
         chosen.needs.map((stage, i) => [stage, readFile(files[i]!)]),
@@ -177,7 +211,7 @@ export function optionsOf(
 }
 
 /** Loads the policy of a file with a single actor. */
-function actorFile(file: ActorFile): TrainedPolicy {
+function policyOfFile(file: ActorFile): TrainedPolicy {
   const { network, normalization, bounds, description, notes } = readActor(file);
   return {
     policy: networkPolicy(network, normalization),

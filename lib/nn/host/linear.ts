@@ -16,8 +16,10 @@ export class Linear {
   readonly inputs: number;
   /** Number of entries in an output row. */
   readonly outputs: number;
-  readonly #weight: Float32Array;
-  readonly #bias: Float32Array;
+  /** W `[outputs, inputs]`, row-major. */
+  readonly weight: Float32Array;
+  /** b `[outputs]`; zeros for a layer without bias. */
+  readonly bias: Float32Array;
 
   /**
    * Takes the tensors `<name>.weight` `[outputs, inputs]` and `<name>.bias` `[outputs]`.
@@ -33,8 +35,8 @@ export class Linear {
   ) {
     const weight = tensor(from, `${name}.weight`, [null, inputs ?? null]);
     [this.outputs, this.inputs] = weight.shape as [number, number];
-    this.#weight = weight.data;
-    this.#bias = bias
+    this.weight = weight.data;
+    this.bias = bias
       ? tensor(from, `${name}.bias`, [this.outputs]).data
       : new Float32Array(this.outputs);
   }
@@ -52,8 +54,8 @@ export class Linear {
   }
 
   #oneRow(input: Float32Array, row: number, output: Float32Array): void {
-    const weight = this.#weight;
-    const bias = this.#bias;
+    const weight = this.weight;
+    const bias = this.bias;
     const inputs = this.inputs;
     const outputs = this.outputs;
     const x = row * inputs;
@@ -89,8 +91,8 @@ export class Linear {
   }
 
   #fourRows(input: Float32Array, row: number, output: Float32Array): void {
-    const weight = this.#weight;
-    const bias = this.#bias;
+    const weight = this.weight;
+    const bias = this.bias;
     const inputs = this.inputs;
     const outputs = this.outputs;
     const x0 = row * inputs;

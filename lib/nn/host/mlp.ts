@@ -25,9 +25,12 @@ export class Mlp {
   readonly inputs: number;
   /** Number of entries in an output row. */
   readonly outputs: number;
-  readonly #layers: readonly Linear[];
-  readonly #activation: Activation;
-  readonly #output: OutputActivation;
+  /** The linear layers in order. */
+  readonly layers: readonly Linear[];
+  /** Activation between the layers. */
+  readonly activation: Activation;
+  /** Activation of the output layer. */
+  readonly output: OutputActivation;
   /** Output of each layer, allocated for the largest number of rows so far. */
   #values: Float32Array[] = [];
   #rows = 0;
@@ -70,14 +73,14 @@ export class Mlp {
     }
     this.inputs = layers[0]!.inputs;
     this.outputs = layers.at(-1)!.outputs;
-    this.#layers = layers;
-    this.#activation = activation;
-    this.#output = output;
+    this.layers = layers;
+    this.activation = activation;
+    this.output = output;
   }
 
   /** Number of entries in the input and in each layer's output. */
   get sizes(): number[] {
-    return [this.inputs, ...this.#layers.map(({ outputs }) => outputs)];
+    return [this.inputs, ...this.layers.map(({ outputs }) => outputs)];
   }
 
   /**
@@ -88,16 +91,16 @@ export class Mlp {
    */
   forward(input: Float32Array, rows: number): Float32Array {
     if (rows > this.#rows) {
-      this.#values = this.#layers.map(({ outputs }) => new Float32Array(rows * outputs));
+      this.#values = this.layers.map(({ outputs }) => new Float32Array(rows * outputs));
       this.#rows = rows;
     }
     let values = input;
-    for (let depth = 0; depth < this.#layers.length; depth++) {
-      const layer = this.#layers[depth]!;
+    for (let depth = 0; depth < this.layers.length; depth++) {
+      const layer = this.layers[depth]!;
       const next = this.#values[depth]!;
       layer.forward(values, rows, next);
       const count = rows * layer.outputs;
-      apply(depth < this.#layers.length - 1 ? this.#activation : this.#output, next, count);
+      apply(depth < this.layers.length - 1 ? this.activation : this.output, next, count);
       values = next;
     }
     return values;

@@ -8,8 +8,10 @@
 export class ObservationNormalization {
   /** Largest absolute value after normalisation; infinity for no clipping. */
   readonly clip: number;
-  readonly #mean: Float64Array;
-  readonly #scale: Float64Array;
+  /** Mean of each observation entry. */
+  readonly mean: Float64Array;
+  /** √(variance + ε) of each observation entry. */
+  readonly scale: Float64Array;
 
   /**
    * Takes the statistics.
@@ -18,8 +20,8 @@ export class ObservationNormalization {
    * @param variance Variance of each observation entry, 0 or more.
    */
   constructor(mean: Float64Array, variance: Float64Array, epsilon: number, clip: number) {
-    this.#mean = mean;
-    this.#scale = variance.map((value) => Math.sqrt(value + epsilon));
+    this.mean = mean;
+    this.scale = variance.map((value) => Math.sqrt(value + epsilon));
     this.clip = clip;
   }
 
@@ -31,10 +33,10 @@ export class ObservationNormalization {
    */
   apply(observations: Float64Array, output: Float32Array): void {
     const { clip } = this;
-    const size = this.#mean.length;
+    const size = this.mean.length;
     for (let start = 0; start < observations.length; start += size) {
       for (let i = 0; i < size; i++) {
-        const value = (observations[start + i]! - this.#mean[i]!) / this.#scale[i]!;
+        const value = (observations[start + i]! - this.mean[i]!) / this.scale[i]!;
         output[start + i] = Math.max(-clip, Math.min(clip, value));
       }
     }

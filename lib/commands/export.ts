@@ -1,0 +1,71 @@
+/**
+ * `export`: writes a trained policy for other programs.
+ *
+ * @module
+ */
+import { UserError } from "../errors.ts";
+import { cHeader } from "../export/c.ts";
+import { javascriptModule } from "../export/javascript.ts";
+import { onnxModel, onnxNames } from "../export/onnx.ts";
+import { checkWritable } from "../files.ts";
+import { boundsText } from "../nn/host/action_bounds.ts";
+import { type Actor, readActor } from "../nn/host/actor.ts";
+import { writeAtomic } from "../runs/files.ts";
+import { openTrained } from "../runs/trained.ts";
+import { parseFlags, text } from "./flags.ts";
+import { helpText } from "./help.ts";
+
+const command = {
+  name: "export",
+  summary: "Writes a policy that is one network as a file for other programs (docs/export.md). " +
+    "Each file contains observations with their actions, to check it where it runs.",
+  positionals: [{
+    name: "run",
+    help: "A run directory, or a .safetensors file with an actor (docs/policies.md)",
+  }],
+  flags: {
+    onnx: text("Write an ONNX model", { valueName: "FILE" }),
+    js: text("Write a JavaScript module without dependencies", { valueName: "FILE" }),
+    c: text("Write a C99 header that allocates no memory", { valueName: "FILE" }),
+    policy: text("Actor of the run", { valueName: "ACTOR", shown: "the algorithm's own" }),
+  },
+} as const;
+
+/** The formats by flag. */
+const formats = {
+  onnx: onnxModel,
+  js: javascriptModule,
+  c: cHeader,
+} as const satisfies Record<string, (actor: Actor) => Uint8Array | string>;
+
+/**
+ * Exports a policy.
+ *
+ * @throws {UserError} If no format is given, a file cannot be written, or the policy is missing,
+ * invalid or more than one network.
+ */
+export async function exportPolicy(args: readonly string[]): Promise<void> {
+  const parsed = parseFlags(command, args);
+  if (parsed === "help") return console.log(helpText(command));
+  const { flags, positionals: [path] } = parsed;
+  const outputs = (["onnx", "js", "c"] as const).flatMap((format) => {
+    const file = flags[format];
+    return file === undefined ? [] : [{ format, file }];
+  });
+  if (outputs.length === 0) {
+    throw new UserError("export needs a format: --onnx FILE, --js FILE or --c FILE");
+  }
+  const actor = readActor(openTrained(path!).actorFile(flags.policy ?? null));
+  for (const { file } of outputs) await checkWritable(file);
+  const { network: { inputs, outputs: actions }, bounds, description } = actor;
+  console.log(`actor  ${description}`);
+  console.log(
+    `input  ${onnxNames.input}: ${inputs} numbers, as the environment gives them\n` +
+      `output ${onnxNames.output}: ${actions} numbers` +
+      (bounds === null ? "" : `, scaled to ${boundsText(bounds)}`),
+  );
+  for (const { format, file } of outputs) {
+    await writeAtomic(file, formats[format](actor));
+    console.log(`wrote  ${file}`);
+  }
+}

@@ -18,7 +18,7 @@ Deno.test({
   name: "onnxModel(): onnxruntime computes the actor's actions for 1,000 observations",
   ignore: !permitted,
   fn: async () => {
-    const { InferenceSession, Tensor } = await import("npm:onnxruntime-node@1.30.0");
+    const { InferenceSession, Tensor } = await import("onnxruntime-node");
     for (const [name, actor] of Object.entries(actors)) {
       const session = await InferenceSession.create(onnxModel(actor));
       assertEquals([...session.inputNames, ...session.outputNames], ["observation", "action"]);

@@ -180,7 +180,9 @@ export {
 export { openTrained, type Trained, type TrainedPolicy } from "./lib/runs/trained.ts";
 
 // Policies that act on the processor.
-export { Mlp } from "./lib/nn/host/mlp.ts";
+export { type Activation, Mlp, type OutputActivation } from "./lib/nn/host/mlp.ts";
+export type { Linear } from "./lib/nn/host/linear.ts";
+export type { ActorFile } from "./lib/nn/host/actor.ts";
 export type { ObservationNormalization } from "./lib/nn/host/normalization.ts";
 export type { GraphActor } from "./lib/nn/graph_policy.ts";
 export { type ActionBounds, scaledPolicy } from "./lib/nn/host/action_bounds.ts";

@@ -180,7 +180,7 @@ export {
 export { openTrained, type Trained, type TrainedPolicy } from "./lib/runs/trained.ts";
 
 // Policies that act on the processor.
-export { type Activation, Mlp, type OutputActivation } from "./lib/nn/host/mlp.ts";
+export { Mlp } from "./lib/nn/host/mlp.ts";
 export type { Linear } from "./lib/nn/host/linear.ts";
 export type { ActorFile } from "./lib/nn/host/actor.ts";
 export type { ObservationNormalization } from "./lib/nn/host/normalization.ts";

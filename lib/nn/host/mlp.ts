@@ -28,9 +28,9 @@ export class Mlp {
   /** The linear layers in order. */
   readonly layers: readonly Linear[];
   /** Activation between the layers. */
-  readonly activation: Activation;
-  /** Activation of the output layer. */
-  readonly output: OutputActivation;
+  readonly activation: "relu" | "tanh";
+  /** Activation of the output layer; `clip` limits each output to [−1, 1]. */
+  readonly output: "tanh" | "clip" | "none";
   /** Output of each layer, allocated for the largest number of rows so far. */
   #values: Float32Array[] = [];
   #rows = 0;

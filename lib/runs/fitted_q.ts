@@ -78,11 +78,11 @@ export async function fittedQEstimate(
   const { defaults, describe, withActions } = await fittedQEvaluation();
   const settings = { ...defaults, ...options };
   const actions = await actionsOf(dataset, policy, observer, signal);
-  const { data, rewards } = withActions(dataset, actions, settings.discount);
+  const { data, rewards, range } = withActions(dataset, actions, settings.discount);
   const buffer = new ReplayBuffer(engine.gpu, data, rewards);
   try {
     const graph = new Graph({ seeds });
-    const { networks, more = [] } = describe(graph, buffer, settings);
+    const { networks, more = [] } = describe(graph, buffer, settings, range);
     using program = await engine.compileStep([graph, ...more]);
     seeds.forEach((seed, place) => initialise(networks, place, seed));
     await runSteps(program, {

@@ -3,18 +3,21 @@
  * data alone.
  *
  *     in every step, for a minibatch (s, a, r, d, s') with actions a' = π(s'):
- *       y ← (1 − γ) r + γ (1 − d) Q'(s', a')
+ *       y ← (1 − γ) r + γ (1 − d) clip(Q'(s', a'), low, high)
  *       Q ← step of Adam on mean (Q(s, a) − y)²
  *       Q' ← moving average of Q
  *
  * The policy does not change, so its actions are computed once for every state of the data, and any
  * policy will do. {@linkcode withActions} appends them to the states. Rewards are multiplied by
- * 1 − γ, so that Q has the size of a reward: it is the discounted mean reward per step.
+ * 1 − γ, so that Q has the size of a reward: it is the discounted mean reward per step. No return is
+ * outside the range of the rewards and 0, so the target is clipped to it. Without that, Q of actions
+ * that the data do not contain can grow without limit.
  *
  * @module
  */
 import type { Graph } from "../../autodiff/graph.ts";
 import { concatenate } from "../../autodiff/ops/concatenate.ts";
+import { clip } from "../../autodiff/ops/entrywise.ts";
 import { slice } from "../../autodiff/ops/slice.ts";
 import { ParameterSet } from "../../autodiff/parameters.ts";
 import type { BufferedData, ReplayBuffer } from "../../data/replay_buffer.ts";
@@ -70,6 +73,8 @@ export interface PolicyData {
   readonly data: BufferedData;
   /** `[N]`: (1 − γ) r. */
   readonly rewards: Float32Array;
+  /** Smallest and largest discounted mean reward of any policy. */
+  readonly range: readonly [low: number, high: number];
 }
 
 /**
@@ -99,11 +104,24 @@ export function withActions(
   return {
     data: { ...dataset, observations: states, observationSize: width },
     rewards: dataset.rewards.map((reward) => (1 - discount) * reward),
+    range: dataset.rewards.reduce(
+      ([low, high], reward) => [Math.min(low, reward), Math.max(high, reward)] as const,
+      [0, 0] as readonly [number, number],
+    ),
   };
 }
 
-/** Describes one step on minibatches of data from {@linkcode withActions}. */
-export function describe(graph: Graph, buffer: ReplayBuffer, h: FittedQSettings): Stage {
+/**
+ * Describes one step on minibatches of data from {@linkcode withActions}.
+ *
+ * @param range The range to which Q' is clipped.
+ */
+export function describe(
+  graph: Graph,
+  buffer: ReplayBuffer,
+  h: FittedQSettings,
+  [low, high]: PolicyData["range"],
+): Stage {
   const { store, replicas } = graph;
   const { actionSize } = buffer;
   const stateSize = buffer.observationSize - actionSize;
@@ -116,7 +134,12 @@ export function describe(graph: Graph, buffer: ReplayBuffer, h: FittedQSettings)
   const next = batch.nextState();
   const nextState = slice(graph, next, 0, stateSize);
   const nextAction = slice(graph, next, stateSize, actionSize);
-  const nextValue = mlp(graph, qTarget, concatenate(graph, [nextState, nextAction]));
+  const nextValue = clip(
+    graph,
+    mlp(graph, qTarget, concatenate(graph, [nextState, nextAction])),
+    low,
+    high,
+  );
 
   const state = slice(graph, batch.state(), 0, stateSize);
   const value = mlp(graph, q, concatenate(graph, [state, batch.action()]));

@@ -211,11 +211,11 @@ export async function openHdf5(path: string): Promise<Hdf5> {
   // h5wasm asks for permissions when it is imported, and programs that read no file need none.
   const { default: h5 } = await import("h5wasm");
   const module = await h5.ready;
-  // Otherwise errors are only printed, and a damaged field reads as uninitialized memory.
-  module.activate_throwing_error_handler();
   guard(module);
   let reason = "";
   try {
+    // Otherwise errors are only printed, and a damaged field reads as uninitialized memory.
+    module.activate_throwing_error_handler();
     only = resolve(path);
     const file = new h5.File(path, "r");
     if (file.file_id >= 0n) return { h5, file, path, bytes };

@@ -64,6 +64,8 @@ function changed(
 ): unknown {
   const [first, ...rest] = path;
   if (typeof value !== "object" || value === null) return by;
+  // An earlier edit may have put a list where the path expects an object.
+  if (Array.isArray(value) && first === "length") return by;
   const copy = (Array.isArray(value) ? [...value] : { ...value }) as Record<string, unknown>;
   if (first === undefined) {
     if (kind !== "add") return by;

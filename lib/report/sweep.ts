@@ -20,7 +20,10 @@ export interface SweepPoint extends Pick<SeedStatistics, "values" | "mean" | "st
   readonly seeds: readonly number[];
 }
 
-const size = [580, 340] as const;
+const height = 340;
+const smallestWidth = 580;
+/** Pixels per group of bars, for its name. */
+const groupWidth = 122;
 
 /**
  * Returns the figure of a sweep: the mean over the seeds ± one standard deviation, and one dot per
@@ -76,7 +79,13 @@ export function sweepFigure(
         : inGroups(series, series.map(of), (point) => textOf(grouped, point), y),
     ],
     columns: 1,
-    size,
+    size: [
+      along ? smallestWidth : Math.max(
+        smallestWidth,
+        groupWidth * distinct(points.map((point) => textOf(grouped, point))).length,
+      ),
+      height,
+    ],
   };
 }
 

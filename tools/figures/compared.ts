@@ -21,7 +21,7 @@ import {
 export const compared = [
   ["base", "srpo", "SRPO"],
   ["base", "awr", "AWR"],
-  ["base", "idql", "IDQL of SRPO's models"],
+  ["base", "idql", "IDQL, SRPO's models"],
   ["iql", "iql", "IQL"],
   ["td3-bc", "td3-bc", "TD3+BC"],
   ["idql", "idql", "IDQL"],
@@ -46,7 +46,7 @@ export function figure1(runs: Runs): Figure | null {
       x: {
         label,
         type: "log",
-        domain: [Math.min(...places) / 1.5, Math.max(...places) * 30],
+        domain: [Math.min(...places) / 1.5, Math.max(...places) * 200],
         ticks: 5,
         tickFormat: "~s",
       },

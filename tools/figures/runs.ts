@@ -68,7 +68,7 @@ export function estimateOf(
 /** Returns the value axis of scores; bars need zero on it. */
 export function scoreAxis(estimates: readonly Estimate[], zero: boolean): PanelAxis {
   const all = estimates.flatMap(({ y, values = [] }) => [y, ...values]);
-  const [low, high] = [Math.min(...zero ? [0] : [], ...all), Math.max(...all)];
+  const [low, high] = [Math.min(...zero ? [0] : [], ...all), Math.max(...zero ? [0] : [], ...all)];
   return { label: "D4RL score", domain: [low, high], nice: true, ticks: 6 };
 }
 

@@ -169,7 +169,10 @@ async function measure(args: readonly string[]): Promise<void> {
         value === null ? "–" : digits(value / [1e12, 1e9, 1][i]!)
       ),
     ],
-    notes: ["Timestamps should advance 0.8 to 1 second per second of a wall clock."],
+    notes: [
+      "Timestamps: the fastest step by timestamps, divided by an average step by a wall clock, so at " +
+      "most about 1. A factor of 10 or more in either direction would be an unconverted period.",
+    ],
   });
   if (peak === null) {
     printer.finish();

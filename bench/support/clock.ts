@@ -11,8 +11,8 @@ const wanted = 0.5;
 
 /**
  * Returns the seconds that timestamps advance per second of wall clock, or null if the adapter has
- * no timestamp queries. It is at most a little below 1, because the fastest replay is compared with
- * the average one.
+ * no timestamp queries. It is at most about 1, because the fastest replay is compared with the average
+ * one, with the gaps between replays. Only a factor of its own, such as 30, tells of a wrong period.
  */
 export async function timestampRate(program: Program): Promise<number | null> {
   if (!program.timed) return null;

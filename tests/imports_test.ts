@@ -14,7 +14,7 @@ const layers = [
     "lib/types",
     "shaders",
   ],
-  ["lib/files.ts", "lib/schema.ts", "lib/version.ts"],
+  ["lib/files.ts", "lib/pytorch", "lib/schema.ts", "lib/version.ts"],
   ["lib/gpu"],
   ["lib/autodiff"],
   ["lib/nn", "lib/optim"],

@@ -74,6 +74,14 @@ export interface StageDefinition<H extends HyperparameterValues = Hyperparameter
   readonly steps: string;
   /** Name of the hyperparameter for the rows per minibatch. */
   readonly batchSize: string;
+  /**
+   * Files of the official PyTorch code with networks of this stage: their usual names, and the
+   * prefixes of tensors here and there. Absent if the official code writes none.
+   */
+  readonly officialFiles?: readonly {
+    readonly name: string;
+    readonly prefixes: readonly (readonly [ours: string, official: string])[];
+  }[];
   /** Names of the hyperparameters that determine its networks' shapes, for stages that use them. */
   readonly shapedBy?: readonly string[];
   /** Metrics in the progress line, in order. */

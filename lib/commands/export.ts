@@ -3,6 +3,9 @@
  *
  * @module
  */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { findAlgorithm } from "../algorithms/registry.ts";
 import { UserError } from "../errors.ts";
 import { cHeader } from "../export/c.ts";
 import { javascriptModule } from "../export/javascript.ts";
@@ -10,7 +13,10 @@ import { onnxModel, onnxNames } from "../export/onnx.ts";
 import { checkWritable } from "../files.ts";
 import { boundsText } from "../nn/host/action_bounds.ts";
 import { type Actor, readActor } from "../nn/host/actor.ts";
+import { readCheckpoint } from "../runs/checkpoint.ts";
+import { RunDirectory } from "../runs/directory.ts";
 import { writeAtomic } from "../runs/files.ts";
+import { officialFiles } from "../runs/official_checkpoint.ts";
 import { openTrained } from "../runs/trained.ts";
 import { parseFlags, text } from "./flags.ts";
 import { helpText } from "./help.ts";
@@ -27,6 +33,10 @@ const command = {
     onnx: text("Write an ONNX model", { valueName: "FILE" }),
     js: text("Write a JavaScript module without dependencies", { valueName: "FILE" }),
     c: text("Write a C99 header that allocates no memory", { valueName: "FILE" }),
+    pth: text(
+      "Write the networks of a run to this folder, as state dicts of the official PyTorch code",
+      { valueName: "DIR" },
+    ),
     policy: text("Actor of the run", { valueName: "ACTOR", shown: "the algorithm's own" }),
   },
 } as const;
@@ -52,9 +62,11 @@ export async function exportPolicy(args: readonly string[]): Promise<void> {
     const file = flags[format];
     return file === undefined ? [] : [{ format, file }];
   });
-  if (outputs.length === 0) {
-    throw new UserError("export needs a format: --onnx FILE, --js FILE or --c FILE");
+  if (outputs.length === 0 && flags.pth === undefined) {
+    throw new UserError("export needs a format: --onnx FILE, --js FILE, --c FILE or --pth DIR");
   }
+  if (flags.pth !== undefined) await writeOfficial(path!, flags.pth);
+  if (outputs.length === 0) return;
   const actor = readActor(openTrained(path!).actorFile(flags.policy ?? null));
   for (const { file } of outputs) await checkWritable(file);
   const { network: { inputs, outputs: actions }, bounds, description } = actor;
@@ -67,5 +79,29 @@ export async function exportPolicy(args: readonly string[]): Promise<void> {
   for (const { format, file } of outputs) {
     await writeAtomic(file, formats[format](actor));
     console.log(`wrote  ${file}`);
+  }
+}
+
+/** Writes the official files of all stages of a run that have a checkpoint. */
+async function writeOfficial(path: string, folder: string): Promise<void> {
+  const run = new RunDirectory(path);
+  const algorithm = findAlgorithm(run.readConfig().algorithm);
+  const written = algorithm.stages.filter(({ officialFiles }) => officialFiles !== undefined);
+  if (written.length === 0) {
+    throw new UserError(`${path}: the official code of ${algorithm.title} does not use PyTorch`);
+  }
+  const present = written.filter(({ name }) => existsSync(run.checkpoint(name)));
+  if (present.length === 0) {
+    const names = written.map(({ name }) => run.checkpoint(name));
+    throw new UserError(`${path}: no checkpoint; expected ${names.join(" or ")}`);
+  }
+  Deno.mkdirSync(folder, { recursive: true });
+  for (const stage of present) {
+    const { file } = readCheckpoint(run.checkpoint(stage.name));
+    for (const [name, bytes] of await officialFiles(stage, file)) {
+      const target = join(folder, `${name}.pth`);
+      await writeAtomic(target, bytes);
+      console.log(`wrote  ${target}`);
+    }
   }
 }

@@ -24,7 +24,8 @@ import { boundsText } from "../nn/host/action_bounds.ts";
 import { resultTables } from "./results_table.ts";
 import type { GivenCheckpoint } from "../runs/config.ts";
 import { createRunDirectory, refuseRun, RunDirectory } from "../runs/directory.ts";
-import { copyWhole } from "../runs/files.ts";
+import { writeAtomic } from "../runs/files.ts";
+import { readGivenCheckpoint } from "../runs/official_checkpoint.ts";
 import { type Interrupt, watchInterrupt } from "../runs/interrupt.ts";
 import { clearRemains, RunLock } from "../runs/lock.ts";
 import { RunLog } from "../runs/log.ts";
@@ -468,9 +469,11 @@ function givenOf({ given, seeds, from }: Plan): GivenCheckpoint[] {
 /** Copies the checkpoints that replace stages into the run directory. */
 async function takeGiven(axes: ReplicaAxes, { given }: Plan): Promise<void> {
   for (const [stage, file] of Object.entries(given)) {
-    for (const { seed, directory } of replicasOf(axes, stageOf(axes.algorithm, stage))) {
+    const definition = stageOf(axes.algorithm, stage);
+    for (const { seed, directory } of replicasOf(axes, definition)) {
       Deno.mkdirSync(dirname(directory.checkpoint(stage)), { recursive: true });
-      await copyWhole(file(seed), directory.checkpoint(stage));
+      const checkpoint = await readGivenCheckpoint(file(seed), definition);
+      await writeAtomic(directory.checkpoint(stage), checkpoint);
     }
   }
 }

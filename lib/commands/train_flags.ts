@@ -125,7 +125,8 @@ export function trainCommand(algorithm: Algorithm): CommandLine<FlagTable> {
         stage.name,
         text(
           `Checkpoint of the ${stage.product} for --stage ` +
-            `${usersOf(algorithm, stage).join(" or ")}, used for all seeds`,
+            `${usersOf(algorithm, stage).join(" or ")}, used for all seeds` +
+            (stage.officialFiles ? "; also a .pth file of the official code" : ""),
           { valueName: "FILE" },
         ),
       ])),

@@ -11,6 +11,7 @@ import { type DataSource, resolveData } from "../data/resolve.ts";
 import { UserError } from "../errors.ts";
 import { matmulVariants, type Target, targetOf } from "../gpu/target.ts";
 import { readCheckpoint } from "../runs/checkpoint.ts";
+import { readGivenCheckpoint } from "../runs/official_checkpoint.ts";
 import type { RunConfig } from "../runs/config.ts";
 import { openRunDirectory, RunDirectory } from "../runs/directory.ts";
 import type { Algorithm, Sweep, Variant } from "../algorithms/algorithm.ts";
@@ -174,7 +175,7 @@ async function planFromFlags(
       target: targetOf(flags.matmul),
     }),
     given: base === null
-      ? givenFiles(algorithm, flags)
+      ? await givenFiles(algorithm, flags)
       : givenRun(from!, base, seeds, stageOf(algorithm, flags.stage!).needs, algorithm),
   };
 }
@@ -280,12 +281,15 @@ async function taskOfSource(
 }
 
 /** Checkpoint files by the flags of the stages. */
-function givenFiles(algorithm: Algorithm, flags: TrainFlags): Plan["given"] {
-  const given = algorithm.stages.filter((stage) => usersOf(algorithm, stage).length > 0)
-    .map(({ name }) => [name, flags[name]] as const)
-    .filter((entry): entry is [string, string] => entry[1] !== undefined);
-  for (const [, path] of given) readCheckpoint(path);
-  return Object.fromEntries(given.map(([name, path]) => [name, () => path]));
+async function givenFiles(algorithm: Algorithm, flags: TrainFlags): Promise<Plan["given"]> {
+  const given: Record<string, () => string> = {};
+  for (const stage of algorithm.stages.filter((each) => usersOf(algorithm, each).length > 0)) {
+    const path = flags[stage.name] as string | undefined;
+    if (path === undefined) continue;
+    await readGivenCheckpoint(path, stage); // Refuses it before the run begins.
+    given[stage.name] = () => path;
+  }
+  return given;
 }
 
 /** Returns the checkpoints of another run, matched by seed. */

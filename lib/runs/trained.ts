@@ -129,7 +129,14 @@ function openRun(path: string, known: ReadonlyMap<string, Algorithm>): Trained {
       const alone = actor === actors[0] && actor.prefix !== undefined && isFile(run.policy);
       return alone ? run.policy : run.checkpoint(stage);
     });
-  const ways = actors.filter((actor) => needs(actor).every(isFile)).map(({ name }) => name);
+  /** A critic of the official code has no policy. */
+  const hasNetwork = ({ prefix }: Actor, [file]: readonly string[]) =>
+    prefix === undefined || file === run.policy ||
+    [...readFile(file!).tensors.keys()].some((name) => name.startsWith(prefix));
+  const ways = actors.filter((actor) => {
+    const files = needs(actor);
+    return files.every(isFile) && hasNetwork(actor, files);
+  }).map(({ name }) => name);
   /** Returns an actor with its files, which all exist. */
   const choose = (way: string | null): { readonly chosen: Actor; readonly files: string[] } => {
     const chosen = way === null

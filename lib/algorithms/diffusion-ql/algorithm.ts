@@ -39,6 +39,11 @@ export const diffusionQl: Algorithm<Hyperparameters> = {
     groups: ["data", "agent"],
     steps: "steps",
     batchSize: "batchSize",
+    // The official actor's file also has the constants of the noise schedule.
+    officialFiles: [
+      { name: "actor", prefixes: [["actor.model.", "model."]] },
+      { name: "critic", prefixes: [["critic.", ""]] },
+    ],
     shown: ["loss_critic", "loss_imitation", "q_mean"],
     evaluated: "diffusion-ql",
     bounded: {

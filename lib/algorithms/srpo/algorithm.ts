@@ -90,6 +90,11 @@ export const srpo: Algorithm<Hyperparameters> = {
       groups: ["data", "critic"],
       steps: "criticSteps",
       batchSize: "criticBatchSize",
+      // train_critic.py writes the critic alone, without the advantage-weighted policy.
+      officialFiles: [{
+        name: "critic",
+        prefixes: [["q0.", "q0."], ["q0_target.", "q0_target."], ["vf.", "vf."]],
+      }],
       shapedBy: ["criticWidth", "criticLayers"],
       shown: ["loss_v", "loss_q", "loss_awr"],
       evaluated: "awr",
@@ -113,6 +118,7 @@ export const srpo: Algorithm<Hyperparameters> = {
       groups: ["behavior"],
       steps: "behaviorSteps",
       batchSize: "behaviorBatchSize",
+      officialFiles: [{ name: "behavior", prefixes: [["diffusion.", "diffusion_behavior."]] }],
       shapedBy: ["behaviorWidth", "behaviorBlocks", "fourierFrequencies", "embeddingWidth"],
       shown: ["loss"],
       evaluated: "idql",

@@ -45,6 +45,23 @@ export const td3Bc: Algorithm<Hyperparameters> = {
     groups: ["data", "agent"],
     steps: "steps",
     batchSize: "batchSize",
+    officialFiles: [
+      {
+        name: "actor",
+        prefixes: [["actor.net.0.", "l1."], ["actor.net.2.", "l2."], ["actor.net.4.", "l3."]],
+      },
+      {
+        name: "critic",
+        prefixes: [
+          ["critic.q1.0.", "l1."],
+          ["critic.q1.2.", "l2."],
+          ["critic.q1.4.", "l3."],
+          ["critic.q2.0.", "l4."],
+          ["critic.q2.2.", "l5."],
+          ["critic.q2.4.", "l6."],
+        ],
+      },
+    ],
     shown: ["loss_critic", "loss_actor", "q_mean"],
     evaluated: "td3-bc",
     bounded: {

@@ -25,7 +25,7 @@ Deno.test({
 
 Deno.test("docs/architecture.md: its layers are those whose order is tested, in that order", () => {
   const list = imports.slice(imports.indexOf("const layers"), imports.indexOf("];"));
-  const tested = [...list.matchAll(/^ {2}\[(.*)\],$/gm)].map(([, names]) =>
+  const tested = [...list.matchAll(/^ {2}\[([^\]]*)\],$/gm)].map(([, names]) =>
     [...names!.matchAll(/"([^"]+)"/g)].map(([, name]) => name!)
   );
   const rows = [...page.matchAll(/^\| (`.*?) +\|/gm)].map(([, cell]) =>

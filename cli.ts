@@ -63,6 +63,22 @@ export const commands: Readonly<Record<string, Command>> = {
     summary: "write the metrics of a run as CSV",
     load: async () => (await import("./lib/commands/runs_export.ts")).exportRun,
   },
+  "sweep plan": {
+    summary: "turn a sweep file (tasks, algorithms, seeds, hyperparameters) into units",
+    load: async () => (await import("./lib/commands/sweep_plan.ts")).sweepPlan,
+  },
+  "sweep run": {
+    summary: "train the units of a sweep here, one after another",
+    load: async () => (await import("./lib/commands/sweep_run.ts")).sweepRun,
+  },
+  "sweep submit": {
+    summary: "submit the units of a sweep to Slurm as a job array",
+    load: async () => (await import("./lib/commands/sweep_submit.ts")).sweepSubmit,
+  },
+  "sweep status": {
+    summary: "show how far the units of a sweep are, and their scores",
+    load: async () => (await import("./lib/commands/sweep_status.ts")).sweepStatus,
+  },
   "bandit": {
     summary: "run the paper's two-dimensional bandit experiments and draw them",
     load: async () => (await import("./lib/commands/bandit.ts")).bandit,

@@ -24,7 +24,7 @@ const layers = [
   ["lib/checks", "lib/envs"],
   ["lib/export", "lib/report"],
   ["lib/runs"],
-  ["lib/bandit"],
+  ["lib/bandit", "lib/sweep"],
   ["lib/commands"],
   ["cli.ts", "mod.ts"],
 ];

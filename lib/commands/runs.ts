@@ -56,7 +56,7 @@ export function listRuns(args: readonly string[]): void {
 }
 
 /** The last evaluations of a run's last evaluated stage. */
-interface Score {
+export interface Score {
   readonly quantity: "score" | "return";
   readonly mean: number;
   /** Null for a single seed. */
@@ -79,7 +79,8 @@ function lineOf(run: RunRecord) {
   };
 }
 
-function scoreOf({ actors, evaluations }: RunRecord): Score | null {
+/** Returns the last score of a run, of its best variant; null if nothing is evaluated yet. */
+export function scoreOf({ actors, evaluations }: RunRecord): Score | null {
   const all = evaluationStatistics(evaluations, actors);
   const stage = all.at(-1)?.stage;
   const last = all.filter((each) => each.stage === stage);
@@ -88,7 +89,8 @@ function scoreOf({ actors, evaluations }: RunRecord): Score | null {
   return { quantity, mean, std: values.length > 1 ? std : null, stage: stage!, variant };
 }
 
-function scoreText({ quantity, mean, std, variant }: Score): string {
+/** Formats a score for a table. */
+export function scoreText({ quantity, mean, std, variant }: Score): string {
   const unit = quantity === "return" ? " return" : "";
   const spread = std === null ? "" : ` ± ${std.toFixed(1)}`;
   return `${mean.toFixed(1)}${spread}${unit}${variant === null ? "" : ` (${variant})`}`;

@@ -55,3 +55,8 @@ declare module "@std/cli/parse-args" {
     },
   ): Args;
 }
+
+declare module "@std/yaml/parse" {
+  /** Throws a `SyntaxError` if the text is not YAML. */
+  export function parse(text: string): unknown;
+}

@@ -9,7 +9,7 @@ import { ReplayBuffer } from "../../lib/data/replay_buffer.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const ignore = Deno.permissions.querySync({ name: "read", path: root }).state !== "granted";
-const folders = ["lib/runs", "lib/commands", "lib/report"];
+const folders = ["lib/runs", "lib/commands", "lib/report", "lib/sweep"];
 /** Modules from which only types may be imported. */
 const types = ["algorithm.ts", "hyperparameters.ts"];
 
@@ -31,7 +31,7 @@ const sources = () => folders.flatMap((folder) => [...filesIn(join(root, folder)
 
 Deno.test({
   name:
-    "lib/runs, lib/commands and lib/report import only the registry and types of lib/algorithms",
+    "lib/runs, lib/commands, lib/report and lib/sweep import only the registry and types of lib/algorithms",
   ignore,
   fn: () => {
     const found = sources().flatMap(({ path, text }) =>
@@ -46,7 +46,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "lib/runs, lib/commands and lib/report do not name any stage or network",
+  name: "lib/runs, lib/commands, lib/report and lib/sweep do not name any stage or network",
   ignore,
   fn: async () => {
     const names = await registeredNames();

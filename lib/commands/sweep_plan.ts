@@ -1,0 +1,142 @@
+/**
+ * `sweep plan`: turns a sweep file into a manifest of units.
+ *
+ * @module
+ */
+import { type D4rlTask, findTask, taskOfFile, tasks } from "../data/catalog.ts";
+import { resolveData } from "../data/resolve.ts";
+import { UserError } from "../errors.ts";
+import { formatTable } from "../report/table.ts";
+import { variantsOf } from "../runs/replicas.ts";
+import { SweepDirectory } from "../sweep/manifest.ts";
+import { parseSweepFile } from "../sweep/sweep_file.ts";
+import { type Unit, unitsOf } from "../sweep/units.ts";
+import { fitted } from "../terminal.ts";
+import { parseFlags, text } from "./flags.ts";
+import { helpText } from "./help.ts";
+import { hyperparameterOverrides, sweepOf } from "./hyperparameter_flags.ts";
+import { parseTrain } from "./train_flags.ts";
+
+const command = {
+  name: "sweep plan",
+  summary:
+    "Turns a sweep file (JSON or YAML: algorithms, tasks, seeds and hyperparameters) into units, " +
+    "each one run of `train`. All seeds of a unit, and all values of hyperparameters that the " +
+    "algorithm can sweep, are trained together.",
+  positionals: [{ name: "file", help: "The sweep file; docs/sweeps.md describes its fields" }],
+  flags: {
+    out: text("Folder to create for the sweep (required)", { valueName: "DIR" }),
+  },
+} as const;
+
+/** The training in one stage of a unit. */
+interface StageSteps {
+  readonly algorithm: string;
+  readonly stage: string;
+  /** Policies or networks that are trained together: seeds, or seeds × variants. */
+  readonly replicas: number;
+  readonly steps: number;
+}
+
+/**
+ * Writes the manifest of a sweep and prints how much it trains.
+ *
+ * @throws {UserError} If the file is invalid, a unit is one that `train` would reject, or the folder
+ * holds another sweep.
+ */
+export async function sweepPlan(args: readonly string[]): Promise<void> {
+  const parsed = parseFlags(command, args);
+  if (parsed === "help") return console.log(helpText(command));
+  const file = parsed.positionals[0]!;
+  const { out } = parsed.flags;
+  if (out === undefined) throw new UserError("sweep plan needs --out DIR, the folder to create");
+  let contents: string;
+  try {
+    contents = Deno.readTextFileSync(file);
+  } catch (error) {
+    throw new UserError(`cannot read the sweep file ${file}: ${(error as Error).message}`);
+  }
+  const units = unitsOf(parseSweepFile(contents, file));
+  const work = units.flatMap(checkUnit);
+  const directory = new SweepDirectory(out);
+  const written = await directory.write(units);
+  await noteMissingData([...new Set(units.map(({ task }) => task))]);
+  console.log(fitted(
+    `${written ? "wrote" : "unchanged:"} ${directory.manifest}, ${units.length} units`,
+  ));
+  if (work.length > 0) console.log(`\n${stepsTable(work)}`);
+  console.log(fitted(`\nrun them here with: deno run -A cli.ts sweep run ${out}`));
+}
+
+/**
+ * Checks a unit as `train` does, without its data.
+ *
+ * @returns The steps of its stages; none for a file of an unknown task, which sets the defaults.
+ * @throws {UserError} If `train` would reject its task, seeds or hyperparameters.
+ */
+export function checkUnit(unit: Unit): StageSteps[] {
+  try {
+    const { algorithm, parsed } = parseTrain(unit.train);
+    if (parsed === "help") throw new UserError(`"${unit.task}" is not a task or a data file`);
+    const task = taskOf(unit.task);
+    if (task === null) return [];
+    const { flags } = parsed;
+    const sweep = sweepOf(algorithm, flags);
+    const h = algorithm.hyperparameters.valuesFor(task, flags.preset ?? "paper", {
+      ...hyperparameterOverrides(algorithm.hyperparameters, flags),
+      ...Object.fromEntries(
+        algorithm.sweeps.filter(({ list }) => sweep[list] !== undefined)
+          .map(({ list, hyperparameter }) => [hyperparameter, sweep[list]![0]!]),
+      ),
+    });
+    const variants = Math.max(1, variantsOf(algorithm, h, sweep).length);
+    return algorithm.stages.map(({ name, over, steps }) => ({
+      algorithm: algorithm.name,
+      stage: name,
+      replicas: flags.seeds!.length * (over === "variants" ? variants : 1),
+      steps: Number(h[steps]),
+    }));
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw new UserError(`unit ${unit.name}: ${error.message}`);
+  }
+}
+
+function taskOf(what: string): D4rlTask | null {
+  const isPath = !tasks.has(what) && (/[/\\]|\.h(df)?5$/.test(what));
+  return isPath ? taskOfFile(what) : findTask(what);
+}
+
+/** Says which tasks `train` has no data for, which may still be downloaded or copied. */
+async function noteMissingData(names: readonly string[]): Promise<void> {
+  const missing: string[] = [];
+  for (const name of names) {
+    try {
+      await resolveData(name);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      missing.push(name);
+    }
+  }
+  if (missing.length === 0) return;
+  console.error(fitted(
+    `note: there are no data yet for ${missing.length} of ${names.length} tasks: ` +
+      `${missing.join(", ")}; \`data get <task>\` downloads the file of a D4RL task`,
+    Deno.stderr,
+  ));
+}
+
+/** Sums the steps of the units by algorithm, stage and number of replicas. */
+function stepsTable(work: readonly StageSteps[]): string {
+  const groups = Map.groupBy(
+    work,
+    ({ algorithm, stage, replicas, steps }) => `${algorithm} ${stage} ${replicas} ${steps}`,
+  );
+  return formatTable(
+    ["algorithm", "stage", "trained together", "units", "steps of each", "steps in all"],
+    [...groups.values()].map((each) => {
+      const { algorithm, stage, replicas, steps } = each[0]!;
+      return [algorithm, stage, ...[replicas, each.length, steps, each.length * steps].map(String)];
+    }),
+  );
+}

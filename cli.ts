@@ -8,6 +8,7 @@
  * @module
  */
 import { type Command, runCommandLine } from "./lib/commands/dispatch.ts";
+import "./lib/envs/mujoco/binary.ts";
 
 /** The commands by name. */
 export const commands: Readonly<Record<string, Command>> = {

@@ -16,3 +16,16 @@ export class UserError extends Error {
     this.exitCode = exitCode;
   }
 }
+
+/**
+ * Returns the message for an error of a missing permission; null for any other error. Deno reports
+ * such errors by a class of its own or, when a module is loaded, only by the message; and a package
+ * may wrap them.
+ */
+export function missingPermission(error: unknown): UserError | null {
+  if (error instanceof SuppressedError) return missingPermission(error.error);
+  const [denied] = /Requires \w+ access.*--allow-\w+ flag/.exec((error as Error)?.message) ?? [];
+  return denied === undefined
+    ? null
+    : new UserError(`missing permission: ${denied}, or with -A to grant all permissions`);
+}

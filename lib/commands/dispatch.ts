@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { UserError } from "../errors.ts";
+import { missingPermission, UserError } from "../errors.ts";
 import { version } from "../version.ts";
 import { suggestion } from "../suggestion.ts";
 import { fitted, wrap } from "../terminal.ts";
@@ -51,11 +51,8 @@ export async function runCommandLine(
 /** Returns the error as a `UserError`, or null if it is a bug. */
 function asUserError(error: unknown): UserError | null {
   if (error instanceof UserError) return error;
-  if (error instanceof Deno.errors.NotCapable) {
-    return new UserError(
-      `missing permission: ${error.message}, or with -A to grant all permissions`,
-    );
-  }
+  const denied = missingPermission(error);
+  if (denied !== null) return denied;
   // Code that writes files throws its own UserError. Only console output gets here.
   if (error instanceof Error && "code" in error && /console\.log/.test(error.stack ?? "")) {
     return new UserError(`cannot write to standard output: ${error.message}`);

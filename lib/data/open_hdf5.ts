@@ -10,6 +10,7 @@
 import type { Dataset, File, Group, Metadata } from "h5wasm";
 import { resolve } from "node:path";
 import { UserError } from "../errors.ts";
+import { type H5wasm, loadH5wasm } from "./h5wasm.ts";
 import type { FieldLayout } from "./layout.ts";
 
 /** Bytes to read at a time. */
@@ -21,7 +22,7 @@ const typeClasses = { integer: 0, float: 1, string: 3, enumeration: 8 } as const
 /** An open file and the module that opened it. */
 export interface Hdf5 {
   /** The module. */
-  readonly h5: typeof import("h5wasm").default;
+  readonly h5: H5wasm;
   /** The file, which the caller closes. */
   readonly file: File;
   /** Path as given. */
@@ -87,7 +88,7 @@ const smallFile = 1 << 16;
 
 /** The only file that HDF5 may open for reading at the moment; null if any. */
 let only: string | null = null;
-type Module = Awaited<typeof import("h5wasm").default.ready>;
+type Module = Awaited<H5wasm["ready"]>;
 const guarded = new WeakSet<Module>();
 
 /**
@@ -208,8 +209,7 @@ async function sizeOf(path: string): Promise<number> {
  */
 export async function openHdf5(path: string): Promise<Hdf5> {
   const bytes = await sizeOf(path);
-  // h5wasm asks for permissions when it is imported, and programs that read no file need none.
-  const { default: h5 } = await import("h5wasm");
+  const h5 = await loadH5wasm();
   const module = await h5.ready;
   guard(module);
   let reason = "";

@@ -5,8 +5,9 @@
  */
 import { Buffer } from "node:buffer";
 import { inflateSync } from "node:zlib";
-import h5, { type Dataset, type File, type Group } from "h5wasm";
+import type { Dataset, File, Group } from "h5wasm";
 import { replaceFile } from "../files.ts";
+import { type H5wasm, loadH5wasm } from "./h5wasm.ts";
 
 /** The contents of a file in D4RL's format. Every array has N rows, row-major. */
 export interface DatasetContents {
@@ -65,6 +66,7 @@ const flagsTemplate =
  * @throws {Error} If an array has the wrong length, which is a bug in the caller.
  */
 export async function writeDataset(path: string, contents: DatasetContents): Promise<void> {
+  const h5 = await loadH5wasm();
   const module = await h5.ready;
   module.activate_throwing_error_handler();
   await replaceFile(path, async (temporary) => {
@@ -83,7 +85,7 @@ export async function writeDataset(path: string, contents: DatasetContents): Pro
 
 /** Fills one of the template's data sets. h5wasm's `write_slice` does not support enumerations. */
 function fillFlags(
-  module: Awaited<typeof h5.ready>,
+  module: Awaited<H5wasm["ready"]>,
   file: File,
   rows: number,
   name: "terminals" | "timeouts",

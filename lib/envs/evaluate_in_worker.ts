@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { UserError } from "../errors.ts";
+import { missingPermission, UserError } from "../errors.ts";
 import type { Target } from "../gpu/target.ts";
 import type { ActionBounds } from "../nn/host/action_bounds.ts";
 import type { NamedTensors } from "../nn/host/tensors.ts";
@@ -60,7 +60,7 @@ export interface EvaluationOptions {
  * Plays one episode per seed in a new worker and terminates it afterwards. The tensors are copied.
  *
  * @returns The episodes in seed order.
- * @throws {UserError} The task is unknown or the policy does not fit it.
+ * @throws {UserError} The task is unknown, the policy does not fit it, or a permission is missing.
  * @throws The signal's reason, if it stopped the evaluation.
  */
 export async function evaluateInWorker(
@@ -80,7 +80,9 @@ export async function evaluateInWorker(
   };
   worker.onerror = (event) => {
     event.preventDefault();
-    reject(new Error(`the evaluation worker failed: ${event.message}`));
+    // Deno reads a worker's module with the permissions of the program, unlike its other modules.
+    const failure = new Error(`the evaluation worker failed: ${event.message}`);
+    reject(missingPermission(failure) ?? failure);
   };
   const stop = () => reject(signal!.reason);
   signal?.addEventListener("abort", stop);

@@ -5,7 +5,8 @@
  */
 import { Placement } from "../nn/placement.ts";
 import { findAlgorithm } from "../algorithms/registry.ts";
-import { UserError } from "../errors.ts";
+import { missingPermission, UserError } from "../errors.ts";
+import "./mujoco/binary.ts";
 import { scaledPolicy } from "../nn/host/action_bounds.ts";
 import type { EvaluationAnswer, EvaluationRequest } from "./evaluate_in_worker.ts";
 import { evaluateHere } from "./evaluate_here.ts";
@@ -31,9 +32,9 @@ async function answer(request: EvaluationRequest): Promise<EvaluationAnswer> {
     }
     return { episodes };
   } catch (error) {
-    const isUserError = error instanceof UserError;
-    const message = isUserError ? error.message : String((error as Error).stack ?? error);
-    return { error: { message, isUserError } };
+    const known = error instanceof UserError ? error : missingPermission(error);
+    const message = known?.message ?? String((error as Error).stack ?? error);
+    return { error: { message, isUserError: known !== null } };
   }
 }
 

@@ -146,3 +146,22 @@ Deno.test("runCommandLine() prints the stack of any other error and exits with 7
   assertEquals(code, 70);
   assertStringIncludes(errors, "TypeError: broken inside\n    at ");
 });
+
+Deno.test("runCommandLine() prints a missing permission as one message, also where a package wraps it", async () => {
+  const denied = 'Requires read access to "data", run again with the --allow-read flag';
+  for (
+    const error of [
+      new Deno.errors.NotCapable(denied),
+      new TypeError(denied),
+      new WebAssembly.RuntimeError(`Aborted(NotCapable: ${denied})`),
+      new SuppressedError(new TypeError(denied), new Error("on disposal")),
+    ]
+  ) {
+    const failing = { train: { summary: "", load: () => Promise.reject(error) } };
+    const { code, errors } = await run(failing, "train");
+    assertEquals([code, errors.replaceAll(/\s+/g, " ")], [
+      1,
+      `error: missing permission: ${denied}, or with -A to grant all permissions`,
+    ]);
+  }
+});

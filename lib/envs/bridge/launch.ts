@@ -30,6 +30,15 @@ export const pythonPath: string = fileURLToPath(
   new URL("../../../bridge/.venv/bin/python", import.meta.url),
 );
 
+/** Host on which servers listen. */
+const host = "127.0.0.1";
+
+/** Environment variables that the WebSocket server's package reads. */
+const serverVariables = ["WS_NO_BUFFER_UTIL", "WS_NO_UTF_8_VALIDATE"];
+
+/** All permissions that `serve-env` needs, as flags. */
+const serverFlags = [`--allow-net=${host}`, `--allow-env=${serverVariables.join(",")}`];
+
 /** Milliseconds until a server must announce its address. Importing the Python packages is slow. */
 const announceTimeout = 60_000;
 
@@ -95,16 +104,43 @@ export async function launchServer(server: ServerKind): Promise<LaunchedServer> 
   };
 }
 
+/**
+ * Checks that this process has the permissions to start a server and those that the server gets, so
+ * that no server has more than this process.
+ *
+ * @throws {UserError} If one is missing. The message has the flags.
+ */
+function checkPermissions(program: string, serverHas: boolean): void {
+  const needed: [flag: string, permissions: Deno.PermissionDescriptor[]][] = [
+    [`--allow-run=${program}`, [{ name: "run", command: program }]],
+    [serverFlags[0]!, [{ name: "net", host }]],
+  ];
+  if (serverHas) {
+    const variables = serverVariables.map((variable) => ({ name: "env", variable }) as const);
+    needed.push([serverFlags[1]!, variables]);
+  }
+  const missing = needed.filter(([, permissions]) =>
+    permissions.some((each) => Deno.permissions.querySync(each).state !== "granted")
+  );
+  if (missing.length === 0) return;
+  throw new UserError(
+    "missing permission: the environment server runs as a process of its own; add " +
+      `${missing.map(([flag]) => flag).join(" ")}, or -A to grant all permissions`,
+  );
+}
+
 async function commandOf(server: ServerKind): Promise<{ program: string; args: string[] }> {
   const local = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+  checkPermissions(
+    server.kind === "wasm" ? Deno.execPath() : pythonPath,
+    server.kind === "wasm",
+  );
   if (server.kind === "wasm") {
     const args = [
       "run",
       "--quiet",
       "--no-prompt",
-      "--allow-net=127.0.0.1",
-      "--allow-read",
-      "--allow-env",
+      ...serverFlags,
       `--config=${local("../../../deno.json")}`,
       local("../../../cli.ts"),
       "serve-env",

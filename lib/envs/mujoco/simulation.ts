@@ -8,11 +8,24 @@ export type Mujoco = Awaited<ReturnType<typeof loadMujoco>>;
 export type Model = ReturnType<Mujoco["MjModel"]["from_xml_string"]>;
 
 let loading: Promise<Mujoco> | undefined;
+let readBinary: (() => Promise<Uint8Array<ArrayBuffer>>) | undefined;
+
+/**
+ * Sets where MuJoCo's WebAssembly comes from. Otherwise the package reads it from a file beside it,
+ * in Deno's cache, which needs permission to read that file.
+ */
+export function takeBinaryFrom(read: () => Promise<Uint8Array<ArrayBuffer>>): void {
+  readBinary = read;
+}
 
 /** Loads MuJoCo's WebAssembly module, once per process (0.2 s). */
 export function mujoco(): Promise<Mujoco> {
-  loading ??= import("@mujoco/mujoco").then(({ default: load }) => load());
-  return loading;
+  return loading ??= load();
+}
+
+async function load(): Promise<Mujoco> {
+  const { default: instantiate } = await import("@mujoco/mujoco");
+  return instantiate(readBinary === undefined ? {} : { wasmBinary: await readBinary() });
 }
 
 /**

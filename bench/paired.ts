@@ -1,8 +1,8 @@
 /**
  * Compares the policies of finished runs seed by seed: `deno run -A bench/paired.ts RUN…`.
  *
- * Each policy is compared with the run's last one, for example SRPO's with the critic's own, on the
- * seeds that have both. Runs of the same algorithm and task are taken together.
+ * Each policy, and each variant of a sweep, is compared with the run's last one, for example SRPO's with
+ * the critic's own, on the seeds that have both. Runs of the same algorithm and task are taken together.
  *
  * @module
  */
@@ -30,11 +30,11 @@ function scoresOf(runs: readonly Results[]): Map<string, Scores> {
   const scores = new Map<string, Scores>();
   for (const { actors, evaluations } of runs) {
     for (const { policy, title } of actors) {
-      const found = scores.get(title) ?? new Map();
-      for (const row of evaluations) {
-        if (row.policy === policy && row.score !== null) found.set(row.seed, row.score);
+      for (const { policy: played, variant, seed, score } of evaluations) {
+        if (played !== policy || score === null) continue;
+        const name = variant === null ? title : `${title} ${variant}`;
+        scores.set(name, (scores.get(name) ?? new Map()).set(seed, score));
       }
-      if (found.size > 0) scores.set(title, found);
     }
   }
   return scores;

@@ -36,15 +36,21 @@ export class Runs {
     return readMetrics(new RunDirectory(join(this.folder, name)).metrics);
   }
 
-  /** Returns the last scores of an actor by variant, one per seed; empty if there are none. */
+  /**
+   * Returns the last scores of an actor by variant, one per seed; empty if there are none. Runs of
+   * further seeds are named `<name>-2`, `<name>-3`, ….
+   */
   scores(name: string, policy: string): Map<string | null, Map<number, number>> {
     const scores = new Map<string | null, Map<number, number>>();
-    for (const row of this.results(name)?.evaluations ?? []) {
-      if (row.policy !== policy || row.score === null) continue;
-      const seeds = scores.get(row.variant) ?? new Map<number, number>();
-      scores.set(row.variant, seeds.set(row.seed, row.score));
+    for (let part = 1;; part++) {
+      const results = this.results(part === 1 ? name : `${name}-${part}`);
+      if (results === null) return scores;
+      for (const row of results.evaluations) {
+        if (row.policy !== policy || row.score === null) continue;
+        const seeds = scores.get(row.variant) ?? new Map<number, number>();
+        scores.set(row.variant, seeds.set(row.seed, row.score));
+      }
     }
-    return scores;
   }
 }
 

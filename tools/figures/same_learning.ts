@@ -36,7 +36,7 @@ export function sameLearning(runs: Runs): Figure | null {
     )
   );
   return {
-    title: `The same learning on ${task}`,
+    title: `This program and the official code on ${task}`,
     notes: [
       intervalNote,
       `this program: ${seedsText(sides[0]!.ours.map(([seed]) => seed))}`,

@@ -11,7 +11,7 @@ import { compile, mujoco, Simulation } from "./mujoco/simulation.ts";
 import { pointmazes } from "./mujoco/pointmaze.ts";
 import { mazes } from "./mazes.ts";
 import { environments } from "./ids.ts";
-import { taskOf } from "./registry.ts";
+import { taskOf } from "./tasks.ts";
 
 /** A recorded episode. Lengths are in metres, rounded to millimetres. */
 export interface Playback {

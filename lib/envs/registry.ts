@@ -1,17 +1,9 @@
-import leven from "leven";
-import { tasks as d4rlTasks } from "../data/catalog.ts";
-import { UserError } from "../errors.ts";
 import type { EnvironmentBatch } from "./environment.ts";
 import { environments } from "./ids.ts";
-import { antmazes, antmazeTask } from "./mujoco/antmaze.ts";
 import { MujocoBatch } from "./mujoco/batch.ts";
-import { locomotion } from "./mujoco/locomotion.ts";
 import type { Profile } from "./mujoco/mjcf.ts";
-import { pointmazes } from "./mujoco/pointmaze.ts";
-import type { Task } from "./mujoco/task.ts";
 import { referenceReturn } from "./scores.ts";
-
-const tasks: ReadonlyMap<string, Task> = new Map([...locomotion, ...antmazes, ...pointmazes]);
+import { collectionTask, taskOf, unknownId } from "./tasks.ts";
 
 /** Returns all ids accepted by {@link makeEnvironment}. */
 export function environmentIds(): string[] {
@@ -42,51 +34,5 @@ export async function makeEnvironment(
     profile,
     id,
     referenceReturn(id),
-  );
-}
-
-/**
- * Returns the simulated task of an id as {@linkcode makeEnvironment} takes it.
- *
- * @throws {UserError} If the id is unknown.
- */
-export function taskOf(id: string): Task {
-  const task = tasks.get(environments.get(id)?.task ?? "");
-  if (task === undefined) throw unknownId(id);
-  return task;
-}
-
-/**
- * Returns an antmaze task with the starts and goals of D4RL's data, which are in its file's name;
- * null for other tasks.
- */
-function collectionTask(id: string, task: string): Task | null {
-  const made = /_multistart_(True|False)_multigoal_(True|False)_/.exec(
-    d4rlTasks.get(id)?.file ?? "",
-  );
-  if (made === null) return null;
-  return antmazeTask(task, { starts: made[1] === "True", goals: made[2] === "True" });
-}
-
-/**
- * Returns the function from observations to simulator states of a built-in environment; see
- * {@linkcode Task.stateOf}.
- *
- * @throws {UserError} If the id is unknown.
- */
-export function stateReader(id: string): Task["stateOf"] {
-  const task = tasks.get(environments.get(id)?.task ?? "");
-  if (task === undefined) throw unknownId(id);
-  return task.stateOf;
-}
-
-function unknownId(id: string): UserError {
-  const nearest = environmentIds()
-    .map((known) => ({ known, distance: leven(id, known) }))
-    .sort((a, b) => a.distance - b.distance)
-    .slice(0, 3)
-    .map(({ known }) => known);
-  return new UserError(
-    `no built-in environment is called "${id}"; the nearest are ${nearest.join(", ")}`,
   );
 }

@@ -1,0 +1,61 @@
+/**
+ * The simulated tasks behind the ids of built-in environments. They are apart from the registry,
+ * whose declarations are public and should need no types of MuJoCo.
+ *
+ * @module
+ */
+import leven from "leven";
+import { tasks as d4rlTasks } from "../data/catalog.ts";
+import { UserError } from "../errors.ts";
+import { environments } from "./ids.ts";
+import { antmazes, antmazeTask } from "./mujoco/antmaze.ts";
+import { locomotion } from "./mujoco/locomotion.ts";
+import { pointmazes } from "./mujoco/pointmaze.ts";
+import type { Task } from "./mujoco/task.ts";
+
+const tasks: ReadonlyMap<string, Task> = new Map([...locomotion, ...antmazes, ...pointmazes]);
+
+/**
+ * Returns the simulated task of an id as `makeEnvironment` takes it.
+ *
+ * @throws {UserError} If the id is unknown.
+ */
+export function taskOf(id: string): Task {
+  const task = tasks.get(environments.get(id)?.task ?? "");
+  if (task === undefined) throw unknownId(id);
+  return task;
+}
+
+/**
+ * Returns an antmaze task with the starts and goals of D4RL's data, which are in its file's name;
+ * null for other tasks.
+ */
+export function collectionTask(id: string, task: string): Task | null {
+  const made = /_multistart_(True|False)_multigoal_(True|False)_/.exec(
+    d4rlTasks.get(id)?.file ?? "",
+  );
+  if (made === null) return null;
+  return antmazeTask(task, { starts: made[1] === "True", goals: made[2] === "True" });
+}
+
+/**
+ * Returns the function from observations to simulator states of a built-in environment; see
+ * {@linkcode Task.stateOf}.
+ *
+ * @throws {UserError} If the id is unknown.
+ */
+export function stateReader(id: string): Task["stateOf"] {
+  return taskOf(id).stateOf;
+}
+
+/** Returns the error for an unknown id, which names the nearest known ones. */
+export function unknownId(id: string): UserError {
+  const nearest = [...environments.keys()]
+    .map((known) => ({ known, distance: leven(id, known) }))
+    .sort((a, b) => a.distance - b.distance)
+    .slice(0, 3)
+    .map(({ known }) => known);
+  return new UserError(
+    `no built-in environment is called "${id}"; the nearest are ${nearest.join(", ")}`,
+  );
+}

@@ -43,6 +43,7 @@ async function runWith(
       ...[JSON.stringify(lines), join(folder, "data")],
     ],
     cwd: folder,
+    env: { PATH: `${folder}:${Deno.env.get("PATH")}` },
     stdin: "null",
     stdout: "null",
     stderr: "piped",
@@ -80,6 +81,10 @@ function calls(mirror: string): Record<string, string[]> {
     "runs": ["runs"],
     "runs compare": ["runs/r", "runs/s"],
     "runs export": ["runs/r"],
+    "sweep plan": ["data/sweep.json", "--out", "runs/sweep"],
+    "sweep run": ["runs/sweep"],
+    "sweep status": ["runs/sweep"],
+    "sweep submit": ["runs/sweep", "--slurm"],
     "bandit": ["--quick", "--out", "runs/bandit"],
     "gradcheck": [],
     "serve-env": ["--exit-with-stdin"],
@@ -111,6 +116,14 @@ Deno.test({
         projectFile("data/hopper-medium.safetensors"),
         join(data, "actor.safetensors"),
       );
+      await Deno.writeTextFile(
+        join(data, "sweep.json"),
+        JSON.stringify({ tasks: ["data/gone.hdf5"], seeds: "0", algorithms: { iql: {} } }),
+      );
+      // In the place of Slurm's commands.
+      for (const name of ["sbatch", "squeue"]) {
+        await Deno.writeTextFile(join(folder, name), "#!/bin/sh\necho 1\n", { mode: 0o755 });
+      }
       for (const { name } of Deno.readDirSync(projectFile(pendulum))) {
         await Deno.copyFile(projectFile(join(pendulum, name)), join(data, "minari-pendulum", name));
       }
@@ -128,13 +141,19 @@ Deno.test({
             .replace(",lib,shaders", `,${projectFile("lib")},${projectFile("shaders")}`)
         );
         const outcomes = await runWith(given, names.map(line), folder);
-        outcomes.forEach(({ code, text }, i) => assertEquals(code, 0, `${names[i]}: ${text}`));
+        outcomes.forEach(({ code, text }, i) => {
+          if (names[i] !== "sweep run") return assertEquals(code, 0, `${names[i]}: ${text}`);
+          // The process of the unit has started, and its data are missing.
+          assertStringIncludes(text, "data/gone.hdf5: no such file");
+        });
       };
-      await run(groups.get(flags.get("train")!.join(" "))!);
+      const first = ["train", "sweep plan"].map((name) => flags.get(name)!.join(" "));
+      await run(groups.get(first[0]!)!);
       await copyRun(join(folder, "runs"));
-      const rest = [...groups.values()].filter((names) => !names.includes("train"));
-      await Promise.all([0, 1].map(async (first) => {
-        for (const names of rest.filter((_, i) => i % 2 === first)) await run(names);
+      await run(groups.get(first[1]!)!);
+      const rest = [...groups].filter(([key]) => !first.includes(key)).map(([, names]) => names);
+      await Promise.all([0, 1].map(async (lane) => {
+        for (const names of rest.filter((_, i) => i % 2 === lane)) await run(names);
       }));
       for (const path of written) assert(Deno.statSync(join(folder, path)).size > 0, path);
 

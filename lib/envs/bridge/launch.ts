@@ -136,7 +136,8 @@ async function commandOf(server: ServerKind): Promise<{ program: string; args: s
     server.kind === "wasm",
   );
   if (server.kind === "wasm") {
-    const args = [
+    // An executable made by `deno task compile` has its own permissions and modules.
+    const args = Deno.build.standalone ? ["serve-env"] : [
       "run",
       "--quiet",
       "--no-prompt",

@@ -22,7 +22,7 @@ export { UserError } from "./lib/errors.ts";
 // The engine: describes, differentiates, compiles and replays a training step.
 export { readTensor, writeInput } from "./lib/autodiff/compile.ts";
 export { Engine } from "./lib/autodiff/engine.ts";
-export type { VariantChoice, VariantMemory, VariantRates } from "./lib/autodiff/variants.ts";
+export type { Rates, VariantChoice, VariantMemory, VariantRates } from "./lib/autodiff/variants.ts";
 export { gradients, type Objective } from "./lib/autodiff/gradients.ts";
 export * from "./lib/autodiff/graph.ts";
 export { type OperationName, registerOperation } from "./lib/autodiff/operations.ts";

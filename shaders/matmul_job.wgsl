@@ -1,26 +1,27 @@
 // Common part of the matrix products: the job record, the buffers and the epilogue that stores a
-// result. Precedes a variant of the product.
+// result. Precedes matmul.wgsl.
 
 struct Job {
   rows: u32,
   columns: u32,
-  depth: u32, // NT, NN: in vec4s; TN: in rows
-  inner_tiles: u32, // tiles down (TN) or across (NT, NN): the order of consecutive tiles
+  depth: u32, // NT: with padding, which is zero in both factors
+  down_first: u32, // 1: consecutive tiles lie below each other, 0: beside each other
+  inner_tiles: u32, // tiles in that direction
   a: u32,
   a_stride: u32,
   b: u32,
   b_stride: u32,
+  members: u32, // networks whose products are summed
+  a_member: u32, // distance between their factors
+  b_member: u32,
   out: u32,
   out_stride: u32,
 //#if NT
   bias: u32,
   floor: f32, // 0 for ReLU, otherwise the lowest f32
 //#endif
-//#if NN
-  steps: u32, // depth without padding: rows of B
-  members: u32, // networks whose products are summed
-  a_member: u32, // distance between their factors
-  b_member: u32,
+//#if THIN
+  squash: u32, // 1: tanh
 //#endif
 //#if SAVE || MISH_DERIVATIVE || TANH_DERIVATIVE || RELU_DERIVATIVE
   saved: u32,
@@ -31,8 +32,7 @@ struct Job {
   addend_stride: u32,
 //#endif
 //#if TN
-  turned: u32, // 1: out is stored transposed
-  sums: u32, // column sums of A, or of B if out is transposed
+  sums: u32, // column sums of B
 //#endif
 //#if UPDATE
   gradient: u32, // the family's gradient, in the layout of the parameters
@@ -71,10 +71,9 @@ fn store_gradient(job: Job, place: u32, value: vec4f) {
 }
 //#endif
 
+//#if !TN
+// Stores four entries of a row after the epilogue.
 fn store(job: Job, row: u32, column: u32, total: vec4f) {
-  if (row >= job.rows || column * 4u >= job.columns) {
-    return;
-  }
   var value = total;
 //#if ADD
   value += activations[job.addend + row * job.addend_stride + column];
@@ -86,6 +85,9 @@ fn store(job: Job, row: u32, column: u32, total: vec4f) {
   value = tanh_stable(value);
 //#elif MISH
   value = mish(value);
+//#elif THIN
+  // Computes both activations: with so few outputs, this costs less than a separate dispatch.
+  value = select(max_or_nan(value, vec4f(job.floor)), tanh_stable(value), job.squash == 1u);
 //#elif NT
   value = max_or_nan(value, vec4f(job.floor));
 //#endif
@@ -100,9 +102,6 @@ fn store(job: Job, row: u32, column: u32, total: vec4f) {
 //#endif
   let entry = column * 4u + vec4u(0u, 1u, 2u, 3u);
   value = select(vec4f(0.0), value, entry < vec4u(job.columns));
-//#if TN
-  store_gradient(job, job.out + row * job.out_stride + column, value);
-//#else
   activations[job.out + row * job.out_stride + column] = value;
-//#endif
 }
+//#endif

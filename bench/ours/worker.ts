@@ -120,9 +120,8 @@ if (import.meta.main) {
   // As in training, where the size of all stages is known before the GPU is opened.
   if (Deno.args.includes("--tiny")) computeAloneIfSmall(0);
   using engine = await Engine.open();
-  const kernels = Object.entries(engine.target).map(([key, value]) => `${key} ${value}`).join(", ");
   await serve({
-    device: `${adapterText(engine.gpu.adapter)} (${kernels})`,
+    device: `${adapterText(engine.gpu.adapter)} (matrix products: ${engine.target.matmul})`,
     prepare: (task) => prepare(engine, task),
     losses: (task, steps) => losses(engine, task as StepTask, steps),
   });

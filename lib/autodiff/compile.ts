@@ -76,7 +76,7 @@ async function compileOn(
     (_, slice) => [sliceName("activations", slice), size * 4] as const,
   );
   const program = await Program.create(gpu, kernels, {
-    dispatches: stages.flatMap((stage) => dispatchesOf(stage, target, slices, store.slices)),
+    dispatches: stages.flatMap((stage) => dispatchesOf(stage, slices, store.slices)),
     arenas: Object.fromEntries(arenas),
     shared: graph.shared,
     state: store.buffers,
@@ -138,11 +138,10 @@ export async function readTensor(program: Program, tensor: Tensor): Promise<Floa
 /** Returns the dispatches of a stage, one per slice of the activations. */
 function dispatchesOf(
   { kernel, operations }: Stage,
-  target: Target,
   slices: number,
   storeSlices: number,
 ): DispatchPlan[] {
-  const jobs = operations.map((operation) => operation.jobs(target));
+  const jobs = operations.map((operation) => operation.jobs(kernel));
   const uneven = operations.find((_, i) => jobs[i]!.length % slices > 0);
   if (uneven) {
     throw new Error(`compile: the jobs of "${uneven.name}" do not divide into ${slices} slices`);

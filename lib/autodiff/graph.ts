@@ -27,7 +27,7 @@ export interface Operation {
    */
   kernel(target: Target): KernelSpec | null;
   /** Returns one or more jobs per replica. Called once every tensor has its place. */
-  jobs(target: Target): Job[];
+  jobs(kernel: KernelSpec): Job[];
   /**
    * Records the gradient. Given the gradient of the output, returns those of the `wanted` inputs.
    * Absent if the operation is not differentiable.

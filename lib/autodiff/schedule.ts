@@ -2,12 +2,12 @@
  * The schedule: which operations share a dispatch, and the order of the dispatches.
  *
  * Independent operations with the same kernel become jobs of one dispatch; for example, the hidden
- * layers of all networks of a step run together. A kernel is delayed while more of its operations
+ * layers of all networks of a step run together. Matrix products do so even if their tiles differ. A kernel is delayed while more of its operations
  * can become ready without it, so weight gradients accumulate until the end of a backward pass.
  *
  * @module
  */
-import { kernelKey, type KernelSpec } from "../gpu/kernel.ts";
+import { groupKey, type KernelSpec } from "../gpu/kernel.ts";
 import type { Target } from "../gpu/target.ts";
 import type { Operation } from "./graph.ts";
 import type { Lifetime } from "./memory.ts";
@@ -26,7 +26,7 @@ export interface Stage {
 export function schedule(operations: readonly Operation[], target: Target): Stage[] {
   const nodes = operations.flatMap((operation) => {
     const kernel = operation.kernel(target);
-    return kernel ? [{ operation, kernel, key: kernelKey(kernel) }] : [];
+    return kernel ? [{ operation, kernel, key: groupKey(kernel) }] : [];
   });
   const before = nodes.map(({ operation }, n) =>
     nodes.flatMap((earlier, e) => e < n && conflicts(earlier.operation, operation) ? [e] : [])
@@ -60,11 +60,19 @@ export function schedule(operations: readonly Operation[], target: Target): Stag
     const chosen = candidates[0]!.group;
     chosen.forEach((n) => done.add(n));
     stages.push({
-      kernel: nodes[chosen[0]!]!.kernel,
+      kernel: kernelOf(chosen.map((n) => nodes[n]!)),
       operations: chosen.map((n) => nodes[n]!.operation),
     });
   }
   return stages;
+}
+
+/** Returns the kernel of a group: with the tile of the operation that has the most arithmetic. */
+function kernelOf(
+  group: readonly { readonly operation: Operation; readonly kernel: KernelSpec }[],
+): KernelSpec {
+  const flops = ({ operation }: { readonly operation: Operation }) => operation.flops ?? 0;
+  return group.reduce((most, next) => flops(next) > flops(most) ? next : most).kernel;
 }
 
 /** Returns the first and last stage that read or write each storage. */

@@ -7,7 +7,17 @@
 import type { AdapterDescription, Gpu } from "../gpu/device.ts";
 import type { KernelCache } from "../gpu/kernel.ts";
 import type { Program } from "../gpu/program.ts";
-import { type MatmulVariant, matmulVariants, type Target, targetOf } from "../gpu/target.ts";
+import {
+  type Form,
+  forms,
+  type MatmulVariant,
+  matmulVariants,
+  mixedTarget,
+  type ShapeClass,
+  shapeClasses,
+  type Target,
+  targetOf,
+} from "../gpu/target.ts";
 import { UserError } from "../errors.ts";
 import { compile, readTensor, writeInput } from "./compile.ts";
 import { gradients } from "./gradients.ts";
@@ -17,8 +27,11 @@ import { ParameterSet } from "./parameters.ts";
 import { uniform } from "./random.ts";
 import type { Tensor } from "./tensor.ts";
 
-/** GFLOP/s of the variants on an adapter; 0 for a variant with wrong results. */
-export type VariantRates = Readonly<Record<MatmulVariant, number>>;
+/** GFLOP/s of a variant's tiles. */
+export type Rates = Readonly<Record<Form, Readonly<Record<ShapeClass, number>>>>;
+
+/** The rates of the variants on an adapter; null for one that is wrong there or was not measured. */
+export type VariantRates = Readonly<Record<MatmulVariant, Rates | null>>;
 
 /** A store of measured rates. */
 export interface VariantMemory {
@@ -38,13 +51,24 @@ export interface VariantChoice {
   readonly rates?: VariantRates;
 }
 
-/** Formats a selection for the user. */
+/** Formats a selection for the user, with the rate of every variant. */
 export function choiceText({ target, reason, rates }: VariantChoice): string {
   const measured = rates &&
-    matmulVariants.map((variant) =>
-      rates[variant] > 0 ? `${variant} ${rates[variant].toPrecision(3)}` : `${variant} unfit`
+    matmulVariants.flatMap((variant) =>
+      rates[variant] ? [`${variant} ${rateOf(rates[variant]).toPrecision(3)}`] : []
     );
   return `${target.matmul} (${reason}${measured ? `: ${measured.join(", ")} GFLOP/s` : ""})`;
+}
+
+/** Returns the rate in GFLOP/s of a variant over the three products of a medium layer. */
+export function rateOf(rates: Rates): number {
+  return forms.length / forms.reduce((sum, form) => sum + 1 / rates[form].medium, 0);
+}
+
+/** Returns the rate in GFLOP/s of the fastest variant; undefined if none was measured. */
+export function fastestRate({ rates }: VariantChoice): number | undefined {
+  const found = rates && matmulVariants.flatMap((v) => rates[v] ? [rateOf(rates[v])] : []);
+  return found && Math.max(...found);
 }
 
 /** Keeps rates for the lifetime of the process. */
@@ -75,8 +99,7 @@ export async function chooseVariant(
   const known = memory.recall(gpu.adapter);
   if (asked) {
     // The registers variant uses no optional features, so it is not tested.
-    const right = asked.matmul === "registers" ||
-      (known ? known[asked.matmul] > 0 : await computesLinearLayers(gpu, kernels, asked));
+    const right = asked.matmul === "registers" || await computesLinearLayers(gpu, kernels, asked);
     if (!right) {
       throw new UserError(
         `${gpu.adapter.name} computes wrong matrix products with the variant ` +
@@ -92,87 +115,108 @@ export async function chooseVariant(
 }
 
 /**
- * Returns the fastest variant. A variant that shares loads must be at least 10% faster: the
- * measurement is short, and the selection should be repeatable.
+ * Returns the target with the fastest tile of each form and class. A variant that shares loads must
+ * be at least 10% faster: the measurement is short, and the selection should be repeatable.
  */
 export function fastest(rates: VariantRates): Target {
   const lead = 1.1;
   const order: readonly MatmulVariant[] = ["registers", "subgroups", "tiled"];
-  return targetOf(order.reduce((best, next) => rates[next] > lead * rates[best] ? next : best));
+  return mixedTarget((form, shape) => {
+    const rate = (variant: MatmulVariant) => rates[variant]?.[form][shape] ?? 0;
+    return order.reduce((best, next) => rate(next) > lead * rate(best) ? next : best);
+  });
 }
 
-/** A linear layer and its gradients, for `replicas` networks. */
+/** A linear layer and its gradients, for `replicas` seeds with `heads` networks each. */
 interface Layer {
   readonly replicas: number;
+  readonly heads: number;
   readonly rows: number;
   readonly inputs: number;
   readonly outputs: number;
 }
 
-/** The hidden layers of the critic's three networks, and the widest layer of the behavior model. */
-const small: Layer = { replicas: 3, rows: 256, inputs: 256, outputs: 256 };
-const large: Layer = { replicas: 1, rows: 2048, inputs: 256, outputs: 1024 };
-/**
- * Seconds. A layer that takes longer needs neither repetitions nor a larger layer to be measured.
- */
-const longEnough = 2e-3;
+/** The layers that are timed: layers of the behavior model and of the critic's three networks. */
+const timedLayers: Readonly<Record<ShapeClass, Layer>> = {
+  large: { replicas: 1, heads: 1, rows: 1024, inputs: 256, outputs: 256 },
+  medium: { replicas: 3, heads: 1, rows: 256, inputs: 256, outputs: 256 },
+  "thin inputs": { replicas: 3, heads: 1, rows: 256, inputs: 14, outputs: 256 },
+  "thin outputs": { replicas: 3, heads: 1, rows: 256, inputs: 256, outputs: 3 },
+};
 
+/** Seconds for which the products of a layer are timed. */
+const timedSeconds = 0.03;
+
+/**
+ * Measures the variants that suit the adapter. On a software GPU, workgroup memory is ordinary
+ * memory, so that variant is not measured.
+ */
 async function measureVariants(gpu: Gpu, kernels: KernelCache): Promise<VariantRates> {
-  const rates = { subgroups: 0, registers: 0, tiled: 0 };
+  const rates: Record<MatmulVariant, Rates | null> = {
+    registers: null,
+    subgroups: null,
+    tiled: null,
+  };
   for (const matmul of matmulVariants) {
     const target = targetOf(matmul);
     if (matmul === "subgroups" && !gpu.adapter.subgroups) continue;
+    if (matmul === "tiled" && gpu.adapter.software) continue;
     if (matmul !== "registers" && !await computesLinearLayers(gpu, kernels, target)) continue;
-    const seconds = await secondsOf(gpu, kernels, target, small);
-    const slow = seconds > longEnough;
-    rates[matmul] = slow ? rateOf(small, seconds) : Math.sqrt(
-      rateOf(small, seconds) * rateOf(large, await secondsOf(gpu, kernels, target, large)),
-    );
+    const found = { NT: {}, NN: {}, TN: {} } as Record<Form, Record<ShapeClass, number>>;
+    for (const shape of shapeClasses) {
+      const seconds = await secondsOf(gpu, kernels, target, timedLayers[shape]);
+      const { replicas, rows, inputs, outputs } = timedLayers[shape];
+      for (const form of forms) {
+        found[form][shape] = 2 * replicas * rows * inputs * outputs / seconds[form] / 1e9;
+      }
+    }
+    rates[matmul] = found;
   }
   return rates;
 }
 
-/** Returns GFLOP/s of a layer and its gradients: three matrix products. */
-function rateOf({ replicas, rows, inputs, outputs }: Layer, seconds: number): number {
-  return (3 * 2 * replicas * rows * inputs * outputs) / seconds / 1e9;
-}
-
-/** Measures the seconds of a layer and its gradients. */
+/** Measures the seconds of each of a layer's products. */
 async function secondsOf(
   gpu: Gpu,
   kernels: KernelCache,
   target: Target,
   layer: Layer,
-): Promise<number> {
+): Promise<Record<Form, number>> {
   const { graph, kept } = record(layer);
   const program = await compile(gpu, kernels, target, graph, kept);
   try {
     if (program.timed) {
-      const total = async (rounds: number) =>
-        (await program.profile(0, rounds)).reduce((sum, { seconds }) => sum + seconds, 0);
-      // The first rounds warm up. If they are long, they suffice.
-      const seconds = await total(2);
-      return seconds > longEnough ? seconds : await total(8);
+      const seconds = async (rounds: number) =>
+        Object.fromEntries(
+          (await program.profile(0, rounds)).map(({ directives, seconds }) => [
+            forms.find((form) => directives.includes(form)),
+            seconds,
+          ]),
+        ) as Record<Form, number>;
+      const first = await seconds(2);
+      const total = first.NT + first.NN + first.TN;
+      return await seconds(Math.min(32, Math.max(2, Math.ceil(timedSeconds / total))));
     }
-    // Waiting costs about ten milliseconds, equally for all variants.
+    // The products cannot be told apart. Waiting costs about ten milliseconds for all variants.
     const count = 64;
     await program.submit(0, 1);
     const began = performance.now();
     await program.submit(0, count);
-    return (performance.now() - began) / 1000 / count;
+    const each = (performance.now() - began) / 1000 / count / forms.length;
+    return { NT: each, NN: each, TN: each };
   } finally {
     program.destroy();
   }
 }
 
-function record({ replicas, rows, inputs, outputs }: Layer) {
+function record({ replicas, heads, rows, inputs, outputs }: Layer) {
   const graph = new Graph({ seeds: Array.from({ length: replicas }, (_, seed) => seed) });
   const x = graph.input(rows, inputs);
-  const upstream = graph.input(rows, outputs);
+  const upstream = graph.input(rows, outputs, heads * replicas);
   const parameters = new ParameterSet(graph, [
     { name: "weight", rows: outputs, segments: [inputs], vector: false },
     { name: "bias", rows: 1, segments: [outputs], vector: true },
-  ], replicas);
+  ], heads * replicas);
   const weight = parameters.get("weight");
   const bias = parameters.get("bias");
   const y = linear(graph, x, { weight, bias });
@@ -184,64 +228,96 @@ function record({ replicas, rows, inputs, outputs }: Layer) {
   return { graph, x, upstream, parameters, y, dx, dWeight, dBias, kept: [y, dx, dWeight, dBias] };
 }
 
-/** Whether a wide and a thin linear layer are computed correctly. */
+/** Layers whose sizes are not multiples of a tile, with several seeds and networks that share x. */
+const checkedLayers: readonly Layer[] = [
+  { replicas: 2, heads: 2, rows: 70, inputs: 37, outputs: 150 },
+  { replicas: 2, heads: 2, rows: 37, inputs: 29, outputs: 70 },
+  { replicas: 2, heads: 2, rows: 70, inputs: 41, outputs: 3 },
+];
+
+/** Whether every tile of a target computes linear layers correctly. */
 async function computesLinearLayers(
   gpu: Gpu,
   kernels: KernelCache,
   target: Target,
 ): Promise<boolean> {
-  return await computesLinearLayer(gpu, kernels, target, 150) &&
-    await computesLinearLayer(gpu, kernels, target, 3);
+  for (const layer of checkedLayers) {
+    if (!await computesLinearLayer(gpu, kernels, target, layer)) return false;
+  }
+  // The tiles of large layers, at a size that can be checked quickly.
+  const { NT, NN, TN } = target.tiles;
+  if ([NT, NN, TN].every(({ large, medium }) => large === medium)) return true;
+  const tiles = {
+    NT: { ...NT, medium: NT.large },
+    NN: { ...NN, medium: NN.large },
+    TN: { ...TN, medium: TN.large },
+  };
+  return await computesLinearLayer(gpu, kernels, { ...target, tiles }, checkedLayers[0]!);
 }
 
-/**
- * Whether a linear layer and its gradients match the host, at sizes that are not multiples of a
- * tile.
- */
+/** Whether a linear layer and its gradients match the host. */
 async function computesLinearLayer(
   gpu: Gpu,
   kernels: KernelCache,
   target: Target,
-  outputs: number,
+  layer: Layer,
 ): Promise<boolean> {
-  const [rows, inputs] = [70, 29];
-  const { graph, x, upstream, parameters, y, dx, dWeight, dBias, kept } = record({
-    replicas: 1,
-    rows,
-    inputs,
-    outputs,
-  });
+  const { replicas, heads, rows, inputs, outputs } = layer;
+  const networks = replicas * heads;
+  const { graph, x, upstream, parameters, y, dx, dWeight, dBias, kept } = record(layer);
   const numbers = (step: number, count: number) =>
     Float32Array.from(uniform(0, 0, step, count), (u) => u - 0.5);
-  const X = numbers(0, rows * inputs);
-  const G = numbers(1, rows * outputs);
-  const W = numbers(2, outputs * inputs);
-  const B = numbers(3, outputs);
+  const X = numbers(0, replicas * rows * inputs);
+  const G = numbers(1, networks * rows * outputs);
+  const W = numbers(2, networks * outputs * inputs);
+  const B = numbers(3, networks * outputs);
   let program: Program | null = null;
   try {
     program = await compile(gpu, kernels, target, graph, kept);
-    parameters.write(program, 0, new Map([["weight", W], ["bias", B]]));
+    for (let n = 0; n < networks; n++) {
+      const part = (all: Float32Array) =>
+        all.subarray(n * all.length / networks, (n + 1) * all.length / networks);
+      parameters.write(program, n, new Map([["weight", part(W)], ["bias", part(B)]]));
+    }
     writeInput(program, x, X);
     writeInput(program, upstream, G);
     const [, ...results] = await Promise.all([
       program.submit(0, 1),
       ...kept.map((tensor) => readTensor(program!, tensor)),
     ]);
-    const expected = new Map<Tensor, (r: number, c: number) => number>([
-      [y, (r, c) => B[c]! + sum(inputs, (k) => X[r * inputs + k]! * W[c * inputs + k]!)],
-      [dx, (r, c) => sum(outputs, (k) => G[r * outputs + k]! * W[k * inputs + c]!)],
-      [dWeight, (r, c) => sum(rows, (k) => G[k * outputs + r]! * X[k * inputs + c]!)],
-      [dBias, (_, c) => sum(rows, (k) => G[k * outputs + c]!)],
+    // Entries of replica or network n, row r and column c.
+    const at = (n: number, r: number, c: number, height: number, width: number) =>
+      (n * height + r) * width + c;
+    const xAt = (n: number, r: number, c: number) => X[at(n, r, c, rows, inputs)]!;
+    const gAt = (n: number, r: number, c: number) => G[at(n, r, c, rows, outputs)]!;
+    const wAt = (n: number, r: number, c: number) => W[at(n, r, c, outputs, inputs)]!;
+    const seedOf = (n: number) => Math.floor(n / heads);
+    const expected = new Map<Tensor, (n: number, r: number, c: number) => number>([
+      [
+        y,
+        (n, r, c) => B[n * outputs + c]! + sum(inputs, (k) => xAt(seedOf(n), r, k) * wAt(n, c, k)),
+      ],
+      [
+        dx,
+        (seed, r, c) =>
+          sum(
+            heads,
+            (h) => sum(outputs, (k) => gAt(seed * heads + h, r, k) * wAt(seed * heads + h, k, c)),
+          ),
+      ],
+      [dWeight, (n, r, c) => sum(rows, (k) => gAt(n, k, r) * xAt(seedOf(n), k, c))],
+      [dBias, (n, _, c) => sum(rows, (k) => gAt(n, k, c))],
     ]);
     return kept.every((tensor, i) =>
       results[i]!.every((value, place) => {
-        const { columns } = tensor;
-        const exact = expected.get(tensor)!(Math.floor(place / columns), place % columns);
+        const { rows, columns } = tensor;
+        const [row, c] = [Math.floor(place / columns), place % columns];
+        const exact = expected.get(tensor)!(Math.floor(row / rows), row % rows, c);
         return Math.abs(value - exact) < 1e-4;
       })
     );
   } catch {
-    // The kernel does not compile on this adapter. Its rate is 0, and the log says so.
+    // The kernel does not compile on this adapter. The log says that the variant is unfit.
     return false;
   } finally {
     program?.destroy();

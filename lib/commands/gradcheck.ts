@@ -9,7 +9,7 @@ import { Session } from "../checks/session.ts";
 import { checks, measureAll, type Measurement, productChecks, unchecked } from "../checks/table.ts";
 import { UserError } from "../errors.ts";
 import { type AdapterDescription, adapterText } from "../gpu/device.ts";
-import { type MatmulVariant, matmulVariants, targetOf } from "../gpu/target.ts";
+import { matmulVariants, type Target, targetOf } from "../gpu/target.ts";
 import { formatTable } from "../report/table.ts";
 import { parseFlags, toggle } from "./flags.ts";
 import { helpText } from "./help.ts";
@@ -24,7 +24,7 @@ const command = {
 } as const;
 
 /** A measurement, with the matrix product variant it was taken with. */
-export type Row = Measurement & { readonly products: MatmulVariant };
+export type Row = Measurement & { readonly products: Target["matmul"] };
 
 /**
  * Prints the adapter and a table of the checks. Each row has the largest error of an operation's
@@ -48,7 +48,8 @@ export async function gradcheck(args: readonly string[]): Promise<void> {
   // Also check the product variants that other adapters use. The subgroups variant is available
   // only if the engine found it to be correct.
   for (const variant of matmulVariants) {
-    if (variant === chosen || variant === "subgroups") continue;
+    if (variant === chosen) continue;
+    if (variant === "subgroups" && !engine.choice.rates?.subgroups) continue;
     using other = await Engine.open(targetOf(variant));
     rows.push(...await measured(new Session(other), productChecks));
   }

@@ -4,8 +4,9 @@
  * @module
  */
 import { dirname, join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { Engine } from "../autodiff/engine.ts";
-import { choiceText } from "../autodiff/variants.ts";
+import { choiceText, fastestRate } from "../autodiff/variants.ts";
 import { datasetHash, loadDataset, type OfflineDataset } from "../data/dataset.ts";
 import type { Algorithm } from "../algorithms/algorithm.ts";
 import type { Task } from "../data/catalog.ts";
@@ -187,10 +188,12 @@ function continued(plan: Plan, { gpu, target }: Engine, { force }: TrainFlags): 
         "continue it here",
     );
   }
-  const { matmul } = recorded.adapter;
-  const changes = matmul === target.matmul
+  const { matmul, tiles } = recorded.adapter;
+  const changes = matmul !== target.matmul
+    ? [...moved, `matrix product variant ${matmul}, now ${target.matmul}`]
+    : isDeepStrictEqual(tiles, target.tiles)
     ? moved
-    : [...moved, `matrix product variant ${matmul}, now ${target.matmul}`];
+    : [...moved, "set of matrix product tiles"];
   return { ...plan, changes, cache: plan.cache && changes.length === 0 };
 }
 
@@ -329,7 +332,7 @@ async function trainIn(
  * Returns the estimated time of the run, and a warning if a software GPU runs the paper's preset.
  */
 function timeNotes(estimate: RunEstimate, { gpu, choice }: Engine, { preset }: Plan): string[] {
-  const rate = choice.rates?.[choice.target.matmul];
+  const rate = fastestRate(choice);
   const time = rate === undefined ? null : formatDuration(estimate.total(rate * 1e9));
   return [
     ...(time === null

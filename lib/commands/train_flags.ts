@@ -82,7 +82,7 @@ function sharedFlags({ hyperparameters: { presets }, stages }: Algorithm) {
       shown: String(defaultEpisodes),
     }),
     matmul: choice(
-      "Matrix product variant; auto measures all and uses the fastest",
+      "Matrix product tiles; auto measures them and uses the fastest of each shape",
       [...matmulVariants, "auto"],
       { shown: "auto" },
     ),

@@ -9,7 +9,14 @@ import type { OfflineDataset } from "../data/dataset.ts";
 import { checkFit } from "../data/fit.ts";
 import { type DataSource, resolveData } from "../data/resolve.ts";
 import { UserError } from "../errors.ts";
-import { matmulVariants, type Target, targetOf } from "../gpu/target.ts";
+import {
+  forms,
+  matmulVariants,
+  parseTiles,
+  shapeClasses,
+  type Target,
+  targetOf,
+} from "../gpu/target.ts";
 import { readCheckpoint } from "../runs/checkpoint.ts";
 import { readGivenCheckpoint } from "../runs/official_checkpoint.ts";
 import type { RunConfig } from "../runs/config.ts";
@@ -442,21 +449,26 @@ function checkRecordedStages(
   );
 }
 
-/** Returns the kernel variants in `config.json`. */
+/**
+ * Returns the kernel variants in `config.json`. Older versions recorded no tiles; their runs get the
+ * tiles that the recorded variant has now.
+ */
 function recordedTarget(directory: RunDirectory, { adapter }: RunConfig): Target {
-  const { matmul, matmulLanes } = adapter;
+  const { matmul, tiles } = adapter;
   const known = matmulVariants.find((variant) => variant === matmul);
-  if (known === undefined) {
+  if (known === undefined && matmul !== "mixed") {
     throw new UserError(
       `${directory.config}: field "adapter.matmul" needs one of ${matmulVariants.join(", ")}, ` +
-        `found ${JSON.stringify(matmul)}; --matmul replaces it`,
+        `mixed, found ${JSON.stringify(matmul)}; --matmul replaces it`,
     );
   }
-  if (!Number.isSafeInteger(matmulLanes) || Number(matmulLanes) < 1) {
+  if (known !== undefined && tiles === undefined) return targetOf(known);
+  const parsed = parseTiles(tiles);
+  if (parsed === null) {
     throw new UserError(
-      `${directory.config}: field "adapter.matmulLanes" needs a whole number from 1, ` +
-        `found ${JSON.stringify(matmulLanes)}; --matmul replaces it`,
+      `${directory.config}: field "adapter.tiles" needs a tile like lanes-32x4-8x1-4 for each of ` +
+        `${forms.join(", ")} and each of ${shapeClasses.join(", ")}; --matmul replaces it`,
     );
   }
-  return { matmul: known, matmulLanes: Number(matmulLanes) };
+  return { matmul: known ?? "mixed", tiles: parsed };
 }

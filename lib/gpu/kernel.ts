@@ -14,8 +14,9 @@ import {
   jobFieldsOf,
   render,
 } from "./shader.ts";
+import type { Tile } from "./target.ts";
 
-/** A kernel: its WGSL, directives (structure) and override constants (sizes). */
+/** A kernel: its WGSL, directives (structure) and constants (sizes). */
 export interface KernelSpec {
   /** Name in error messages. */
   readonly name: string;
@@ -25,6 +26,15 @@ export interface KernelSpec {
   readonly directives?: readonly string[];
   /** Values of override constants. */
   readonly constants?: Readonly<Record<string, number>>;
+  /** The tile of a matrix product. */
+  readonly tile?: Tile;
+}
+
+/** Returns the directives of a kernel, including those of its tile. */
+export function directivesOf({ directives = [], tile }: KernelSpec): readonly string[] {
+  if (!tile || tile.sharing === "none") return directives;
+  if (tile.sharing === "workgroup") return [...directives, "WORKGROUP"];
+  return [...directives, tile.down === 1 ? "SHARE_A" : "SHARE_B"];
 }
 
 /** A unit of work of a dispatch: a record for the shader's `Job` struct, and its workgroups. */
@@ -55,9 +65,22 @@ export interface Kernel {
  * with different optimizer steps, or chains of entrywise functions).
  */
 export function kernelKey(spec: KernelSpec): string {
-  const constants = Object.entries(spec.constants ?? {}).map(([name, value]) => `${name}=${value}`);
-  const settings = [spec.name, ...(spec.directives ?? []).toSorted(), ...constants.toSorted()];
+  const sizes = { ...spec.constants, ...sizesOf(spec.tile) };
+  const constants = Object.entries(sizes).map(([name, value]) => `${name}=${value}`);
+  const settings = [spec.name, ...directivesOf(spec).toSorted(), ...constants.toSorted()];
   return `${settings.join(" ")}\n${spec.source}`;
+}
+
+/** Returns the key of a kernel without its tile: kernels with the same key can share a dispatch. */
+export function groupKey({ tile: _, ...spec }: KernelSpec): string {
+  return kernelKey(spec);
+}
+
+/** Returns the constants that a tile sets in the shader. */
+function sizesOf(tile: Tile | undefined): Record<string, number> {
+  if (!tile) return {};
+  const { rows, columns, across, down, depth } = tile;
+  return { ROWS: rows, COLUMNS: columns, ACROSS: across, DOWN: down, DEPTH: depth };
 }
 
 /** Cache of the compiled kernels of one device. */
@@ -92,8 +115,8 @@ export class KernelCache {
 
   async #compile(spec: KernelSpec): Promise<Kernel> {
     const device = this.#gpu.device;
-    const directives = spec.directives ?? [];
-    const code = render(spec.source, directives);
+    const directives = directivesOf(spec);
+    const code = render(spec.source, directives, sizesOf(spec.tile));
     // Each error scope is popped before the next await, because other kernels compile concurrently.
     device.pushErrorScope("validation");
     const module = device.createShaderModule({ label: spec.name, code });

@@ -6,7 +6,14 @@
  * @module
  */
 import type { Gpu } from "./device.ts";
-import { type Job, type Kernel, type KernelCache, type KernelSpec, packJobs } from "./kernel.ts";
+import {
+  directivesOf,
+  type Job,
+  type Kernel,
+  type KernelCache,
+  type KernelSpec,
+  packJobs,
+} from "./kernel.ts";
 
 /** A dispatch: independent jobs of one kernel. */
 export interface DispatchPlan {
@@ -382,7 +389,7 @@ export class Program {
   get dispatches(): Omit<DispatchTime, "start" | "seconds">[] {
     return this.#plan.dispatches.map(({ kernel, jobs, work }) => ({
       kernel: kernel.name,
-      directives: kernel.directives ?? [],
+      directives: directivesOf(kernel),
       jobs: jobs.length,
       workgroups: jobs.reduce((total, job) => total + job.tiles, 0),
       work,

@@ -1,11 +1,13 @@
 /**
  * WGSL files and their directives. A shader is a plain WGSL file. Lines of the form `//#if NAME`,
  * `//#elif NAME`, `//#else` and `//#endif` select its structure; names may be negated with `!` and
- * joined with `||`. `wgsl-preprocessor` evaluates them.
+ * joined with `||`. `wgsl-preprocessor` evaluates them. The line `//#unroll` replaces the `for`
+ * loop that follows it by its rounds ({@linkcode unroll}).
  *
  * @module
  */
 import { wgsl } from "wgsl-preprocessor";
+import { unroll } from "./unroll.ts";
 
 const directiveLine = /^[ \t]*\/\/#(if|elif|else|endif)\b[ \t]*(.*)$/;
 
@@ -14,9 +16,16 @@ const directiveLine = /^[ \t]*\/\/#(if|elif|else|endif)\b[ \t]*(.*)$/;
  *
  * @param source Text of the WGSL file.
  * @param directives Enabled names. Each must occur in the source.
- * @throws {Error} A name in `directives` does not occur in any directive of the source.
+ * @param constants Values of module-scope constants, which replace those of their `const`
+ * declarations.
+ * @throws {Error} A name in `directives` does not occur in any directive of the source, or a loop
+ * cannot be unrolled.
  */
-export function render(source: string, directives: readonly string[]): string {
+export function render(
+  source: string,
+  directives: readonly string[],
+  constants: Readonly<Record<string, number>> = {},
+): string {
   const on = new Set(directives);
   const known = new Set<string>();
   const strings: string[] = [];
@@ -33,15 +42,16 @@ export function render(source: string, directives: readonly string[]): string {
     if (keyword === "if" || keyword === "elif") {
       strings.push(text);
       values.push(evaluate(condition, on, known));
-      text = "\n";
+      text = "";
     }
+    text += "\n";
   }
   strings.push(text);
   const unknown = directives.filter((name) => !known.has(name));
   if (unknown.length > 0) {
     throw new Error(`render: the shader has no directive ${unknown.join(", ")}`);
   }
-  return wgsl(Object.assign(strings, { raw: strings }), ...values);
+  return unroll(wgsl(Object.assign(strings, { raw: strings }), ...values), constants);
 }
 
 function evaluate(condition: string, on: Set<string>, known: Set<string>): boolean {

@@ -8,9 +8,9 @@
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
 import { matmulSources } from "../autodiff/ops/linear.ts";
-import type { VariantMemory, VariantRates } from "../autodiff/variants.ts";
+import type { Rates, VariantMemory, VariantRates } from "../autodiff/variants.ts";
 import type { AdapterDescription } from "../gpu/device.ts";
-import { matmulVariants } from "../gpu/target.ts";
+import { forms, matmulVariants, shapeClasses } from "../gpu/target.ts";
 
 /** A file of measured rates. */
 export class VariantFile implements VariantMemory {
@@ -33,8 +33,16 @@ export class VariantFile implements VariantMemory {
   /** Returns the rates of an adapter, if they were measured with the current kernels. */
   recall(adapter: AdapterDescription): VariantRates | undefined {
     const rates = this.#entries()[keyOf(adapter)];
-    const fits = matmulVariants.every((variant) => typeof rates?.[variant] === "number");
-    return fits && Object.values(rates!).some((rate) => rate > 0) ? rates : undefined;
+    const fits = (found: unknown) =>
+      found === null ||
+      forms.every((form) =>
+        shapeClasses.every((shape) =>
+          typeof (found as Rates | undefined)?.[form]?.[shape] === "number"
+        )
+      );
+    return rates?.registers && matmulVariants.every((variant) => fits(rates[variant]))
+      ? rates
+      : undefined;
   }
 
   /** Stores an adapter's rates. If that fails, {@link problem} says why. */
@@ -73,13 +81,18 @@ export class VariantFile implements VariantMemory {
   }
 }
 
-function keyOf({ name, driver, subgroups }: AdapterDescription): string {
+/** Returns what the rates depend on. The name of a software GPU says nothing about its processor. */
+function keyOf(
+  { name, driver, driverVersion, processor, subgroups }: AdapterDescription,
+): string {
   const kernels = createHash("sha256").update(matmulSources.join("")).digest("hex").slice(0, 12);
   // A software GPU with fewer threads has other rates.
   const threads = variable("LP_NUM_THREADS");
   return [
     name,
     driver,
+    ...(driverVersion ? [driverVersion] : []),
+    ...(processor ? [`processor ${processor}`] : []),
     ...(subgroups ? ["subgroups"] : []),
     ...(threads ? [`${threads} threads`] : []),
     `kernels ${kernels}`,

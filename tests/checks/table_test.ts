@@ -7,6 +7,7 @@ import { type Check, compared } from "../../lib/checks/check.ts";
 import { map } from "../../lib/autodiff/matrix.ts";
 import { Session } from "../../lib/checks/session.ts";
 import { checks, measureAll, productChecks, unchecked } from "../../lib/checks/table.ts";
+import { directivesOf } from "../../lib/gpu/kernel.ts";
 import { matmulVariants, targetOf } from "../../lib/gpu/target.ts";
 
 const readable = Deno.permissions.querySync({ name: "read" }).state === "granted";
@@ -87,15 +88,15 @@ Deno.test("checks: every operation and loss matches double precision, and every 
       const missing: string[] = [];
       for (const { name } of Deno.readDirSync(folder)) {
         // Training does not use these.
-        if (name.startsWith("roofline_")) continue;
+        if (name.startsWith("roofline_") || name === "fingerprint.wgsl") continue;
         const source = Deno.readTextFileSync(new URL(name, folder));
         const own = kernels.filter((kernel) => kernel.source.includes(source));
         if (own.length === 0) missing.push(name);
         for (const [, condition] of source.matchAll(/^\s*\/\/#(?:el)?if (.*)$/gm)) {
           for (const directive of condition!.split("||").map((term) => term.trim())) {
-            if (directive === "SUBGROUPS" && !engine.gpu.adapter.subgroups) continue;
+            if (directive.startsWith("SHARE_") && !engine.gpu.adapter.subgroups) continue;
             const [bare, wanted] = [directive.replace("!", ""), !directive.startsWith("!")];
-            const reached = own.some(({ directives = [] }) => directives.includes(bare) === wanted);
+            const reached = own.some((kernel) => directivesOf(kernel).includes(bare) === wanted);
             if (!reached) missing.push(`${name}, ${directive}`);
           }
         }

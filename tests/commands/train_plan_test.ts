@@ -13,6 +13,7 @@ import type { TrainFlags } from "../../lib/commands/train_flags.ts";
 import type { Plan } from "../../lib/commands/train_plan.ts";
 import { imitation } from "../algorithms/own_algorithm.ts";
 import { UserError } from "../../lib/errors.ts";
+import { targetOf } from "../../lib/gpu/target.ts";
 import { RunDirectory } from "../../lib/runs/directory.ts";
 import { encode } from "../../lib/runs/safetensors.ts";
 import { hyperparametersFor } from "../../lib/algorithms/srpo/hyperparameters.ts";
@@ -216,9 +217,12 @@ planTest("makePlan() rejects conflicting flags and unusable runs", async (folder
 planTest("makePlan() --resume names the field of config.json that does not fit", async (folder) => {
   const path = await writeRun(folder);
   const run = new RunDirectory(path);
-  const config = { ...run.readConfig(), adapter: { matmul: "subgroups", matmulLanes: 8 } };
+  const config = { ...run.readConfig(), adapter: { ...targetOf("subgroups") } };
   await run.writeConfig(config);
-  assertEquals((await plan("--resume", path)).target, config.adapter as Plan["target"]);
+  assertEquals((await plan("--resume", path)).target, targetOf("subgroups"));
+  // As version 0.3 recorded it.
+  await run.writeConfig({ ...config, adapter: { matmul: "tiled", matmulLanes: 16 } });
+  assertEquals((await plan("--resume", path)).target, targetOf("tiled"));
   const sweep = { betas: [0.1, 0.2] };
   await run.writeConfig({ ...config, sweep });
   assertEquals((await plan("--resume", path)).variants.length, 2);
@@ -232,10 +236,10 @@ planTest("makePlan() --resume names the field of config.json that does not fit",
       ],
       [{ sweep: { betas: ["x"] } }, 'field "sweep.betas": --beta needs a number'],
       [{ sweep: { alphas: [1] } }, 'field "sweep.alphas" is unknown to this version'],
-      [{ adapter: {} }, 'field "adapter.matmul" needs one of subgroups, registers, tiled'],
+      [{ adapter: {} }, 'field "adapter.matmul" needs one of subgroups, registers, tiled, mixed'],
       [
-        { adapter: { matmul: "tiled", matmulLanes: "8" } },
-        'field "adapter.matmulLanes" needs a whole number from 1, found "8"',
+        { adapter: { matmul: "mixed", tiles: { NT: { large: "32x4" } } } },
+        'field "adapter.tiles" needs a tile like lanes-32x4-8x1-4 for each of NT, NN, TN',
       ],
     ] as const
   ) {
@@ -247,7 +251,7 @@ planTest("makePlan() --resume names the field of config.json that does not fit",
 planTest("makePlan() --resume takes another --matmul than the run began with", async (folder) => {
   const path = await writeRun(folder);
   const { target } = await plan("--resume", path, "--matmul", "registers");
-  assertEquals(target, { matmul: "registers", matmulLanes: 8 });
+  assertEquals(target, targetOf("registers"));
   assertEquals((await plan("--resume", path, "--matmul", "auto")).target, undefined);
 });
 

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
-import { fastest } from "../../lib/autodiff/variants.ts";
-import { targetOf } from "../../lib/gpu/target.ts";
+import { fastest, type Rates } from "../../lib/autodiff/variants.ts";
+import { type Form, type ShapeClass, targetOf } from "../../lib/gpu/target.ts";
 import { VariantFile } from "../../lib/runs/variant_memory.ts";
 
 const granted = (["read", "write"] as const).every((name) =>
@@ -11,7 +11,15 @@ const adapter = {
   ...{ name: "adapter A", driver: "vulkan", software: false, subgroups: true },
   ...{ driverVersion: null, processor: null, probe: "00ff" },
 };
-const rates = { subgroups: 0, registers: 900.5, tiled: 1200 };
+/** The same rate for every form and class, except for one of them. */
+function ratesOf(rate: number, other?: readonly [Form, ShapeClass, number]): Rates {
+  const classes = { large: rate, medium: rate, "thin inputs": rate, "thin outputs": rate };
+  const rates = { NT: { ...classes }, NN: { ...classes }, TN: { ...classes } };
+  if (other) rates[other[0]][other[1]] = other[2];
+  return rates;
+}
+
+const rates = { subgroups: null, registers: ratesOf(900.5), tiled: ratesOf(1200) };
 
 /** Runs `body` with a temporary folder and removes it afterwards. */
 function inFolder(body: (folder: string) => void): void {
@@ -23,11 +31,18 @@ function inFolder(body: (folder: string) => void): void {
   }
 }
 
-Deno.test("fastest() returns the fastest variant, but registers unless another is 10 % faster", () => {
+Deno.test("fastest() picks the tile of each form and class, but registers unless another is 10 % faster", () => {
+  const of = (subgroups: Rates | null, registers: Rates, tiled: Rates | null) =>
+    fastest({ subgroups, registers, tiled });
   assertEquals(fastest(rates), targetOf("tiled"));
-  assertEquals(fastest({ subgroups: 27, registers: 19, tiled: 9 }), targetOf("subgroups"));
-  assertEquals(fastest({ subgroups: 105, registers: 100, tiled: 104 }), targetOf("registers"));
-  assertEquals(fastest({ subgroups: 0, registers: 1, tiled: 0 }), targetOf("registers"));
+  assertEquals(of(ratesOf(27), ratesOf(19), ratesOf(9)), targetOf("subgroups"));
+  assertEquals(of(ratesOf(105), ratesOf(100), ratesOf(104)), targetOf("registers"));
+  assertEquals(of(null, ratesOf(1), null), targetOf("registers"));
+  const mixed = of(ratesOf(27), ratesOf(19, ["TN", "thin outputs", 40]), null);
+  assertEquals(mixed.matmul, "mixed");
+  const { TN, ...others } = targetOf("subgroups").tiles;
+  const { "thin outputs": thin } = targetOf("registers").tiles.TN;
+  assertEquals(mixed.tiles, { ...others, TN: { ...TN, "thin outputs": thin } });
 });
 
 Deno.test({
@@ -39,10 +54,16 @@ Deno.test({
       assertEquals(new VariantFile(path).recall(adapter), undefined);
       const other = { ...adapter, name: "adapter B" };
       new VariantFile(path).keep(adapter, rates);
-      new VariantFile(path).keep(other, { ...rates, tiled: 1 });
+      new VariantFile(path).keep(other, { ...rates, tiled: ratesOf(1) });
       assertEquals(new VariantFile(path).recall(adapter), rates);
-      assertEquals(new VariantFile(path).recall(other)?.tiled, 1);
-      assertEquals(new VariantFile(path).recall({ ...adapter, subgroups: false }), undefined);
+      assertEquals(new VariantFile(path).recall(other)?.tiled, ratesOf(1));
+      for (
+        const moved of [{ subgroups: false }, { driverVersion: "Mesa 25.0.7" }, {
+          processor: "avx2",
+        }]
+      ) {
+        assertEquals(new VariantFile(path).recall({ ...adapter, ...moved }), undefined);
+      }
       assertEquals([...Deno.readDirSync(join(folder, "deeper"))].length, 1);
     }),
 });

@@ -8,11 +8,9 @@
 import activationSource from "../../../shaders/activation.wgsl" with { type: "text" };
 import jobSource from "../../../shaders/matmul_job.wgsl" with { type: "text" };
 import matmulSource from "../../../shaders/matmul.wgsl" with { type: "text" };
-import tiledSource from "../../../shaders/matmul_tiled.wgsl" with { type: "text" };
-import thinSource from "../../../shaders/matmul_thin.wgsl" with { type: "text" };
 import nanSource from "../../../shaders/nan.wgsl" with { type: "text" };
 import type { Job, KernelSpec } from "../../gpu/kernel.ts";
-import type { Target } from "../../gpu/target.ts";
+import { type Form, shapeClassOf, type Target, tileOf } from "../../gpu/target.ts";
 import type { Graph, Operation, ParameterUpdate } from "../graph.ts";
 import { registerOperation } from "../operations.ts";
 import { Tensor } from "../tensor.ts";
@@ -24,14 +22,12 @@ const linearName = registerOperation("linear");
 const inputGradientName = registerOperation("linear input gradient");
 const parameterGradientName = registerOperation("linear parameter gradient");
 
-/** Source texts of all variants of the matrix product. */
+/** Source texts of the matrix product. */
 export const matmulSources: readonly string[] = [
   nanSource,
   activationSource,
   jobSource,
   matmulSource,
-  tiledSource,
-  thinSource,
 ];
 
 const lowest = -3.4028234663852886e38;
@@ -72,6 +68,7 @@ export function linear(
   // The input of mish, stored if its derivative is needed.
   let before: Tensor | null = null;
   const thin = weight.rows <= 4 && activation !== "mish" && !residual;
+  const size = { rows: x.rows, inputs: x.width, outputs: weight.rows };
   const writes = [y];
   graph.record({
     name: linearName,
@@ -80,17 +77,21 @@ export function linear(
     writes,
     flops: flopsOf(y, x.columns),
     kernel: (target) =>
-      thin ? thinKernel(target) : matmulKernel(target, [
+      matmulKernel(
+        target,
         "NT",
-        ...(activation === "tanh" ? ["TANH"] : activation === "mish" ? ["MISH"] : []),
-        ...(before ? ["SAVE"] : []),
-        ...(residual ? ["ADD"] : []),
-      ]),
-    jobs: (target) => {
-      const fields = (job: number) => ({
+        size,
+        thin ? ["THIN"] : [
+          ...(activation === "tanh" ? ["TANH"] : activation === "mish" ? ["MISH"] : []),
+          ...(before ? ["SAVE"] : []),
+          ...(residual ? ["ADD"] : []),
+        ],
+      ),
+    jobs: (kernel) =>
+      matmulJobs(kernel, replicas, (job) => ({
         rows: x.rows,
         columns: weight.rows,
-        depth: x.width / 4,
+        depth: x.width,
         a: x.at(job, replicas),
         a_stride: x.stride,
         b: weight.at(job, replicas),
@@ -99,17 +100,10 @@ export function linear(
         out_stride: y.stride,
         bias: bias.at(job, replicas),
         floor: activation === "relu" ? 0 : lowest,
+        ...(thin && { squash: activation === "tanh" ? 1 : 0 }),
         ...(before && place("saved", before, job, replicas)),
         ...(residual && place("addend", residual, job, replicas)),
-      });
-      return thin
-        ? thinJobs(
-          target,
-          replicas,
-          (job) => ({ ...fields(job), squash: activation === "tanh" ? 1 : 0 }),
-        )
-        : matmulJobs(target, replicas, fields);
-    },
+      })),
     gradient: (upstream, [wantX, wantWeight, wantBias]) => {
       if (activation === "mish" && !before) writes.push(before = new Tensor(shape));
       const outer = applyDerivative(graph, upstream, activation, before ?? y);
@@ -165,20 +159,20 @@ class ProductWithWeight implements Operation {
   }
 
   kernel(target: Target): KernelSpec {
-    return matmulKernel(target, [
-      "NN",
+    const { dy, weight } = this;
+    const size = { rows: dy.rows, inputs: weight.width, outputs: weight.rows };
+    return matmulKernel(target, "NN", size, [
       ...(this.#addend ? ["ADD"] : []),
       ...(this.#derivative ? [`${this.#derivative.activation.toUpperCase()}_DERIVATIVE`] : []),
     ]);
   }
 
-  jobs(target: Target): Job[] {
+  jobs(kernel: KernelSpec): Job[] {
     const { dy, weight, dx } = this;
-    return matmulJobs(target, dx.replicas, (job) => ({
+    return matmulJobs(kernel, dx.replicas, (job) => ({
       rows: dy.rows,
       columns: dx.width,
-      depth: dy.width / 4,
-      steps: dy.columns,
+      depth: dy.columns,
       members: dy.replicas / dx.replicas,
       a: dy.at(job, dx.replicas),
       a_member: dy.storage.replicaSize / 4,
@@ -259,36 +253,28 @@ class ProductOfColumns implements Operation {
   }
 
   kernel(target: Target): KernelSpec {
-    return this.#update
-      ? matmulKernel(target, ["TN", "UPDATE"], this.#update.source)
-      : matmulKernel(target, ["TN"]);
+    const { dy, x, dWeight } = this;
+    const size = { rows: dy.rows, inputs: x.width, outputs: dWeight.rows };
+    const directives = this.#update ? ["UPDATE"] : [];
+    return matmulKernel(target, "TN", size, directives, this.#update?.source);
   }
 
-  jobs(target: Target): Job[] {
+  jobs(kernel: KernelSpec): Job[] {
     const { dy, x, dWeight, dBias } = this;
     const { replicas } = dWeight;
-    return matmulJobs(target, replicas, (job) => {
-      const gradient = { at: dy.at(job, replicas), stride: dy.stride, columns: dWeight.rows };
-      const input = { at: x.at(job, replicas), stride: x.stride, columns: x.width };
-      // Invocations lie along the columns of the second factor, so the wider factor goes second.
-      // The result is then transposed when it is stored.
-      const turned = gradient.columns > input.columns;
-      const [a, b] = turned ? [input, gradient] : [gradient, input];
-      return {
-        rows: a.columns,
-        columns: b.columns,
-        depth: dy.rows,
-        a: a.at,
-        a_stride: a.stride,
-        b: b.at,
-        b_stride: b.stride,
-        out: dWeight.at(job, replicas),
-        out_stride: dWeight.stride,
-        turned: turned ? 1 : 0,
-        sums: dBias.at(job, replicas),
-        ...this.#update?.fields(job, replicas),
-      };
-    }, "down");
+    return matmulJobs(kernel, replicas, (job) => ({
+      rows: x.width,
+      columns: dWeight.rows,
+      depth: dy.rows,
+      a: x.at(job, replicas),
+      a_stride: x.stride,
+      b: dy.at(job, replicas),
+      b_stride: dy.stride,
+      out: dWeight.at(job, replicas),
+      out_stride: dWeight.stride,
+      sums: dBias.at(job, replicas),
+      ...this.#update?.fields(job, replicas),
+    }));
   }
 }
 
@@ -301,74 +287,57 @@ function place(name: string, tensor: Tensor, job: number, jobs: number): Record<
   return { [name]: tensor.at(job, jobs), [`${name}_stride`]: tensor.stride };
 }
 
-/** Rows per invocation of the thin product. */
-const thinRows = 2;
-
-/** Returns the invocations per workgroup, which is the number that runs in lockstep. */
-function thinLanes({ matmul }: Target): number {
-  return matmul === "tiled" ? 32 : 8;
+/** The size of a layer. */
+interface LayerSize {
+  readonly rows: number;
+  readonly inputs: number;
+  readonly outputs: number;
 }
 
-function thinKernel(target: Target): KernelSpec {
-  return {
-    name: "matmul thin",
-    source: nanSource + activationSource + thinSource,
-    directives: target.matmul === "subgroups" ? ["SUBGROUPS"] : [],
-    constants: { LANES: thinLanes(target) },
-  };
-}
-
-function thinJobs(
-  target: Target,
-  replicas: number,
-  fields: (job: number) => Record<string, number> & { rows: number },
-): Job[] {
-  return Array.from({ length: replicas }, (_, job) => {
-    const record = fields(job);
-    return { fields: record, tiles: Math.ceil(record.rows / (thinRows * thinLanes(target))) };
-  });
-}
-
-function matmulKernel(target: Target, directives: string[], update = ""): KernelSpec {
-  const common = nanSource + activationSource + jobSource + update;
-  if (target.matmul === "tiled") {
-    return { name: "matmul tiled", source: common + tiledSource, directives };
-  }
+function matmulKernel(
+  { tiles }: Target,
+  form: Form,
+  { rows, inputs, outputs }: LayerSize,
+  directives: readonly string[],
+  update = "",
+): KernelSpec {
   return {
     name: "matmul",
-    source: common + matmulSource,
-    directives: target.matmul === "subgroups" ? [...directives, "SUBGROUPS"] : directives,
-    constants: { LANES: target.matmulLanes },
+    source: nanSource + activationSource + jobSource + update + matmulSource,
+    directives: [form, ...directives],
+    tile: tileOf(tiles[form][shapeClassOf(rows, inputs, outputs)])!,
   };
 }
 
-/** Returns the rows and columns of the tile that a workgroup computes. */
-function tileOf({ matmul, matmulLanes }: Target): { rows: number; columns: number } {
-  switch (matmul) {
-    case "subgroups":
-      return { rows: 32, columns: 4 * matmulLanes };
-    case "registers":
-      return { rows: 16, columns: 4 * matmulLanes };
-    case "tiled":
-      return { rows: 64, columns: 4 * matmulLanes };
-  }
-}
+/** Fields of a product's job. Members are given if there are several. */
+type MatmulFields = Record<string, number> & { rows: number; columns: number };
 
-/** Adds the tiling to the jobs' fields. `first` is the direction in which consecutive tiles lie. */
+/**
+ * Adds the tiling to the jobs' fields. Consecutive tiles share a panel of one factor. Rows of A are
+ * shared by default; for a weight gradient those of the larger factor, which is then read from main
+ * memory once.
+ */
 function matmulJobs(
-  target: Target,
+  { tile, directives }: KernelSpec,
   replicas: number,
-  fields: (job: number) => Record<string, number> & { rows: number; columns: number },
-  first: "across" | "down" = "across",
+  fields: (job: number) => MatmulFields,
 ): Job[] {
-  const tile = tileOf(target);
+  const { rows, columns, across, down } = tile!;
   return Array.from({ length: replicas }, (_, job) => {
     const record = fields(job);
-    const across = Math.ceil(record.columns / tile.columns);
-    const down = Math.ceil(record.rows / tile.rows);
+    const tilesAcross = Math.ceil(record.columns / (columns * across));
+    const tilesDown = Math.ceil(record.rows / (rows * down));
+    const downFirst = directives!.includes("TN") && record.columns >= record.rows;
     return {
-      fields: { ...record, inner_tiles: first === "across" ? across : down },
-      tiles: across * down,
+      fields: {
+        members: 1,
+        a_member: 0,
+        b_member: 0,
+        ...record,
+        down_first: downFirst ? 1 : 0,
+        inner_tiles: downFirst ? tilesDown : tilesAcross,
+      },
+      tiles: tilesAcross * tilesDown,
     };
   });
 }

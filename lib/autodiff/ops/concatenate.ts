@@ -18,14 +18,13 @@ const concatenateName = registerOperation("concatenate");
  * already fixed (an input, or a part of another concatenation) is copied. A part without columns,
  * such as the state of a bandit, adds nothing.
  */
-export function concatenate(graph: Graph, given: readonly Tensor[]): Tensor {
-  const [first] = given;
+export function concatenate(graph: Graph, parts: readonly Tensor[]): Tensor {
+  const [first] = parts;
   if (
-    !first || given.some((part) => part.replicas !== first.replicas || part.rows !== first.rows)
+    !first || parts.some((part) => part.replicas !== first.replicas || part.rows !== first.rows)
   ) {
-    throw new Error(`concatenate: replicas and rows must agree, got ${given.join(" and ")}`);
+    throw new Error(`concatenate: replicas and rows must agree, got ${parts.join(" and ")}`);
   }
-  const parts = given.filter(({ columns }) => columns > 0);
   const width = parts.reduce((total, part) => total + part.width, 0);
   const storage: Storage = {
     arena: "activations",
@@ -40,6 +39,7 @@ export function concatenate(graph: Graph, given: readonly Tensor[]): Tensor {
     parts.slice(0, i).reduce((total, part) => total + part.width, 0)
   );
   parts.forEach((part, i) => {
+    if (part.columns === 0) return;
     // A concatenation only names the memory of its parts, so it cannot be moved.
     const producer = graph.producer(part);
     const own =
@@ -53,7 +53,7 @@ export function concatenate(graph: Graph, given: readonly Tensor[]): Tensor {
     rows: first.rows,
     columns: parts.reduce((total, part) => total + part.columns, 0),
     width,
-    gaps: gapsIn(parts),
+    gaps: gapsIn(parts.filter(({ columns }) => columns > 0)),
   }, storage);
   graph.record({
     name: concatenateName,

@@ -205,7 +205,7 @@ Deno.test({
         ...["--out", "run", "--no-cache", "--json"],
       );
       assertStringIncludes(trained, "scaled from [-2, 2] to [-1, 1]");
-      assertMatch(trained, /\nactor +seed +return\n/);
+      assertMatch(trained, /\nactor +seed +return +ms\/action +per action\n/); // No D4RL score.
       const results = JSON.parse(trained.trim().split("\n").at(-1)!);
       const last = results.evaluations.at(-1);
       assertEquals([last.stage, last.score, last.episodes.length], ["policy", null, 2]);

@@ -107,7 +107,10 @@ export function choice<const C extends string, D extends C | undefined = undefin
   choices: readonly C[],
   options: FlagOptions & { readonly fallback?: D } = {},
 ): Flag<C | D> {
-  return valued(help, choices.join("|"), options, (value) => {
+  // A long list cannot be broken in the flag's column of `--help`.
+  const long = choices.join("|").length > 40;
+  const described = long ? `${help}: ${choices.join(", ")}` : help;
+  return valued(described, long ? "NAME" : choices.join("|"), options, (value) => {
     const found = choices.find((word) => word === value);
     if (found === undefined) throw new Expected(`one of ${choices.join(", ")}`);
     return found;

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { portableTarget } from "../../lib/gpu/target.ts";
 import type { Evaluator } from "../../lib/runs/evaluation_queue.ts";
 import { readMetrics } from "../../lib/runs/metrics.ts";
 import { decode } from "../../lib/runs/safetensors.ts";
@@ -27,7 +28,7 @@ const evaluator: Evaluator = {
 
 /** Trains or resumes the run in a folder to its end. */
 export async function trainIn(folder: string): Promise<void> {
-  const machine = await setUp();
+  const machine = await setUp(1, portableTarget);
   try {
     console.error("begun");
     const resume = isFile(`${folder}/metrics.jsonl`);

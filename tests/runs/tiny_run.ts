@@ -4,6 +4,7 @@
  * @module
  */
 import type { Engine } from "../../lib/autodiff/engine.ts";
+import type { Target } from "../../lib/gpu/target.ts";
 import type { ReplayBuffer } from "../../lib/data/replay_buffer.ts";
 import { RunDirectory } from "../../lib/runs/directory.ts";
 import type { TrainingRun } from "../../lib/runs/training_run.ts";
@@ -30,11 +31,18 @@ export const tiny: Partial<Hyperparameters> = {
   policyWidth: 8,
 };
 
-/** Uploads a small data set of smooth, seeded numbers to the GPU. */
-export async function setUp(rewardScale = 1): Promise<{ engine: Engine; buffer: ReplayBuffer }> {
+/**
+ * Uploads a small data set of smooth, seeded numbers to the GPU.
+ *
+ * @param target Matrix products to use; measured if absent, and then the same in one process only.
+ */
+export async function setUp(
+  rewardScale = 1,
+  target?: Target,
+): Promise<{ engine: Engine; buffer: ReplayBuffer }> {
   const { Engine } = await import("../../lib/autodiff/engine.ts");
   const { ReplayBuffer } = await import("../../lib/data/replay_buffer.ts");
-  const engine = await Engine.open();
+  const engine = await Engine.open(target);
   const rows = 300;
   const wave = (count: number, pace: number) =>
     Float32Array.from({ length: count }, (_, i) => 0.9 * Math.sin(pace * i * i));

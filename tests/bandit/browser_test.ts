@@ -1,5 +1,4 @@
 import { assert, assertEquals } from "@std/assert";
-import * as esbuild from "esbuild";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -11,6 +10,7 @@ Deno.test({
   name: "lib/bandit: the experiment and its figure need neither Deno nor Node",
   ignore,
   fn: async () => {
+    const esbuild = await import("esbuild"); // Reads environment variables.
     const files = ["experiment", "budget", "figure"].map((name) => `./lib/bandit/${name}.ts`);
     const { outputFiles: [file] } = await esbuild.build({
       stdin: {

@@ -1,6 +1,7 @@
 /** Tests the exported files with the programs that they are made for. */
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { cHeader } from "../../lib/export/c.ts";
 import { javascriptModule } from "../../lib/export/javascript.ts";
 import { onnxModel } from "../../lib/export/onnx.ts";
@@ -18,21 +19,33 @@ Deno.test({
   name: "onnxModel(): onnxruntime computes the actor's actions for 1,000 observations",
   ignore: !permitted,
   fn: async () => {
-    const { InferenceSession, Tensor } = await import("onnxruntime-node");
-    for (const [name, actor] of Object.entries(actors)) {
-      const session = await InferenceSession.create(onnxModel(actor));
-      assertEquals([...session.inputNames, ...session.outputNames], ["observation", "action"]);
-      const observations = observationsFor(actor, rows);
-      const { inputs, outputs } = actor.network;
-      const { action } = await session.run({
-        observation: new Tensor("float32", observations, [rows, inputs]),
-      });
-      assertEquals(action!.dims, [rows, outputs]);
-      const expected = policyOf(actor).act(Float64Array.from(observations), []);
-      const found = action!.data as Float32Array;
-      const largest = Math.max(...expected.map((value, i) => Math.abs(value - found[i]!)));
-      assert(largest <= 1e-5, `${name}: actions differ by ${largest}`);
-      await session.release();
+    const folder = await Deno.makeTempDir();
+    try {
+      for (const [name, actor] of Object.entries(actors)) {
+        const observations = observationsFor(actor, rows);
+        await Deno.writeFile(join(folder, `${name}.onnx`), onnxModel(actor));
+        await Deno.writeFile(
+          join(folder, `${name}.observations`),
+          new Uint8Array(observations.buffer),
+        );
+      }
+      const script = fileURLToPath(new URL("onnxruntime/run.ts", import.meta.url));
+      const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+        args: ["run", "-A", "--quiet", "--frozen", script, folder, ...Object.keys(actors)],
+      }).output();
+      assert(success, new TextDecoder().decode(stderr));
+      for (const [name, actor] of Object.entries(actors)) {
+        const found = new Float32Array(
+          (await Deno.readFile(join(folder, `${name}.actions`))).buffer,
+        );
+        const observations = Float64Array.from(observationsFor(actor, rows));
+        const expected = policyOf(actor).act(observations, []);
+        assertEquals(found.length, expected.length);
+        const largest = Math.max(...expected.map((value, i) => Math.abs(value - found[i]!)));
+        assert(largest <= 1e-5, `${name}: actions differ by ${largest}`);
+      }
+    } finally {
+      await Deno.remove(folder, { recursive: true });
     }
   },
 });

@@ -11,7 +11,7 @@
 import { timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 // @ts-types="@types/ws"
-import { type WebSocket, WebSocketServer } from "ws";
+import type { WebSocket } from "ws";
 import { Listener } from "./listener.ts";
 import { closeCodes, limits } from "./protocol.ts";
 import { type EnvironmentBudget, type MakeEnvironment, Session } from "./session.ts";
@@ -70,6 +70,8 @@ export async function serveBridge(options: ServeOptions): Promise<BridgeServer> 
     return null;
   };
 
+  // Reads environment variables when it is loaded.
+  const { WebSocketServer } = await import("ws");
   const sockets = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,

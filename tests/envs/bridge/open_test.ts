@@ -4,6 +4,7 @@ import { gymnasiumId } from "../../../lib/envs/bridge/gymnasium_ids.ts";
 import { launchServer, pythonPath } from "../../../lib/envs/bridge/launch.ts";
 import { connectTo, openEnvironment } from "../../../lib/envs/bridge/open.ts";
 import { environments } from "../../../lib/envs/ids.ts";
+import "../../../lib/envs/mujoco/binary.ts";
 import { makeEnvironment } from "../../../lib/envs/registry.ts";
 import { UserError } from "../../../lib/errors.ts";
 import { mayLaunch } from "./raw_client.ts";

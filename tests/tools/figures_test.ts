@@ -77,6 +77,11 @@ Deno.test({
         ["srpo/awr", "srpo"].map((algorithm) => JSON.stringify({ ...line, algorithm })).join("\n"),
       );
       assertStringIncludes(figureSvg(sameLearning(runs)!), "official code: seeds 7");
+      const untimed = figureSvg(figure1(runs)!);
+      assertEquals(untimed, scatter);
+      const timed = JSON.stringify({ ...line, algorithm: "srpo", action_ms: 0.1 });
+      Deno.writeTextFileSync(join(folder, "official.jsonl"), timed);
+      assertStringIncludes(figureSvg(figure1(runs)!), "official code (PyTorch): seeds 7");
     } finally {
       Deno.removeSync(folder, { recursive: true });
     }

@@ -28,20 +28,39 @@ export const compared = [
   ["diffusion-ql", "diffusion-ql", "Diffusion-QL"],
 ] as const;
 
-/** Figure 1: score against FLOPs and time per action. */
+const [ownProgram, officialProgram] = ["this program", "official code (PyTorch)"] as const;
+
+/** A policy's scores, one per seed, and the cost of its action. */
+interface Acting {
+  readonly name: string;
+  readonly scores: ReadonlyMap<number, number>;
+  readonly flops: number;
+  /** Milliseconds. */
+  readonly time: number;
+}
+
+/** Figure 1: score against FLOPs and time per action, with the official code's. */
 export function figure1(runs: Runs): Figure | null {
-  const rows = compared.flatMap(([run, policy, name]) => {
+  const own = compared.flatMap(([run, policy, name]): Acting[] => {
     const scores = runs.scores(run, policy).get(null);
     const results = runs.results(run);
     const flops = results?.action_flops[policy];
     const time = results?.action_latency_ms[policy];
-    if (scores === undefined || !flops || time === undefined) return [];
-    return [{ name, values: [...scores.values()], seeds: [...scores.keys()], flops, time }];
+    return scores === undefined || !flops || time === undefined
+      ? []
+      : [{ name, scores, flops, time }];
   });
-  if (rows.length === 0) return null;
-  const panel = (label: string, x: (row: typeof rows[number]) => number): Panel => {
-    const estimates = rows.map((row) => estimateOf(x(row), row.values, row.name));
-    const places = estimates.map(({ x }) => Number(x));
+  if (own.length === 0) return null;
+  const official = officialActing(runs);
+  const programs = official.length > 0
+    ? [[ownProgram, own], [officialProgram, official]] as const
+    : [[ownProgram, own]] as const;
+  const all = [...own, ...official];
+  const panel = (label: string, x: (row: Acting) => number): Panel => {
+    const series = programs.map(([, rows]) =>
+      rows.map((row) => estimateOf(x(row), [...row.scores.values()], row.name))
+    );
+    const places = all.map(x);
     return {
       x: {
         label,
@@ -50,14 +69,19 @@ export function figure1(runs: Runs): Figure | null {
         ticks: 5,
         tickFormat: "~s",
       },
-      y: scoreAxis(estimates, false),
-      marks: pointMarks(estimates, seriesColor(0, 1)),
+      y: scoreAxis(series.flat(), false),
+      marks: series.flatMap((each, i) => pointMarks(each, seriesColor(i, 2))),
     };
   };
   return {
     title: "Figure 1 on maze2d-umaze: score against the cost of an action",
-    notes: [`${intervalNote}; ${seedsText(rows.flatMap(({ seeds }) => seeds))}`],
-    legend: [],
+    notes: [
+      intervalNote,
+      ...programs.map(([name, rows]) =>
+        `${name}: ${seedsText(rows.flatMap(({ scores }) => [...scores.keys()]))}`
+      ),
+    ],
+    legend: programs.map(([name], i) => ({ name, color: seriesColor(i, 2) })),
     panels: [
       panel("FLOPs per action", ({ flops }) => flops),
       panel("milliseconds per action", ({ time }) => time),
@@ -67,9 +91,26 @@ export function figure1(runs: Runs): Figure | null {
   };
 }
 
+/** The official code's deterministic policies, whose networks have the sizes of this program's. */
+function officialActing(runs: Runs): Acting[] {
+  const results = runs.results("base");
+  if (results === null) return [];
+  const lines = officialLines(runs.folder).filter(({ task }) => task === results.task);
+  return [["srpo", "srpo", "SRPO"], ["srpo/awr", "awr", "AWR"]].flatMap(
+    ([algorithm, policy, name]) => {
+      const rows = lines.filter((line) => line.algorithm === algorithm);
+      const times = rows.flatMap(({ action_ms }) => action_ms ?? []);
+      const flops = results.action_flops[policy!];
+      if (times.length === 0 || !flops) return [];
+      const scores = new Map(rows.map(({ seed, score }) => [seed, score]));
+      return [{ name: name!, scores, flops, time: mean(times) }];
+    },
+  );
+}
+
 /** Figure 7: milliseconds per training step, with the official code's, and per action. */
 export function figure7(runs: Runs): Figure | null {
-  const programs = ["this program", "official code (PyTorch)"];
+  const programs = [ownProgram, officialProgram];
   const trained = [
     ["base", "SRPO"],
     ["iql", "IQL"],

@@ -90,6 +90,8 @@ export interface OfficialLine {
   readonly score: number;
   readonly seconds?: Readonly<Record<string, number>>;
   readonly steps?: Readonly<Record<string, number>>;
+  /** Milliseconds per action. */
+  readonly action_ms?: number;
 }
 
 export function officialLines(folder: string): OfficialLine[] {

@@ -100,6 +100,17 @@ def train(options, data):
     return {"srpo/awr": critic.deter_policy, "srpo": srpo.SRPO_policy}, seconds
 
 
+def milliseconds_per_action(act, size):
+    """Median time of an action for one observation, like this project's `actionLatency`."""
+    observation = np.random.randn(1, size).astype(np.float32)
+    times, begin = [], time.perf_counter()
+    while time.perf_counter() < begin + 0.3:
+        start = time.perf_counter()
+        act(observation)
+        times.append(time.perf_counter() - start)
+    return 1000 * float(np.median(times[len(times) // 3:]))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("clone")
@@ -120,17 +131,19 @@ def main():
     # The official code prints its settings and copies tensors in a way that PyTorch warns about.
     warnings.filterwarnings("ignore", category=UserWarning)
     with tempfile.TemporaryDirectory() as options.folder, contextlib.redirect_stdout(sys.stderr):
-        policies, seconds = train(options, read_data(options.data))
+        data = read_data(options.data)
+        policies, seconds = train(options, data)
     for name, policy in policies.items():
         with torch.no_grad():
             act = lambda observations: policy(torch.from_numpy(observations)).numpy()
+            milliseconds = milliseconds_per_action(act, data["observations"].shape[1])
             returns, reference = returns_of(options.url, options.task, options.episodes, act)
         low, high = reference["min"], reference["max"]
         print(json.dumps({
             "algorithm": name, "task": options.task, "seed": options.seed,
             "steps": {stage: getattr(options, f"{stage}_steps") for stage in seconds},
             "seconds": seconds, "threads": torch.get_num_threads(), "beta": options.beta,
-            "return": returns.mean(), "score": 100 * (returns.mean() - low) / (high - low),
+            "action_ms": milliseconds, "return": returns.mean(), "score": 100 * (returns.mean() - low) / (high - low),
             "returns": returns.tolist(),
         }), flush=True)
 

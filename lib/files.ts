@@ -8,7 +8,8 @@ import { dirname, join } from "node:path";
 import { UserError } from "./errors.ts";
 
 /**
- * Lets `write` fill a temporary file next to `path` and renames it to `path`, also on the disk. If
+ * Lets `write` fill a temporary file next to `path`, flushes it to disk and renames it to `path`. A
+ * reader, or the next process after a crash, finds either the old or the new file, never a part. If
  * `write` throws, the temporary file is removed and an existing file at `path` is unchanged.
  *
  * @param write Creates, fills and closes the file with the given name.
@@ -18,15 +19,22 @@ export async function replaceFile(
   path: string,
   write: (temporary: string) => void | Promise<void>,
 ): Promise<void> {
-  const temporary = `${path}.${Deno.pid}.tmp`;
+  // Process ids are not unique where containers or machines share a folder.
+  const temporary = `${path}.${crypto.randomUUID()}.tmp`;
   try {
     await write(temporary);
+    await syncFile(temporary);
     await Deno.rename(temporary, path);
     syncFolder(dirname(path));
   } catch (error) {
     await Deno.remove(temporary).catch(() => {});
     throw explained(path, error);
   }
+}
+
+async function syncFile(path: string): Promise<void> {
+  using file = await Deno.open(path, { write: true });
+  await file.sync();
 }
 
 /** Flushes the names in a folder to disk, so that a rename survives a power failure. */

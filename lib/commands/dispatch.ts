@@ -48,15 +48,20 @@ export async function runCommandLine(
   }
 }
 
+/** Codes of errors of a disk that is full, over quota, read-only or damaged. */
+const diskErrors: readonly unknown[] = ["ENOSPC", "EDQUOT", "EROFS", "EIO"];
+
 /** Returns the error as a `UserError`, or null if it is a bug. */
 function asUserError(error: unknown): UserError | null {
   if (error instanceof UserError) return error;
   const denied = missingPermission(error);
   if (denied !== null) return denied;
-  // Code that writes files throws its own UserError. Only console output gets here.
-  if (error instanceof Error && "code" in error && /console\.log/.test(error.stack ?? "")) {
+  if (!(error instanceof Error && "code" in error)) return null;
+  // Most code that writes files throws a UserError of its own, which names the file.
+  if (/console\.log/.test(error.stack ?? "")) {
     return new UserError(`cannot write to standard output: ${error.message}`);
   }
+  if (diskErrors.includes(error.code)) return new UserError(error.message);
   return null;
 }
 

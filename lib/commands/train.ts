@@ -239,7 +239,7 @@ async function trainIn(
   // config.json makes the folder a run, so everything else that it starts from comes first.
   if (!plan.resumed) await takeGiven(axes, plan);
   await recordConfigs(axes, plan, data, sha256, adapter);
-  const former = plan.resumed ? upgradeMetrics(axes) : null;
+  const former = plan.resumed ? await upgradeMetrics(axes) : null;
   const products = choiceText(engine.choice) +
     (memory.problem ? `; measurements not saved: ${memory.problem}` : "");
   const named = adapterText(adapter);

@@ -6,6 +6,7 @@
 import { Buffer } from "node:buffer";
 import { inflateSync } from "node:zlib";
 import type { Dataset, File, Group } from "h5wasm";
+import { UserError } from "../errors.ts";
 import { replaceFile } from "../files.ts";
 import { type H5wasm, loadH5wasm } from "./h5wasm.ts";
 
@@ -62,7 +63,7 @@ const flagsTemplate =
  * Writes `contents` to `path` atomically, with gzip-compressed fields. h5py reads the flags as
  * bools.
  *
- * @throws {UserError} If the folder does not exist or is not writable.
+ * @throws {UserError} If the folder does not exist or is not writable, or the disk is full.
  * @throws {Error} If an array has the wrong length, which is a bug in the caller.
  */
 export async function writeDataset(path: string, contents: DatasetContents): Promise<void> {
@@ -71,16 +72,31 @@ export async function writeDataset(path: string, contents: DatasetContents): Pro
   module.activate_throwing_error_handler();
   await replaceFile(path, async (temporary) => {
     await Deno.writeFile(temporary, inflateSync(Buffer.from(flagsTemplate, "base64")));
-    const file = new h5.File(temporary, "a");
     try {
-      const rows = contents.rewards.length;
-      fillFlags(module, file, rows, "terminals", contents.terminals);
-      fillFlags(module, file, rows, "timeouts", contents.timeouts);
-      writeFields(file, contents);
-    } finally {
-      file.close();
+      fill(module, new h5.File(temporary, "a"), contents);
+    } catch (error) {
+      throw asDiskError(path, error);
     }
   });
+}
+
+function fill(module: Awaited<H5wasm["ready"]>, file: File, contents: DatasetContents): void {
+  try {
+    const rows = contents.rewards.length;
+    fillFlags(module, file, rows, "terminals", contents.terminals);
+    fillFlags(module, file, rows, "timeouts", contents.timeouts);
+    writeFields(file, contents);
+  } finally {
+    file.close();
+  }
+}
+
+/** Returns a `UserError` for an error of the operating system in HDF5's report, or the error. */
+function asDiskError(path: string, error: unknown): unknown {
+  const [, reason] = /error message = '([^']+)'/.exec((error as Error).message) ?? [];
+  return reason === undefined
+    ? error
+    : new UserError(`${path}: cannot be written: ${reason.toLowerCase()}`);
 }
 
 /** Fills one of the template's data sets. h5wasm's `write_slice` does not support enumerations. */

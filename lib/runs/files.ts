@@ -6,9 +6,7 @@
 import { replaceFile } from "../files.ts";
 
 /**
- * Writes `contents` to `path` atomically: it writes a temporary file, flushes it to disk and
- * renames it. A reader, or the next run after a crash, finds either the old or the new file, never
- * a part.
+ * Writes `contents` to `path` atomically.
  *
  * @throws {UserError} If the folder does not exist or is not writable, or the disk is full.
  */
@@ -18,7 +16,6 @@ export async function writeAtomic(path: string, contents: Uint8Array | string): 
     using file = await Deno.open(temporary, { write: true, create: true, truncate: true });
     let written = 0;
     while (written < bytes.length) written += await file.write(bytes.subarray(written));
-    await file.sync();
   });
 }
 
@@ -29,9 +26,5 @@ export async function writeAtomic(path: string, contents: Uint8Array | string): 
  * @throws {UserError} If the folder of `to` does not exist or is not writable, or the disk is full.
  */
 export async function copyWhole(from: string, to: string): Promise<void> {
-  await replaceFile(to, async (temporary) => {
-    await Deno.copyFile(from, temporary);
-    using file = await Deno.open(temporary, { write: true });
-    await file.sync();
-  });
+  await replaceFile(to, (temporary) => Deno.copyFile(from, temporary));
 }

@@ -9,6 +9,7 @@ import type { EpisodeRecord } from "../envs/evaluation.ts";
 import { UserError } from "../errors.ts";
 import { kinds, parseValue } from "../schema.ts";
 import { openLine, sealLine } from "./checksum.ts";
+import { writeAtomic } from "./files.ts";
 import { assertFinite } from "./finite.ts";
 
 /** Metrics by name. */
@@ -88,17 +89,16 @@ export class MetricsFile implements Disposable {
    * Opens the file of a resumed run. Removes the rows that `keep` rejects, and an incomplete last
    * line left by a killed process.
    *
-   * @throws {UserError} If a line other than the last is not a row.
+   * @throws {UserError} If a line other than the last is not a row, or the file cannot be written.
    */
-  static resume(path: string, keep: (row: MetricsRow) => boolean = () => true): MetricsFile {
+  static async resume(
+    path: string,
+    keep: (row: MetricsRow) => boolean = () => true,
+  ): Promise<MetricsFile> {
     const text = Deno.readTextFileSync(path);
     const kept = wholeLines(text).filter((line, i) => keep(parseRow(line, path, i)))
       .map((line) => `${line}\n`).join("");
-    if (kept !== text) {
-      const temporary = `${path}.${Deno.pid}.tmp`;
-      Deno.writeTextFileSync(temporary, kept);
-      Deno.renameSync(temporary, path);
-    }
+    if (kept !== text) await writeAtomic(path, kept);
     return new MetricsFile(path, { append: true });
   }
 
@@ -116,19 +116,8 @@ export class MetricsFile implements Disposable {
    *
    * @throws {UserError} As {@linkcode append}.
    */
-  copy({ time, stage, step, seed, variant, metrics, episodes, checkpoint }: MetricsRow): void {
-    assertFinite(stage, step, metrics);
-    const row: MetricsRow = {
-      time,
-      stage,
-      step,
-      seed,
-      variant,
-      metrics,
-      episodes,
-      ...(checkpoint !== undefined && { checkpoint }),
-    };
-    const bytes = this.#encoder.encode(`${sealLine(row)}\n`);
+  copy(row: MetricsRow): void {
+    const bytes = this.#encoder.encode(lineOf(row));
     try {
       for (let done = 0; done < bytes.length;) done += this.#file.writeSync(bytes.subarray(done));
     } catch (error) {
@@ -145,6 +134,33 @@ export class MetricsFile implements Disposable {
   [Symbol.dispose](): void {
     this.#file.close();
   }
+}
+
+/**
+ * Writes a metrics file whole, replacing one that exists.
+ *
+ * @throws {UserError} As {@linkcode MetricsFile.append}.
+ */
+export async function writeMetrics(path: string, rows: readonly MetricsRow[]): Promise<void> {
+  await writeAtomic(path, rows.map(lineOf).join(""));
+}
+
+/** Returns the line of a row, with its fields in order and without others. */
+function lineOf(
+  { time, stage, step, seed, variant, metrics, episodes, checkpoint }: MetricsRow,
+): string {
+  assertFinite(stage, step, metrics);
+  const row: MetricsRow = {
+    time,
+    stage,
+    step,
+    seed,
+    variant,
+    metrics,
+    episodes,
+    ...(checkpoint !== undefined && { checkpoint }),
+  };
+  return `${sealLine(row)}\n`;
 }
 
 /**

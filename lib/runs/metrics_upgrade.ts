@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { MetricsFile, type MetricsRow } from "./metrics.ts";
+import { copyWhole } from "./files.ts";
+import { type MetricsRow, writeMetrics } from "./metrics.ts";
 import { type ReplicaAxes, replicasOf, stageOf } from "./replicas.ts";
 
 /** A row of version 0.2: one number per metric, or one per replica of the stage. */
@@ -19,21 +20,19 @@ interface FormerRow {
 /**
  * Rewrites the file in place and keeps the original as `metrics-0.2.jsonl`. Rows of evaluations are
  * dropped, because they do not contain the episodes. All rows get the time at which the original
- * was last modified.
+ * was last modified. If the process is killed in between, the next one converts the file again.
  *
  * @returns The path of the original; null if there was nothing to convert.
+ * @throws {UserError} If a file cannot be written.
  */
-export function upgradeMetrics(axes: ReplicaAxes): string | null {
+export async function upgradeMetrics(axes: ReplicaAxes): Promise<string | null> {
   const path = axes.directory.metrics;
   const rows = formerRows(path, axes.algorithm.stages.map(({ name }) => name));
   if (rows === null) return null;
   const time = (Deno.statSync(path).mtime ?? new Date()).toISOString();
   const former = axes.directory.formerMetrics;
-  Deno.renameSync(path, former);
-  using file = MetricsFile.create(path);
-  for (const row of rows) {
-    for (const each of upgraded(row, axes, time)) file.copy(each);
-  }
+  await copyWhole(path, former);
+  await writeMetrics(path, rows.flatMap((row) => upgraded(row, axes, time)));
   return former;
 }
 

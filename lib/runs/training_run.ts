@@ -153,7 +153,7 @@ async function trainOne(run: TrainingRun, definition: StageDefinition): Promise<
     ? pending.map((replica) => readCheckpoint(checkpoint(replica)))
     : null;
   const start = present?.[0]?.step ?? 0;
-  using metrics = openMetrics(run, definition, start, replicas, pending, cached);
+  using metrics = await openMetrics(run, definition, start, replicas, pending, cached);
   // A replica with a checkpoint counts as started, so the checkpoints follow the rows.
   await copyCached(cached, name);
   if (run.resume) {
@@ -241,7 +241,7 @@ export async function evaluateTaken(run: TrainingRun): Promise<boolean> {
     if (definition.evaluatedOnce) continue;
     const replicas = replicasOf(run, definition);
     const { step } = readCheckpoint(replicas[0]!.directory.checkpoint(name));
-    using metrics = MetricsFile.resume(run.directory.metrics);
+    using metrics = await MetricsFile.resume(run.directory.metrics);
     try {
       if (!await evaluateFinished(run, definition, step ?? 0, replicas, metrics)) return false;
     } catch (error) {
@@ -444,14 +444,14 @@ async function trainReplicas(
  * Opens the run's metrics file at the start of a stage. Removes the rows after `step` of replicas
  * to train. Adds the rows of replicas from the cache.
  */
-function openMetrics(
+async function openMetrics(
   run: TrainingRun,
   definition: StageDefinition,
   step: number,
   replicas: readonly Replica[],
   pending: readonly Replica[],
   cached: ReadonlyMap<Replica, CacheEntry>,
-): MetricsFile {
+): Promise<MetricsFile> {
   const { directory, evaluator, provenance } = run;
   const stage = definition.name;
   const keep = (row: MetricsRow) => {
@@ -461,7 +461,7 @@ function openMetrics(
       (!pending.includes(replica) || row.step <= step);
   };
   const file = isFile(directory.metrics)
-    ? MetricsFile.resume(directory.metrics, keep)
+    ? await MetricsFile.resume(directory.metrics, keep)
     : MetricsFile.create(directory.metrics);
   // Copy only evaluations that this run would have made too. It makes the last one itself.
   const total = stepsOf(run, definition);

@@ -95,6 +95,15 @@ Deno.test("runCommandLine() exits with the code that the command returns", async
   assertEquals((await run({ stopped }, "stopped")).code, 143);
 });
 
+Deno.test("runCommandLine() reports an error of the disk in one line", async () => {
+  const rename = Object.assign(new Error("No space left on device: rename 'a'"), {
+    code: "ENOSPC",
+  });
+  const full: Command = { summary: "", load: () => Promise.resolve(() => Promise.reject(rename)) };
+  const { code, errors } = await run({ full }, "full");
+  assertEquals([code, errors], [1, "error: No space left on device: rename 'a'"]);
+});
+
 const mayRun = (["run", "read"] as const).every((name) =>
   Deno.permissions.querySync({ name }).state === "granted"
 );

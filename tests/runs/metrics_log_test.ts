@@ -18,9 +18,10 @@ const losses = (step: number): Record<string, readonly number[]> => ({
  * resuming.
  */
 function rowsOf(steps: number, breaks: readonly number[]) {
-  const path = Deno.makeTempFileSync();
+  const folder = Deno.makeTempDirSync();
+  const path = `${folder}/metrics.jsonl`;
   try {
-    using file = MetricsFile.resume(path);
+    using file = MetricsFile.create(path);
     let log = new MetricsLog(file, "critic", steps, replicas);
     for (let step = 1; step <= steps; step++) {
       log.add(step, losses(step));
@@ -31,7 +32,7 @@ function rowsOf(steps: number, breaks: readonly number[]) {
     }
     return readMetrics(path).map(({ time: _, ...row }) => row);
   } finally {
-    Deno.removeSync(path);
+    Deno.removeSync(folder, { recursive: true });
   }
 }
 
@@ -66,9 +67,10 @@ Deno.test({
   name: "MetricsLog.restore() rejects sums of different steps and invalid text",
   ignore,
   fn: () => {
-    const path = Deno.makeTempFileSync();
+    const folder = Deno.makeTempDirSync();
+    const path = `${folder}/metrics.jsonl`;
     try {
-      using file = MetricsFile.resume(path);
+      using file = MetricsFile.create(path);
       const log = new MetricsLog(file, "critic", 10, replicas);
       const one = '{"loss":{"count":1,"sum":1}}';
       assertThrows(() => log.restore([one, undefined]), UserError, "do not match");
@@ -78,7 +80,7 @@ Deno.test({
         "the sums of metrics in a checkpoint's metadata is not JSON",
       );
     } finally {
-      Deno.removeSync(path);
+      Deno.removeSync(folder, { recursive: true });
     }
   },
 });

@@ -1,4 +1,4 @@
-import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { join } from "node:path";
 import { UserError } from "../../lib/errors.ts";
 import { MetricsFile, type MetricsRow, readMetrics } from "../../lib/runs/metrics.ts";
@@ -6,10 +6,10 @@ import { MetricsFile, type MetricsRow, readMetrics } from "../../lib/runs/metric
 const ignore = Deno.permissions.querySync({ name: "write" }).state !== "granted" ||
   Deno.permissions.querySync({ name: "read" }).state !== "granted";
 
-function inFolder(body: (path: string) => void) {
+async function inFolder(body: (path: string) => void | Promise<void>) {
   const folder = Deno.makeTempDirSync();
   try {
-    body(join(folder, "metrics.jsonl"));
+    await body(join(folder, "metrics.jsonl"));
   } finally {
     Deno.removeSync(folder, { recursive: true });
   }
@@ -84,12 +84,12 @@ Deno.test({
   name: "MetricsFile.resume() removes the rows that `keep` rejects",
   ignore,
   fn: () =>
-    inFolder((path) => {
+    inFolder(async (path) => {
       const [early, late] = [row("critic", 100), row("critic", 200)];
       const other = row("critic", 200, 1, 7);
       write(path, [early, late, other]);
       {
-        using file = MetricsFile.resume(path, ({ seed, step }) => seed === 7 || step <= 100);
+        using file = await MetricsFile.resume(path, ({ seed, step }) => seed === 7 || step <= 100);
         file.copy(row("critic", 150));
       }
       assertEquals(readMetrics(path), [early, other, row("critic", 150)]);
@@ -101,12 +101,12 @@ Deno.test({
   name: "MetricsFile.resume() removes the incomplete last line of a killed process",
   ignore,
   fn: () =>
-    inFolder((path) => {
+    inFolder(async (path) => {
       write(path, [row("critic", 1)]);
       Deno.writeTextFileSync(path, '{"stage":"critic","st', { append: true });
       assertEquals(readMetrics(path), [row("critic", 1)]);
       {
-        using file = MetricsFile.resume(path);
+        using file = await MetricsFile.resume(path);
         file.copy(row("critic", 11));
       }
       assertEquals(readMetrics(path), [row("critic", 1), row("critic", 11)]);
@@ -117,9 +117,9 @@ Deno.test({
   name: "MetricsFile.resume() rejects a file with a line that is not a row",
   ignore,
   fn: () =>
-    inFolder((path) => {
+    inFolder(async (path) => {
       Deno.writeTextFileSync(path, '{"stage":"critic"}\n');
-      const error = assertThrows(() => MetricsFile.resume(path), UserError);
+      const error = await assertRejects(() => MetricsFile.resume(path), UserError);
       assertStringIncludes(error.message, `${path}, line 1: field "time" is missing; restore`);
       assertEquals(Deno.readTextFileSync(path), '{"stage":"critic"}\n');
     }),

@@ -64,7 +64,7 @@ Deno.test({
         files.update();
       }
       {
-        using file = MetricsFile.resume(metrics, ({ step }) => step < 70_000);
+        using file = await MetricsFile.resume(metrics, ({ step }) => step < 70_000);
         file.copy({ ...row, time, step: 400, seed: 0, metrics: { loss: 8 } });
         file.copy({
           time,

@@ -10,6 +10,7 @@ import type { Task } from "../data/catalog.ts";
 import { UserError } from "../errors.ts";
 import type { RunConfig } from "../runs/config.ts";
 import { RunDirectory } from "../runs/directory.ts";
+import { runId } from "../runs/identity.ts";
 import { type MetricsRow, readMetrics } from "../runs/metrics.ts";
 import {
   type EvaluatedActor,
@@ -63,8 +64,9 @@ export function readRun(
   const algorithm = findAlgorithm(config.algorithm, known);
   const task = taskOfRun(config);
   const actors = evaluatedActors(algorithm, task);
-  const results = readResults(directory.results);
-  const rows = readMetrics(directory.metrics);
+  const id = runId(config);
+  const results = readResults(directory.results, id);
+  const rows = readMetrics(directory.metrics, id);
   const { begun, processes } = readLog(directory);
   return {
     directory,

@@ -27,6 +27,7 @@ import type { GivenCheckpoint } from "../runs/config.ts";
 import { createRunDirectory, refuseRun, RunDirectory } from "../runs/directory.ts";
 import { writeAtomic } from "../runs/files.ts";
 import { readGivenCheckpoint } from "../runs/official_checkpoint.ts";
+import { runId } from "../runs/identity.ts";
 import { type Interrupt, watchInterrupt } from "../runs/interrupt.ts";
 import { clearRemains, RunLock } from "../runs/lock.ts";
 import { RunLog } from "../runs/log.ts";
@@ -236,10 +237,12 @@ async function trainIn(
   log.write(`srpo-webgpu ${version}: train ${args.join(" ")}`);
   const axes: ReplicaAxes = { directory, algorithm, hyperparameters, seeds, variants };
   const adapter = { ...engine.gpu.adapter, ...engine.target };
+  const former = plan.resumed ? await upgradeMetrics(axes) : null;
+  // Nothing is changed if the rows belong to another run.
+  if (plan.resumed) readMetrics(directory.metrics, runId(directory.readConfig()));
   // config.json makes the folder a run, so everything else that it starts from comes first.
   if (!plan.resumed) await takeGiven(axes, plan);
   await recordConfigs(axes, plan, data, sha256, adapter);
-  const former = plan.resumed ? await upgradeMetrics(axes) : null;
   const products = choiceText(engine.choice) +
     (memory.problem ? `; measurements not saved: ${memory.problem}` : "");
   const named = adapterText(adapter);
@@ -263,6 +266,7 @@ async function trainIn(
     shapeRewards(data, algorithm.rewardRule(hyperparameters)),
   );
   await using observers = await observersOf(axes, plan, flags);
+  const id = runId(directory.readConfig());
   const evaluator = evaluatorOf(
     algorithm,
     task,
@@ -275,6 +279,7 @@ async function trainIn(
   for (const line of timeNotes(estimate, engine, plan)) say(line);
   const run: TrainingRun = {
     ...axes,
+    id,
     engine,
     buffer,
     stages,
@@ -316,7 +321,7 @@ async function trainIn(
   const pictures = finished
     ? await drawRun(axes, task, data, found.statistics, new Map(titled))
     : [];
-  const whole: Results = { ...found, pictures };
+  const whole: Results = { run_id: id, ...found, pictures };
   await writeResults(directory.results, whole);
   say(`\n${resultTables(whole)}\n`);
   for (const path of pictures) say(`picture  ${path}`);
@@ -349,11 +354,15 @@ function timeNotes(estimate: RunEstimate, { gpu, choice }: Engine, { preset }: P
   ];
 }
 
-/** Returns the results of a finished run; null if the run is not finished. */
+/**
+ * Returns the results of a finished run; null if the run is not finished.
+ *
+ * @throws {UserError} A file of the run is damaged, or belongs to another run.
+ */
 function finishedResults(path: string): Results | null {
   const directory = new RunDirectory(path);
-  directory.readConfig();
-  const results = readResults(directory.results);
+  const id = runId(directory.readConfig());
+  const results = readResults(directory.results, id);
   return results?.finished ? results : null;
 }
 

@@ -11,6 +11,9 @@ import type { Network } from "../algorithms/algorithm.ts";
 import { writeAtomic } from "./files.ts";
 import { decode, encode, floatTensor, type SafeTensor, type SafeTensors } from "./safetensors.ts";
 
+/** Metadata key in checkpoints for the fingerprint of what they were trained from. */
+export const fingerprintKey = "fingerprint";
+
 const moments = { mean: "adam.mean.", square: "adam.square." } as const;
 
 /** A checkpoint read from a file. */
@@ -42,6 +45,25 @@ export function readCheckpoint(path: string): Checkpoint {
     throw new UserError(`${path}: metadata "step" needs a whole number, found ${step}`);
   }
   return { path, file, step: step === undefined ? null : Number(step) };
+}
+
+/**
+ * Checks that a checkpoint was trained from what it should be. Official checkpoints and those of
+ * versions before 0.4 have no fingerprint and are accepted.
+ *
+ * @param fingerprint As `stageFingerprint` returns it.
+ * @throws {UserError} If it was trained from something else.
+ */
+export function assertFingerprint(
+  path: string,
+  { metadata }: Pick<SafeTensors, "metadata">,
+  fingerprint: string,
+): void {
+  const own = metadata[fingerprintKey];
+  if (own === undefined || own === fingerprint) return;
+  throw new UserError(
+    `${path} belongs to another run: its data, settings, seed or earlier stages differ`,
+  );
 }
 
 /**

@@ -17,6 +17,17 @@ export function sha256(...parts: readonly (string | Uint8Array)[]): string {
   return hash.digest("hex");
 }
 
+/** Returns JSON with the names of every object in order, for hashes. */
+export function canonical(value: unknown): string {
+  return JSON.stringify(
+    value,
+    (_, part) =>
+      part !== null && typeof part === "object" && !Array.isArray(part)
+        ? Object.fromEntries(Object.entries(part).toSorted(([a], [b]) => a < b ? -1 : 1))
+        : part,
+  );
+}
+
 /** Returns the text of a JSON file with its checksum. */
 export function sealJson(value: object): string {
   return JSON.stringify({ ...value, checksum: sha256(JSON.stringify(value)) }, null, 2) + "\n";

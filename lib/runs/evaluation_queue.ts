@@ -9,7 +9,7 @@
 import { dirname } from "node:path";
 import type { EpisodeRecord } from "../envs/evaluation.ts";
 import { UserError } from "../errors.ts";
-import { readCheckpoint } from "./checkpoint.ts";
+import { assertFingerprint, readCheckpoint } from "./checkpoint.ts";
 import { sha256 } from "./checksum.ts";
 import { writeAtomic } from "./files.ts";
 import type { Metrics, MetricsFile } from "./metrics.ts";
@@ -102,14 +102,16 @@ export class EvaluationQueue {
 
   /**
    * Adds the evaluations that an earlier process left waiting, up to the step of its checkpoints.
-   * Removes those of later steps, which are trained again, and damaged ones.
+   * Removes those of later steps, which are trained again, damaged ones, and those of another run.
    *
+   * @param fingerprint Returns the fingerprint of a replica's checkpoints.
    * @param evaluated Returns whether the metrics file already has an evaluation.
-   * @param announce Called with a message for every damaged one.
+   * @param announce Called with a message for every damaged one and every one of another run.
    */
   resume(
     step: number,
     replicas: readonly Replica[],
+    fingerprint: (replica: Replica) => string,
     evaluated: (replica: Replica, step: number) => boolean,
     announce: (line: string) => void,
   ): void {
@@ -117,7 +119,9 @@ export class EvaluationQueue {
     for (const replica of replicas) {
       for (const waited of waitingSteps(replica, this.#stage)) {
         const file = waitingFile(replica, this.#stage, waited);
-        if (waited <= step && !evaluated(replica, waited) && isIntact(file, announce)) {
+        const usable = waited <= step && !evaluated(replica, waited) &&
+          isIntact(file, fingerprint(replica), announce);
+        if (usable) {
           waiting.set(waited, [...waiting.get(waited) ?? [], replica]);
         } else Deno.removeSync(file);
       }
@@ -188,9 +192,13 @@ function waitingSteps(replica: Replica, stage: string): number[] {
   });
 }
 
-function isIntact(path: string, announce: (line: string) => void): boolean {
+function isIntact(
+  path: string,
+  fingerprint: string,
+  announce: (line: string) => void,
+): boolean {
   try {
-    readCheckpoint(path);
+    assertFingerprint(path, readCheckpoint(path).file, fingerprint);
     return true;
   } catch (error) {
     if (!(error instanceof UserError)) throw error;

@@ -10,11 +10,8 @@
 import { basename, dirname, join } from "node:path";
 import { UserError } from "../errors.ts";
 import { syncFolder } from "../files.ts";
-import { type Checkpoint, readCheckpoint } from "./checkpoint.ts";
+import { assertFingerprint, type Checkpoint, readCheckpoint } from "./checkpoint.ts";
 import { writeAtomic } from "./files.ts";
-
-/** Metadata key in checkpoints for the fingerprint of what they were trained from. */
-export const fingerprintKey = "fingerprint";
 
 /**
  * Writes a generation, and keeps the previous one.
@@ -116,18 +113,14 @@ function usable(
     let checkpoint: Checkpoint;
     try {
       checkpoint = readCheckpoint(file);
+      assertFingerprint(file, checkpoint.file, fingerprint);
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       refuse(error.message);
       continue;
     }
-    const { step, file: { metadata } } = checkpoint;
-    const own = metadata[fingerprintKey];
-    if (own !== undefined && own !== fingerprint) {
-      refuse(
-        `${file} belongs to another run: its data, settings, seed or earlier stages differ`,
-      );
-    } else if (step === null || step > total) {
+    const { step } = checkpoint;
+    if (step === null || step > total) {
       refuse(`${file}: metadata "step" needs a number up to ${total}, found ${step}`);
     } else found.set(step, file);
   }

@@ -11,6 +11,7 @@ import { kinds, parseValue } from "../schema.ts";
 import { openLine, sealLine } from "./checksum.ts";
 import { writeAtomic } from "./files.ts";
 import { assertFinite } from "./finite.ts";
+import { assertOwn } from "./identity.ts";
 
 /** Metrics by name. */
 export type Metrics = Readonly<Record<string, number>>;
@@ -40,6 +41,8 @@ export interface MetricsRow extends ReplicaName {
    * 0.4.
    */
   readonly checkpoint?: string;
+  /** Id of the run (`identity.ts`). Absent in rows of versions before 0.4. */
+  readonly run_id?: string;
 }
 
 /** The schema of the episodes of an evaluation. */
@@ -61,6 +64,7 @@ export const rowSchema: v.GenericSchema<unknown, MetricsRow> = v.strictObject({
   metrics: v.record(v.string(), kinds.number),
   episodes: v.nullable(episodesSchema),
   checkpoint: v.exactOptional(kinds.sha256),
+  run_id: v.exactOptional(kinds.text),
 });
 
 /** Returns whether two replicas are the same. */
@@ -71,35 +75,43 @@ export function sameReplica(a: ReplicaName, b: ReplicaName): boolean {
 /** The metrics file of a run, open for appending. */
 export class MetricsFile implements Disposable {
   readonly #path: string;
+  readonly #id: string | undefined;
   readonly #file: Deno.FsFile;
   readonly #encoder = new TextEncoder();
 
   /** Use `create` or `resume`. */
-  private constructor(path: string, options: Deno.OpenOptions) {
+  private constructor(path: string, id: string | undefined, options: Deno.OpenOptions) {
     this.#path = path;
+    this.#id = id;
     this.#file = Deno.openSync(path, options);
   }
 
-  /** Creates the file of a new run. */
-  static create(path: string): MetricsFile {
-    return new MetricsFile(path, { createNew: true, append: true });
+  /**
+   * Creates the file of a new run.
+   *
+   * @param id Id of the run, for its rows.
+   */
+  static create(path: string, id?: string): MetricsFile {
+    return new MetricsFile(path, id, { createNew: true, append: true });
   }
 
   /**
    * Opens the file of a resumed run. Removes the rows that `keep` rejects, and an incomplete last
    * line left by a killed process.
    *
+   * @param id Id of the run, for further rows.
    * @throws {UserError} If a line other than the last is not a row, or the file cannot be written.
    */
   static async resume(
     path: string,
     keep: (row: MetricsRow) => boolean = () => true,
+    id?: string,
   ): Promise<MetricsFile> {
     const text = Deno.readTextFileSync(path);
     const kept = wholeLines(text).filter((line, i) => keep(parseRow(line, path, i)))
       .map((line) => `${line}\n`).join("");
     if (kept !== text) await writeAtomic(path, kept);
-    return new MetricsFile(path, { append: true });
+    return new MetricsFile(path, id, { append: true });
   }
 
   /**
@@ -107,17 +119,17 @@ export class MetricsFile implements Disposable {
    *
    * @throws {UserError} If a metric is not finite, or the file cannot be written.
    */
-  append(row: Omit<MetricsRow, "time">): void {
+  append(row: Omit<MetricsRow, "time" | "run_id">): void {
     this.copy({ ...row, time: new Date().toISOString() });
   }
 
   /**
-   * Appends an existing row with its original time.
+   * Appends an existing row with its original time, also one of another run.
    *
    * @throws {UserError} As {@linkcode append}.
    */
   copy(row: MetricsRow): void {
-    const bytes = this.#encoder.encode(lineOf(row));
+    const bytes = this.#encoder.encode(lineOf(row, this.#id));
     try {
       for (let done = 0; done < bytes.length;) done += this.#file.writeSync(bytes.subarray(done));
     } catch (error) {
@@ -142,12 +154,13 @@ export class MetricsFile implements Disposable {
  * @throws {UserError} As {@linkcode MetricsFile.append}.
  */
 export async function writeMetrics(path: string, rows: readonly MetricsRow[]): Promise<void> {
-  await writeAtomic(path, rows.map(lineOf).join(""));
+  await writeAtomic(path, rows.map((row) => lineOf(row)).join(""));
 }
 
 /** Returns the line of a row, with its fields in order and without others. */
 function lineOf(
   { time, stage, step, seed, variant, metrics, episodes, checkpoint }: MetricsRow,
+  id?: string,
 ): string {
   assertFinite(stage, step, metrics);
   const row: MetricsRow = {
@@ -159,6 +172,7 @@ function lineOf(
     metrics,
     episodes,
     ...(checkpoint !== undefined && { checkpoint }),
+    ...(id !== undefined && { run_id: id }),
   };
   return `${sealLine(row)}\n`;
 }
@@ -166,11 +180,12 @@ function lineOf(
 /**
  * Reads a metrics file. A missing file has no rows, and an incomplete last line is ignored.
  *
- * @throws {UserError} If a line other than the last is not a row.
+ * @param id Id of the run, if the rows are to be compared with it.
+ * @throws {UserError} If a line other than the last is not a row, or belongs to another run.
  */
-export function readMetrics(path: string): MetricsRow[] {
+export function readMetrics(path: string, id?: string): MetricsRow[] {
   try {
-    return wholeLines(Deno.readTextFileSync(path)).map((line, i) => parseRow(line, path, i));
+    return wholeLines(Deno.readTextFileSync(path)).map((line, i) => parseRow(line, path, i, id));
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return [];
     throw error;
@@ -186,12 +201,15 @@ function wholeLines(text: string): string[] {
  * Parses a line of a metrics file.
  *
  * @param index Index of the line, for messages.
- * @throws {UserError} If it is not a row.
+ * @param id Id of the run, if the row is to be compared with it.
+ * @throws {UserError} If it is not a row, or belongs to another run.
  */
-export function parseRow(line: string, path: string, index: number): MetricsRow {
+export function parseRow(line: string, path: string, index: number, id?: string): MetricsRow {
   const place = `${path}, line ${index + 1}`;
   try {
-    return parseValue(rowSchema, openLine(line, place), place);
+    const row = parseValue(rowSchema, openLine(line, place), place);
+    if (id !== undefined) assertOwn(place, row.run_id, id);
+    return row;
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     throw new UserError(`${error.message}; restore the file, or delete the line`);

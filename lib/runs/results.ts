@@ -11,6 +11,7 @@ import { UserError } from "../errors.ts";
 import { kinds, parseValue } from "../schema.ts";
 import { openJson, sealJson } from "./checksum.ts";
 import { writeAtomic } from "./files.ts";
+import { assertOwn } from "./identity.ts";
 import { episodesSchema, type MetricsRow, readMetrics, type ReplicaName } from "./metrics.ts";
 
 /** One evaluation of one policy. */
@@ -99,6 +100,8 @@ export interface EvaluatedActor {
 
 /** The results of a run. */
 export interface Results {
+  /** Id of the run (`identity.ts`). Absent in runs of versions before 0.4. */
+  readonly run_id?: string;
   /** Name of the algorithm. */
   readonly algorithm: string;
   /** Name of the task. */
@@ -136,6 +139,7 @@ const number = v.nullable(kinds.number);
 const replica = { seed: kinds.count, variant: v.nullable(kinds.name) };
 const metrics = v.record(v.string(), kinds.number);
 const schema: v.GenericSchema<unknown, Results> = v.object({
+  run_id: v.exactOptional(kinds.text),
   algorithm: kinds.text,
   task: kinds.text,
   seeds: v.array(kinds.count),
@@ -202,9 +206,11 @@ const schema: v.GenericSchema<unknown, Results> = v.object({
 /**
  * Reads `results.json`. Returns null if it does not exist.
  *
- * @throws {UserError} If it is not JSON, or does not have the form written by `writeResults`.
+ * @param id Id of the run, if it is to be compared.
+ * @throws {UserError} If it is not JSON, does not have the form written by `writeResults`, or
+ * belongs to another run.
  */
-export function readResults(path: string): Results | null {
+export function readResults(path: string, id?: string): Results | null {
   let text: string;
   try {
     text = Deno.readTextFileSync(path);
@@ -214,7 +220,9 @@ export function readResults(path: string): Results | null {
   }
   const advice = "delete it, and --resume creates it again";
   try {
-    return parseValue(schema, openJson(text, path, advice), path);
+    const results = parseValue(schema, openJson(text, path, advice), path);
+    if (id !== undefined) assertOwn(path, results.run_id, id);
+    return results;
   } catch (error) {
     if (!(error instanceof UserError) || error.message.includes(advice)) throw error;
     throw new UserError(`${error.message}; ${advice}`);

@@ -1,8 +1,9 @@
 /**
  * The stage cache: checkpoints of finished stages, keyed by a hash of everything that determines
  * them. An entry is two files in the cache folder: `<key>.safetensors` (the checkpoint), and then
- * `<key>.json` (its hash, the run that trained it, and the stage's metrics). An entry that lacks
- * one of them, or whose checkpoint has another hash, is reported and not used. The folder may be
+ * `<key>.json` (the key, the checkpoint's hash, the run that trained it, and the stage's metrics).
+ * An entry that lacks one of them, or whose key or checkpoint is another one, is reported and not
+ * used. The folder may be
  * deleted at any time.
  *
  * @module
@@ -14,7 +15,7 @@ import type { HyperparameterValues } from "../algorithms/hyperparameters.ts";
 import type { Json } from "./config.ts";
 import { kinds, parseValue } from "../schema.ts";
 import { readCheckpoint } from "./checkpoint.ts";
-import { openJson, sealJson, sha256 } from "./checksum.ts";
+import { canonical, openJson, sealJson, sha256 } from "./checksum.ts";
 import { copyWhole, writeAtomic } from "./files.ts";
 import { type MetricsRow, rowSchema } from "./metrics.ts";
 
@@ -104,6 +105,7 @@ function describe(data: string, origin: StageOrigin): Record<string, unknown> {
 }
 
 const schema = v.strictObject({
+  key: kinds.text,
   run: kinds.text,
   task: kinds.text,
   metrics: v.array(rowSchema),
@@ -145,6 +147,7 @@ export class StageCache {
       return damage((error as Error).message);
     }
     const { sha256, run, task, metrics } = entry;
+    if (entry.key !== key) return damage(`${description} is the entry of another key`);
     if (fileHash(checkpoint) !== sha256) {
       return damage(`${checkpoint} was changed (its hash differs)`);
     }
@@ -165,7 +168,7 @@ export class StageCache {
       if (isFile(files.description)) Deno.removeSync(files.description);
       await copyWhole(checkpoint, files.checkpoint);
       readCheckpoint(files.checkpoint); // Verifies the copy.
-      const description = { ...origin, sha256: fileHash(files.checkpoint) };
+      const description = { key, ...origin, sha256: fileHash(files.checkpoint) };
       await writeAtomic(files.description, sealJson(description));
     } catch (error) {
       const reason = (error as Error).message;
@@ -189,16 +192,6 @@ export class StageCache {
       description: join(this.#folder, `${key}.json`),
     };
   }
-}
-
-function canonical(value: unknown): string {
-  return JSON.stringify(
-    value,
-    (_, part) =>
-      part !== null && typeof part === "object" && !Array.isArray(part)
-        ? Object.fromEntries(Object.entries(part).toSorted(([a], [b]) => a < b ? -1 : 1))
-        : part,
-  );
 }
 
 function isFile(path: string): boolean {

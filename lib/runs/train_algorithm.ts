@@ -16,6 +16,7 @@ import { createRunDirectory } from "./directory.ts";
 import type { ProgressOutput } from "./progress.ts";
 import { type ReplicaAxes, replicasOf, writeConfigs } from "./replicas.ts";
 import { ownProvenance, recordOfOwn } from "./run_task.ts";
+import { runId } from "./identity.ts";
 import { clearRemains, RunLock } from "./lock.ts";
 import { openTrained, type Trained } from "./trained.ts";
 import { trainStages } from "./training_run.ts";
@@ -83,6 +84,7 @@ export async function trainAlgorithm(engine: Engine, run: AlgorithmRun): Promise
   try {
     await trainStages({
       ...axes,
+      id: runId(directory.readConfig()),
       engine,
       buffer,
       stages,

@@ -11,10 +11,15 @@ import { networkPolicy } from "../nn/host/policy.ts";
 import { algorithms, findAlgorithm } from "../algorithms/registry.ts";
 import { UserError } from "../errors.ts";
 import { type ActorFile, readActor } from "../nn/host/actor.ts";
-import { withoutPrefix } from "./checkpoint.ts";
+import type { HyperparameterValues } from "../algorithms/hyperparameters.ts";
+import { assertFingerprint, withoutPrefix } from "./checkpoint.ts";
+import type { RunConfig } from "./config.ts";
 import { RunDirectory } from "./directory.ts";
+import { stageOf } from "./replicas.ts";
 import { ownProvenance, ownTaskOf } from "./run_task.ts";
 import { decode } from "./safetensors.ts";
+import { stageFingerprint } from "./stage_cache.ts";
+import { originOf } from "./stage_reuse.ts";
 
 /** A policy and its origin. */
 export interface TrainedPolicy extends Placeable {
@@ -167,7 +172,7 @@ function openRun(path: string, known: ReadonlyMap<string, Algorithm>): Trained {
     ways,
     actorFile(way = null) {
       const { chosen, files } = choose(way);
-      if (files[0] === run.policy) return readFile(run.policy);
+      if (files[0] === run.policy) return ownPolicy(run, config);
       if (chosen.prefix === undefined) {
         const single = actors.filter(({ name, prefix }) =>
           prefix !== undefined && ways.includes(name)
@@ -179,7 +184,7 @@ function openRun(path: string, known: ReadonlyMap<string, Algorithm>): Trained {
               : `; available: ${single.map(({ name }) => `--policy ${name}`).join(", ")}`),
         );
       }
-      const file = readFile(files[0]!);
+      const file = ownCheckpoint(run, config, algorithm, chosen.needs[0]!);
       const tensors = withoutPrefix(file.tensors, chosen.prefix);
       const metadata = { ...chosen.metadata, ...ownProvenance({ own }) };
       return { ...file, tensors, metadata };
@@ -188,10 +193,10 @@ function openRun(path: string, known: ReadonlyMap<string, Algorithm>): Trained {
       const { chosen, files } = choose(way);
       const column = chosen.column === undefined ? {} : { column: chosen.column };
       if (files[0] === run.policy) {
-        return { ...policyOfFile(readFile(run.policy)), way: chosen.name, ...column };
+        return { ...policyOfFile(ownPolicy(run, config)), way: chosen.name, ...column };
       }
       const checkpoints = Object.fromEntries(
-        chosen.needs.map((stage, i) => [stage, readFile(files[i]!)]),
+        chosen.needs.map((stage) => [stage, ownCheckpoint(run, config, algorithm, stage)]),
       );
       const values = optionsOf(chosen, options);
       return {
@@ -205,6 +210,41 @@ function openRun(path: string, known: ReadonlyMap<string, Algorithm>): Trained {
       };
     },
   };
+}
+
+/** Reads the policy file in the folder of one seed, and checks that it belongs there. */
+function ownPolicy(run: RunDirectory, { seeds, data }: RunConfig): ActorFile {
+  const file = readFile(run.policy);
+  const { seed = String(seeds[0]), data_sha256 = data.sha256 } = file.metadata;
+  if (seed === String(seeds[0]) && data_sha256 === data.sha256) return file;
+  throw new UserError(
+    `${run.policy} belongs to another run than the config.json beside it: its seed is ${seed}, ` +
+      `not ${seeds[0]}, or its data differ`,
+  );
+}
+
+/** Reads a checkpoint in the folder of one seed, and checks that it belongs there. */
+function ownCheckpoint(
+  run: RunDirectory,
+  { seeds, data, hyperparameters }: RunConfig,
+  algorithm: Algorithm,
+  stage: string,
+): ActorFile {
+  const path = run.checkpoint(stage);
+  const file = readFile(path);
+  const definition = stageOf(algorithm, stage);
+  // Without the earlier checkpoints, one cannot know what a stage was trained from.
+  if (definition.needs.every((each) => isFile(run.checkpoint(each)))) {
+    const replica = {
+      seed: seeds[0]!,
+      variant: null,
+      hyperparameters: hyperparameters as HyperparameterValues,
+      directory: run,
+    };
+    const origin = originOf(algorithm, definition, replica);
+    assertFingerprint(path, file, stageFingerprint(data.sha256, origin));
+  }
+  return file;
 }
 
 /** Returns all options of an actor: the given values, and defaults for the others. */

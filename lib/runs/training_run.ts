@@ -15,6 +15,7 @@ import type { HyperparameterValues } from "../algorithms/hyperparameters.ts";
 import {
   type Checkpoint,
   encodeCheckpoints,
+  fingerprintKey,
   loadNetworks,
   readCheckpoint,
   writePolicy,
@@ -23,7 +24,7 @@ import { DivergenceWatch } from "./divergence.ts";
 import type { RunEstimate } from "./estimate.ts";
 import { EvaluationQueue, type Evaluator } from "./evaluation_queue.ts";
 import { copyWhole } from "./files.ts";
-import { fingerprintKey, recoverGeneration, writeGeneration } from "./generation.ts";
+import { recoverGeneration, writeGeneration } from "./generation.ts";
 import type { Interrupt } from "./interrupt.ts";
 import { runSteps } from "./loop.ts";
 import { MetricsFile, type MetricsRow, readMetrics, sameReplica } from "./metrics.ts";
@@ -62,6 +63,8 @@ export interface Provenance {
 export interface TrainingRun extends ReplicaAxes {
   /** Compiles graphs to programs for the GPU. */
   readonly engine: Engine;
+  /** Id of the run (`identity.ts`), for its metrics. */
+  readonly id: string;
   /** The data set on the GPU. */
   readonly buffer: ReplayBuffer;
   /**
@@ -221,7 +224,13 @@ async function evaluateFinished(
     metrics,
     (done, planned) => progress.evaluated(done, planned),
   );
-  queue.resume(step, replicas, isEvaluatedIn(rows, name), run.announce);
+  queue.resume(
+    step,
+    replicas,
+    (replica) => fingerprintOf(run, definition, replica),
+    isEvaluatedIn(rows, name),
+    run.announce,
+  );
   if (missing.length > 0) queue.add(step, missing);
   const whole = await queue.finish();
   if (queue.planned > 0) progress.finish();
@@ -241,7 +250,7 @@ export async function evaluateTaken(run: TrainingRun): Promise<boolean> {
     if (definition.evaluatedOnce) continue;
     const replicas = replicasOf(run, definition);
     const { step } = readCheckpoint(replicas[0]!.directory.checkpoint(name));
-    using metrics = await MetricsFile.resume(run.directory.metrics);
+    using metrics = await MetricsFile.resume(run.directory.metrics, () => true, run.id);
     try {
       if (!await evaluateFinished(run, definition, step ?? 0, replicas, metrics)) return false;
     } catch (error) {
@@ -362,7 +371,13 @@ async function trainReplicas(
     : null;
   if (present && evaluations) {
     const rows = readMetrics(run.directory.metrics);
-    evaluations.resume(start, pending, isEvaluatedIn(rows, name), run.announce);
+    evaluations.resume(
+      start,
+      pending,
+      (replica) => fingerprintOf(run, definition, replica),
+      isEvaluatedIn(rows, name),
+      run.announce,
+    );
   }
   const watch = definition.bounded === undefined
     ? null
@@ -461,8 +476,8 @@ async function openMetrics(
       (!pending.includes(replica) || row.step <= step);
   };
   const file = isFile(directory.metrics)
-    ? await MetricsFile.resume(directory.metrics, keep)
-    : MetricsFile.create(directory.metrics);
+    ? await MetricsFile.resume(directory.metrics, keep, run.id)
+    : MetricsFile.create(directory.metrics, run.id);
   // Copy only evaluations that this run would have made too. It makes the last one itself.
   const total = stepsOf(run, definition);
   for (const [{ seed, variant }, { task, metrics }] of cached) {

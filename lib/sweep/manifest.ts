@@ -20,6 +20,7 @@ import { UserError } from "../errors.ts";
 import { openJson, sealJson } from "../runs/checksum.ts";
 import { RunDirectory } from "../runs/directory.ts";
 import { writeAtomic } from "../runs/files.ts";
+import { runId } from "../runs/identity.ts";
 import { readResults } from "../runs/results.ts";
 import { kinds, parseValue } from "../schema.ts";
 import type { Unit } from "./units.ts";
@@ -128,7 +129,8 @@ export class SweepDirectory {
   stateOf(unit: Unit): UnitState {
     const run = this.runOf(unit);
     if (!isFile(run.config)) return "new";
-    return readResults(run.results)?.finished ? "finished" : "begun";
+    const id = runId(run.readConfig());
+    return readResults(run.results, id)?.finished ? "finished" : "begun";
   }
 
   /** Returns the arguments of `train` that begin a unit, or continue it. */

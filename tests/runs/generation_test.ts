@@ -2,7 +2,8 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { basename, dirname, join } from "node:path";
 import { readCheckpoint } from "../../lib/runs/checkpoint.ts";
 import { RunDirectory } from "../../lib/runs/directory.ts";
-import { fingerprintKey, recoverGeneration, writeGeneration } from "../../lib/runs/generation.ts";
+import { fingerprintKey } from "../../lib/runs/checkpoint.ts";
+import { recoverGeneration, writeGeneration } from "../../lib/runs/generation.ts";
 import { encode } from "../../lib/runs/safetensors.ts";
 
 const ignore = ["read", "write"].some((name) =>

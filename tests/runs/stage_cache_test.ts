@@ -170,6 +170,18 @@ for (
   );
 }
 
+cacheTest(
+  "StageCache.find() ignores the entry of another key, with a message",
+  async ({ cache, folder, checkpoint, messages }) => {
+    await cache.store("other", { ...first, checkpoint });
+    for (const end of ["safetensors", "json"]) {
+      Deno.renameSync(join(folder, `other.${end}`), join(folder, `key.${end}`));
+    }
+    assertEquals(cache.find("key"), null);
+    assertStringIncludes(messages[0]!, "is the entry of another key");
+  },
+);
+
 cacheTest("StageCache.store() announces a failed write and continues", async ({ checkpoint }) => {
   const messages: string[] = [];
   const cache = new StageCache(join(checkpoint, "sub"), (message) => messages.push(message));

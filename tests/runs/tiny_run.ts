@@ -65,6 +65,7 @@ export function runIn(
   more: Partial<TrainingRun> = {},
 ): TrainingRun {
   return {
+    id: "0123456789abcdef",
     engine,
     buffer,
     algorithm: srpo,

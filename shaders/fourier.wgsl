@@ -24,15 +24,14 @@ struct Job {
 @group(0) @binding(2) var<storage, read> parameters: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> activations: array<vec4f>;
 
-fn feature(job: Job, entry: u32, t: f32) -> f32 {
-  if (entry >= 2u * job.frequencies) {
-    return 0.0;
+// Returns t W in turns for a column of features; it reaches hundreds.
+fn turns_of(job: Job, column: u32, t: f32) -> vec4f {
+  var turns = vec4f(0.0);
+  for (var i = 0u; i < 4u; i++) {
+    let frequency = (4u * column + i) % job.frequencies;
+    turns[i] = t * parameters[job.w + frequency / 4u][frequency % 4u];
   }
-  let i = entry % job.frequencies;
-  // The phase reaches hundreds of turns. Whole turns are removed before the multiplication by 2 pi.
-  let turns = t * parameters[job.w + i / 4u][i % 4u];
-  let phase = 6.283185307179586 * (turns - round(turns));
-  return select(cos(phase), sin(phase), entry < job.frequencies);
+  return turns;
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -54,11 +53,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 //#else
   let t = activations[job.t + row].x;
 //#endif
-  let entry = column * 4u;
-  activations[job.out + row * job.out_stride + column] = vec4f(
-    feature(job, entry, t),
-    feature(job, entry + 1u, t),
-    feature(job, entry + 2u, t),
-    feature(job, entry + 3u, t),
-  );
+  let entries = 4u * column + vec4u(0u, 1u, 2u, 3u);
+  let quarters = select(vec4i(0), vec4i(1), entries >= vec4u(job.frequencies));
+  let features = sine_of_turns(turns_of(job, column, t), quarters);
+  activations[job.out + row * job.out_stride + column] =
+    select(vec4f(0.0), features, entries < vec4u(2u * job.frequencies));
 }

@@ -1,4 +1,4 @@
-// Functions used in the table of entrywise operations. Requires nan.wgsl.
+// Functions used in the table of entrywise operations. Requires nan.wgsl and sine.wgsl.
 
 // 1 / (1 + exp(-x)) without overflow.
 fn sigmoid(x: vec4f) -> vec4f {
@@ -6,19 +6,20 @@ fn sigmoid(x: vec4f) -> vec4f {
   return select(e, vec4f(1.0), x > vec4f(0.0)) / (1.0 + e);
 }
 
-// Reduces x to [-pi, pi], where sin and cos are accurate. 2 pi is subtracted in two parts, of which
-// multiples of the first are exact.
-fn within_a_turn(x: vec4f) -> vec4f {
-  let turns = round(x * 0.15915494309189535);
-  return (x - turns * 6.28125) - turns * 0.0019353071795864769;
+// sin(x + quarters pi / 2). Multiples of pi / 2 are subtracted in two parts, of which multiples of the
+// first are exact.
+fn sine_from(x: vec4f, quarters: i32) -> vec4f {
+  let nearest = round(x * 0.6366197723675814);
+  let rest = (x - nearest * 1.5703125) - nearest * 0.0004838267948966192;
+  return sine_in_quarter(rest, vec4i(nearest) + quarters);
 }
 
 fn sine(x: vec4f) -> vec4f {
-  return sin(within_a_turn(x));
+  return sine_from(x, 0);
 }
 
 fn cosine(x: vec4f) -> vec4f {
-  return cos(within_a_turn(x));
+  return sine_from(x, 1);
 }
 
 // Standard normal cumulative distribution: 1 - erfc(x / sqrt(2)) / 2. It uses a fit in

@@ -32,21 +32,6 @@ fn uniform_from(words: vec4u) -> vec4f {
   return vec4f(words >> vec4u(8u)) * 0x1p-24;
 }
 
-// -log(u) of the uniform number u = (word + 1/2) / 2^32. A series keeps it accurate near u = 1.
-fn exponential_from(words: vec2u) -> vec2f {
-  let u = (vec2f(words) + 0.5) * 0x1p-32;
-  let v = (vec2f(~words) + 0.5) * 0x1p-32; // 1 - u without its rounding
-  let series = v * (1.0 + v * (0.5 + v * (1.0 / 3.0 + v * (0.25 + v * 0.2))));
-  return select(-log(u), series, v < vec2f(0.03));
-}
-
-// Standard normal numbers by the Box-Muller transform.
-fn normal_from(words: vec4u) -> vec4f {
-  let radius = sqrt(2.0 * exponential_from(words.xy));
-  let angle = 6.283185307179586 * vec2f(words.zw >> vec2u(8u)) * 0x1p-24;
-  return vec4f(radius * cos(angle), radius * sin(angle));
-}
-
 // 1 where an entry is kept (its word is at most `highest`), 0 where it is dropped.
 fn keep_from(words: vec4u, highest: u32) -> vec4f {
   return select(vec4f(0.0), vec4f(1.0), words <= vec4u(highest));

@@ -6,7 +6,7 @@
  */
 import { UserError } from "../errors.ts";
 import { type Fingerprint, measureFingerprint } from "./fingerprint.ts";
-import { SoftwareThreads } from "./software_threads.ts";
+import { type ComputeThreads, type Host, otherHost } from "./host.ts";
 
 /** The adapter of a run, printed by every run and recorded in its configuration. */
 export interface AdapterDescription extends Fingerprint {
@@ -30,9 +30,6 @@ export function adapterText(
  */
 export class GpuLostError extends UserError {}
 
-const installHint = "Install a Vulkan driver: `sh setup.sh` does it on Debian and Ubuntu " +
-  "(mesa-vulkan-drivers, a software GPU); elsewhere install your graphics card's driver.";
-
 /** An open WebGPU device. */
 export class Gpu {
   /** The WebGPU device. */
@@ -43,7 +40,7 @@ export class Gpu {
   readonly limits: GPUSupportedLimits;
   /** Time after which a readback that does not arrive counts as lost, in milliseconds. */
   readbackMilliseconds = 10 * 60 * 1000;
-  #threads: SoftwareThreads | null = null;
+  #threads: ComputeThreads | null = null;
   #failure: Error | null = null;
   #closed = false;
   /** Rejects the readbacks that have not arrived. */
@@ -82,16 +79,20 @@ export class Gpu {
    * precision and is never used silently.
    */
   static async open(): Promise<Gpu> {
-    prepareEnvironment();
+    const host = await currentHost();
+    host.prepare();
     const adapter = await globalThis.navigator?.gpu?.requestAdapter({
       powerPreference: "high-performance",
     });
-    if (!adapter) throw new UserError(`no WebGPU adapter was found. ${installHint}`);
-    const name = adapter.info.description || adapter.info.device || "unnamed adapter";
+    if (!adapter) throw new UserError(`no WebGPU adapter was found. ${host.advice}`);
+    const vendor = vendorName(adapter.info.vendor);
+    const driver = [vendor, adapter.info.architecture].filter(Boolean).join(" ");
+    // Browsers tell no more than the vendor and the architecture.
+    const name = adapter.info.description || adapter.info.device || driver || "unnamed adapter";
     if (glSigns.every((feature) => !adapter.features.has(feature as GPUFeatureName))) {
       throw new UserError(
         `only WebGPU's OpenGL fallback was found (${name}), which this program does not use. ` +
-          installHint,
+          host.advice,
       );
     }
     const requiredLimits: Record<string, number> = {};
@@ -103,11 +104,9 @@ export class Gpu {
     const { device, subgroups } = await requestDevice(adapter, requiredLimits, features);
     const software = adapter.info.isFallbackAdapter ||
       /llvmpipe|swiftshader|warp|basic render/i.test(name);
-    const vendor = vendorName(adapter.info.vendor);
-    const driver = [vendor, adapter.info.architecture].filter(Boolean).join(" ");
-    const fingerprint = await measureFingerprint(device, { name, driver, software });
+    const fingerprint = await measureFingerprint(device, { name, driver, software }, host);
     const gpu = new Gpu(device, { name, driver, software, subgroups, ...fingerprint });
-    if (software) gpu.#threads = SoftwareThreads.ofNewestDevice();
+    if (software) gpu.#threads = host.computeThreads();
     return gpu;
   }
 
@@ -269,17 +268,10 @@ async function requestDevice(
  */
 const glSigns = ["shader-f16", "bgra8unorm-storage", "rg11b10ufloat-renderable"];
 
-/**
- * Sets defaults for environment variables that the drivers read, in Deno and if permitted. They
- * exclude OpenGL, and set XDG_RUNTIME_DIR, because Mesa prints a warning if it is missing.
- */
-function prepareEnvironment(): void {
-  if (!("Deno" in globalThis)) return;
-  const defaults = { DENO_WEBGPU_BACKEND: "vulkan,metal,dx12", XDG_RUNTIME_DIR: "/tmp" };
-  for (const [variable, value] of Object.entries(defaults)) {
-    const { state } = Deno.permissions.querySync({ name: "env", variable });
-    if (state === "granted" && !Deno.env.get(variable)) Deno.env.set(variable, value);
-  }
+/** Returns Deno's part of the host, which no other bundle of the program needs. */
+async function currentHost(): Promise<Host> {
+  if (!("Deno" in globalThis)) return otherHost;
+  return (await import("./deno_host.ts")).denoHost;
 }
 
 /** Formats a number of bytes in MiB. */

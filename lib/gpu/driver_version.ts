@@ -15,7 +15,7 @@ const longestFile = 256 * 2 ** 20;
  * @param software Whether the adapter is a software GPU.
  */
 export function driverVersion(software: boolean): string | null {
-  if (!("Deno" in globalThis) || Deno.build.os !== "linux") return null;
+  if (Deno.build.os !== "linux") return null;
   try {
     const loaded = libraries(Deno.readTextFileSync("/proc/self/maps"));
     const nvidia = loaded.map((path) => /libGLX_nvidia\.so\.(\d+[\d.]+)$/.exec(path)?.[1])

@@ -6,7 +6,7 @@
  * @module
  */
 import source from "../../shaders/fingerprint.wgsl" with { type: "text" };
-import { driverVersion } from "./driver_version.ts";
+import type { Host } from "./host.ts";
 
 /** What identifies the results of an adapter. */
 export interface Fingerprint {
@@ -45,11 +45,12 @@ const measured = new Map<string, Measured>();
 export async function measureFingerprint(
   device: GPUDevice,
   { name, driver, software }: Pick<Fingerprint, "name" | "driver"> & { readonly software: boolean },
+  host: Host,
 ): Promise<Measured> {
   const key = `${name}, ${driver}`;
   const found = measured.get(key) ?? {
-    driverVersion: driverVersion(software),
-    processor: software ? processorFeatures() : null,
+    driverVersion: host.driverVersion(software),
+    processor: software ? host.processorFeatures() : null,
     probe: await probedHash(device),
   };
   measured.set(key, found);
@@ -80,29 +81,6 @@ export function fingerprintDifferences(
         .filter(Boolean).join(" and "),
     ];
   });
-}
-
-/**
- * Returns the vector features of the processor, sorted and separated by spaces, for example
- * `avx avx2 f16c fma sse4_1 sse4_2`. A software GPU compiles its kernels for them. Returns null
- * except on Linux with permission to read.
- */
-function processorFeatures(): string | null {
-  if (!("Deno" in globalThis) || Deno.build.os !== "linux") return null;
-  try {
-    return vectorFeatures(Deno.readTextFileSync("/proc/cpuinfo"));
-  } catch {
-    return null; // not permitted
-  }
-}
-
-/** Returns the vector features in the text of `/proc/cpuinfo`; null if it lists no features. */
-export function vectorFeatures(cpuinfo: string): string | null {
-  const listed = /^(?:flags|Features)\s*:\s*(.*)$/m.exec(cpuinfo)?.[1];
-  if (listed === undefined) return null;
-  return listed.split(/\s+/)
-    .filter((feature) => /^(sse4|avx|fma|f16c|asimd|fphp|neon|sve)/.test(feature))
-    .toSorted().join(" ");
 }
 
 /** Returns a hash of results that a small kernel computes: 16 hexadecimal digits. */

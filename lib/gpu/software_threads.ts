@@ -35,7 +35,7 @@ const flopsAlone = 0.5e6;
  * @returns Whether it set the variable.
  */
 export function computeAloneIfSmall(flopsPerDispatch: number): boolean {
-  if (flopsPerDispatch >= flopsAlone || !("Deno" in globalThis)) return false;
+  if (flopsPerDispatch >= flopsAlone) return false;
   const variable = "LP_NUM_THREADS";
   const { state } = Deno.permissions.querySync({ name: "env", variable });
   if (state !== "granted" || Deno.env.get(variable)) return false;
@@ -63,10 +63,10 @@ export class SoftwareThreads {
   /**
    * Pins the compute threads of the device that was opened last. Returns null if there is nothing to
    * pin: with one thread, or with fewer threads than CPUs, Linux finds free CPUs. Also returns null
-   * except in Deno on Linux with glibc and with the required permissions (`-A`).
+   * except on Linux with glibc and with the required permissions (`-A`).
    */
   static ofNewestDevice(): SoftwareThreads | null {
-    if (!("Deno" in globalThis) || Deno.build.os !== "linux") return null;
+    if (Deno.build.os !== "linux") return null;
     const permissions = (["ffi", "read"] as const).map((name) =>
       Deno.permissions.querySync({ name })
     );

@@ -1,7 +1,8 @@
 /** Tests what identifies the results of an adapter. */
 import { assertEquals, assertMatch } from "@std/assert";
 import { Gpu } from "../../lib/gpu/device.ts";
-import { fingerprintDifferences, vectorFeatures } from "../../lib/gpu/fingerprint.ts";
+import { fingerprintDifferences } from "../../lib/gpu/fingerprint.ts";
+import { vectorFeatures } from "../../lib/gpu/processor_features.ts";
 
 const machine = {
   name: "llvmpipe (LLVM 15.0.6, 256 bits)",

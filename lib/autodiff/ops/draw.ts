@@ -4,7 +4,9 @@
  * @module
  */
 import drawSource from "../../../shaders/draw.wgsl" with { type: "text" };
+import normalSource from "../../../shaders/normal.wgsl" with { type: "text" };
 import randomSource from "../../../shaders/random.wgsl" with { type: "text" };
+import sineSource from "../../../shaders/sine.wgsl" with { type: "text" };
 import stepSource from "../../../shaders/step.wgsl" with { type: "text" };
 import type { Graph } from "../graph.ts";
 import { registerOperation } from "../operations.ts";
@@ -16,7 +18,7 @@ export { normal as normalReference, uniform as uniformReference } from "../rando
 
 const uniformName = registerOperation("uniform numbers");
 const normalName = registerOperation("normal numbers");
-const source = randomSource + stepSource + drawSource;
+const source = randomSource + sineSource + normalSource + stepSource + drawSource;
 
 /** The shape and the random stream of drawn numbers. */
 export interface Draw {

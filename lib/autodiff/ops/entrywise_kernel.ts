@@ -9,6 +9,7 @@ import activationSource from "../../../shaders/activation.wgsl" with { type: "te
 import frameSource from "../../../shaders/entrywise.wgsl" with { type: "text" };
 import functionsSource from "../../../shaders/functions.wgsl" with { type: "text" };
 import nanSource from "../../../shaders/nan.wgsl" with { type: "text" };
+import sineSource from "../../../shaders/sine.wgsl" with { type: "text" };
 import type { Job, KernelSpec } from "../../gpu/kernel.ts";
 import type { Operation } from "../graph.ts";
 import { type OperationName, registerOperation } from "../operations.ts";
@@ -82,7 +83,7 @@ export class Entrywise implements Operation {
       : "";
     return {
       name: "entrywise",
-      source: nanSource + activationSource + functionsSource +
+      source: nanSource + activationSource + sineSource + functionsSource +
         `struct Job {\n${record.map((field) => `  ${field},\n`).join("")}}\n\n${parameters}` +
         `fn entries(job: Job, row: u32, column: u32) -> vec4f {\n${text}}\n\n` + frameSource,
     };

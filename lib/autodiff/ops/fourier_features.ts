@@ -5,6 +5,7 @@
  */
 import fourierSource from "../../../shaders/fourier.wgsl" with { type: "text" };
 import randomSource from "../../../shaders/random.wgsl" with { type: "text" };
+import sineSource from "../../../shaders/sine.wgsl" with { type: "text" };
 import stepSource from "../../../shaders/step.wgsl" with { type: "text" };
 import type { Graph } from "../graph.ts";
 import { beside, map, mapRows, type Matrix } from "../matrix.ts";
@@ -50,7 +51,7 @@ export function fourierFeatures(
     writes: draw ? [features, t] : [features],
     kernel: () => ({
       name: "fourier features",
-      source: randomSource + stepSource + fourierSource,
+      source: randomSource + sineSource + stepSource + fourierSource,
       directives: draw ? ["DRAW"] : [],
     }),
     jobs: () =>

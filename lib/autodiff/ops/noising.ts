@@ -4,7 +4,9 @@
  * @module
  */
 import noisingSource from "../../../shaders/noising.wgsl" with { type: "text" };
+import normalSource from "../../../shaders/normal.wgsl" with { type: "text" };
 import randomSource from "../../../shaders/random.wgsl" with { type: "text" };
+import sineSource from "../../../shaders/sine.wgsl" with { type: "text" };
 import scheduleSource from "../../../shaders/schedule.wgsl" with { type: "text" };
 import stepSource from "../../../shaders/step.wgsl" with { type: "text" };
 import type { Graph } from "../graph.ts";
@@ -78,7 +80,7 @@ export function noising(
 function noisingKernel(directives: string[]) {
   return {
     name: "noising",
-    source: randomSource + stepSource + scheduleSource + noisingSource,
+    source: randomSource + sineSource + normalSource + stepSource + scheduleSource + noisingSource,
     directives,
   };
 }

@@ -163,12 +163,8 @@ export * from "./lib/data/replay_buffer.ts";
 export { type RewardColumns, type RewardRule, shapeRewards } from "./lib/data/rewards.ts";
 
 // Checkpoints and other safetensors files, and what was trained.
-export {
-  type Checkpoint,
-  encodeCheckpoints,
-  loadNetworks,
-  readCheckpoint,
-} from "./lib/runs/checkpoint.ts";
+export { encodeCheckpoints, readCheckpoint } from "./lib/runs/checkpoint.ts";
+export { type Checkpoint, loadNetworks } from "./lib/runs/networks.ts";
 export {
   decode as decodeSafetensors,
   type Dtype,

@@ -8,7 +8,8 @@
  * @module
  */
 import { fileURLToPath } from "node:url";
-import { datasetHash, loadDataset } from "../lib/data/dataset.ts";
+import { loadDataset } from "../lib/data/dataset.ts";
+import { datasetHash } from "../lib/data/hash.ts";
 import { writeDataset } from "../lib/data/writer.ts";
 
 const rows = 1_000_000;

@@ -6,7 +6,8 @@
 import { basename, join } from "node:path";
 import { readMinari } from "../data/minari.ts";
 import { ogbenchTask, readOgbench } from "../data/ogbench.ts";
-import { episodeNames, isZip, namesIn, openHdf5 } from "../data/open_hdf5.ts";
+import { isZip } from "../data/deno_hdf5.ts";
+import { episodeNames, namesIn, openHdf5 } from "../data/open_hdf5.ts";
 import { type DatasetContents, writeDataset } from "../data/writer.ts";
 import { UserError } from "../errors.ts";
 import { checkNew, checkWritable } from "../files.ts";

@@ -4,7 +4,8 @@
  * @module
  */
 import type { D4rlTask } from "../data/catalog.ts";
-import { datasetHash, type OfflineDataset, readDataset } from "../data/dataset.ts";
+import { type OfflineDataset, readDataset } from "../data/dataset.ts";
+import { datasetHash } from "../data/hash.ts";
 import { sizeProblem, taskNotes } from "../data/fit.ts";
 import { D4rlFile } from "../data/hdf5.ts";
 import { boundsToScale, readingOptions, readRecordedTask } from "../data/own_task.ts";

@@ -6,7 +6,8 @@
  */
 import { basename, join } from "node:path";
 import type { Task } from "../data/catalog.ts";
-import { datasetHash, readDataset } from "../data/dataset.ts";
+import { readDataset } from "../data/dataset.ts";
+import { datasetHash } from "../data/hash.ts";
 import { readingOptions } from "../data/own_task.ts";
 import { dataFolder } from "../data/resolve.ts";
 import { UserError } from "../errors.ts";

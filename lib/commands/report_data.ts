@@ -4,7 +4,8 @@
  * @module
  */
 import * as Plot from "@observablehq/plot";
-import { datasetHash, type OfflineDataset, readDataset } from "../data/dataset.ts";
+import { type OfflineDataset, readDataset } from "../data/dataset.ts";
+import { datasetHash } from "../data/hash.ts";
 import { readingOptions } from "../data/own_task.ts";
 import { type Distribution, distributionOf, episodesOf, histogramOf } from "../data/summary.ts";
 import { UserError } from "../errors.ts";

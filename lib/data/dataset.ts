@@ -10,7 +10,6 @@
  *
  * @module
  */
-import { createHash } from "node:crypto";
 import { type ActionBounds, toUnit } from "../nn/host/action_bounds.ts";
 import { checkValues } from "./checks.ts";
 import { D4rlFile } from "./hdf5.ts";
@@ -112,20 +111,6 @@ export async function loadDataset(
   const dataset = await readDataset(paths, options);
   checkValues(dataset);
   return dataset;
-}
-
-/**
- * Returns the SHA-256 of the training data (observations, actions, rewards, terminals, transitions
- * and their sizes) in hexadecimal. The hash does not depend on file names or compression.
- */
-export function datasetHash(dataset: OfflineDataset): string {
-  const { observations, actions, rewards, terminals, transitions } = dataset;
-  const hash = createHash("sha256");
-  hash.update(`${dataset.rows} ${dataset.observationSize} ${dataset.actionSize}`);
-  for (const array of [observations, actions, rewards, terminals, transitions]) {
-    hash.update(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
-  }
-  return hash.digest("hex");
 }
 
 /** Applies the rule of `qlearning_dataset`: every row without a timeout, except the last row. */

@@ -8,9 +8,8 @@
  * @module
  */
 import type { Dataset, File, Group, Metadata } from "h5wasm";
-import { resolve } from "node:path";
 import { UserError } from "../errors.ts";
-import { type H5wasm, loadH5wasm } from "./h5wasm.ts";
+import type { H5wasm, Hdf5Host } from "./hdf5_host.ts";
 import type { FieldLayout } from "./layout.ts";
 
 /** Bytes to read at a time. */
@@ -99,7 +98,7 @@ const guarded = new WeakSet<Module>();
  */
 export function contained<T>(path: string, what: string, read: () => T): T {
   const before = only;
-  only = resolve(path);
+  only = absolute(path);
   try {
     return read();
   } catch (error) {
@@ -129,7 +128,7 @@ function guard(module: Module): void {
   fs.open = (path, flags, mode) => {
     // HDF5 opens a temporary file of its own for writing when it reports an error.
     const reads = (Number(flags) & accessMode) === 0;
-    if (reads && only !== null && resolve(path) !== only) throw new fs.ErrnoError(notFound);
+    if (reads && only !== null && absolute(path) !== only) throw new fs.ErrnoError(notFound);
     return open.call(fs, path, flags, mode);
   };
 }
@@ -142,17 +141,6 @@ const notFound = 44;
 /** Returns those of the names in a file that are Minari's names of episodes. */
 export function episodeNames(names: readonly string[]): string[] {
   return names.filter((name) => /^episode_\d+$/.test(name));
-}
-
-/** Returns whether a file starts like a zip archive. */
-export async function isZip(path: string): Promise<boolean> {
-  try {
-    using file = await Deno.open(path);
-    const head = new Uint8Array(4);
-    return await file.read(head) === 4 && String.fromCharCode(...head) === "PK\x03\x04";
-  } catch (error) {
-    throw new UserError(`${path}: cannot be read: ${(error as Error).message}`);
-  }
 }
 
 /**
@@ -187,19 +175,19 @@ export function readNumbers(
   }
 }
 
-/** Returns the size of a file in bytes. */
-async function sizeOf(path: string): Promise<number> {
-  try {
-    const { isFile, size } = await Deno.stat(path);
-    if (!isFile) throw new UserError(`${path}: expected an HDF5 file, found a folder`);
-    return size;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) throw new UserError(`${path}: no such file`);
-    if (error instanceof Deno.errors.PermissionDenied) {
-      throw new UserError(`${path}: no permission to read: ${error.message}`);
-    }
-    throw error;
-  }
+let given: Hdf5Host | undefined;
+
+/** Sets where HDF5 files come from. By default they are those of Deno's file system. */
+export function takeFilesFrom(host: Hdf5Host): void {
+  given = host;
+}
+
+async function currentHost(): Promise<Hdf5Host> {
+  return given ??= (await import("./deno_hdf5.ts")).denoFiles;
+}
+
+function absolute(path: string): string {
+  return given?.absolute(path) ?? path;
 }
 
 /**
@@ -208,15 +196,16 @@ async function sizeOf(path: string): Promise<number> {
  * @throws {UserError} If it is missing, a folder, not readable, truncated or not HDF5.
  */
 export async function openHdf5(path: string): Promise<Hdf5> {
-  const bytes = await sizeOf(path);
-  const h5 = await loadH5wasm();
+  const host = await currentHost();
+  const bytes = await host.sizeOf(path);
+  const h5 = await host.library();
   const module = await h5.ready;
   guard(module);
   let reason = "";
   try {
     // Otherwise errors are only printed, and a damaged field reads as uninitialized memory.
     module.activate_throwing_error_handler();
-    only = resolve(path);
+    only = absolute(path);
     const file = new h5.File(path, "r");
     if (file.file_id >= 0n) return { h5, file, path, bytes };
   } catch (error) {
@@ -232,7 +221,7 @@ export async function openHdf5(path: string): Promise<Hdf5> {
     );
   }
   if (/not an HDF5 file|signature not found/i.test(reason)) {
-    if (await isZip(path)) {
+    if (await host.isZip(path)) {
       throw new UserError(
         `${path}: a zip file, as OGBench's data sets are; convert it: data convert ${path} ` +
           "--out FILE.hdf5",

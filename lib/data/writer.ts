@@ -8,7 +8,8 @@ import { inflateSync } from "node:zlib";
 import type { Dataset, File, Group } from "h5wasm";
 import { UserError } from "../errors.ts";
 import { replaceFile } from "../files.ts";
-import { type H5wasm, loadH5wasm } from "./h5wasm.ts";
+import { loadH5wasm } from "./deno_hdf5.ts";
+import type { H5wasm } from "./hdf5_host.ts";
 
 /** The contents of a file in D4RL's format. Every array has N rows, row-major. */
 export interface DatasetContents {

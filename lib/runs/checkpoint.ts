@@ -5,26 +5,14 @@
  *
  * @module
  */
-import type { ParameterShape, ParameterValues } from "../autodiff/parameters.ts";
 import { UserError } from "../errors.ts";
 import type { Network } from "../algorithms/algorithm.ts";
 import { writeAtomic } from "./files.ts";
-import { decode, encode, floatTensor, type SafeTensor, type SafeTensors } from "./safetensors.ts";
+import { type Checkpoint, readNetworks } from "./networks.ts";
+import { decode, encode, type SafeTensors } from "./safetensors.ts";
 
 /** Metadata key in checkpoints for the fingerprint of what they were trained from. */
 export const fingerprintKey = "fingerprint";
-
-const moments = { mean: "adam.mean.", square: "adam.square." } as const;
-
-/** A checkpoint read from a file. */
-export interface Checkpoint {
-  /** The file it was read from. */
-  readonly path: string;
-  /** Its tensors, matrices `[rows, columns]` and vectors `[columns]`, and its metadata. */
-  readonly file: SafeTensors;
-  /** Completed steps; null if the file does not state them (an official checkpoint). */
-  readonly step: number | null;
-}
 
 /**
  * Reads a checkpoint file.
@@ -67,51 +55,6 @@ export function assertFingerprint(
 }
 
 /**
- * Loads the networks of one replica.
- *
- * @param stage Name of the stage, for messages.
- * @param replica Index on the replica axis.
- * @param checkpoints Files to search. A network is loaded from the first file with its tensors.
- * @param withMoments Whether to load Adam's moments too, to continue a stage.
- * @throws {UserError} If a tensor is missing, has the wrong type or shape, or has a value that is
- * not finite.
- */
-export function loadNetworks(
-  stage: string,
-  networks: readonly Network[],
-  replica: number,
-  checkpoints: readonly Checkpoint[],
-  withMoments: boolean,
-): void {
-  for (const { prefixes, parameters, optimizer } of networks) {
-    const { store } = parameters;
-    prefixes.forEach((prefix, member) => {
-      const place = replica * prefixes.length + member;
-      const probe = prefix + parameters.shapes[0]!.name;
-      const checkpoint = checkpoints.find(({ file }) => file.tensors.has(probe));
-      if (!checkpoint) {
-        throw new UserError(
-          `no tensor "${probe}" in ${checkpoints.map(({ path }) => path).join(", ")}: ` +
-            `the ${stage} stage needs the networks ${prefix}*`,
-        );
-      }
-      const values = (before: string): ParameterValues =>
-        new Map(parameters.shapes.map((shape) => {
-          const name = before + prefix + shape.name;
-          const values = floatTensor(checkpoint.file, name, shapeOf(shape), checkpoint.path);
-          assertFiniteTensor(checkpoint.path, name, values);
-          return [shape.name, values];
-        }));
-      parameters.write(store, place, values(""));
-      if (withMoments && optimizer) {
-        parameters.write(store, place, values(moments.mean), optimizer.mean);
-        parameters.write(store, place, values(moments.square), optimizer.square);
-      }
-    });
-  }
-}
-
-/**
  * Encodes the networks that a stage trains, one file per replica.
  *
  * @param more Returns additional metadata of a replica's file.
@@ -126,32 +69,7 @@ export async function encodeCheckpoints(
   step: number,
   more: (replica: number) => Readonly<Record<string, string>> = () => ({}),
 ): Promise<Uint8Array[]> {
-  const tensors = Array.from({ length: replicas }, () => new Map<string, SafeTensor>());
-  for (const { prefixes, parameters, optimizer, initial } of networks) {
-    if (initial === undefined) continue;
-    const parts: [string, ParameterValues[]][] = [["", await parameters.read()]];
-    if (optimizer) {
-      parts.push(
-        [moments.mean, await parameters.read(parameters.store, optimizer.mean)],
-        [moments.square, await parameters.read(parameters.store, optimizer.square)],
-      );
-    }
-    for (const [before, values] of parts) {
-      values.forEach((network, place) => {
-        const replica = Math.floor(place / prefixes.length);
-        const prefix = before + prefixes[place % prefixes.length];
-        for (const shape of parameters.shapes) {
-          const data = network.get(shape.name)!;
-          assertFiniteTensor(`${stage} stage, step ${step}`, prefix + shape.name, data);
-          tensors[replica]!.set(prefix + shape.name, {
-            dtype: "F32",
-            shape: shapeOf(shape),
-            data,
-          });
-        }
-      });
-    }
-  }
+  const tensors = await readNetworks(`${stage} stage, step ${step}`, networks, replicas, true);
   const metadata = { format: "pt", stage, step: String(step) };
   return tensors.map((each, replica) => encode(each, { ...metadata, ...more(replica) }));
 }
@@ -178,16 +96,4 @@ export function withoutPrefix<T>(tensors: ReadonlyMap<string, T>, prefix: string
     [...tensors].filter(([name]) => name.startsWith(prefix))
       .map(([name, tensor]) => [name.slice(prefix.length), tensor]),
   );
-}
-
-function assertFiniteTensor(source: string, name: string, values: Float32Array): void {
-  const at = values.findIndex((value) => !Number.isFinite(value));
-  if (at < 0) return;
-  throw new UserError(`${source}: tensor ${name} has the value ${values[at]} at entry ${at}`);
-}
-
-/** Returns the shape in files: one axis for vectors, two for matrices. */
-export function shapeOf({ rows, segments, vector }: ParameterShape): number[] {
-  const columns = segments.reduce((total, width) => total + width, 0);
-  return vector ? [columns] : [rows, columns];
 }

@@ -15,9 +15,8 @@ import { UserError } from "../errors.ts";
 import { Mlp } from "../nn/host/mlp.ts";
 import type { Policy, RemotePolicy } from "../nn/host/policy.ts";
 import { bootstrapInterval } from "../report/statistics.ts";
-import { shapeOf } from "./checkpoint.ts";
 import { runSteps } from "./loop.ts";
-import { initialise } from "./training_run.ts";
+import { initialise, shapeOf } from "./networks.ts";
 
 /** Rows that a policy acts on at a time. */
 const actRows = 256;

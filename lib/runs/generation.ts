@@ -10,8 +10,9 @@
 import { basename, dirname, join } from "node:path";
 import { UserError } from "../errors.ts";
 import { syncFolder } from "../files.ts";
-import { assertFingerprint, type Checkpoint, readCheckpoint } from "./checkpoint.ts";
+import { assertFingerprint, readCheckpoint } from "./checkpoint.ts";
 import { writeAtomic } from "./files.ts";
+import type { Checkpoint } from "./networks.ts";
 
 /**
  * Writes a generation, and keeps the previous one.

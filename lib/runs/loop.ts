@@ -23,6 +23,8 @@ export interface LoopOptions {
   readonly onStep: (step: number, metrics: StepMetrics) => void;
   /** Called between chunks. True stops the loop after the submitted chunks. */
   readonly shouldStop: (step: number) => boolean;
+  /** Awaited between chunks, with the number of submitted steps: to wait, or to look at networks. */
+  readonly between?: (step: number) => Promise<void>;
 }
 
 /**
@@ -33,7 +35,7 @@ export interface LoopOptions {
  */
 export async function runSteps(
   program: TrainingStep,
-  { stage, start, end, onStep, shouldStop }: LoopOptions,
+  { stage, start, end, onStep, shouldStop, between = deliverSignals }: LoopOptions,
 ): Promise<number> {
   const underWay: { first: number; count: number; metrics: Promise<StepMetrics[]> }[] = [];
   let next = start;
@@ -60,12 +62,16 @@ export async function runSteps(
       underWay.push({ first: next, count, metrics });
       next += count;
       if (underWay.length > 1) await finishOldest();
-      // Let the event loop deliver signals.
-      await new Promise((resolve) => setTimeout(resolve, 0));
+      await between(next);
     }
     while (underWay.length > 0) await finishOldest();
   } finally {
     await Promise.allSettled(underWay.map(({ metrics }) => metrics));
   }
   return next;
+}
+
+/** Lets the event loop deliver signals. */
+function deliverSignals(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
 }

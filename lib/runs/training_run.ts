@@ -10,16 +10,9 @@ import { Graph } from "../autodiff/graph.ts";
 import type { StepMetrics, TrainingStep } from "../autodiff/training_step.ts";
 import type { ReplayBuffer } from "../data/replay_buffer.ts";
 import { UserError } from "../errors.ts";
-import type { Network, StageDefinition } from "../algorithms/algorithm.ts";
+import type { StageDefinition } from "../algorithms/algorithm.ts";
 import type { HyperparameterValues } from "../algorithms/hyperparameters.ts";
-import {
-  type Checkpoint,
-  encodeCheckpoints,
-  fingerprintKey,
-  loadNetworks,
-  readCheckpoint,
-  writePolicy,
-} from "./checkpoint.ts";
+import { encodeCheckpoints, fingerprintKey, readCheckpoint, writePolicy } from "./checkpoint.ts";
 import { DivergenceWatch } from "./divergence.ts";
 import type { RunEstimate } from "./estimate.ts";
 import { EvaluationQueue, type Evaluator } from "./evaluation_queue.ts";
@@ -31,6 +24,7 @@ import { MetricsFile, type MetricsRow, readMetrics, sameReplica } from "./metric
 import { loggedSteps, MetricsLog } from "./metrics_log.ts";
 import { profileStage } from "./profile.ts";
 import { Progress, type ProgressOutput } from "./progress.ts";
+import { type Checkpoint, initialise, loadNetworks } from "./networks.ts";
 import { type Replica, type ReplicaAxes, replicasOf, stageOf } from "./replicas.ts";
 import { type CacheEntry, fileHash, stageFingerprint } from "./stage_cache.ts";
 import { copyCached, findCached, keepStage, originOf, type RunCache } from "./stage_reuse.ts";
@@ -523,25 +517,6 @@ function warnOfGaps(
       `warning  ${metrics} lacks ${missing.length} of ${expected.length} rows of the ` +
         `${definition.name} stage, ${who}, from step ${missing[0]} to ${missing.at(-1)}; ` +
         "tables and pictures lack them too",
-    );
-  }
-}
-
-/** Writes the initial values of one replica of the networks that a stage trains. */
-export function initialise(
-  networks: readonly Network[],
-  place: number,
-  seed: number,
-): void {
-  for (const { prefixes, parameters, initial } of networks) {
-    if (initial === undefined) continue;
-    // Twin networks are adjacent replicas with one seed. Each has its own initial values.
-    prefixes.forEach((_, member) =>
-      parameters.write(
-        parameters.store,
-        place * prefixes.length + member,
-        initial(parameters.shapes, seed, member),
-      )
     );
   }
 }

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { findData } from "../../lib/commands/find_data.ts";
 import { findTask } from "../../lib/data/catalog.ts";
-import { datasetHash, readDataset } from "../../lib/data/dataset.ts";
+import { readDataset } from "../../lib/data/dataset.ts";
+import { datasetHash } from "../../lib/data/hash.ts";
 import { UserError } from "../../lib/errors.ts";
 
 const ignore = ["read", "write"].some((name) =>

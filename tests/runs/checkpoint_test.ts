@@ -3,7 +3,8 @@ import { join } from "node:path";
 import type { Network } from "../../lib/algorithms/algorithm.ts";
 import type { ParameterValues } from "../../lib/autodiff/parameters.ts";
 import { UserError } from "../../lib/errors.ts";
-import { encodeCheckpoints, loadNetworks, readCheckpoint } from "../../lib/runs/checkpoint.ts";
+import { encodeCheckpoints, readCheckpoint } from "../../lib/runs/checkpoint.ts";
+import { loadNetworks } from "../../lib/runs/networks.ts";
 import { encode } from "../../lib/runs/safetensors.ts";
 
 const ignore = ["read", "write"].some((name) =>

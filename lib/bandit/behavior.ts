@@ -53,6 +53,12 @@ export interface Watch {
   readonly shouldStop?: () => boolean;
 }
 
+/** A {@linkcode Watch} that can look at the model. */
+export interface BehaviorWatch extends Watch {
+  /** Awaited between chunks of steps. `read` reads the model as it is now. */
+  readonly between?: (read: () => Promise<Behavior>) => Promise<void>;
+}
+
 /** Returns the hyperparameters of the behavior stage for a budget. */
 export function behaviorHyperparameters(budget: BehaviorBudget): Hyperparameters {
   return hyperparametersFor("maze2d", "quick", {
@@ -79,7 +85,7 @@ export async function trainBehavior(
   { points, states }: Rows,
   h: Hyperparameters,
   seed: number,
-  { onStep = () => {}, shouldStop = () => false }: Watch = {},
+  { onStep = () => {}, shouldStop = () => false, between }: BehaviorWatch = {},
 ): Promise<Behavior> {
   const rows = points.length / 2;
   const observationSize = states.length / rows;
@@ -100,18 +106,22 @@ export async function trainBehavior(
     for (const { parameters, initial } of networks) {
       parameters.write(parameters.store, 0, initial!(parameters.shapes, seed, 0));
     }
+    const read = async (): Promise<Behavior> => {
+      const values = new Map<string, Float32Array>();
+      for (const { parameters } of networks) {
+        for (const [name, value] of (await parameters.read())[0]!) values.set(name, value);
+      }
+      return { shape: behaviorShapeOf({ observationSize, actionSize: 2 }, h), values };
+    };
     await runSteps(program, {
       stage: "behavior",
       start: 0,
       end: h.behaviorSteps,
       onStep: (step, { loss }) => onStep(step, loss![0]!),
       shouldStop,
+      ...(between && { between: () => between(read) }),
     });
-    const values = new Map<string, Float32Array>();
-    for (const { parameters } of networks) {
-      for (const [name, value] of (await parameters.read())[0]!) values.set(name, value);
-    }
-    return { shape: behaviorShapeOf({ observationSize, actionSize: 2 }, h), values };
+    return await read();
   } finally {
     buffer.destroy();
   }

@@ -15,7 +15,7 @@ import { comparedInverseBeta, type Method, methods } from "./methods.ts";
 import { logOptimum } from "./optimum.ts";
 
 /** Side of a panel in pixels. */
-const side = 150;
+export const side = 150;
 const gap = 14;
 /** Height above a panel for its title, in pixels. */
 const head = 36;
@@ -59,6 +59,11 @@ export function banditSummary(result: BanditResult): string {
   ]);
 }
 
+/** What the plane of a panel shows, apart from densities and policies. */
+export type Plane = Pick<BanditResult, "points" | "targets"> & {
+  readonly budget: Pick<BanditResult["budget"], "grid">;
+};
+
 function sheet(result: BanditResult, title: string, rows: readonly (readonly Panel[])[]): string {
   const columns = Math.max(...rows.map((panels) => panels.length));
   const top = 44;
@@ -69,7 +74,7 @@ function sheet(result: BanditResult, title: string, rows: readonly (readonly Pan
     element(
       "defs",
       {},
-      element("g", { id: "density" }, densityShapes(result, result.logDensity, grey)),
+      element("g", { id: "density" }, densityShapes(result.budget.grid, result.logDensity, grey)),
     ),
     ...rows.flatMap((panels, row) =>
       panels.map(({ title: [first, second], content }, column) => {
@@ -92,7 +97,7 @@ function illustration(result: BanditResult): Panel[] {
     { title: ["Data", "points of μ"], content: data(result) },
     {
       title: ["Diffusion model", "its density, by the ODE"],
-      content: densityShapes(result, result.logDensity, interpolateBlues),
+      content: densityShapes(result.budget.grid, result.logDensity, blues),
     },
     {
       title: ["Q(a) = −|a − target|²", `${result.targets.length / 2} targets`],
@@ -109,7 +114,7 @@ function policyPanel(result: BanditResult, set: PolicySet): Panel {
       time === undefined ? methods[method] : `SRPO, t = ${time}`,
       `1/β = ${inverseBeta}; ${share}`,
     ],
-    content: element("use", { href: "#density" }) + arrows(result, set),
+    content: element("use", { href: "#density" }) + arrows(result, set.actions),
   };
 }
 
@@ -125,22 +130,25 @@ function optimumPanel(result: BanditResult): Panel {
   }
   return {
     title: ["Optimum π* of Eq. 1", `sum over targets, 1/β = ${comparedInverseBeta}`],
-    content: densityShapes(result, sum.map(Math.log), interpolateBlues),
+    content: densityShapes(grid, sum.map(Math.log), blues),
   };
 }
 
-function grey(place: number): string {
+/** Colours of a density behind other things. */
+export function grey(place: number): string {
   const tone = Math.round(250 - 75 * place).toString(16);
   return `#${tone}${tone}${tone}`;
 }
 
+/** Colours of a density by itself. */
+export const blues = interpolateBlues;
+
 /** Draws filled contours of a density. `map` maps [0, 1] to colours, from few to many. */
-function densityShapes(
-  { budget: { grid } }: BanditResult,
+export function densityShapes(
+  { cells }: Grid,
   logs: Float64Array,
   map: (place: number) => string,
 ): string {
-  const { cells } = grid;
   const densities = Array.from(logs, Math.exp);
   const largest = densities.reduce((a, b) => Math.max(a, b), 0);
   // The rows of the grid go up, those of the picture down.
@@ -172,7 +180,8 @@ function pixels({ half }: Grid): { x: (v: number) => number; y: (v: number) => n
   };
 }
 
-function data({ points, budget: { grid } }: BanditResult): string {
+/** Draws points of the data. */
+export function data({ points, budget: { grid } }: Plane): string {
   const { x, y } = pixels(grid);
   let path = "";
   for (let i = 0; i < Math.min(points.length, 2 * drawnPoints); i += 2) {
@@ -195,7 +204,7 @@ function colorOf(x: number, y: number): string {
 }
 
 /** Draws the level sets of each target's Q near its maximum. */
-function stacked({ targets, budget: { grid } }: BanditResult): string {
+export function stacked({ targets, budget: { grid } }: Plane): string {
   const { x, y } = pixels(grid);
   const shapes = [];
   for (let i = 0; i < targets.length; i += 2) {
@@ -214,9 +223,9 @@ function stacked({ targets, budget: { grid } }: BanditResult): string {
 }
 
 /** Draws a line from each target to its actions, and a dot at each action. */
-function arrows(
-  { targets, budget: { grid } }: BanditResult,
-  { actions }: PolicySet,
+export function arrows(
+  { targets, budget: { grid } }: Plane,
+  actions: Float32Array,
 ): string {
   const { x, y } = pixels(grid);
   const perTarget = actions.length / targets.length;

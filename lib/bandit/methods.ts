@@ -70,7 +70,7 @@ export interface Setting {
 /** 1/β of the methods other than SRPO, except for MMD, whose squared discrepancy is at most 2. */
 export const comparedInverseBeta = 4;
 /** Values of 1/β by Eq. 10. At 0, a policy is its target. */
-const inverseBetas = [0.1, 0.25, 0.5, 1, comparedInverseBeta];
+export const inverseBetas = [0.1, 0.25, 0.5, 1, comparedInverseBeta];
 /** Values of 1/β by Eq. 15 with ω = σ². */
 const ensembleInverseBetas = [1, 3, 10, 30, 100];
 /** 1/β by Eq. 15 without subtracting ε, and of the single diffusion times. */

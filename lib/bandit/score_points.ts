@@ -63,6 +63,8 @@ export interface PointOptions {
   readonly onStep?: (step: number) => void;
   /** Stops between steps if it returns true. Defaults to never. */
   readonly shouldStop?: () => boolean;
+  /** Awaited between chunks of steps. `read` reads the points as they are now. */
+  readonly between?: (read: () => Promise<Float32Array[]>) => Promise<void>;
 }
 
 /** Initial learning rate of the points. */
@@ -82,7 +84,7 @@ export async function optimizePoints(
   prediction: Prediction,
   targets: Float32Array,
   regularizations: readonly PointRegularization[],
-  { steps, draws, seed, onStep = () => {}, shouldStop = () => false }: PointOptions,
+  { steps, draws, seed, onStep = () => {}, shouldStop = () => false, between }: PointOptions,
 ): Promise<Float32Array[]> {
   const replicas = regularizations.length;
   const graph = new Graph({ seeds: [seed] });
@@ -115,7 +117,14 @@ export async function optimizePoints(
   using program = new TrainingStep([graph], [await engine.compile(graph)]);
   writeNetworks(model.networks);
   writePoints(points, targets);
-  await runSteps(program, { stage: "points", start: 0, end: steps, onStep, shouldStop });
+  await runSteps(program, {
+    stage: "points",
+    start: 0,
+    end: steps,
+    onStep,
+    shouldStop,
+    ...(between && { between: () => between(() => readPoints(points)) }),
+  });
   return await readPoints(points);
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { vectorFeatures } from "../../lib/gpu/fingerprint.ts";
+import { vectorFeatures } from "../../lib/gpu/processor_features.ts";
 
 /**
  * Returns the CPU with its vector features, cores, system and adapter in one line.

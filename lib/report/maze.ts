@@ -30,7 +30,7 @@ export interface MazePicture {
   readonly positions: ArrayLike<number>;
   /** State value at zero velocity, one number per point. */
   readonly value: MazeField;
-  /** The policies, at least one. Several get a row of panels below the data and the value. */
+  /** The policies, at least one in one document. Several get a row below the data and the value. */
   readonly policies: readonly DrawnPolicy[];
 }
 
@@ -76,56 +76,86 @@ export function mazePoints(maze: Maze, perCell: number): Float64Array {
   return Float64Array.from(points.flat());
 }
 
+/** Space around a panel's plot area in a picture of several, and of one, in pixels. */
+const around = { left: 60, top: 74, right: 60, bottom: 84 };
+const alone = { left: 60, top: 34, right: 76, bottom: 48 };
+
 /** Draws the panels of a maze as one SVG document. */
 export function mazePicture(drawn: MazePicture): string {
+  const { width, height } = planeSizeOf(drawn.maze);
+  const place = (row: number, column: number): Place => [
+    around.left + column * (width + around.left + around.right),
+    around.top + row * (height + around.bottom),
+  ];
+  const single = drawn.policies.length === 1;
+  const places = drawn.policies.map((_, i) =>
+    single ? place(0, 2) : place(1 + Math.floor(i / columns), i % columns)
+  );
+  return picture(
+    columns * (width + around.left + around.right) - 20,
+    places.at(-1)![1] + height + alone.bottom,
+    label(60, 28, drawn.title, "start", { "font-size": 16, "font-weight": "bold" }),
+    ...panelsAt(drawn, [place(0, 0), place(0, 1), ...places]),
+  );
+}
+
+/** Draws each panel of a maze as an SVG document, so that a page can arrange them. */
+export function mazePanels(drawn: MazePicture): string[] {
+  const { width, height } = planeSizeOf(drawn.maze);
+  const places = Array.from(
+    { length: 2 + drawn.policies.length },
+    (): Place => [alone.left, alone.top],
+  );
+  return panelsAt(drawn, places).map((panel) =>
+    picture(alone.left + width + alone.right, alone.top + height + alone.bottom, panel)
+  );
+}
+
+/** Upper left corner of a plot area in pixels. */
+type Place = readonly [left: number, top: number];
+
+/** Returns the size of a maze's plot area in pixels. */
+function planeSizeOf(maze: Maze): { width: number; height: number } {
+  const { left, right, bottom, top } = mazeBounds(maze);
+  const pixels = planeSize / Math.max(right - left, top - bottom);
+  return { width: (right - left) * pixels, height: (top - bottom) * pixels };
+}
+
+/** Draws the data, the value and the policies, in this order, at the given places. */
+function panelsAt(drawn: MazePicture, places: readonly Place[]): string[] {
   const { maze } = drawn;
   const bounds = mazeBounds(maze);
-  const pixels = planeSize / Math.max(bounds.right - bounds.left, bounds.top - bounds.bottom);
-  const width = (bounds.right - bounds.left) * pixels;
-  const height = (bounds.top - bounds.bottom) * pixels;
+  const { width, height } = planeSizeOf(maze);
   // Clamped scales cut off the outer wall at the frame.
-  const plane = (row: number, column: number): Plane => {
-    const [left, top] = [60 + column * (width + 120), 74 + row * (height + 84)];
-    return {
-      box: { left, top, width, height },
-      x: scaleLinear([bounds.left, bounds.right], [left, left + width]).clamp(true),
-      y: scaleLinear([bounds.bottom, bounds.top], [top + height, top]).clamp(true),
-    };
-  };
-  const [data, value] = [plane(0, 0), plane(0, 1)];
-  const alone = drawn.policies.length === 1;
-  const policies = drawn.policies.map((_, i) =>
-    alone ? plane(0, 2) : plane(1 + Math.floor(i / columns), i % columns)
-  );
-
+  const [data, value, ...policies] = places.map(([left, top]): Plane => ({
+    box: { left, top, width, height },
+    x: scaleLinear([bounds.left, bounds.right], [left, left + width]).clamp(true),
+    y: scaleLinear([bounds.bottom, bounds.top], [top + height, top]).clamp(true),
+  })) as [Plane, Plane, ...Plane[]];
   const counts = density(maze, drawn.positions);
   const countColors = colorScale(0, Math.max(1, ...counts), lightToDark, "root");
   const values = Array.from(drawn.value.at);
   const valueColors = colorScale(Math.min(...values), Math.max(...values), interpolateViridis);
   const bar = ({ box }: Plane): Box => ({ ...box, left: box.left + width + 12, width: 12 });
   const rows = drawn.positions.length / 2;
-
-  return picture(
-    60 + columns * (width + 120) - 80,
-    policies.at(-1)!.box.top + height + 48,
-    label(60, 28, drawn.title, "start", { "font-size": 16, "font-weight": "bold" }),
+  return [
     heat(
       data,
       maze,
       { perCell: densityBins, at: counts },
       (count) => count === 0 ? null : countColors.map(countColors.place(count)),
-    ),
-    frame(data, maze, `Data: ${rows.toLocaleString("en-US")} rows`),
+    ) +
+    frame(data, maze, `Data: ${rows.toLocaleString("en-US")} rows`) +
     colorBar(bar(data), countColors, "rows"),
-    heat(value, maze, drawn.value, (at) => valueColors.map(valueColors.place(at))),
-    frame(value, maze, "Value V(s) at rest"),
+    heat(value, maze, drawn.value, (at) => valueColors.map(valueColors.place(at))) +
+    frame(value, maze, "Value V(s) at rest") +
     colorBar(bar(value), valueColors, "V"),
-    ...drawn.policies.flatMap(({ title, actions, trajectories }, i) => [
-      arrows(policies[i]!, maze, actions),
-      ...trajectories.map((path) => trajectory(policies[i]!, path)),
-      frame(policies[i]!, maze, policyTitle(title, trajectories.length)),
-    ]),
-  );
+    ...drawn.policies.map(({ title, actions, trajectories }, i) =>
+      arrows(policies[i]!, maze, actions) +
+      trajectories.map((path) => trajectory(policies[i]!, path)).join("") +
+      frame(policies[i]!, maze, policyTitle(title, trajectories.length))
+    ),
+  ];
 }
 
 function policyTitle(title: string, episodes: number): string {

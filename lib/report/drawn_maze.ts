@@ -1,0 +1,129 @@
+/**
+ * What a maze picture shows of a training: the data, the learned value, and each policy's actions and
+ * episodes.
+ *
+ * @module
+ */
+import type { StateValue } from "../algorithms/algorithm.ts";
+import type { OfflineDataset } from "../data/offline_dataset.ts";
+import type { EnvironmentBatch } from "../envs/environment.ts";
+import { type Maze, mazes } from "../envs/mazes.ts";
+import { RandomStream } from "../envs/random.ts";
+import { makeEnvironment } from "../envs/registry.ts";
+import { rollout } from "../envs/rollout.ts";
+import { evaluationSeeds } from "../envs/seeds.ts";
+import type { Policy, RemotePolicy } from "../nn/host/policy.ts";
+import { type DrawnPolicy, type MazePicture, mazePoints } from "./maze.ts";
+
+/** Points per cell side at which the value and the actions are drawn. */
+const valuePoints = 12;
+const actionPoints = 6;
+/** Episode seeds that are searched for one start in every cell. */
+const searchedSeeds = 1000;
+
+/**
+ * Computes what a maze picture shows.
+ *
+ * @param task A task of maze2d, for example `maze2d-umaze-v1`.
+ * @param policies Policies by title.
+ */
+export async function drawnMaze(
+  task: string,
+  data: OfflineDataset,
+  value: StateValue,
+  policies: ReadonlyMap<string, Policy | RemotePolicy>,
+): Promise<MazePicture> {
+  const name = task.replace(/(-dense)?-v\d+$/, "");
+  const maze = mazes.get(name);
+  if (!maze) throw new Error(`drawnMaze: no maze "${name}"`);
+  const positions = new Float32Array(2 * data.rows);
+  for (let row = 0; row < data.rows; row++) {
+    positions.set(data.observations.subarray(4 * row, 4 * row + 2), 2 * row);
+  }
+  const resting = Float32Array.from(atRest(maze, valuePoints));
+  const drawn: DrawnPolicy[] = [];
+  for (const [title, policy] of policies) {
+    drawn.push({
+      title,
+      actions: {
+        perCell: actionPoints,
+        at: await actionsAt(atRest(maze, actionPoints), policy),
+      },
+      trajectories: await trajectories(task, maze, policy),
+    });
+  }
+  return {
+    maze,
+    title: `${task}: data, value, and an episode from every cell`,
+    positions,
+    value: {
+      perCell: valuePoints,
+      at: value(resting, resting.length / 4),
+    },
+    policies: drawn,
+  };
+}
+
+/** Returns states at a maze's points with zero velocity, `[points, 4]`. */
+function atRest(maze: Maze, perCell: number): Float64Array {
+  const points = mazePoints(maze, perCell);
+  const states = new Float64Array(2 * points.length);
+  for (let row = 0; row < points.length / 2; row++) {
+    states.set(points.subarray(2 * row, 2 * row + 2), 4 * row);
+  }
+  return states;
+}
+
+/** Returns a policy's actions in `states`. A stochastic policy gets one random stream per state. */
+async function actionsAt(
+  states: Float64Array,
+  policy: Policy | RemotePolicy,
+): Promise<Float64Array> {
+  const rows = states.length / policy.observationSize;
+  const random = Array.from({ length: rows }, (_, row) => new RandomStream(row));
+  return (await policy.act(states, random)).slice();
+}
+
+/** Returns the paths of one episode from every free cell, each `[steps, 2]`. */
+async function trajectories(
+  task: string,
+  maze: Maze,
+  policy: Policy | RemotePolicy,
+): Promise<number[][]> {
+  const environment = await makeEnvironment(task, maze.freeCells().length);
+  try {
+    const seeds = await seedsOfCells(environment, maze);
+    const lines: number[][] = seeds.map(() => []);
+    await rollout(environment, policy, seeds, {
+      positions: (episodes, qpos) =>
+        episodes.forEach((episode, i) => lines[episode]!.push(qpos[2 * i]!, qpos[2 * i + 1]!)),
+    });
+    return lines;
+  } finally {
+    await environment.close();
+  }
+}
+
+/** Returns, for each free cell, the first evaluation seed whose episode starts in it. */
+async function seedsOfCells(environment: EnvironmentBatch, maze: Maze): Promise<number[]> {
+  const { count, spec: { observationSize } } = environment;
+  const half = maze.cellSize / 2;
+  const missing = new Set(maze.freeCells());
+  const found: number[] = [];
+  const seeds = evaluationSeeds(0, searchedSeeds);
+  for (let next = 0; next + count <= seeds.length && missing.size > 0; next += count) {
+    const tried = seeds.slice(next, next + count);
+    const observations = await environment.reset(tried);
+    tried.forEach((seed, i) => {
+      const [x, y] = [observations[i * observationSize]!, observations[i * observationSize + 1]!];
+      for (const cell of missing) {
+        const [centerX, centerY] = maze.center(cell);
+        if (Math.abs(x - centerX) <= half && Math.abs(y - centerY) <= half) {
+          missing.delete(cell);
+          found.push(seed);
+        }
+      }
+    });
+  }
+  return found;
+}

@@ -4,9 +4,11 @@
  * @module
  */
 import { assertEquals } from "@std/assert";
+import { relative } from "node:path";
 import { RunDirectory } from "../../lib/runs/directory.ts";
 import { readMetrics } from "../../lib/runs/metrics.ts";
 import { readResults } from "../../lib/runs/results.ts";
+import { fileHash } from "../../lib/runs/stage_cache.ts";
 import { projectFile } from "../data/files.ts";
 
 const seeds = [3, 7];
@@ -31,10 +33,11 @@ function outcomeOf(path: string): unknown {
     rows: rows.toSorted(),
     evaluations: evaluations.map(key).toSorted(),
     statistics,
-    files: seeds.flatMap((seed) => [
-      Deno.readFileSync(run.replica(seed).policy),
-      ...stages.map((stage) => Deno.readFileSync(run.replica(seed).checkpoint(stage))),
-    ]),
+    files: seeds.flatMap((seed) => {
+      const { policy } = run.replica(seed);
+      const checkpoints = stages.map((stage) => run.replica(seed).checkpoint(stage));
+      return [policy, ...checkpoints].map((file) => [relative(path, file), fileHash(file)]);
+    }),
   };
 }
 
@@ -84,8 +87,10 @@ export async function soakKills(kills: number): Promise<{ kills: number; runs: n
       assertEquals(outcomeOf(`${folder}/${run}`), expected, run);
       Deno.removeSync(`${folder}/${run}`, { recursive: true });
     }
-  } finally {
-    Deno.removeSync(folder, { recursive: true });
+  } catch (error) {
+    console.error(`the runs are kept in ${folder}`);
+    throw error;
   }
+  Deno.removeSync(folder, { recursive: true });
   return { kills: killed, runs };
 }

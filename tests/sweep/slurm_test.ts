@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { sweepPlan } from "../../lib/commands/sweep_plan.ts";
 import { sweepSubmit } from "../../lib/commands/sweep_submit.ts";
 import { UserError } from "../../lib/errors.ts";
+import { RunLock } from "../../lib/runs/lock.ts";
 import { SweepDirectory } from "../../lib/sweep/manifest.ts";
 import { arrayText, jobScript } from "../../lib/sweep/slurm.ts";
 import { printed } from "../commands/printed.ts";
@@ -62,7 +63,7 @@ Deno.test({
 
 Deno.test({
   name: "sweep submit: Slurm runs the array; a unit stopped by SIGTERM is requeued and resumes, " +
-    `a canceled one is not${mayRun ? slurmMissing() ?? "" : ""}`,
+    `a canceled or killed one is not${mayRun ? slurmMissing() ?? "" : ""}`,
   ignore: !mayRun || slurmMissing() !== null,
   fn: () =>
     withFolder(async (folder) => {
@@ -128,5 +129,33 @@ Deno.test({
         Deno.readTextFileSync(join(directory.slurm, "job.sh")),
         "#SBATCH --array=1\n",
       );
+
+      // SIGKILL gives no time for a checkpoint. The unit stays as it was, and can be submitted again.
+      const run = directory.runOf(units[1]!);
+      assertEquals(exists(run.lock), false);
+      const [, killed] = /submitted job (\d+)/.exec(again)!;
+      await cluster.command("scontrol", "release", killed!);
+      await cluster.until(
+        "unit 1 trains again",
+        () => exists(run.lock) ? true : null,
+      );
+      await cluster.command("scancel", "--signal=KILL", "--full", `${killed}_1`);
+      await cluster.until(
+        "unit 1 has ended",
+        async () => await cluster.command("squeue", "-h", "-j", killed!) === "" ? true : null,
+      );
+      assertStringIncludes(await cluster.show(`${killed}_1`), "Restarts=0");
+      RunLock.take(run)[Symbol.dispose]();
+      assertEquals(directory.stateOf(units[1]!), "begun");
+      const third = await printed(() => sweepSubmit([path, "--slurm", "--", "--hold"]));
+      assertStringIncludes(third, "with 1 of 3 units");
     }),
 });
+
+function exists(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}

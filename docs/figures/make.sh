@@ -16,12 +16,12 @@ deno=${DENO:-deno}
 case "${1:-}" in
   "")
     runs=runs/figures pictures=docs/figures
-    seeds=100-102 episodes=100 critic=20000 behavior=8000 policy=3000 every=300
+    seeds=100-102 episodes=100 few=20 critic=20000 behavior=8000 policy=3000 every=300
     short="" brief="" bandit="" often="--eval-every 2000" seldom="--eval-every 2000"
     echo "This takes about 70 minutes on two processor cores (AMD EPYC, Mesa 22.3)." ;;
   --quick)
     runs=runs/figures-quick pictures=runs/figures-quick
-    seeds=100-101 episodes=10 critic=4000 behavior=1600 policy=600 every=120
+    seeds=100-101 episodes=10 few=10 critic=4000 behavior=1600 policy=600 every=120
     short="--steps 4000" brief="--steps 2000" bandit=--quick
     often="--eval-every 800" seldom="--eval-every 1000"
     echo "This takes about 15 minutes on two processor cores (AMD EPYC, Mesa 22.3)." ;;
@@ -48,8 +48,9 @@ run() {
   # Ctrl-C ends a run with code 130 and a checkpoint; set -e then ends this script too.
 }
 
-# The critics and behavior models that the ablations share, and the default policies.
-run base --preset quick --seeds "$seeds" --eval-episodes "$episodes" \
+# The critics and behavior models that the ablations share, and the default policies. IDQL draws
+# candidates and acts slowly, so the runs that have such a policy play fewer episodes.
+run base --preset quick --seeds "$seeds" --eval-episodes "$few" \
   --critic-steps "$critic" --critic-batch-size 256 --target-rate 0.005 \
   --behavior-steps "$behavior" --behavior-batch-size 256 --policy-steps "$policy" --beta 0.3
 
@@ -67,13 +68,12 @@ for rate in 0.005 1; do
     --critic-steps $((critic / 5)) --critic-batch-size 256 --expectile 0.99 --target-rate "$rate"
 done
 
-# Figures 1, 6, 7 and 16: the other algorithms at their quick budgets. Policies that draw candidates
-# act slowly, so they play fewer episodes.
-run iql --algorithm iql $short --preset quick --seeds "$seeds" --eval-episodes 20 $often
-run td3-bc --algorithm td3-bc $short --preset quick --seeds "$seeds" --eval-episodes 20 $often
-run idql --algorithm idql $brief --preset quick --seeds "$seeds" --eval-episodes 20 $seldom
+# Figures 1, 6, 7 and 16: the other algorithms at their quick budgets.
+run iql --algorithm iql $short --preset quick --seeds "$seeds" --eval-episodes "$few" $often
+run td3-bc --algorithm td3-bc $short --preset quick --seeds "$seeds" --eval-episodes "$few" $often
+run idql --algorithm idql $brief --preset quick --seeds "$seeds" --eval-episodes "$few" $seldom
 run diffusion-ql --algorithm diffusion-ql $brief --preset quick --seeds "$seeds" \
-  --eval-episodes 20 $seldom
+  --eval-episodes "$few" $seldom
 
 # Figures 2 to 5 and 9 to 12 (docs/bandit.md).
 "$deno" run -A cli.ts bandit $bandit --out "$runs/bandit"

@@ -34,7 +34,7 @@ export function figure14(runs: Runs): Figure | null {
     const found = runs.scores(run, "srpo").get(variant);
     if (found !== undefined) groups.set(name, found);
   };
-  add("4 layers, β_norm", "base");
+  add("4 layers, β_norm", "baseline", "baseline-true"); // the default, with as many episodes
   add("2 layers, β_norm", "layers");
   for (const [variant, seeds] of runs.scores("plain-beta", "srpo")) {
     groups.set(`4 layers, ${variant?.replace("beta-", "β = ")}`, seeds);

@@ -56,7 +56,7 @@ export function figure1(runs: Runs): Figure | null {
     ? [[ownProgram, own], [officialProgram, official]] as const
     : [[ownProgram, own]] as const;
   const all = [...own, ...official];
-  const panel = (label: string, x: (row: Acting) => number): Panel => {
+  const panel = (label: string, tickFormat: string, x: (row: Acting) => number): Panel => {
     const series = programs.map(([, rows]) =>
       rows.map((row) => estimateOf(x(row), [...row.scores.values()], row.name))
     );
@@ -67,7 +67,7 @@ export function figure1(runs: Runs): Figure | null {
         type: "log",
         domain: [Math.min(...places) / 1.5, Math.max(...places) * 200],
         ticks: 5,
-        tickFormat: "~s",
+        tickFormat,
       },
       y: scoreAxis(series.flat(), false),
       marks: series.flatMap((each, i) => pointMarks(each, seriesColor(i, 2))),
@@ -83,8 +83,8 @@ export function figure1(runs: Runs): Figure | null {
     ],
     legend: programs.map(([name], i) => ({ name, color: seriesColor(i, 2) })),
     panels: [
-      panel("FLOPs per action", ({ flops }) => flops),
-      panel("milliseconds per action", ({ time }) => time),
+      panel("FLOPs per action", "~s", ({ flops }) => flops),
+      panel("milliseconds per action", "~g", ({ time }) => time),
     ],
     columns: 2,
     size: [470, 300],

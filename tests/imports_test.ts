@@ -25,7 +25,7 @@ const layers = [
   ["lib/export", "lib/report"],
   ["lib/runs"],
   ["lib/bandit", "lib/sweep"],
-  ["lib/commands"],
+  ["lib/commands", "lib/web"],
   ["cli.ts", "mod.ts"],
 ];
 

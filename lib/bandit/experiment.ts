@@ -46,8 +46,11 @@ export interface BanditResult {
 
 /** Progress and interruption of an experiment. */
 export interface BanditWatch {
-  /** Called at the start of each part with step 0, and after each of its steps. */
-  readonly onStep?: (part: string, step: number, steps: number) => void;
+  /**
+   * Called at the start of each part with step 0, and after each of its steps, for the behavior model
+   * with its loss.
+   */
+  readonly onStep?: (part: string, step: number, steps: number, loss?: number) => void;
   /** Stops the experiment between steps if it returns true. */
   readonly shouldStop?: () => boolean;
 }
@@ -73,13 +76,13 @@ export async function runBandit(
   const setting: Setting = { engine, points, targets, budget, seed, part };
 
   const losses: number[] = [];
-  const training = part("behavior", budget.behavior.steps);
+  onStep("behavior", 0, budget.behavior.steps);
   const data = { points, states: new Float32Array() };
   const h = behaviorHyperparameters(budget.behavior);
   const behavior = await trainBehavior(engine, data, h, seed, {
     onStep: (step, loss) => {
       losses.push(loss);
-      training.onStep(step);
+      onStep("behavior", step, budget.behavior.steps, loss);
     },
     shouldStop,
   });

@@ -30,6 +30,7 @@ export function filesInMemory(files: ReadonlyMap<string, Uint8Array>): Hdf5Host 
     sizeOf: async (name) => contents(name).length,
     // deno-lint-ignore require-await
     isZip: async (name) => startsLikeZip(contents(name)),
-    absolute: (name) => `/${name.replace(/^\//, "")}`,
+    // Emscripten puts the current folder, the root, before a name.
+    absolute: (name) => name.replace(/^\/*/, "/"),
   };
 }

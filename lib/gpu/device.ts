@@ -20,7 +20,10 @@ export interface AdapterDescription extends Fingerprint {
 export function adapterText(
   { name, driver, driverVersion, software }: AdapterDescription,
 ): string {
-  return `${name}${software ? ", a software GPU" : ""} (driver ${driver})` +
+  // In browsers, the name is no more than the driver.
+  return `${name}${software ? ", a software GPU" : ""}${
+    name === driver ? "" : ` (driver ${driver})`
+  }` +
     (driverVersion === null ? "" : `, ${driverVersion}`);
 }
 

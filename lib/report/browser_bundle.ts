@@ -37,7 +37,7 @@ export async function browserBundle(entry: URL): Promise<string> {
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
 /** Resolves npm packages as Deno does: by the import map, and among each other. */
-const packages: Plugin = {
+export const packages: Plugin = {
   name: "packages",
   setup({ onResolve }) {
     onResolve({ filter: /^[^./]/ }, ({ path, importer, kind }) => {

@@ -1,12 +1,17 @@
 import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { join } from "node:path";
+import { srpo } from "../../lib/algorithms/srpo/algorithm.ts";
 import { Engine } from "../../lib/autodiff/engine.ts";
+import { ReplayBuffer } from "../../lib/data/replay_buffer.ts";
+import { shapeRewards } from "../../lib/data/rewards.ts";
 import { findTask } from "../../lib/data/catalog.ts";
 import type { OfflineDataset } from "../../lib/data/offline_dataset.ts";
 import { UserError } from "../../lib/errors.ts";
 import { RunDirectory } from "../../lib/runs/directory.ts";
 import { readMetrics } from "../../lib/runs/metrics.ts";
+import { readCheckpoint } from "../../lib/runs/checkpoint.ts";
 import { trainAlgorithm } from "../../lib/runs/train_algorithm.ts";
+import { trainInMemory } from "../../lib/runs/train_in_memory.ts";
 import { openTrained } from "../../lib/runs/trained.ts";
 import { imitation } from "../algorithms/own_algorithm.ts";
 
@@ -96,6 +101,56 @@ Deno.test({
         UserError,
         "already holds a run",
       );
+    } finally {
+      Deno.removeSync(root, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
+  name: "trainInMemory() trains the same bits as trainAlgorithm(), also with looks in between",
+  ignore,
+  fn: async () => {
+    const root = Deno.makeTempDirSync();
+    using engine = await Engine.open();
+    const data = waves();
+    const task = findTask("maze2d-umaze-v1");
+    const hyperparameters = srpo.hyperparameters.valuesFor(task, "quick", {
+      ...{ criticSteps: 5, criticWidth: 8, criticBatchSize: 16 },
+      ...{ behaviorSteps: 4, behaviorWidth: 8, behaviorBatchSize: 16 },
+      ...{ policySteps: 3, policyWidth: 8, policyBatchSize: 16 },
+    });
+    try {
+      const directory = join(root, "run");
+      const run = { algorithm: srpo, hyperparameters };
+      await trainAlgorithm(engine, { ...run, task, data, directory, seeds: [7] });
+
+      const rewards = shapeRewards(data, srpo.rewardRule(hyperparameters));
+      const buffer = new ReplayBuffer(engine.gpu, data, rewards);
+      const looks: string[][] = [];
+      const steps = new Map<string, number>();
+      const found = await trainInMemory({ ...run, engine, buffer, seed: 7 }, {
+        onStep: (stage, step) => steps.set(stage, step),
+        shouldStop: () => false,
+        between: async (_, read) => void looks.push(Object.keys(await read())),
+      });
+      assertEquals(steps, new Map([["critic", 5], ["behavior", 4], ["policy", 3]]));
+      assertEquals(looks.at(0), ["critic"]);
+      assertEquals(looks.at(-1), ["critic", "behavior", "policy"]);
+      const folder = new RunDirectory(directory);
+      for (const { name } of srpo.stages) {
+        const { file: { tensors } } = readCheckpoint(folder.checkpoint(name));
+        const trained = [...tensors].filter(([tensor]) => !tensor.startsWith("adam."));
+        assertEquals(new Map(found![name]!.tensors), new Map(trained));
+      }
+
+      const stopped = await trainInMemory({ ...run, engine, buffer, seed: 7 }, {
+        onStep: () => {},
+        shouldStop: () => true,
+        between: () => Promise.resolve(),
+      });
+      assertEquals(stopped, null);
+      buffer.destroy();
     } finally {
       Deno.removeSync(root, { recursive: true });
     }

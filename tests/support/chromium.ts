@@ -8,11 +8,24 @@ import type { Browser, Page } from "playwright-core";
 /** Path of an installed Chromium or Chrome; null if there is none, or it may not be run. */
 export const chromiumPath: string | null = findChromium();
 
+/** Flags with which headless Chromium offers WebGPU on SwiftShader, its software GPU. */
+export const webGpuFlags: readonly string[] = [
+  "--enable-unsafe-webgpu",
+  "--use-webgpu-adapter=swiftshader",
+  "--enable-features=Vulkan",
+];
+
 /**
  * Defines a test that needs Chromium. It is ignored where Chromium is missing; `.ci/run` installs
  * it.
+ *
+ * @param flags How it uses the GPU; by default not at all.
  */
-export function chromiumTest(name: string, fn: (browser: Browser) => Promise<void>): void {
+export function chromiumTest(
+  name: string,
+  fn: (browser: Browser) => Promise<void>,
+  flags: readonly string[] = ["--disable-gpu"],
+): void {
   Deno.test({
     name: chromiumPath === null ? `${name} (ignored: no Chromium is installed)` : name,
     ignore: chromiumPath === null,
@@ -24,7 +37,7 @@ export function chromiumTest(name: string, fn: (browser: Browser) => Promise<voi
       const browser = await chromium.launch({
         executablePath: chromiumPath!,
         // Root, as in a container, may not use Chromium's sandbox.
-        args: ["--no-sandbox", "--disable-gpu"],
+        args: ["--no-sandbox", ...flags],
       });
       try {
         await fn(browser);

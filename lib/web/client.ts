@@ -1,0 +1,79 @@
+/**
+ * The script of the page: starts the worker and connects the sections with it.
+ *
+ * @module
+ */
+import { budgets } from "../bandit/budget.ts";
+import type { ToyName } from "../data/toy.ts";
+import { browser, byId } from "./dom.ts";
+import type { Report, Request, TaskRequest } from "./messages.ts";
+import { View } from "./view.ts";
+
+const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
+const send = (request: Request) => worker.postMessage(request);
+
+let running: View | null = null;
+
+function start(view: View, request: TaskRequest): void {
+  setRunning(view);
+  send(request);
+}
+
+function setRunning(view: View | null): void {
+  running = view;
+  for (const each of views) each.enable({ start: view === null, task: each === view });
+}
+
+const seedOf = (section: string) => Math.max(0, Math.floor(Number(byId(`${section}-seed`).value)));
+
+const views = [
+  new View(
+    "bandit",
+    () => ({
+      kind: "bandit",
+      density: byId("bandit-density").value as ToyName,
+      budget: budgets[byId("bandit-budget").value as keyof typeof budgets],
+      seed: seedOf("bandit"),
+    }),
+    start,
+    send,
+  ),
+  new View(
+    "maze",
+    () => ({ kind: "maze", seed: seedOf("maze"), hyperparameters: {} }),
+    start,
+    send,
+  ),
+  new View("checks", () => ({ kind: "checks" }), start, send),
+];
+setRunning(null);
+
+worker.onmessage = ({ data: report }: MessageEvent<Report>) => {
+  if (report.kind === "gpu") byId("gpu").textContent = report.text;
+  else running?.show(report);
+  if (report.kind === "end" || report.kind === "error") setRunning(null);
+};
+worker.onerror = ({ message }) => {
+  running?.show({ kind: "error", message: message ?? "the worker cannot be loaded" });
+  setRunning(null);
+};
+
+/** Shows the section that the address names, by default the first. */
+function showSection(): void {
+  const names = ["bandit", "maze", "checks"];
+  const named = browser.location.hash.slice(1);
+  const chosen = names.includes(named) ? named : names[0]!;
+  for (const name of names) {
+    byId(name).hidden = name !== chosen;
+    if (name === chosen) byId(`${name}-link`).setAttribute("aria-current", "page");
+    else byId(`${name}-link`).removeAttribute("aria-current");
+  }
+}
+browser.addEventListener("hashchange", showSection);
+showSection();
+
+if (!("gpu" in browser.navigator)) {
+  byId("gpu").textContent =
+    "This browser has no WebGPU. Use Chrome, Edge, Firefox or Safari in a " +
+    "new version, and an address that begins with https: or is local.";
+}

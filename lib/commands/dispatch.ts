@@ -38,7 +38,7 @@ export async function runCommandLine(
   } catch (error) {
     const known = asUserError(error);
     try {
-      if (known !== null) console.error(fitted(`error: ${known.message}`, Deno.stderr));
+      if (known !== null) console.error(fitted(`error: ${printable(known.message)}`, Deno.stderr));
       else {
         console.error("This is a bug in srpo-webgpu; please report it with the lines below.");
         console.error(error);
@@ -46,6 +46,11 @@ export async function runCommandLine(
     } catch { /* Standard error cannot be written either; only the exit code remains. */ }
     return known === null ? bugExitCode : known.exitCode;
   }
+}
+
+/** Returns a text without control characters, which may come from a file. */
+function printable(text: string): string {
+  return text.replaceAll(/[^\P{Cc}\n]/gu, "\ufffd");
 }
 
 /** Codes of errors of a disk that is full, over quota, read-only or damaged. */

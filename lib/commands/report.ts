@@ -41,6 +41,16 @@ export async function report(args: readonly string[]): Promise<void> {
   if (twice >= 0) {
     throw new UserError(`the run ${runs[twice]!.directory.path} is named twice; name it once`);
   }
+  for (const { directory, rows, results } of runs) {
+    const { metrics_rows: expected = rows.length, finished = false } = results ?? {};
+    if (!finished || rows.length >= expected) continue;
+    const missing = expected - rows.length;
+    console.error(
+      fitted(
+        `warning: ${directory.metrics} lacks ${missing} of its rows; the report lacks them too`,
+      ),
+    );
+  }
   const path = parsed.flags.out ??
     (runs.length === 1 ? join(runs[0]!.directory.path, "report.html") : "report.html");
   await checkWritable(path);

@@ -3,31 +3,24 @@
  *
  * @module
  */
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { Engine } from "../autodiff/engine.ts";
-import { choiceText, fastestRate } from "../autodiff/variants.ts";
+import { choiceText } from "../autodiff/variants.ts";
 import { loadDataset, type OfflineDataset } from "../data/dataset.ts";
 import { datasetHash } from "../data/hash.ts";
 import type { Algorithm } from "../algorithms/algorithm.ts";
-import type { Task } from "../data/catalog.ts";
-import { taskNotes } from "../data/fit.ts";
 import { readingOptions } from "../data/own_task.ts";
 import { ReplayBuffer } from "../data/replay_buffer.ts";
 import { shapeRewards } from "../data/rewards.ts";
 import { Placement } from "../nn/placement.ts";
 import { UserError } from "../errors.ts";
 import { computeAloneIfSmall } from "../gpu/software_threads.ts";
-import type { Target } from "../gpu/target.ts";
-import { type AdapterDescription, adapterText } from "../gpu/device.ts";
+import { adapterText } from "../gpu/device.ts";
 import { driverAdvice } from "../gpu/driver_advice.ts";
 import { fingerprintDifferences } from "../gpu/fingerprint.ts";
-import { boundsText } from "../nn/host/action_bounds.ts";
 import { resultTables } from "./results_table.ts";
-import type { GivenCheckpoint } from "../runs/config.ts";
 import { createRunDirectory, refuseRun, RunDirectory } from "../runs/directory.ts";
-import { writeAtomic } from "../runs/files.ts";
-import { readGivenCheckpoint } from "../runs/official_checkpoint.ts";
 import { runId } from "../runs/identity.ts";
 import { type Interrupt, watchInterrupt } from "../runs/interrupt.ts";
 import { clearRemains, RunLock } from "../runs/lock.ts";
@@ -35,24 +28,17 @@ import { RunLog } from "../runs/log.ts";
 import { readMetrics } from "../runs/metrics.ts";
 import { upgradeMetrics } from "../runs/metrics_upgrade.ts";
 import { flopsPerDispatch, RunEstimate, type StageWork, workOf } from "../runs/estimate.ts";
-import { formatDuration, standardError } from "../runs/progress.ts";
-import {
-  allReplicas,
-  type ReplicaAxes,
-  replicasOf,
-  stageOf,
-  writeConfigs,
-} from "../runs/replicas.ts";
+import { standardError } from "../runs/progress.ts";
+import type { ReplicaAxes } from "../runs/replicas.ts";
 import {
   evaluationsOf,
   lastLosses,
-  readResults,
   type References,
   type Results,
   writeResults,
 } from "../runs/results.ts";
-import { ownProvenance, recordOfOwn } from "../runs/run_task.ts";
-import { fileHash, StageCache } from "../runs/stage_cache.ts";
+import { ownProvenance } from "../runs/run_task.ts";
+import { StageCache } from "../runs/stage_cache.ts";
 import {
   evaluateTaken,
   type StageResult,
@@ -63,15 +49,18 @@ import { VariantFile } from "../runs/variant_memory.ts";
 import { fitted } from "../terminal.ts";
 import { version } from "../version.ts";
 import { helpText } from "./help.ts";
+import { announcement, timeNotes } from "./train_announcement.ts";
 import {
   evaluatedActors,
   evaluationStatistics,
   evaluatorOf,
   referencesOf,
 } from "./train_evaluation.ts";
+import { showFinished } from "./train_finished.ts";
 import { observersOf } from "./train_observers.ts";
 import { parseTrain, trainCommand, type TrainFlags } from "./train_flags.ts";
 import { checkData, makePlan, type Plan } from "./train_plan.ts";
+import { recordConfigs, takeGiven } from "./train_records.ts";
 import { type ActionCosts, costsOf, policiesOf } from "./trained_policies.ts";
 
 /** Folder of the stage cache, next to the runs. */
@@ -91,13 +80,7 @@ export async function train(args: readonly string[]): Promise<number> {
     return 0;
   }
   const { what, flags } = parsed;
-  const done = flags.resume === undefined ? null : finishedResults(flags.resume);
-  if (done !== null) {
-    console.log(`run      ${flags.resume} is already finished; its results are:\n`);
-    console.log(resultTables(done));
-    if (flags.json) console.log(JSON.stringify({ run: flags.resume, ...done }));
-    return 0;
-  }
+  if (flags.resume !== undefined && showFinished(flags.resume, flags.json)) return 0;
   const first = await attempt({ algorithm: chosen, what, flags, args });
   if (typeof first === "number") return first;
   // The GPU was lost: one more attempt, on a newly opened device.
@@ -334,39 +317,6 @@ async function trainIn(
   if (flags.json) console.log(JSON.stringify({ run: directory.path, ...whole }));
 }
 
-/**
- * Returns the estimated time of the run, and a warning if a software GPU runs the paper's preset.
- */
-function timeNotes(estimate: RunEstimate, { gpu, choice }: Engine, { preset }: Plan): string[] {
-  const rate = fastestRate(choice);
-  const time = rate === undefined ? null : formatDuration(estimate.total(rate * 1e9));
-  return [
-    ...(time === null
-      ? []
-      : [`time     about ${time} for all stages, estimated from the matrix product speed`]),
-    ...(preset === "paper" && gpu.adapter.software
-      ? [
-        `warning  ${gpu.adapter.name} is a software GPU, but the paper's networks and step ` +
-        "counts are meant for a hardware GPU" +
-        (time === null ? "" : ` (about ${time} here)`) +
-        "; use --preset quick to train on a CPU",
-      ]
-      : []),
-  ];
-}
-
-/**
- * Returns the results of a finished run; null if the run is not finished.
- *
- * @throws {UserError} A file of the run is damaged, or belongs to another run.
- */
-function finishedResults(path: string): Results | null {
-  const directory = new RunDirectory(path);
-  const id = runId(directory.readConfig());
-  const results = readResults(directory.results, id);
-  return results?.finished ? results : null;
-}
-
 /** Returns a run's results, without pictures. */
 function resultsOf(
   axes: ReplicaAxes,
@@ -378,7 +328,8 @@ function resultsOf(
 ): Results {
   const { metrics } = axes.directory;
   const actors = evaluatedActors(algorithm, task);
-  const evaluations = evaluationsOf(readMetrics(metrics), actors);
+  const rows = readMetrics(metrics);
+  const evaluations = evaluationsOf(rows, actors);
   return {
     algorithm: algorithm.name,
     task: task.name,
@@ -397,136 +348,7 @@ function resultsOf(
     statistics: evaluationStatistics(evaluations, actors),
     action_latency_ms: costs.milliseconds,
     action_flops: costs.flops,
+    metrics_rows: rows.length,
     pictures: [],
   };
-}
-
-/**
- * Writes `config.json` to the run directory and to the folder of every seed and variant. For a resumed
- * run, updates only what flags of this call may change.
- */
-async function recordConfigs(
-  axes: ReplicaAxes,
-  plan: Plan,
-  data: OfflineDataset,
-  sha256: string,
-  adapter: AdapterDescription & Target,
-): Promise<void> {
-  const { evaluation, cache } = plan;
-  if (plan.resumed) {
-    // Only the fields that flags of this call may change are updated.
-    const write = async (directory: RunDirectory) => {
-      const recorded = directory.readConfig();
-      const data = { ...recorded.data, file: realPaths(plan.paths) };
-      await directory.writeConfig({
-        ...recorded,
-        ...(plan.changes.length > 0 && {
-          version,
-          adapter: { ...adapter },
-          earlier: [
-            ...recorded.earlier ?? [],
-            { version: recorded.version, adapter: recorded.adapter },
-          ],
-        }),
-        data,
-        evaluation,
-        cache,
-      });
-    };
-    const paths = new Set([
-      axes.directory.path,
-      ...allReplicas(axes).map(({ directory }) => directory.path),
-    ]);
-    for (const path of paths) await write(new RunDirectory(path));
-    return;
-  }
-  await writeConfigs(axes, {
-    version,
-    deno: Deno.version.deno,
-    algorithm: plan.algorithm.name,
-    task: plan.task.name,
-    stages: plan.stages,
-    preset: plan.preset,
-    data: {
-      file: realPaths(plan.paths),
-      sha256,
-      rows: data.rows,
-    },
-    adapter: { ...adapter },
-    evaluation,
-    cache,
-    ...(plan.task.own && { environment: recordOfOwn(plan.task.own) }),
-    given: givenOf(plan),
-    ...(axes.variants.length > 0 && { sweep: { ...plan.sweep } }),
-  });
-}
-
-/** Returns a data set's files as recorded in `config.json`. */
-function realPaths(paths: readonly string[]): string {
-  return paths.map((path) => Deno.realPathSync(path)).join(",");
-}
-
-/** Returns the origin of the checkpoints that replace stages. */
-function givenOf({ given, seeds, from }: Plan): GivenCheckpoint[] {
-  return Object.entries(given).flatMap(([stage, file]) =>
-    seeds.map((seed) => ({
-      stage,
-      seed,
-      run: from === undefined ? null : Deno.realPathSync(from),
-      file: Deno.realPathSync(file(seed)),
-      sha256: fileHash(file(seed)),
-    }))
-  );
-}
-
-/** Copies the checkpoints that replace stages into the run directory. */
-async function takeGiven(axes: ReplicaAxes, { given }: Plan): Promise<void> {
-  for (const [stage, file] of Object.entries(given)) {
-    const definition = stageOf(axes.algorithm, stage);
-    for (const { seed, directory } of replicasOf(axes, definition)) {
-      Deno.mkdirSync(dirname(directory.checkpoint(stage)), { recursive: true });
-      const checkpoint = await readGivenCheckpoint(file(seed), definition);
-      await writeAtomic(directory.checkpoint(stage), checkpoint);
-    }
-  }
-}
-
-/** Describes a custom task. */
-function ownLines({ own }: Task): string[] {
-  if (own === undefined) return [];
-  const { environment, actionBounds } = own;
-  return [
-    environment === null
-      ? "eval     disabled; name an environment with --env to evaluate the policy"
-      : `eval     in ${environment.id} on the ${environment.server} server`,
-    ...(actionBounds === null
-      ? []
-      : [`actions  scaled from ${boundsText(actionBounds)} to [-1, 1], and back for evaluation`]),
-  ];
-}
-
-function announcement(
-  { algorithm, task, paths, seeds, variants, stages, given }: Plan,
-  data: OfflineDataset,
-  adapter: string,
-  directory: RunDirectory,
-): string {
-  const files = seeds.flatMap((seed) => Object.values(given).map((file) => file(seed)));
-  return [
-    `task     ${task.name}: ${algorithm.title}, ${stages.join(", ")}, seed ${seeds.join(", ")}`,
-    ...(variants.length > 0
-      ? [
-        `sweep    ${variants.length} policies per seed: ${
-          variants.map(({ name }) => name).join(", ")
-        }`,
-      ]
-      : []),
-    `data     ${paths.join(", ")}: ${data.rows.toLocaleString("en-US")} rows, ` +
-    `${data.observationSize} observation entries, ${data.actionSize} action entries`,
-    ...ownLines(task),
-    ...taskNotes(data, task).map((note) => `note     ${note}`),
-    ...[...new Set(files)].map((file) => `given    ${file}`),
-    `adapter  ${adapter}`,
-    `run      ${directory.path}`,
-  ].join("\n");
 }

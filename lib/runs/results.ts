@@ -126,6 +126,8 @@ export interface Results {
   readonly action_latency_ms: Readonly<Record<string, number>>;
   /** FLOPs per action, by the same names; null if the policy does not count them. */
   readonly action_flops: Readonly<Record<string, number | null>>;
+  /** Rows of `metrics.jsonl` when this was written. Absent in runs of versions before 0.4. */
+  readonly metrics_rows?: number;
   /** Paths of the pictures. */
   readonly pictures: readonly string[];
 }
@@ -200,6 +202,7 @@ const schema: v.GenericSchema<unknown, Results> = v.object({
   action_latency_ms: metrics,
   // Version 0.3 and earlier did not count FLOPs.
   action_flops: v.optional(v.record(v.string(), number), {}),
+  metrics_rows: v.exactOptional(kinds.count),
   pictures: v.array(kinds.text),
 });
 

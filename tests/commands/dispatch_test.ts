@@ -95,6 +95,14 @@ Deno.test("runCommandLine() exits with the code that the command returns", async
   assertEquals((await run({ stopped }, "stopped")).code, 143);
 });
 
+Deno.test("runCommandLine() prints no control characters of a message", async () => {
+  const named: Command = {
+    summary: "",
+    load: () => Promise.resolve(() => Promise.reject(new UserError("tensor \x1b[2Ja\x9b\nnext"))),
+  };
+  assertEquals((await run({ named }, "named")).errors, "error: tensor \ufffd[2Ja\ufffd\nnext");
+});
+
 Deno.test("runCommandLine() reports an error of the disk in one line", async () => {
   const rename = Object.assign(new Error("No space left on device: rename 'a'"), {
     code: "ENOSPC",

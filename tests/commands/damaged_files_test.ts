@@ -1,4 +1,4 @@
-/** Files of another run, or of another seed, in the place of a run's own. */
+/** Damaged files of a run, and files of another run or seed in their place. */
 import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { UserError } from "../../lib/errors.ts";
 import { openTrained } from "../../lib/runs/trained.ts";
@@ -10,7 +10,7 @@ const ignore = !(["read", "write", "run", "env", "ffi"] as const).every((name) =
 );
 
 Deno.test({
-  name: "files of another run are refused by train --resume, report and openTrained()",
+  name: "damaged files and files of another run are refused by train --resume, report and eval",
   ignore,
   fn: async (t) => {
     const { train } = await import("../../lib/commands/train.ts");
@@ -74,6 +74,22 @@ Deno.test({
       load();
       await resume();
       await html();
+
+      const whole = Deno.readFileSync(`${run}/${agent}`);
+      const changed = whole.slice();
+      changed[changed.length - 2]! ^= 1;
+      Deno.writeFileSync(`${run}/${agent}`, changed);
+      const metrics = Deno.readTextFileSync(`${run}/metrics.jsonl`);
+      Deno.writeTextFileSync(`${run}/metrics.jsonl`, metrics.slice(0, -5));
+      const { message } = await assertRejects(resume, UserError);
+      assertStringIncludes(message, `${run}/${agent}: was changed`);
+      assertStringIncludes(message, `${run}/metrics.jsonl lacks 1 of its rows`);
+      Deno.writeTextFileSync(`${run}/metrics.jsonl`, metrics);
+      // As the message says.
+      Deno.removeSync(`${run}/results.json`);
+      await resume();
+      assertEquals(Deno.readFileSync(`${run}/${agent}`), whole);
+      assertStringIncludes(await resume(), "is already finished");
     } finally {
       Deno.removeSync(folder, { recursive: true });
     }

@@ -1,0 +1,81 @@
+/**
+ * What `train` prints before it trains: the task, the data, the adapter, and the expected time.
+ *
+ * @module
+ */
+import type { Engine } from "../autodiff/engine.ts";
+import { fastestRate } from "../autodiff/variants.ts";
+import type { Task } from "../data/catalog.ts";
+import type { OfflineDataset } from "../data/dataset.ts";
+import { taskNotes } from "../data/fit.ts";
+import { boundsText } from "../nn/host/action_bounds.ts";
+import type { RunDirectory } from "../runs/directory.ts";
+import type { RunEstimate } from "../runs/estimate.ts";
+import { formatDuration } from "../runs/progress.ts";
+import type { Plan } from "./train_plan.ts";
+
+/** Describes a run: its task, sweep, data, checkpoints from elsewhere, adapter and folder. */
+export function announcement(
+  { algorithm, task, paths, seeds, variants, stages, given }: Plan,
+  data: OfflineDataset,
+  adapter: string,
+  directory: RunDirectory,
+): string {
+  const files = seeds.flatMap((seed) => Object.values(given).map((file) => file(seed)));
+  return [
+    `task     ${task.name}: ${algorithm.title}, ${stages.join(", ")}, seed ${seeds.join(", ")}`,
+    ...(variants.length > 0
+      ? [
+        `sweep    ${variants.length} policies per seed: ${
+          variants.map(({ name }) => name).join(", ")
+        }`,
+      ]
+      : []),
+    `data     ${paths.join(", ")}: ${data.rows.toLocaleString("en-US")} rows, ` +
+    `${data.observationSize} observation entries, ${data.actionSize} action entries`,
+    ...ownLines(task),
+    ...taskNotes(data, task).map((note) => `note     ${note}`),
+    ...[...new Set(files)].map((file) => `given    ${file}`),
+    `adapter  ${adapter}`,
+    `run      ${directory.path}`,
+  ].join("\n");
+}
+
+/** Describes a custom task. */
+function ownLines({ own }: Task): string[] {
+  if (own === undefined) return [];
+  const { environment, actionBounds } = own;
+  return [
+    environment === null
+      ? "eval     disabled; name an environment with --env to evaluate the policy"
+      : `eval     in ${environment.id} on the ${environment.server} server`,
+    ...(actionBounds === null
+      ? []
+      : [`actions  scaled from ${boundsText(actionBounds)} to [-1, 1], and back for evaluation`]),
+  ];
+}
+
+/**
+ * Returns the estimated time of the run, and a warning if a software GPU runs the paper's preset.
+ */
+export function timeNotes(
+  estimate: RunEstimate,
+  { gpu, choice }: Engine,
+  { preset }: Plan,
+): string[] {
+  const rate = fastestRate(choice);
+  const time = rate === undefined ? null : formatDuration(estimate.total(rate * 1e9));
+  return [
+    ...(time === null
+      ? []
+      : [`time     about ${time} for all stages, estimated from the matrix product speed`]),
+    ...(preset === "paper" && gpu.adapter.software
+      ? [
+        `warning  ${gpu.adapter.name} is a software GPU, but the paper's networks and step ` +
+        "counts are meant for a hardware GPU" +
+        (time === null ? "" : ` (about ${time} here)`) +
+        "; use --preset quick to train on a CPU",
+      ]
+      : []),
+  ];
+}

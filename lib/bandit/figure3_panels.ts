@@ -47,6 +47,5 @@ function panel(content: string): string {
     { xmlns: "http://www.w3.org/2000/svg", viewBox: `0 0 ${side} ${side}` },
     element("rect", { width: side, height: side, fill: "#fff" }),
     content,
-    element("rect", { width: side, height: side, fill: "none", stroke: "#888" }),
   );
 }

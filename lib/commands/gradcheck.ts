@@ -4,12 +4,9 @@
  * @module
  */
 import { Engine } from "../autodiff/engine.ts";
-import type { Check } from "../checks/check.ts";
-import { Session } from "../checks/session.ts";
-import { checks, measureAll, type Measurement, productChecks, unchecked } from "../checks/table.ts";
+import { type AdapterMeasurement, measureAdapter } from "../checks/adapter.ts";
 import { UserError } from "../errors.ts";
 import { type AdapterDescription, adapterText } from "../gpu/device.ts";
-import { matmulVariants, type Target, targetOf } from "../gpu/target.ts";
 import { formatTable } from "../report/table.ts";
 import { parseFlags, toggle } from "./flags.ts";
 import { helpText } from "./help.ts";
@@ -23,9 +20,6 @@ const command = {
   flags: { json: toggle("Print one JSON object as the last line") },
 } as const;
 
-/** A measurement, with the matrix product variant it was taken with. */
-export type Row = Measurement & { readonly products: Target["matmul"] };
-
 /**
  * Prints the adapter and a table of the checks. Each row has the largest error of an operation's
  * values and gradients at one shape, relative to the largest entry, over runs with one and three
@@ -36,23 +30,11 @@ export type Row = Measurement & { readonly products: Target["matmul"] };
 export async function gradcheck(args: readonly string[]): Promise<void> {
   const parsed = parseFlags(command, args);
   if (parsed === "help") return console.log(helpText(command));
-  const rows: Row[] = [];
+  const rows: AdapterMeasurement[] = [];
   using engine = await Engine.open();
   const { adapter } = engine.gpu;
-  const chosen = engine.target.matmul;
-  console.log(`adapter  ${adapterText(adapter)}; matrix products: ${chosen}\n`);
-  const session = new Session(engine);
-  rows.push(...await measured(session, checks));
-  const missing = unchecked(session);
-  if (missing.length > 0) throw new Error(`no check reaches ${missing.join(", ")}`);
-  // Also check the product variants that other adapters use. The subgroups variant is available
-  // only if the engine found it to be correct.
-  for (const variant of matmulVariants) {
-    if (variant === chosen) continue;
-    if (variant === "subgroups" && !engine.choice.rates?.subgroups) continue;
-    using other = await Engine.open(targetOf(variant));
-    rows.push(...await measured(new Session(other), productChecks));
-  }
+  console.log(`adapter  ${adapterText(adapter)}; matrix products: ${engine.target.matmul}\n`);
+  for await (const row of measureAdapter(engine)) rows.push(row);
   conclude(adapter, rows, parsed.flags.json);
 }
 
@@ -63,7 +45,7 @@ export async function gradcheck(args: readonly string[]): Promise<void> {
  */
 export function conclude(
   adapter: AdapterDescription,
-  rows: readonly Row[],
+  rows: readonly AdapterMeasurement[],
   json: boolean,
 ): void {
   const failed = rows.filter(({ passed }) => !passed);
@@ -85,16 +67,8 @@ export function conclude(
   }
 }
 
-async function measured(session: Session, chosen: readonly Check[]): Promise<Row[]> {
-  const rows: Row[] = [];
-  for await (const measurement of measureAll(session, chosen)) {
-    rows.push({ ...measurement, products: session.engine.target.matmul });
-  }
-  return rows;
-}
-
 /** Formats one row per operation and shape, with the worst error over seeds and variants. */
-function table(rows: readonly Row[]): string {
+function table(rows: readonly AdapterMeasurement[]): string {
   const groups = Map.groupBy(rows, ({ operation, shape }) => `${operation}\n${shape}`);
   return formatTable(
     ["operation", "shape", "worst relative error", "limit", "pass"],

@@ -43,5 +43,5 @@ export async function banditTask(
       ]),
     },
   });
-  return "Every policy has moved as far as its temperature allows.";
+  return "Finished.";
 }

@@ -3,21 +3,19 @@
  *
  * @module
  */
-import { checks, measureAll, unchecked } from "../checks/table.ts";
-import { Session } from "../checks/session.ts";
+import { measureAdapter, measurementsOf } from "../checks/adapter.ts";
 import type { TaskContext } from "./task.ts";
 
 /**
- * Measures all checks and reports each.
+ * Measures all checks, as `gradcheck` does, and reports each.
  *
  * @returns What to tell the user at the end; null if it was stopped.
  * @throws {Error} No check reaches an operation.
  */
 export async function checkTask({ engine, gate, post }: TaskContext): Promise<string | null> {
-  const session = new Session(engine);
-  const total = checks.reduce((sum, { cases }) => sum + cases.length, 0);
+  const total = measurementsOf(engine);
   let [done, failed] = [0, 0];
-  for await (const measurement of measureAll(session, checks)) {
+  for await (const measurement of measureAdapter(engine)) {
     done++;
     if (!measurement.passed) failed++;
     post({ kind: "steps", part: "checks", steps: total, rows: [{ step: done, metrics: {} }] });
@@ -25,8 +23,6 @@ export async function checkTask({ engine, gate, post }: TaskContext): Promise<st
     await gate.pass();
     if (gate.stopped) return null;
   }
-  const missing = unchecked(session);
-  if (missing.length > 0) throw new Error(`no check reaches ${missing.join(", ")}`);
   return failed === 0
     ? `All ${total} checks passed: this GPU computes what is written.`
     : `${failed} of ${total} checks failed; results computed on this GPU cannot be trusted.`;

@@ -24,7 +24,10 @@ function setRunning(view: View | null): void {
   for (const each of views) each.enable({ start: view === null, task: each === view });
 }
 
-const seedOf = (section: string) => Math.max(0, Math.floor(Number(byId(`${section}-seed`).value)));
+/** Largest seed, as of the command line. */
+const maxSeed = 2 ** 31 - 3;
+const seedOf = (section: string) =>
+  Math.min(maxSeed, Math.max(0, Math.floor(Number(byId(`${section}-seed`).value))));
 
 const views = [
   new View(

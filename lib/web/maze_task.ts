@@ -86,7 +86,7 @@ export async function mazeTask(
     await show(trained);
     post({ kind: "note", text: `Playing ${episodes} episodes with each policy …` });
     post({ kind: "table", table: await scoresOf(trained) });
-    return "Trained. SRPO acts by one small network, AWR is the critic stage's own policy.";
+    return "Finished. AWR is the critic stage's own policy.";
   } finally {
     buffer.destroy();
   }

@@ -5,7 +5,7 @@
  */
 import type { Hyperparameters } from "../algorithms/srpo/hyperparameters.ts";
 import type { BanditBudget } from "../bandit/budget.ts";
-import type { Measurement as CheckMeasurement } from "../checks/table.ts";
+import type { AdapterMeasurement } from "../checks/adapter.ts";
 import type { ToyName } from "../data/toy.ts";
 
 /** Figure 3 on a density. */
@@ -69,7 +69,7 @@ export type Report =
     readonly rows: readonly StepRow[];
   }
   | { readonly kind: "panels"; readonly panels: readonly ShownPanel[] }
-  | { readonly kind: "check"; readonly measurement: CheckMeasurement }
+  | { readonly kind: "check"; readonly measurement: AdapterMeasurement }
   | { readonly kind: "table"; readonly table: ShownTable }
   | { readonly kind: "end"; readonly text: string }
   | { readonly kind: "error"; readonly message: string };

@@ -98,7 +98,7 @@ function section(id: string, intro: Html, fields: Html | null, panels: string): 
         ${fields === null ? html`` : html`
           ${fields}
           <label>Seed
-            <input id="${id}-seed" type="number" min="0" max="1000000" step="1" value="0">
+            <input id="${id}-seed" type="number" min="0" step="1" value="0">
           </label>
         `}
         <span class="buttons">

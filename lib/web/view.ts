@@ -52,6 +52,10 @@ export class View {
       this.#say("Stopping …");
       send({ kind: "stop" });
     });
+    // Curves are drawn only where they can be seen.
+    for (const event of ["visibilitychange", "hashchange"]) {
+      browser.addEventListener(event, () => this.#drawCurvesSoon());
+    }
   }
 
   /** Shows which buttons can be used. */

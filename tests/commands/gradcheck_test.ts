@@ -1,12 +1,13 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { conclude, type Row } from "../../lib/commands/gradcheck.ts";
+import type { AdapterMeasurement } from "../../lib/checks/adapter.ts";
+import { conclude } from "../../lib/commands/gradcheck.ts";
 import { UserError } from "../../lib/errors.ts";
 
 const adapter = {
   ...{ name: "a GPU", driver: "1", software: false, subgroups: true },
   ...{ driverVersion: null, processor: null, probe: "00ff" },
 };
-const row = (error: number, replicas: number): Row => ({
+const row = (error: number, replicas: number): AdapterMeasurement => ({
   operation: "relu",
   shape: "7×13",
   replicas,

@@ -1,8 +1,10 @@
 import { UserError } from "../errors.ts";
+import { cos, log, sin } from "./elementary.ts";
 
 /**
  * A seeded random number generator for environments and policies: xoshiro128++ (Blackman and Vigna,
- * 2021), seeded through SplitMix32. The same seed gives the same bits on every machine.
+ * 2021), seeded through SplitMix32. The same seed gives the same bits on every machine and in every
+ * browser.
  */
 export class RandomStream {
   #a: number;
@@ -52,10 +54,10 @@ export class RandomStream {
       this.#spareNormal = undefined;
       return spare;
     }
-    const radius = Math.sqrt(-2 * Math.log(1 - this.uniform(0, 1)));
+    const radius = Math.sqrt(-2 * log(1 - this.uniform(0, 1)));
     const angle = this.uniform(0, 2 * Math.PI);
-    this.#spareNormal = radius * Math.sin(angle);
-    return radius * Math.cos(angle);
+    this.#spareNormal = radius * sin(angle);
+    return radius * cos(angle);
   }
 
   /** Returns one of `choices`, uniformly at random. */

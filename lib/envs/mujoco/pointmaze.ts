@@ -1,3 +1,4 @@
+import { exp } from "../elementary.ts";
 import { maze2dGoalRadius } from "../goal.ts";
 import { type Maze, mazes, type Point } from "../mazes.ts";
 import type { Geom, Robot } from "./robot.ts";
@@ -67,7 +68,7 @@ export function mazeReward(maze: Maze, dense: boolean): MazeReward {
   const [targetX, targetY] = maze.point(maze.goal);
   const distance = ([x, y]: Point) => Math.hypot(x - targetX, y - targetY);
   return dense
-    ? (position) => Math.exp(-distance(position))
+    ? (position) => exp(-distance(position))
     : (position) => distance(position) <= maze2dGoalRadius ? 1 : 0;
 }
 

@@ -44,6 +44,10 @@ export const commands: Readonly<Record<string, Command>> = {
     summary: "evaluate a trained policy: episode returns and D4RL score",
     load: async () => (await import("./lib/commands/eval.ts")).evaluate,
   },
+  "watch": {
+    summary: "open a page on which a policy moves its robot, or export the page",
+    load: async () => (await import("./lib/commands/watch.ts")).watch,
+  },
   "export": {
     summary: "write a policy for other programs: ONNX, JavaScript or C",
     load: async () => (await import("./lib/commands/export.ts")).exportPolicy,

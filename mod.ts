@@ -174,6 +174,7 @@ export {
   type TensorData,
 } from "./lib/runs/safetensors.ts";
 export { openTrained, type Trained, type TrainedPolicy } from "./lib/runs/trained.ts";
+export type { CriticParts, PolicyParts } from "./lib/algorithms/policy_parts.ts";
 
 // Policies that act on the processor.
 export { Mlp } from "./lib/nn/host/mlp.ts";

@@ -24,7 +24,7 @@ const layers = [
   ["lib/checks", "lib/envs"],
   ["lib/export", "lib/report"],
   ["lib/runs"],
-  ["lib/bandit", "lib/sweep"],
+  ["lib/bandit", "lib/sweep", "lib/watch"],
   ["lib/commands", "lib/web"],
   ["cli.ts", "mod.ts"],
 ];

@@ -189,12 +189,20 @@ export interface Sweepable {
    * hyperparameter always has an effect.
    */
   readonly only?: { readonly flags: string; holds(h: HyperparameterValues): boolean };
+  /**
+   * The end of the range at which the policy follows the critic most, and the data least; absent if
+   * that is not what it controls.
+   */
+  readonly greedy?: "low" | "high";
   /** Formats a value for pictures. */
   text(value: number | string | boolean): string;
 }
 
 /** V of `rows` states, which are `[rows, observationSize]` row-major. */
 export type StateValue = (states: Float32Array, rows: number) => Float32Array;
+
+/** Q of one state `[observationSize]` and action `[actionSize]`. */
+export type ActionValue = (state: Float64Array, action: Float32Array) => number;
 
 /** An algorithm. */
 export interface Algorithm<H extends HyperparameterValues = HyperparameterValues> {
@@ -220,6 +228,13 @@ export interface Algorithm<H extends HyperparameterValues = HyperparameterValues
     readonly stage: string;
     /** Returns V of a checkpoint. */
     of(checkpoint: NamedTensors): StateValue;
+  };
+  /** The critic of an algorithm without a state value; absent if it has one, or no critic. */
+  readonly actionValue?: {
+    /** The stage whose checkpoint contains it. */
+    readonly stage: string;
+    /** Returns Q of a checkpoint. */
+    of(checkpoint: NamedTensors): ActionValue;
   };
 }
 

@@ -6,11 +6,10 @@
  */
 import type { LiveEpisode, LiveRun, LiveStatus } from "../report/live_message.ts";
 import { MetricsFollower } from "../runs/metrics_follower.ts";
+import { LoopbackServer, respond } from "./loopback_server.ts";
 
 /** Time between two looks at the metrics file, in milliseconds. */
 const tickMilliseconds = 1000;
-/** Time that viewers get to receive the last messages, in milliseconds. */
-const closeMilliseconds = 2000;
 
 /** A page that follows the run. */
 interface Viewer {
@@ -27,15 +26,12 @@ export class LiveServer implements AsyncDisposable {
   readonly address: string;
   readonly #run: LiveRun;
   readonly #metrics: string;
-  readonly #token: string;
-  readonly #host: string;
-  readonly #server: Deno.HttpServer<Deno.NetAddr>;
+  readonly #server: LoopbackServer;
   readonly #timer: ReturnType<typeof setInterval>;
   readonly #viewers = new Set<Viewer>();
   readonly #encoder = new TextEncoder();
   #status: LiveStatus | null = null;
   #episode: LiveEpisode | null = null;
-  readonly #stop = new AbortController();
   #ending = "The run has ended.";
 
   /**
@@ -46,13 +42,8 @@ export class LiveServer implements AsyncDisposable {
   constructor(run: LiveRun, metrics: string) {
     this.#run = run;
     this.#metrics = metrics;
-    this.#token = crypto.getRandomValues(new Uint8Array(16)).toHex();
-    this.#server = Deno.serve(
-      { hostname: "127.0.0.1", port: 0, signal: this.#stop.signal, onListen: () => {} },
-      (request) => this.#answer(request),
-    );
-    this.#host = `127.0.0.1:${this.#server.addr.port}`;
-    this.address = `http://${this.#host}/${this.#token}/`;
+    this.#server = new LoopbackServer((name) => this.#answer(name));
+    this.address = this.#server.address;
     this.#timer = setInterval(() => this.#tick(), tickMilliseconds);
   }
 
@@ -80,32 +71,23 @@ export class LiveServer implements AsyncDisposable {
       viewer.stream.close();
     }
     this.#viewers.clear();
-    const late = setTimeout(() => this.#stop.abort(), closeMilliseconds);
-    await this.#server.shutdown();
-    clearTimeout(late);
+    await this.#server[Symbol.asyncDispose]();
   }
 
-  async #answer(request: Request): Promise<Response> {
-    const { pathname } = new URL(request.url);
-    // Another host name in the request means that another site's page made it (DNS rebinding).
-    if (request.headers.get("host") !== this.#host || !pathname.startsWith(`/${this.#token}/`)) {
-      return new Response("Not found. The address of the page contains a token.\n", {
-        status: 404,
-      });
-    }
-    switch (pathname.slice(this.#token.length + 2)) {
+  async #answer(name: string): Promise<Response | null> {
+    switch (name) {
       case "": {
         const { livePage } = await import("../report/live_page.ts");
-        return respond("text/html", livePage());
+        return respond("text/html; charset=utf-8", livePage());
       }
       case "client.js": {
         const { liveScript } = await import("../report/live_page.ts");
-        return respond("text/javascript", await liveScript());
+        return respond("text/javascript; charset=utf-8", await liveScript());
       }
       case "events":
-        return respond("text/event-stream", this.#events());
+        return respond("text/event-stream; charset=utf-8", this.#events());
       default:
-        return new Response("Not found.\n", { status: 404 });
+        return null;
     }
   }
 
@@ -152,17 +134,3 @@ export class LiveServer implements AsyncDisposable {
 
 /** Messages that may wait for a viewer. */
 const queuedMessages = 16;
-
-function respond(type: string, body: BodyInit): Response {
-  return new Response(body, {
-    headers: {
-      "content-type": `${type}; charset=utf-8`,
-      "cache-control": "no-store",
-      "content-security-policy":
-        "default-src 'none'; script-src 'self'; connect-src 'self'; img-src data:; " +
-        "style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
-      "referrer-policy": "no-referrer",
-      "x-content-type-options": "nosniff",
-    },
-  });
-}

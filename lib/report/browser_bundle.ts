@@ -3,14 +3,16 @@
  *
  * @module
  */
-import { createRequire } from "node:module";
+import { createRequire, isBuiltin } from "node:module";
 import { fileURLToPath } from "node:url";
 import type { Plugin } from "esbuild";
+import manifest from "../../deno.json" with { type: "json" };
 
 /**
  * Returns a module and all that it imports as one ES module.
  *
- * @param entry The module's file URL. What it imports must run in browsers.
+ * @param entry The module's file URL. What it imports must run in browsers, except for modules of
+ * the program that are imported dynamically: those are left out.
  * @throws {Error} If it does not.
  */
 export async function browserBundle(entry: URL): Promise<string> {
@@ -25,7 +27,7 @@ export async function browserBundle(entry: URL): Promise<string> {
       format: "esm",
       platform: "browser",
       target: "es2022",
-      plugins: [packages],
+      plugins: [staticOnly, packages],
       logLevel: "warning",
     });
     return outputFiles[0]!.text;
@@ -36,13 +38,30 @@ export async function browserBundle(entry: URL): Promise<string> {
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-/** Resolves npm packages as Deno does: by the import map, and among each other. */
+/** Leaves out the program's own modules that are imported dynamically. */
+const staticOnly: Plugin = {
+  name: "static-only",
+  setup({ onResolve }) {
+    onResolve(
+      { filter: /^[.]/ },
+      ({ path, kind, importer }) =>
+        kind === "dynamic-import" && importer.startsWith(root)
+          ? { path, external: true }
+          : undefined,
+    );
+  },
+};
+
+/** Resolves npm packages as Deno does: by the import map, and otherwise among each other. */
 export const packages: Plugin = {
   name: "packages",
   setup({ onResolve }) {
     onResolve({ filter: /^[^./]/ }, ({ path, importer, kind }) => {
       if (kind === "entry-point") return undefined;
-      const own = importer.startsWith(root) && !importer.includes("node_modules");
+      // Packages import these only where they run in Node.
+      if (isBuiltin(path)) return { path, external: true };
+      const own = importer.startsWith(root) && !importer.includes("node_modules") ||
+        Object.hasOwn(manifest.imports, path);
       return {
         path: own
           ? fileURLToPath(import.meta.resolve(path))

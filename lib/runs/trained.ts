@@ -5,6 +5,7 @@
  */
 import { join } from "node:path";
 import type { Actor, Algorithm } from "../algorithms/algorithm.ts";
+import type { CriticParts, PolicyParts } from "../algorithms/policy_parts.ts";
 import type { ActionBounds } from "../nn/host/action_bounds.ts";
 import type { Placeable } from "../nn/placement.ts";
 import { networkPolicy } from "../nn/host/policy.ts";
@@ -66,6 +67,17 @@ export interface Trained {
    * @throws {UserError} As {@linkcode load}, and if the actor is more than one network.
    */
   actorFile(way?: string | null): ActorFile;
+  /**
+   * Returns what a policy is made of.
+   *
+   * @throws {UserError} As {@linkcode load}.
+   */
+  parts(
+    way?: string | null,
+    options?: Readonly<Record<string, number | undefined>>,
+  ): PolicyParts;
+  /** What the critic is made of; null if there is none. */
+  readonly critic: CriticParts | null;
 }
 
 /**
@@ -80,16 +92,23 @@ export function openTrained(
   path: string,
   known: ReadonlyMap<string, Algorithm> = algorithms,
 ): Trained {
-  let isDirectory: boolean;
+  return isRunDirectory(path) ? openRun(path, known) : openFile(path, known);
+}
+
+/**
+ * Returns whether a path is a directory, which should be a run, instead of a policy file.
+ *
+ * @throws {UserError} If it does not exist.
+ */
+export function isRunDirectory(path: string): boolean {
   try {
-    ({ isDirectory } = Deno.statSync(path));
+    return Deno.statSync(path).isDirectory;
   } catch (error) {
     throw new UserError(
       `${path}: cannot be opened (${(error as Error).message}); ` +
         "expected a run directory or a .safetensors file with a policy",
     );
   }
-  return isDirectory ? openRun(path, known) : openFile(path, known);
 }
 
 function openFile(path: string, known: ReadonlyMap<string, Algorithm>): Trained {
@@ -108,6 +127,8 @@ function openFile(path: string, known: ReadonlyMap<string, Algorithm>): Trained 
     ways: [],
     load: (way) => policyOfFile(actorFile(way)),
     actorFile,
+    parts: (way) => ({ file: actorFile(way) }),
+    critic: null,
   };
 }
 
@@ -166,6 +187,10 @@ function openRun(path: string, known: ReadonlyMap<string, Algorithm>): Trained {
     }
     return { chosen, files };
   };
+  const checkpointsOf = ({ needs }: Actor) =>
+    Object.fromEntries(
+      needs.map((stage) => [stage, ownCheckpoint(run, config, algorithm, stage)]),
+    );
   return {
     task: own === null ? task : own.environment?.id ?? null,
     server: own?.environment?.server ?? null,
@@ -195,9 +220,7 @@ function openRun(path: string, known: ReadonlyMap<string, Algorithm>): Trained {
       if (files[0] === run.policy) {
         return { ...policyOfFile(ownPolicy(run, config)), way: chosen.name, ...column };
       }
-      const checkpoints = Object.fromEntries(
-        chosen.needs.map((stage) => [stage, ownCheckpoint(run, config, algorithm, stage)]),
-      );
+      const checkpoints = checkpointsOf(chosen);
       const values = optionsOf(chosen, options);
       return {
         policy: chosen.act(checkpoints, values),
@@ -207,6 +230,25 @@ function openRun(path: string, known: ReadonlyMap<string, Algorithm>): Trained {
         ...column,
         files,
         notes: chosen.published === undefined ? [] : [chosen.published],
+      };
+    },
+    parts(way = null, options = {}) {
+      const { chosen, files } = choose(way);
+      if (files[0] === run.policy) return { file: ownPolicy(run, config) };
+      return {
+        algorithm: algorithm.name,
+        actor: chosen.name,
+        checkpoints: checkpointsOf(chosen),
+        options: optionsOf(chosen, options),
+        bounds: own?.actionBounds ?? null,
+      };
+    },
+    get critic() {
+      const stage = (algorithm.value ?? algorithm.actionValue)?.stage;
+      if (stage === undefined || !isFile(run.checkpoint(stage))) return null;
+      return {
+        algorithm: algorithm.name,
+        checkpoint: ownCheckpoint(run, config, algorithm, stage),
       };
     },
   };

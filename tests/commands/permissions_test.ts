@@ -1,5 +1,8 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { createRequire } from "node:module";
 import { join } from "node:path";
+import { arch, platform } from "node:process";
+import { fileURLToPath } from "node:url";
 import { commands } from "../../cli.ts";
 import { faultyServer } from "../data/faulty_server.ts";
 import { projectFile, withFolder } from "../data/files.ts";
@@ -76,6 +79,7 @@ function calls(mirror: string): Record<string, string[]> {
     "data check": ["data/h.hdf5", "--task", "hopper-medium-v2", "--rows", "5"],
     "data convert": ["data/minari-pendulum", "--out", "data/converted.hdf5"],
     "eval": ["runs/r", "--episodes", "1"],
+    "watch": ["runs/r", "--export", "runs/site"],
     "export": ["runs/r", "--c", "runs/policy.h", "--onnx", "runs/policy.onnx"],
     "report": ["runs/r"],
     "runs": ["runs"],
@@ -91,11 +95,17 @@ function calls(mirror: string): Record<string, string[]> {
   };
 }
 
+/** Path of esbuild's executable for this platform. */
+function esbuild(): string {
+  const { resolve } = createRequire(fileURLToPath(import.meta.resolve("esbuild")));
+  return resolve(`@esbuild/${platform}-${arch}/bin/esbuild`);
+}
+
 /** Files that the calls write. */
 const written = [
   ...["data/hopper_random-v2.hdf5", "data/collected.hdf5", "data/converted.hdf5"],
   ...["runs/r/policy.safetensors", "runs/r/report.html", "runs/r/metrics.csv"],
-  ...["runs/policy.h", "runs/policy.onnx", "runs/bandit/8gaussians.json"],
+  ...["runs/policy.h", "runs/policy.onnx", "runs/bandit/8gaussians.json", "runs/site/watch.js"],
 ];
 
 Deno.test({
@@ -138,6 +148,7 @@ Deno.test({
       const run = async (names: readonly string[]) => {
         const given = flags.get(names[0]!)!.map((flag) =>
           flag.replace("=DENO", `=${Deno.execPath()}`).replace("=HOST", "=127.0.0.1")
+            .replace("=ESBUILD", `=${esbuild()}`)
             .replace(",lib,shaders", `,${projectFile("lib")},${projectFile("shaders")}`)
         );
         const outcomes = await runWith(given, names.map(line), folder);

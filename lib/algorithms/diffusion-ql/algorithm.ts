@@ -63,7 +63,15 @@ export const diffusionQl: Algorithm<Hyperparameters> = {
     label: "eta",
     help: "One actor and critic per weight η of Q",
     symbol: "η",
+    greedy: "high",
     text: (value) => `η = ${value}`,
   }],
   rewardRule: (h) => h.rewardRule,
+  actionValue: {
+    stage: "agent",
+    of(agent) {
+      const networks = new Networks(agent);
+      return (state, action) => networks.q(action, state)[0]!;
+    },
+  },
 };

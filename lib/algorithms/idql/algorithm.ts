@@ -95,6 +95,7 @@ export const idql: Algorithm<Hyperparameters> = {
     label: "expectile",
     help: "One critic and behavior model per expectile τ",
     symbol: "τ",
+    greedy: "high",
     text: (value) => `τ = ${value}`,
   }],
   rewardRule: (h) => h.rewardRule,

@@ -52,6 +52,7 @@ export const iql: Algorithm<Hyperparameters> = {
       label: "expectile",
       help: "One critic and policy per expectile τ",
       symbol: "τ",
+      greedy: "high",
       text: (value) => `τ = ${value}`,
     },
     {
@@ -60,6 +61,7 @@ export const iql: Algorithm<Hyperparameters> = {
       label: "temperature",
       help: "One critic and policy per inverse temperature β",
       symbol: "β",
+      greedy: "high",
       text: (value) => `β = ${value}`,
     },
   ],

@@ -158,6 +158,7 @@ export const srpo: Algorithm<Hyperparameters> = {
       label: "beta",
       help: "One policy per temperature β",
       symbol: "β",
+      greedy: "high",
       text: (value) => `β = ${value}`,
     },
     {

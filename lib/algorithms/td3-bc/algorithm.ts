@@ -6,7 +6,7 @@
 import { Mlp } from "../../nn/host/mlp.ts";
 import { ObservationNormalization } from "../../nn/host/normalization.ts";
 import { networkPolicy } from "../../nn/host/policy.ts";
-import { doubleVector } from "../../nn/host/tensors.ts";
+import { doubleVector, type NamedTensors } from "../../nn/host/tensors.ts";
 import type { Actor, Algorithm } from "../algorithm.ts";
 import { type Hyperparameters, hyperparameterTable } from "./hyperparameters.ts";
 
@@ -22,11 +22,7 @@ const actor: Actor = {
   options: {},
   act({ agent }) {
     const network = new Mlp(agent!, "actor.net", "tanh");
-    const vector = (name: string) => doubleVector(agent!, `actor.obs_rms.${name}`, network.inputs);
-    return networkPolicy(
-      network,
-      new ObservationNormalization(vector("mean"), vector("var"), 0, Infinity),
-    );
+    return networkPolicy(network, normalizationOf(agent!, network.inputs));
   },
 };
 
@@ -81,7 +77,28 @@ export const td3Bc: Algorithm<Hyperparameters> = {
     label: "alpha",
     help: "One actor per weight α of Q",
     symbol: "α",
+    greedy: "high",
     text: (value) => `α = ${value}`,
   }],
   rewardRule: (h) => h.rewardRule,
+  actionValue: {
+    stage: "agent",
+    of(agent) {
+      const heads = ["critic.q1", "critic.q2"].map((name) => new Mlp(agent, name, "none"));
+      const { inputs } = new Mlp(agent, "actor.net", "tanh");
+      const normalization = normalizationOf(agent, inputs);
+      const input = new Float32Array(heads[0]!.inputs);
+      return (state, action) => {
+        normalization.apply(state, input);
+        input.set(action, inputs);
+        return Math.min(...heads.map((head) => head.forward(input, 1)[0]!));
+      };
+    },
+  },
 };
+
+/** Returns the normalization of the states, which actor and critic share. */
+function normalizationOf(agent: NamedTensors, size: number): ObservationNormalization {
+  const vector = (name: string) => doubleVector(agent, `actor.obs_rms.${name}`, size);
+  return new ObservationNormalization(vector("mean"), vector("var"), 0, Infinity);
+}

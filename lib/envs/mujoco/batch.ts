@@ -83,6 +83,11 @@ export class MujocoBatch implements EnvironmentBatch {
     return new MujocoBatch(spec, task, model, slots);
   }
 
+  /** The simulation of an environment, to draw its robot and to push it. */
+  simulation(index: number): Simulation {
+    return this.#select([index])[0]!.simulation;
+  }
+
   /** Number of environments. */
   get count(): number {
     return this.#slots.length;

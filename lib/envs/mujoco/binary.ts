@@ -7,9 +7,12 @@
  */
 import { takeBinaryFrom } from "./simulation.ts";
 
-takeBinaryFrom(async () => {
+/** Returns MuJoCo's WebAssembly. */
+export async function mujocoBinary(): Promise<Uint8Array<ArrayBuffer>> {
   const { default: bytes } = await import("@mujoco/mujoco/mujoco.wasm", {
     with: { type: "bytes" },
   });
   return bytes;
-});
+}
+
+takeBinaryFrom(mujocoBinary);

@@ -1,5 +1,6 @@
 import type loadMujoco from "@mujoco/mujoco";
 import { UserError } from "../../errors.ts";
+import type { Vector3 } from "./robot.ts";
 
 /** MuJoCo's WebAssembly module. */
 export type Mujoco = Awaited<ReturnType<typeof loadMujoco>>;
@@ -42,6 +43,31 @@ export function compile(module: Mujoco, mjcf: string): Model {
  * not after this one reveals the reset at the cost of reading one number.
  */
 const START_TIME = 1;
+
+/** MuJoCo's number of the kind of object that a geom is. */
+const GEOM = 5;
+
+/** Kinds of shapes by MuJoCo's `mjtGeom`. */
+const SHAPES: Readonly<Record<number, Shape["type"]>> = {
+  0: "plane",
+  2: "sphere",
+  3: "capsule",
+  6: "box",
+};
+
+/** A shape of the model. */
+export interface Shape {
+  /** Name in the robot's description; empty for the cylinders that carry a capsule's mass. */
+  readonly name: string;
+  /** Kind of shape. */
+  readonly type: "plane" | "sphere" | "capsule" | "box" | "other";
+  /** MuJoCo's `size`, as in {@linkcode Geom}. */
+  readonly size: Vector3;
+  /** Index of the body that it belongs to; 0 is the world, 1 the robot's root. */
+  readonly body: number;
+  /** Index of the root's child through which the body hangs on the root; 0 for root and world. */
+  readonly limb: number;
+}
 
 /** One simulation of a model. Its memory stays in the WebAssembly heap until `delete()`. */
 export class Simulation {
@@ -107,6 +133,50 @@ export class Simulation {
    */
   get geoms(): { readonly positions: Float64Array; readonly rotations: Float64Array } {
     return { positions: this.#data.geom_xpos, rotations: this.#data.geom_xmat };
+  }
+
+  /** The model's shapes, in the order of {@linkcode geoms}. */
+  get shapes(): Shape[] {
+    const { ngeom, geom_type: types, geom_size: sizes, geom_bodyid: bodies } = this.#model;
+    const parents: Int32Array = this.#model.body_parentid;
+    const limbOf = (body: number): number =>
+      body <= 1 ? 0 : parents[body] === 1 ? body : limbOf(parents[body]!);
+    return Array.from({ length: ngeom }, (_, i) => ({
+      name: this.#module.mj_id2name(this.#model, GEOM, i),
+      type: SHAPES[types[i] as number] ?? "other",
+      size: [...sizes.subarray(3 * i, 3 * i + 3)] as [number, number, number],
+      body: bodies[i] as number,
+      limb: limbOf(bodies[i]),
+    }));
+  }
+
+  /** Seconds since the reset. */
+  get time(): number {
+    return this.#data.time - START_TIME;
+  }
+
+  /** Mass of all bodies in kg. */
+  get mass(): number {
+    return this.#model.body_mass.reduce((sum: number, mass: number) => sum + mass, 0);
+  }
+
+  /**
+   * Applies a force to a body in all following timesteps, until it is set again or the simulation is
+   * reset.
+   *
+   * @param body Index of the body, from 1; 0 is the world.
+   * @param force In N, in world coordinates.
+   * @param point Where it acts, in world coordinates.
+   */
+  push(body: number, force: Vector3, point: Vector3): void {
+    const { xfrc_applied: applied, xipos: centers } = this.#data;
+    const [x, y, z] = point.map((at, axis) => at - centers[3 * body + axis]) as [
+      number,
+      number,
+      number,
+    ];
+    const [fx, fy, fz] = force;
+    applied.set([fx, fy, fz, y * fz - z * fy, z * fx - x * fz, x * fy - y * fx], 6 * body);
   }
 
   /** Resets to the model's initial pose, at rest. */

@@ -1,0 +1,90 @@
+/**
+ * The robot, its walls and its goal as meshes.
+ *
+ * @module
+ */
+import {
+  BoxGeometry,
+  type BufferGeometry,
+  CapsuleGeometry,
+  CircleGeometry,
+  DoubleSide,
+  Group,
+  Mesh,
+  MeshBasicMaterial,
+  MeshStandardMaterial,
+  RingGeometry,
+  SphereGeometry,
+} from "three";
+import type { Shape } from "../../envs/mujoco/simulation.ts";
+import { color, onScheme } from "./colors.ts";
+
+/** Returns the geometry of a shape; null for the ground, and for what is not seen. */
+function geometryOf({ type, size: [x, y, z] }: Shape): BufferGeometry | null {
+  switch (type) {
+    case "sphere":
+      return new SphereGeometry(x, 40, 28);
+    case "capsule":
+      // three.js's capsules lie along y, MuJoCo's along z.
+      return new CapsuleGeometry(x, 2 * y, 12, 32).rotateX(Math.PI / 2);
+    case "box":
+      return new BoxGeometry(2 * x, 2 * y, 2 * z);
+    default:
+      return null;
+  }
+}
+
+/** Materials by variable of the style sheet. */
+export class Materials {
+  readonly #byName = new Map<string, MeshStandardMaterial>();
+
+  /** Returns the material of a colour variable. */
+  of(name: string): MeshStandardMaterial {
+    let material = this.#byName.get(name);
+    if (material === undefined) {
+      material = new MeshStandardMaterial({ roughness: name === "wall" ? 0.95 : 0.45 });
+      this.#byName.set(name, material);
+      const made = material;
+      onScheme(() => made.color.copy(color(name)));
+    }
+    return material;
+  }
+}
+
+/** A mesh of the simulation's shape with this index. */
+export interface Part {
+  readonly mesh: Mesh;
+  readonly index: number;
+  readonly shape: Shape;
+}
+
+/** Returns a mesh for every shape that is seen. Limbs have two colours in turn. */
+export function partsOf(shapes: readonly Shape[]): Part[] {
+  const materials = new Materials();
+  const limbs = [...new Set(shapes.map(({ limb }) => limb))].filter((limb) => limb > 0);
+  return shapes.flatMap((shape, index): Part[] => {
+    const geometry = geometryOf(shape);
+    if (geometry === null) return [];
+    const name = shape.body === 0
+      ? "wall"
+      : shape.limb === 0
+      ? "torso"
+      : `limb-${limbs.indexOf(shape.limb) % 2}`;
+    const mesh = new Mesh(geometry, materials.of(name));
+    mesh.castShadow = true;
+    // On neighbouring walls, shadows would show as lines between them.
+    mesh.receiveShadow = shape.body > 0;
+    return [{ mesh, index, shape }];
+  });
+}
+
+/** Returns a disc that marks a goal's radius on the floor. */
+export function goalMark(radius: number): Group {
+  const ring = new MeshBasicMaterial({ side: DoubleSide });
+  const disc = new MeshBasicMaterial({ transparent: true, opacity: 0.28 });
+  onScheme(() => [ring, disc].forEach((material) => material.color.copy(color("goal"))));
+  const group = new Group();
+  group.add(new Mesh(new RingGeometry(0.88 * radius, radius, 64), ring));
+  group.add(new Mesh(new CircleGeometry(radius, 64), disc));
+  return group;
+}

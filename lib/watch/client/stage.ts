@@ -1,0 +1,274 @@
+/**
+ * The three-dimensional picture of a simulation, with light and camera.
+ *
+ * @module
+ */
+import {
+  DirectionalLight,
+  Fog,
+  HemisphereLight,
+  type Mesh,
+  Object3D,
+  PerspectiveCamera,
+  Raycaster,
+  Scene,
+  Vector2,
+  Vector3,
+  WebGLRenderer,
+} from "three";
+import { OrbitControls } from "three/addons/controls/OrbitControls.js";
+import type { Simulation } from "../../envs/mujoco/simulation.ts";
+import { Arrow } from "./arrow.ts";
+import { color, onScheme } from "./colors.ts";
+import { goalMark, type Part, partsOf } from "./figure.ts";
+import { centerGround, groundAt } from "./ground.ts";
+import { Pose } from "./pose.ts";
+import { Trail } from "./trail.ts";
+
+// MuJoCo's axes: z is up.
+Object3D.DEFAULT_UP.set(0, 0, 1);
+
+/** Where the camera begins. */
+export type View = "side" | "behind" | "maze";
+
+/** A picture of one simulation on a canvas. */
+export class Stage {
+  /** The arrow of a push. */
+  readonly arrow: Arrow;
+  /** The camera's control by mouse and touch. */
+  readonly controls: OrbitControls;
+  readonly camera = new PerspectiveCamera(36, 1, 0.05, 200);
+  readonly #simulation: Simulation;
+  readonly #canvas: HTMLCanvasElement;
+  readonly #renderer: WebGLRenderer;
+  readonly #scene = new Scene();
+  readonly #parts: readonly Part[];
+  readonly #ground: Mesh;
+  readonly #floor: number;
+  readonly #sun = new DirectionalLight(0xffffff, 2.6);
+  readonly #trail: Trail | null;
+  readonly #goal = goalMark(0.5);
+  readonly #view: View;
+  #before: Pose;
+  #now: Pose;
+  #follow: boolean;
+  #aspect = 0;
+  /** Whether the picture differs from what was drawn last. */
+  #changed = true;
+  #part = 1;
+
+  /**
+   * Creates the picture.
+   *
+   * @throws {Error} The browser has no WebGL.
+   */
+  constructor(canvas: HTMLCanvasElement, simulation: Simulation, view: View) {
+    this.#canvas = canvas;
+    this.#simulation = simulation;
+    this.#view = view;
+    this.#renderer = new WebGLRenderer({ canvas, antialias: true });
+    this.#renderer.shadowMap.enabled = true;
+    this.#parts = partsOf(simulation.shapes);
+    this.#before = this.#now = Pose.of(simulation);
+    const sizes = this.#robot.map(({ shape }) => shape.size[0]);
+    this.#floor = simulation.shapes.some(({ type }) => type === "plane") ? 0 : -Math.max(...sizes);
+    this.#ground = groundAt(this.#floor);
+    this.#trail = view === "maze" ? new Trail(Math.max(...sizes)) : null;
+    this.arrow = new Arrow(Math.max(...sizes) / 6);
+    this.#follow = view !== "maze";
+    this.#goal.visible = false;
+    const sky = new HemisphereLight(0xffffff, 0xffffff, 1.5);
+    this.#scene.add(this.#ground, this.#goal, this.arrow.group, sky, this.#sun, this.#sun.target);
+    if (this.#trail !== null) this.#scene.add(this.#trail.points);
+    this.#scene.add(...this.#parts.map(({ mesh }) => mesh));
+    this.#scene.fog = new Fog(0, 1, 1);
+    onScheme(() => {
+      this.#scene.background = color("sky");
+      this.#scene.fog!.color.copy(color("sky"));
+      sky.groundColor.copy(color("tile-0"));
+      this.#changed = true;
+    });
+    this.controls = new OrbitControls(this.camera, canvas);
+    this.controls.enableDamping = true;
+    this.controls.addEventListener("change", () => this.#changed = true);
+    this.controls.maxPolarAngle = 0.495 * Math.PI;
+    this.controls.minDistance = 0.5;
+    this.controls.maxDistance = 60;
+    this.#shadows();
+    this.#resize();
+    this.aim();
+  }
+
+  /** Forgets the path and places the robot, after a reset. */
+  restart(goal: readonly [x: number, y: number] | null): void {
+    this.#before = this.#now = Pose.of(this.#simulation);
+    this.#trail?.clear();
+    this.#goal.visible = goal !== null;
+    if (goal !== null) this.#goal.position.set(goal[0], goal[1], this.#floor + 0.01);
+    if (this.#follow) this.aim();
+    this.#changed = true;
+  }
+
+  /** Takes the new positions, after a step. */
+  advance(): void {
+    this.#before = this.#now;
+    this.#now = Pose.of(this.#simulation);
+    this.#changed = true;
+    this.#trail?.add(this.#now.position(this.#torso.index), this.#floor + 0.02);
+  }
+
+  /** Whether the camera follows the robot. In a maze it can show the whole maze instead. */
+  set follow(follow: boolean) {
+    this.#follow = follow;
+    this.aim();
+  }
+
+  /** Puts the camera where it begins. */
+  aim(): void {
+    const at = this.#now.position(this.#torso.index);
+    const { camera, controls: { target } } = this;
+    if (this.#view === "maze" && !this.#follow) {
+      const { center, radius } = this.#extent();
+      target.copy(center);
+      const half = Math.tan((camera.fov * Math.PI) / 360) * Math.min(1, camera.aspect);
+      const distance = (0.79 * radius) / half;
+      camera.position.copy(center).add(new Vector3(0, -0.36, 0.93).multiplyScalar(distance));
+    } else {
+      const size = this.#view === "maze" ? Math.max(0.35, at.z - this.#floor) : 1;
+      const [height, offset] = {
+        side: [0.66, new Vector3(0.8, -3.5, 0.7)],
+        behind: [0.4, new Vector3(-1.9, -3.2, 2.1)],
+        maze: [0, new Vector3(0, -6, 7.5).multiplyScalar(size * 1.1)],
+      }[this.#view] as [number, Vector3];
+      target.set(at.x, at.y, this.#floor + height);
+      // A narrow picture needs more distance to show as much to the sides.
+      camera.position.copy(target).add(offset.multiplyScalar(Math.max(1, 1.25 / camera.aspect)));
+    }
+    this.controls.update();
+  }
+
+  /** Lets the next drawing show something that only the caller knows of. */
+  invalidate(): void {
+    this.#changed = true;
+  }
+
+  /**
+   * Draws the picture, if it has changed.
+   *
+   * @param part Of the way from the state before the last step to the state after it.
+   */
+  draw(part: number): void {
+    this.#resize();
+    for (const { mesh, index } of this.#parts) this.#before.place(mesh, index, this.#now, part);
+    const { position } = this.#torso.mesh;
+    const { target } = this.controls;
+    if (this.#follow) {
+      const [dx, dy] = [position.x - target.x, position.y - target.y];
+      for (const point of [target, this.camera.position]) {
+        point.set(point.x + dx, point.y + dy, point.z);
+      }
+    }
+    this.controls.update();
+    if (!this.#changed && part === this.#part) return;
+    [this.#changed, this.#part] = [false, part];
+    centerGround(this.#ground, target);
+    this.#sun.target.position.copy(target);
+    this.#sun.position.copy(target).add(new Vector3(-2.5, -4, 9));
+    const fog = this.#scene.fog as Fog;
+    const distance = this.camera.position.distanceTo(target);
+    [fog.near, fog.far] = [distance + 4, Math.min(58, 3 * distance + 22)];
+    this.#renderer.render(this.#scene, this.camera);
+  }
+
+  /** Returns what of the robot is at a place of the canvas, or near it; null if nothing is. */
+  pick(x: number, y: number): { readonly part: Part; readonly point: Vector3 } | null {
+    const { clientWidth: width, clientHeight: height } = this.#canvas;
+    const ray = new Raycaster();
+    ray.setFromCamera(new Vector2((2 * x) / width - 1, 1 - (2 * y) / height), this.camera);
+    const robot = this.#robot;
+    const hit = ray.intersectObjects(robot.map(({ mesh }) => mesh))[0];
+    if (hit !== undefined) {
+      return { part: robot.find(({ mesh }) => mesh === hit.object)!, point: hit.point };
+    }
+    const near = robot.map((part) => {
+      const { x: across, y: up } = part.mesh.position.clone().project(this.camera);
+      const distance = Math.hypot((across + 1) / 2 * width - x, (1 - up) / 2 * height - y);
+      return { part, point: part.mesh.position.clone(), distance };
+    }).sort((a, b) => a.distance - b.distance)[0]!;
+    return near.distance < nearPixels ? near : null;
+  }
+
+  /** Returns where the mouse points on a plane through a point: the floor's in mazes, else upright. */
+  onPlane(x: number, y: number, through: Vector3): Vector3 {
+    const { clientWidth: width, clientHeight: height } = this.#canvas;
+    const ray = new Raycaster();
+    ray.setFromCamera(new Vector2((2 * x) / width - 1, 1 - (2 * y) / height), this.camera);
+    const normal = this.#view === "maze"
+      ? new Vector3(0, 0, 1)
+      : this.camera.getWorldDirection(new Vector3());
+    const { origin, direction } = ray.ray;
+    const distance = through.clone().sub(origin).dot(normal) / direction.dot(normal);
+    return origin.clone().addScaledVector(direction, Math.max(0, distance));
+  }
+
+  /** Frees the graphics memory. */
+  close(): void {
+    this.controls.dispose();
+    this.#renderer.dispose();
+  }
+
+  get #robot(): readonly Part[] {
+    return this.#parts.filter(({ shape }) => shape.body > 0);
+  }
+
+  get #torso(): Part {
+    return this.#robot[0]!;
+  }
+
+  /** Centre and half the diagonal of the walls. */
+  #extent(): { readonly center: Vector3; readonly radius: number } {
+    const walls = this.#parts.filter(({ shape }) => shape.body === 0);
+    const ends = walls.flatMap(({ index, shape: { size: [half] } }) => {
+      const { x, y } = this.#now.position(index);
+      return [[x - half, y - half], [x + half, y + half]] as const;
+    });
+    const [xs, ys] = [ends.map(([x]) => x), ends.map(([, y]) => y)];
+    const [left, right] = [Math.min(...xs), Math.max(...xs)];
+    const [low, high] = [Math.min(...ys), Math.max(...ys)];
+    return {
+      center: new Vector3((left + right) / 2, (low + high) / 2, this.#floor),
+      radius: Math.hypot(right - left, high - low) / 2,
+    };
+  }
+
+  #shadows(): void {
+    const reach = this.#view === "maze" ? this.#extent().radius + 1 : 7;
+    this.#sun.castShadow = true;
+    this.#sun.shadow.mapSize.setScalar(this.#view === "maze" ? 2048 : 1024);
+    this.#sun.shadow.radius = 4;
+    this.#sun.shadow.normalBias = 0.02;
+    const { camera } = this.#sun.shadow;
+    [camera.left, camera.right] = [-reach, reach];
+    [camera.bottom, camera.top] = [-reach, reach];
+    [camera.near, camera.far] = [0.5, 40];
+  }
+
+  #resize(): void {
+    const { clientWidth: width, clientHeight: height } = this.#canvas;
+    if (width === 0 || height === 0) return;
+    const ratio = Math.min(2, devicePixelRatio);
+    const size = this.#renderer.getSize(new Vector2());
+    if (size.x !== width || size.y !== height || this.#renderer.getPixelRatio() !== ratio) {
+      this.#renderer.setPixelRatio(ratio);
+      this.#renderer.setSize(width, height, false);
+      this.#changed = true;
+    }
+    if (this.#aspect === width / height) return;
+    this.#aspect = this.camera.aspect = width / height;
+    this.camera.updateProjectionMatrix();
+    this.aim();
+  }
+}
+
+/** A press this close to a part of the robot takes hold of it. */
+const nearPixels = 26;

@@ -6,7 +6,7 @@
 import * as Plot from "@observablehq/plot";
 import { seriesColor } from "../../lib/report/palette.ts";
 import type { Figure, Panel } from "../../lib/report/plot.ts";
-import { pointMarks } from "../../lib/report/plot_values.ts";
+import { type Estimate, pointMarks } from "../../lib/report/plot_values.ts";
 import {
   estimateOf,
   intervalNote,
@@ -55,12 +55,16 @@ export function figure1(runs: Runs): Figure | null {
   const programs = official.length > 0
     ? [[ownProgram, own], [officialProgram, official]] as const
     : [[ownProgram, own]] as const;
-  const all = [...own, ...official];
-  const panel = (label: string, tickFormat: string, x: (row: Acting) => number): Panel => {
-    const series = programs.map(([, rows]) =>
+  const panel = (
+    label: string,
+    tickFormat: string,
+    series: readonly (readonly Acting[])[],
+    x: (row: Acting) => number,
+  ): Panel => {
+    const estimates = series.map((rows) =>
       rows.map((row) => estimateOf(x(row), [...row.scores.values()], row.name))
     );
-    const places = all.map(x);
+    const places = series.flat().map(x);
     return {
       x: {
         label,
@@ -69,8 +73,21 @@ export function figure1(runs: Runs): Figure | null {
         ticks: 5,
         tickFormat,
       },
-      y: scoreAxis(series.flat(), false),
-      marks: series.flatMap((each, i) => pointMarks(each, seriesColor(i, 2))),
+      y: scoreAxis(estimates.flat(), false),
+      marks: estimates.flatMap((each, i) => [
+        ...pointMarks(i === 0 ? each : each.map(unlabelled), seriesColor(i, 2)),
+        // The official code's two policies are close: the faster one's name is on its left.
+        ...(i === 0 ? [] : each.map(({ x, y, label }) => {
+          const left = Number(x) === Math.min(...each.map(({ x }) => Number(x)));
+          return Plot.text([{ x, y, label }], {
+            x: "x",
+            y: "y",
+            text: "label",
+            dx: left ? -8 : 8,
+            textAnchor: left ? "end" : "start",
+          });
+        })),
+      ]),
     };
   };
   return {
@@ -83,15 +100,19 @@ export function figure1(runs: Runs): Figure | null {
     ],
     legend: programs.map(([name], i) => ({ name, color: seriesColor(i, 2) })),
     panels: [
-      panel("FLOPs per action", "~s", ({ flops }) => flops),
-      panel("milliseconds per action", "~g", ({ time }) => time),
+      panel("FLOPs per action", "~s", [own], ({ flops }) => flops),
+      panel("milliseconds per action", "~g", [own, official], ({ time }) => time),
     ],
     columns: 2,
     size: [470, 300],
   };
 }
 
-/** The official code's deterministic policies, whose networks have the sizes of this program's. */
+function unlabelled({ label: _, ...estimate }: Estimate): Estimate {
+  return estimate;
+}
+
+/** The official code's deterministic policies, whose actions take the FLOPs of this program's. */
 function officialActing(runs: Runs): Acting[] {
   const results = runs.results("base");
   if (results === null) return [];

@@ -106,7 +106,7 @@ export class View {
   #pause(paused: boolean): void {
     this.#send(paused ? { kind: "pause" } : { kind: "resume" });
     this.#setPaused(paused);
-    if (paused) this.#say(`${this.#of("status").textContent} · paused`);
+    if (paused) this.#say(`${this.#of("status").textContent} · pausing`);
   }
 
   #setPaused(paused: boolean): void {
@@ -139,6 +139,7 @@ export class View {
       `${part}: step ${count(step)} of ${count(steps)}`,
       ...(perSecond ? [`${perSecond.toPrecision(3)} steps/s`] : []),
       ...(perSecond ? [`${formatDuration((steps - step) / perSecond)} left in this part`] : []),
+      ...(this.#paused ? ["paused"] : []),
     ].join(" · "));
     browser.document.title = `${Math.floor(100 * step / steps)} % ${part}`;
     this.#drawCurvesSoon();

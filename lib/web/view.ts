@@ -22,6 +22,7 @@ export class View {
   #paused = false;
   #rate = new Rate();
   #part = "";
+  #step = 0;
   #last = 0;
   #measurements: Measurement[] = [];
   #redrawDue = false;
@@ -116,11 +117,13 @@ export class View {
   }
 
   #showSteps({ part, steps, rows }: Extract<Report, { kind: "steps" }>): void {
-    if (part !== this.#part) [this.#part, this.#rate, this.#last] = [part, new Rate(), 0];
+    if (part !== this.#part) {
+      [this.#part, this.#step, this.#rate, this.#last] = [part, 0, new Rate(), 0];
+    }
     const now = performance.now();
     if (this.#last > 0) this.#rate.add(rows.length, (now - this.#last) / 1000);
     this.#last = now;
-    const step = rows.at(-1)?.step ?? 0;
+    const step = this.#step = rows.at(-1)?.step ?? this.#step;
     for (const { step, metrics } of rows) {
       if (Object.keys(metrics).length === 0) continue;
       this.#measurements.push({

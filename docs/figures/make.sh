@@ -80,4 +80,5 @@ run diffusion-ql --algorithm diffusion-ql $brief --preset quick --seeds "$seeds"
 cp "$runs/bandit/8gaussians-summary.svg" "$pictures/bandit-8gaussians.svg"
 cp "$runs/bandit/8gaussians.svg" "$pictures/bandit-8gaussians-all.svg"
 
+"$deno" run -A tools/action_times.ts "$runs"
 "$deno" run -A tools/figures.ts "$runs" "$pictures"

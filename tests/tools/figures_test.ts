@@ -67,6 +67,9 @@ Deno.test({
       await writeResults(join(folder, "base", "results.json"), { ...results, finished: false });
       assertEquals(figure1(runs), null);
       await writeResults(join(folder, "base", "results.json"), results);
+      assertEquals(figure1(runs), null);
+      const times = { base: { srpo: 0.01, awr: 0.01 } };
+      Deno.writeTextFileSync(join(folder, "action_times.json"), JSON.stringify(times));
       const scatter = figureSvg(figure1(runs)!);
       assertStringIncludes(scatter, "SRPO");
       assertStringIncludes(scatter, "seeds 0, 1");

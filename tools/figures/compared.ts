@@ -4,6 +4,7 @@
  * @module
  */
 import * as Plot from "@observablehq/plot";
+import { join } from "node:path";
 import { seriesColor } from "../../lib/report/palette.ts";
 import type { Figure, Panel } from "../../lib/report/plot.ts";
 import { type Estimate, pointMarks } from "../../lib/report/plot_values.ts";
@@ -39,13 +40,26 @@ interface Acting {
   readonly time: number;
 }
 
+/** Milliseconds of processor time per action, by run and policy. */
+export type ActionTimes = Readonly<Record<string, Readonly<Record<string, number>>>>;
+
+/** Reads what `tools/action_times.ts` wrote; null if it has not run. */
+function actionTimes({ folder }: Runs): ActionTimes | null {
+  try {
+    return JSON.parse(Deno.readTextFileSync(join(folder, "action_times.json")));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
+}
+
 /** Figure 1: score against FLOPs and time per action, with the official code's. */
 export function figure1(runs: Runs): Figure | null {
+  const times = actionTimes(runs);
   const own = compared.flatMap(([run, policy, name]): Acting[] => {
     const scores = runs.scores(run, policy).get(null);
-    const results = runs.results(run);
-    const flops = results?.action_flops[policy];
-    const time = results?.action_latency_ms[policy];
+    const flops = runs.results(run)?.action_flops[policy];
+    const time = times?.[run]?.[policy];
     return scores === undefined || !flops || time === undefined
       ? []
       : [{ name, scores, flops, time }];
@@ -101,7 +115,7 @@ export function figure1(runs: Runs): Figure | null {
     legend: programs.map(([name], i) => ({ name, color: seriesColor(i, 2) })),
     panels: [
       panel("FLOPs per action", "~s", [own], ({ flops }) => flops),
-      panel("milliseconds per action", "~g", [own, official], ({ time }) => time),
+      panel("processor milliseconds per action", "~g", [own, official], ({ time }) => time),
     ],
     columns: 2,
     size: [470, 300],

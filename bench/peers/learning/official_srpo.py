@@ -101,14 +101,18 @@ def train(options, data):
 
 
 def milliseconds_per_action(act, size):
-    """Median time of an action for one observation, like this project's `actionLatency`."""
+    """Processor time of an action for one observation, as tools/action_times.ts measures it."""
     observation = np.random.randn(1, size).astype(np.float32)
-    times, begin = [], time.perf_counter()
-    while time.perf_counter() < begin + 0.3:
-        start = time.perf_counter()
-        act(observation)
-        times.append(time.perf_counter() - start)
-    return 1000 * float(np.median(times[len(times) // 3:]))
+
+    def run(seconds):
+        end, begin, calls = time.monotonic() + seconds, time.process_time(), 0
+        while time.monotonic() < end:
+            act(observation)
+            calls += 1
+        return 1000 * (time.process_time() - begin) / calls
+
+    run(0.5)
+    return run(2)
 
 
 def main():

@@ -28,7 +28,8 @@ function geometryOf({ type, size: [x, y, z] }: Shape): BufferGeometry | null {
       // three.js's capsules lie along y, MuJoCo's along z.
       return new CapsuleGeometry(x, 2 * y, 12, 32).rotateX(Math.PI / 2);
     case "box":
-      return new BoxGeometry(2 * x, 2 * y, 2 * z);
+      // Neighbours overlap a little, so that no gap shows between them.
+      return new BoxGeometry(2.02 * x, 2.02 * y, 2 * z);
     default:
       return null;
   }

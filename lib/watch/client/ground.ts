@@ -15,7 +15,7 @@ import {
 import { cssColor, onScheme } from "./colors.ts";
 
 /** Tiles along a side. */
-const tiles = 120;
+const tiles = 300;
 /** Pixels of a tile in the texture. */
 const pixels = 128;
 

@@ -37,7 +37,7 @@ export class Stage {
   readonly arrow: Arrow;
   /** The camera's control by mouse and touch. */
   readonly controls: OrbitControls;
-  readonly camera = new PerspectiveCamera(36, 1, 0.05, 200);
+  readonly camera = new PerspectiveCamera(36, 1, 0.05, 400);
   readonly #simulation: Simulation;
   readonly #canvas: HTMLCanvasElement;
   readonly #renderer: WebGLRenderer;
@@ -93,7 +93,7 @@ export class Stage {
     this.controls.addEventListener("change", () => this.#changed = true);
     this.controls.maxPolarAngle = 0.495 * Math.PI;
     this.controls.minDistance = 0.5;
-    this.controls.maxDistance = 60;
+    this.controls.maxDistance = 150;
     this.#shadows();
     this.#resize();
     this.aim();
@@ -176,7 +176,7 @@ export class Stage {
     this.#sun.position.copy(target).add(new Vector3(-2.5, -4, 9));
     const fog = this.#scene.fog as Fog;
     const distance = this.camera.position.distanceTo(target);
-    [fog.near, fog.far] = [distance + 4, Math.min(58, 3 * distance + 22)];
+    [fog.near, fog.far] = [1.2 * distance + 4, Math.max(2.2 * distance, 40)];
     this.#renderer.render(this.#scene, this.camera);
   }
 
@@ -250,7 +250,7 @@ export class Stage {
     const { camera } = this.#sun.shadow;
     [camera.left, camera.right] = [-reach, reach];
     [camera.bottom, camera.top] = [-reach, reach];
-    [camera.near, camera.far] = [0.5, 40];
+    [camera.near, camera.far] = [-reach, 40 + reach];
   }
 
   #resize(): void {

@@ -25,7 +25,6 @@ import { checkWritable } from "../files.ts";
 import { watchInterrupt } from "../runs/interrupt.ts";
 import { flopsText } from "../report/table.ts";
 import { fitted } from "../terminal.ts";
-import { Progress, standardError } from "../runs/progress.ts";
 import { openTrained, type TrainedPolicy } from "../runs/trained.ts";
 import { TrajectoryRecorder } from "../runs/trajectories.ts";
 import {
@@ -38,6 +37,7 @@ import {
   text,
   toggle,
 } from "./flags.ts";
+import { EpisodeProgress } from "./episode_progress.ts";
 import { estimateText, fqeFlags, openEstimator } from "./eval_fqe.ts";
 import { helpText } from "./help.ts";
 
@@ -102,6 +102,10 @@ const command = {
         "episode.0.qpos [steps + 1, positions], …",
       { valueName: "FILE" },
     ),
+    video: text(
+      "Film the first episode: to an .mp4 file, or as numbered PNG files to a folder",
+      { valueName: "FILE.mp4|DIR" },
+    ),
     json: toggle("Print one JSON object as the last line"),
   },
 } as const;
@@ -164,6 +168,10 @@ export async function evaluate(args: readonly string[]): Promise<void> {
   const seeds = evaluationSeeds(flags.seed, flags.episodes);
   if (flags.record !== undefined) await checkWritable(flags.record);
   const recorder = flags.record === undefined ? null : new TrajectoryRecorder();
+  const film = flags.video === undefined || task === null
+    ? null
+    : await (await import("./eval_video.ts")).EpisodeFilm.begin(flags.video, task);
+  const watching = [recorder, film?.observer].filter((each) => each != null);
 
   await using placement = new Placement({
     memory: async () => new (await import("../runs/variant_memory.ts")).VariantFile(),
@@ -209,10 +217,10 @@ export async function evaluate(args: readonly string[]): Promise<void> {
     policy,
     seeds,
     {
-      ...(recorder === null ? {} : {
-        begin: (episode: number) => recorder.begin(episode),
+      ...(watching.length === 0 ? {} : {
+        begin: (episode: number) => watching.forEach((each) => each.begin(episode)),
         positions: (playing: readonly number[], qpos: Float64Array) =>
-          recorder.positions(playing, qpos),
+          watching.forEach((each) => each.positions(playing, qpos)),
       }),
       step: (playing) => progress!.step(playing),
       end: (i, episode) => {
@@ -234,6 +242,7 @@ export async function evaluate(args: readonly string[]): Promise<void> {
     await recorder.write(flags.record!, spec!, episodes);
     console.log(`wrote the positions of every step to ${flags.record}`);
   }
+  await film?.write(episodes[0]!);
   const published = loaded.column === undefined
     ? undefined
     : tasks.get(task)?.paperScores[loaded.column];
@@ -248,36 +257,6 @@ export async function evaluate(args: readonly string[]): Promise<void> {
   if (flags.json) {
     const json = toJson(task, way, files, spec!, found, actors, published);
     console.log(JSON.stringify(estimate === undefined ? json : { ...json, fqe: estimate }));
-  }
-}
-
-/** The progress line of an evaluation: steps out of the largest possible number. */
-class EpisodeProgress {
-  readonly #episodes: number;
-  readonly #maxSteps: number | null;
-  readonly #line: Progress;
-  #steps = 0;
-  #ended = 0;
-
-  constructor(episodes: number, maxSteps: number | null) {
-    this.#episodes = episodes;
-    this.#maxSteps = maxSteps;
-    this.#line = new Progress("eval", episodes * (maxSteps ?? 0), standardError());
-  }
-
-  step(playing: number): void {
-    // Without a step limit there is no total to compare with.
-    if (this.#maxSteps === null) return;
-    this.#steps += playing;
-    this.#line.update(this.#steps, {});
-  }
-
-  /** Counts an episode's remaining steps as done. */
-  end({ length }: Episode): void {
-    if (this.#maxSteps === null) return;
-    this.#steps += this.#maxSteps - length;
-    this.#line.evaluated(++this.#ended, this.#episodes);
-    this.#line.clear();
   }
 }
 

@@ -5,13 +5,12 @@
  * @module
  */
 import { antmazes } from "./mujoco/antmaze.ts";
-import type { Body, Geom, Robot } from "./mujoco/robot.ts";
+import type { Body, Geom } from "./mujoco/robot.ts";
 import { mjcf } from "./mujoco/mjcf.ts";
 import { compile, mujoco, Simulation } from "./mujoco/simulation.ts";
 import { pointmazes } from "./mujoco/pointmaze.ts";
-import { mazes } from "./mazes.ts";
 import { environments } from "./ids.ts";
-import { taskOf } from "./tasks.ts";
+import { fixedGoal, taskOf } from "./tasks.ts";
 
 /** A recorded episode. Lengths are in metres, rounded to millimetres. */
 export interface Playback {
@@ -38,6 +37,11 @@ const mostFrames = 250;
 export class FirstEpisode {
   /** `qpos` at the start and after each step. */
   readonly qpos: Float64Array[] = [];
+
+  /** Forgets the positions of an earlier attempt; see `RolloutObserver`. */
+  readonly begin = (episode: number): void => {
+    if (episode === 0) this.qpos.length = 0;
+  };
 
   /** Observes positions; see `RolloutObserver`. */
   readonly positions = (episodes: readonly number[], qpos: Float64Array): void => {
@@ -84,20 +88,12 @@ export async function playbackOf(
       frames,
       walls: view === "side" ? [] : robot.world.filter(({ type }) => type === "box")
         .map(({ pos: [x, y] = [0, 0, 0], size }) => [x, y, size[0]!] as const),
-      goal: pointmazes.has(task) ? goalOf(task, robot) : null,
+      goal: fixedGoal(id),
     };
   } finally {
     simulation.delete();
     model.delete();
   }
-}
-
-/** Returns a maze's goal in world coordinates, in which the body begins at its `pos`. */
-function goalOf(task: string, { body: { pos } }: Robot): Playback["goal"] {
-  const maze = mazes.get(task.replace(/-dense$/, ""));
-  if (maze === undefined) throw new Error(`playbackOf: no maze "${task}"`);
-  const [x, y] = maze.point(maze.goal);
-  return [x + pos[0], y + pos[1]];
 }
 
 function geomsOf({ geoms, children }: Body): Geom[] {

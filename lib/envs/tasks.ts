@@ -8,6 +8,7 @@ import leven from "leven";
 import { tasks as d4rlTasks } from "../data/catalog.ts";
 import { UserError } from "../errors.ts";
 import { environments } from "./ids.ts";
+import { mazes } from "./mazes.ts";
 import { antmazes, antmazeTask } from "./mujoco/antmaze.ts";
 import { locomotion } from "./mujoco/locomotion.ts";
 import { pointmazes } from "./mujoco/pointmaze.ts";
@@ -24,6 +25,19 @@ export function taskOf(id: string): Task {
   const task = tasks.get(environments.get(id)?.task ?? "");
   if (task === undefined) throw unknownId(id);
   return task;
+}
+
+/**
+ * Returns the goal of a maze2d task in world coordinates, in which the ball begins at its body's
+ * place; null for other tasks, which have none or draw one for each episode.
+ */
+export function fixedGoal(id: string): readonly [x: number, y: number] | null {
+  const task = environments.get(id)?.task ?? "";
+  const maze = mazes.get(task.replace(/-dense$/, ""));
+  if (maze === undefined || !pointmazes.has(task)) return null;
+  const { pos } = taskOf(id).robot.body;
+  const [x, y] = maze.point(maze.goal);
+  return [x + pos[0], y + pos[1]];
 }
 
 /**

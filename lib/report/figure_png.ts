@@ -19,14 +19,22 @@ let ready: Promise<void> | undefined;
  * @param scale Pixels of the image per pixel of the document.
  */
 export async function figurePng(svg: string, scale = 2): Promise<Uint8Array<ArrayBuffer>> {
+  return new Uint8Array((await render(svg, scale)).asPng());
+}
+
+/** Renders an SVG document like {@linkcode figurePng}, as red, green, blue and opacity by pixel. */
+export async function figurePixels(svg: string, scale = 1): Promise<Uint8Array> {
+  return (await render(svg, scale)).pixels;
+}
+
+async function render(svg: string, scale: number) {
   await (ready ??= initWasm(wasm));
-  const image = new Resvg(inLightColors(svg), {
+  return new Resvg(inLightColors(svg), {
     fitTo: { mode: "zoom", value: scale },
     font: {
       fontBuffers: [regular, bold],
       defaultFontFamily: "DejaVu Sans",
       sansSerifFamily: "DejaVu Sans",
     },
-  });
-  return new Uint8Array(image.render().asPng());
+  }).render();
 }

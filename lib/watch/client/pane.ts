@@ -6,8 +6,7 @@
 import { environments } from "../../envs/ids.ts";
 import { antmazes } from "../../envs/mujoco/antmaze.ts";
 import { pointmazes } from "../../envs/mujoco/pointmaze.ts";
-import { mazes } from "../../envs/mazes.ts";
-import { taskOf } from "../../envs/tasks.ts";
+import { fixedGoal, taskOf } from "../../envs/tasks.ts";
 import { type Content, type Family, unpack } from "../content.ts";
 import { Player } from "../player.ts";
 import { drawCurve } from "./chart.ts";
@@ -225,16 +224,6 @@ function viewOf(environment: string): View {
   const { task } = environments.get(environment)!;
   if (antmazes.has(task) || pointmazes.has(task)) return "maze";
   return task.startsWith("ant") ? "behind" : "side";
-}
-
-/** The goal of maze2d, in world coordinates, in which the ball begins at its body's place. */
-function fixedGoal(environment: string): readonly [number, number] | null {
-  const { task } = environments.get(environment)!;
-  if (!pointmazes.has(task)) return null;
-  const maze = mazes.get(task.replace(/-dense$/, ""))!;
-  const { pos } = taskOf(environment).robot.body;
-  const [x, y] = maze.point(maze.goal);
-  return [x + pos[0], y + pos[1]];
 }
 
 /** Adds a bar for each entry of an action, named by its joint. */

@@ -1,0 +1,97 @@
+/**
+ * `eval --video`: films the first episode.
+ *
+ * @module
+ */
+import { join } from "node:path";
+import { environments } from "../envs/ids.ts";
+import { FirstEpisode } from "../envs/playback.ts";
+import type { Episode } from "../envs/rollout.ts";
+import { solidsOf } from "../envs/solids.ts";
+import { UserError } from "../errors.ts";
+import { checkWritable } from "../files.ts";
+import { figurePixels, figurePng } from "../report/figure_png.ts";
+import { filmOf, filmSize } from "../report/film.ts";
+import { mp4Of } from "../report/mp4.ts";
+import { Progress, standardError } from "../runs/progress.ts";
+import { writeAtomic } from "../runs/files.ts";
+
+/** Films the first episode of an evaluation. */
+export class EpisodeFilm {
+  readonly #path: string;
+  readonly #id: string;
+  readonly #first = new FirstEpisode();
+
+  private constructor(path: string, id: string) {
+    this.#path = path;
+    this.#id = id;
+  }
+
+  /**
+   * Prepares a film.
+   *
+   * @throws {UserError} The environment is not a built-in one, or the path cannot be written.
+   */
+  static async begin(path: string, id: string): Promise<EpisodeFilm> {
+    if (!environments.has(id)) {
+      throw new UserError(
+        `--video shows the built-in environments (hopper, walker2d, halfcheetah, ant, antmaze and ` +
+          `maze2d), not "${id}"`,
+      );
+    }
+    if (path.endsWith(".mp4")) await checkWritable(path);
+    return new EpisodeFilm(path, id);
+  }
+
+  /** Collects the positions. */
+  get observer(): FirstEpisode {
+    return this.#first;
+  }
+
+  /**
+   * Writes the film.
+   *
+   * @throws {UserError} The path cannot be written.
+   */
+  async write({ seed, return: total }: Episode): Promise<void> {
+    const steps = this.#first.qpos.length - 1;
+    const film = filmOf(
+      await solidsOf(this.#id, this.#first.qpos),
+      (step) => `${this.#id}, seed ${seed}: step ${step} of ${steps}, return ${total.toFixed(1)}`,
+    );
+    const line = new Progress("video", film.frames.length, standardError());
+    if (this.#path.endsWith(".mp4")) {
+      await writeAtomic(
+        this.#path,
+        await mp4Of(filmSize, film.frameRate, pixels(film.frames, line)),
+      );
+    } else {
+      makeFolder(this.#path);
+      for (const [i, frame] of film.frames.entries()) {
+        const name = `frame-${String(i).padStart(4, "0")}.png`;
+        await writeAtomic(join(this.#path, name), await figurePng(frame, 1));
+        line.update(i + 1, {});
+      }
+    }
+    line.clear();
+    console.log(
+      `wrote the first episode to ${this.#path}: ${film.frames.length} frames, ` +
+        `${Math.round(film.frameRate)} per second`,
+    );
+  }
+}
+
+async function* pixels(frames: readonly string[], line: Progress): AsyncGenerator<Uint8Array> {
+  for (const [i, frame] of frames.entries()) {
+    yield await figurePixels(frame);
+    line.update(i + 1, {});
+  }
+}
+
+function makeFolder(path: string): void {
+  try {
+    Deno.mkdirSync(path, { recursive: true });
+  } catch (error) {
+    throw new UserError(`cannot create ${path}: ${(error as Error).message}`);
+  }
+}

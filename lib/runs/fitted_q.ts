@@ -12,7 +12,6 @@ import { episodesOf } from "../data/summary.ts";
 import { RandomStream } from "../envs/random.ts";
 import { policySeed } from "../envs/seeds.ts";
 import { UserError } from "../errors.ts";
-import { Mlp } from "../nn/host/mlp.ts";
 import type { Policy, RemotePolicy } from "../nn/host/policy.ts";
 import { bootstrapInterval } from "../report/statistics.ts";
 import { runSteps } from "./loop.ts";
@@ -74,7 +73,7 @@ export async function fittedQEstimate(
   observer: FittedQObserver,
   signal: AbortSignal,
 ): Promise<FittedQEstimate> {
-  const { defaults, describe, withActions } = await fittedQEvaluation();
+  const { defaults, describe, qOnHost, withActions } = await fittedQEvaluation();
   const settings = { ...defaults, ...options };
   const actions = await actionsOf(dataset, policy, observer, signal);
   const { data, rewards, range } = withActions(dataset, actions, settings.discount);
@@ -100,9 +99,8 @@ export async function fittedQEstimate(
         `q.${shape.name}`,
         { shape: shapeOf(shape), data: tensors.get(shape.name)! },
       ]));
-      const q = new Mlp({ source: "fitted Q evaluation", tensors: named }, "q", "none");
-      const found = q.forward(inputs, starts.length).subarray(0, starts.length);
-      return meanOf(found) / (1 - settings.discount);
+      const q = { source: "fitted Q evaluation", tensors: named };
+      return meanOf(qOnHost(q, inputs, starts.length)) / (1 - settings.discount);
     });
     return {
       values,

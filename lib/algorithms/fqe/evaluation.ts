@@ -24,10 +24,12 @@ import type { BufferedData, ReplayBuffer } from "../../data/replay_buffer.ts";
 import { observationMoments } from "../../data/moments.ts";
 import type { OfflineDataset } from "../../data/offline_dataset.ts";
 import { numbered } from "../../nn/initialisation.ts";
-import { mlp, mlpShapes } from "../../nn/mlp.ts";
 import { constant, minimize } from "../../optim/adam.ts";
 import type { Stage } from "../algorithm.ts";
 import { temporalDifferenceLoss } from "../losses/temporal_difference.ts";
+import { qNetwork, qOnHost, qShapes } from "./q_network.ts";
+
+export { qOnHost };
 
 /** Random stream of the minibatches. */
 const batchStream = 112;
@@ -126,7 +128,7 @@ export function describe(
   const { actionSize } = buffer;
   const stateSize = buffer.observationSize - actionSize;
   const hidden = Array.from({ length: h.layers }, () => h.width);
-  const shapes = mlpShapes({ inputs: [stateSize, actionSize], hidden, outputs: 1 });
+  const shapes = qShapes([stateSize, actionSize], hidden);
   const q = new ParameterSet(store, shapes, replicas);
   const qTarget = new ParameterSet(store, shapes, replicas);
 
@@ -136,13 +138,13 @@ export function describe(
   const nextAction = slice(graph, next, stateSize, actionSize);
   const nextValue = clip(
     graph,
-    mlp(graph, qTarget, concatenate(graph, [nextState, nextAction])),
+    qNetwork(graph, qTarget, concatenate(graph, [nextState, nextAction])),
     low,
     high,
   );
 
   const state = slice(graph, batch.state(), 0, stateSize);
-  const value = mlp(graph, q, concatenate(graph, [state, batch.action()]));
+  const value = qNetwork(graph, q, concatenate(graph, [state, batch.action()]));
   const loss = temporalDifferenceLoss(
     graph,
     "loss",

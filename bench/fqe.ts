@@ -139,7 +139,10 @@ async function distanceOf(policy: Policy, data: OfflineDataset): Promise<number>
   return Math.sqrt(sum / count);
 }
 
-const { task, out } = parseArgs(Deno.args, { string: ["task", "out"] });
+const { task, out } = parseArgs(Deno.args, { string: ["task", "out"] }) as {
+  task?: string;
+  out?: string;
+};
 using engine = await Engine.open();
 const found: Record<string, unknown> = {};
 for (const taskName of Object.keys(data) as (keyof typeof data)[]) {

@@ -39,12 +39,9 @@ import {
 } from "../runs/results.ts";
 import { ownProvenance } from "../runs/run_task.ts";
 import { StageCache } from "../runs/stage_cache.ts";
-import {
-  evaluateTaken,
-  type StageResult,
-  type TrainingRun,
-  trainStages,
-} from "../runs/training_run.ts";
+import type { StageResult, TrainingRun } from "../runs/run.ts";
+import { evaluateTaken } from "../runs/stage_evaluation.ts";
+import { trainStages } from "../runs/training_run.ts";
 import { VariantFile } from "../runs/variant_memory.ts";
 import { fitted } from "../terminal.ts";
 import { version } from "../version.ts";

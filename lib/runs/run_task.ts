@@ -5,7 +5,7 @@
  */
 import { type Family, findTask, type OwnTask, type Task } from "../data/catalog.ts";
 import { taskOfOwn } from "../data/own_task.ts";
-import type { Provenance } from "./training_run.ts";
+import type { Provenance } from "./run.ts";
 import type { Json, RunConfig } from "./config.ts";
 
 /** Returns the record of a custom task for `config.json`. */

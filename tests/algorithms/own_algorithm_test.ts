@@ -14,7 +14,8 @@ import { variantsOf } from "../../lib/runs/replicas.ts";
 import { decode } from "../../lib/runs/safetensors.ts";
 import { StageCache } from "../../lib/runs/stage_cache.ts";
 import { openTrained } from "../../lib/runs/trained.ts";
-import { type TrainingRun, trainStages } from "../../lib/runs/training_run.ts";
+import type { TrainingRun } from "../../lib/runs/run.ts";
+import { trainStages } from "../../lib/runs/training_run.ts";
 import { runIn } from "../runs/tiny_run.ts";
 import { imitation } from "./own_algorithm.ts";
 

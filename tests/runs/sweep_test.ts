@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { readMetrics } from "../../lib/runs/metrics.ts";
 import { decode } from "../../lib/runs/safetensors.ts";
 import type { CacheContext } from "../../lib/runs/stage_cache.ts";
-import type { TrainingRun } from "../../lib/runs/training_run.ts";
+import type { TrainingRun } from "../../lib/runs/run.ts";
 import {
   type Hyperparameters,
   hyperparametersFor,

@@ -7,7 +7,7 @@ import type { Engine } from "../../lib/autodiff/engine.ts";
 import type { Target } from "../../lib/gpu/target.ts";
 import type { ReplayBuffer } from "../../lib/data/replay_buffer.ts";
 import { RunDirectory } from "../../lib/runs/directory.ts";
-import type { TrainingRun } from "../../lib/runs/training_run.ts";
+import type { TrainingRun } from "../../lib/runs/run.ts";
 import {
   type Hyperparameters,
   hyperparametersFor,

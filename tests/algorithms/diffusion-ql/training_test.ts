@@ -14,7 +14,8 @@ import { RunDirectory } from "../../../lib/runs/directory.ts";
 import { variantsOf } from "../../../lib/runs/replicas.ts";
 import { decode } from "../../../lib/runs/safetensors.ts";
 import { openTrained } from "../../../lib/runs/trained.ts";
-import { type TrainingRun, trainStages } from "../../../lib/runs/training_run.ts";
+import type { TrainingRun } from "../../../lib/runs/run.ts";
+import { trainStages } from "../../../lib/runs/training_run.ts";
 import { runIn } from "../../runs/tiny_run.ts";
 
 const ignore = ["read", "write"].some((name) =>

@@ -28,24 +28,29 @@ if (adapter.software && card === "nvidia") {
   );
   Deno.exit(1);
 }
-const rounds = ["--json", "--rounds", adapter.software ? "1" : "5"];
+const rounds = ["--json", "--rounds", adapter.software ? "1" : "3"];
 const bench = (name: string) => ["run", "-A", `bench/${name}.ts`, ...rounds];
-// If the time runs out, the last ones are missing.
-const steps: readonly (readonly [string, readonly string[]])[] = [
+type Step = readonly [name: string, args: readonly string[]];
+// The checks run together, the benchmarks one after another. If the time runs out, the last ones
+// are missing.
+const checks: readonly Step[] = [
   ["gradcheck", ["run", "-A", "cli.ts", "gradcheck", "--json"]],
   ["parity", ["test", "-A", "--no-check", "tests/parity_test.ts"]],
+];
+const benchmarks: readonly Step[] = [
   ["gpu", bench("gpu")],
   ["stages", bench("stages")],
-  ["peers", bench("peers")],
   ["matmul", bench("matmul")],
+  ["peers", bench("peers")],
 ];
 
 const outcomes: Outcome[] = [];
-for (const [step, args] of steps) {
+for (const steps of [checks, ...benchmarks.map((step) => [step])]) {
   const left = limit - (Date.now() - start) / 1000;
-  console.error(`gpu: ${step}, ${left.toFixed(0)} s left`);
-  outcomes.push(await run(step, args, left));
-  console.error(`gpu: ${step}: ${outcomes.at(-1)!.result}`);
+  console.error(`gpu: ${steps.map(([name]) => name).join(" and ")}, ${left.toFixed(0)} s left`);
+  const found = await Promise.all(steps.map(([name, args]) => run(name, args, left)));
+  for (const { step, result } of found) console.error(`gpu: ${step}: ${result}`);
+  outcomes.push(...found);
 }
 const report = {
   version,
@@ -80,12 +85,9 @@ async function run(step: string, args: readonly string[], left: number): Promise
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   const output = text(stdout);
   const found = step === "parity" ? parityOutcome(output) : tablesOutcome(step, output);
-  if (code === 0 && found !== null) return { step, command, seconds, failed: false, ...found };
   const reason = seconds >= Math.floor(left)
     ? "stopped: out of time"
     : `failed with exit code ${code}: ${text(stderr).trim().split("\n").at(-1)?.slice(0, 300)}`;
-  return {
-    ...{ step, command, seconds, failed: true, result: reason },
-    tables: found?.tables ?? [],
-  };
+  const failed = code !== 0 || found === null;
+  return { step, command, seconds, failed, result: reason, tables: [], ...found };
 }

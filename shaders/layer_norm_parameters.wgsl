@@ -1,9 +1,9 @@
 // Gradients of layer normalisation's gain and shift: sums over the rows of dy * xhat and dy. A
-// workgroup handles four vec4 columns; 16 invocations share a column and reduce in a fixed tree
+// workgroup handles four vec4 columns; 64 invocations share a column and reduce in a fixed tree
 // order.
 
 const COLUMNS = 4u;
-const SHARES = 16u;
+const SHARES = 64u;
 
 struct Job {
   rows: u32,
@@ -20,10 +20,10 @@ struct Job {
 @group(0) @binding(1) var<storage, read> jobs: array<Job>;
 @group(0) @binding(3) var<storage, read_write> activations: array<vec4f>;
 
-var<workgroup> gains: array<vec4f, 64>;
-var<workgroup> shifts: array<vec4f, 64>;
+var<workgroup> gains: array<vec4f, COLUMNS * SHARES>;
+var<workgroup> shifts: array<vec4f, COLUMNS * SHARES>;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(COLUMNS * SHARES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let work = worklist[group.x + group.y * 65535u];
   let job = jobs[work.x];

@@ -27,7 +27,10 @@ export function parityOutcome(output: string): Found | null {
 
 /** Reads the last line of a benchmark or of `gradcheck`, one JSON object; null if it is none. */
 export function tablesOutcome(step: string, output: string): Found | null {
-  let object: { tables?: Table[]; checks?: readonly { passed: boolean }[] };
+  let object: {
+    tables?: Table[];
+    checks?: readonly { operation: string; shape: string; passed: boolean }[];
+  };
   try {
     object = JSON.parse(output.trim().split("\n").at(-1)!);
   } catch {
@@ -40,8 +43,10 @@ export function tablesOutcome(step: string, output: string): Found | null {
   }
   const { checks } = object;
   if (!checks) return null;
-  const passed = checks.filter((check) => check.passed).length;
-  return { result: `${passed} of ${checks.length} checks passed`, tables: [] };
+  const failed = checks.filter((check) => !check.passed);
+  const names = new Set(failed.map(({ operation, shape }) => `${operation}, ${shape}`));
+  const result = `${checks.length - failed.length} of ${checks.length} checks passed`;
+  return { result: [result, ...names].join("; "), tables: [] };
 }
 
 /** Formats a report: the outcomes, then the tables. */

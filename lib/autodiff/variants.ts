@@ -138,75 +138,81 @@ interface Layer {
 
 /** The layers that are timed: layers of the behavior model and of the critic's three networks. */
 const timedLayers: Readonly<Record<ShapeClass, Layer>> = {
-  large: { replicas: 1, heads: 1, rows: 1024, inputs: 256, outputs: 256 },
+  large: { replicas: 1, heads: 1, rows: 1024, inputs: 256, outputs: 1024 },
   medium: { replicas: 3, heads: 1, rows: 256, inputs: 256, outputs: 256 },
   "thin inputs": { replicas: 3, heads: 1, rows: 256, inputs: 14, outputs: 256 },
   "thin outputs": { replicas: 3, heads: 1, rows: 256, inputs: 256, outputs: 3 },
 };
 
-/** Seconds for which the products of a layer are timed. */
-const timedSeconds = 0.03;
+/** Rounds in which the variants take turns, and seconds of replays per turn. */
+const turns = { rounds: 3, seconds: 0.01 };
 
 /**
  * Measures the variants that suit the adapter. On a software GPU, workgroup memory is ordinary
- * memory, so that variant is not measured.
+ * memory, so that variant is not measured. The variants take turns, because the clock rate of a
+ * graphics card changes by a factor while it is measured.
  */
 async function measureVariants(gpu: Gpu, kernels: KernelCache): Promise<VariantRates> {
-  const rates: Record<MatmulVariant, Rates | null> = {
-    registers: null,
-    subgroups: null,
-    tiled: null,
-  };
+  const none = () =>
+    Object.fromEntries(shapeClasses.map((shape) => [shape, 0])) as Record<ShapeClass, number>;
+  const found = new Map<MatmulVariant, Record<Form, Record<ShapeClass, number>>>();
   for (const matmul of matmulVariants) {
-    const target = targetOf(matmul);
     if (matmul === "subgroups" && !gpu.adapter.subgroups) continue;
     if (matmul === "tiled" && gpu.adapter.software) continue;
-    if (matmul !== "registers" && !await computesLinearLayers(gpu, kernels, target)) continue;
-    const found = { NT: {}, NN: {}, TN: {} } as Record<Form, Record<ShapeClass, number>>;
-    for (const shape of shapeClasses) {
-      const seconds = await secondsOf(gpu, kernels, target, timedLayers[shape]);
-      const { replicas, rows, inputs, outputs } = timedLayers[shape];
-      for (const form of forms) {
-        found[form][shape] = 2 * replicas * rows * inputs * outputs / seconds[form] / 1e9;
-      }
+    if (matmul !== "registers" && !await computesLinearLayers(gpu, kernels, targetOf(matmul))) {
+      continue;
     }
-    rates[matmul] = found;
+    found.set(matmul, { NT: none(), NN: none(), TN: none() });
   }
-  return rates;
+  for (const shape of shapeClasses) {
+    const { replicas, rows, inputs, outputs } = timedLayers[shape];
+    const programs: [MatmulVariant, Program][] = [];
+    try {
+      for (const variant of found.keys()) {
+        const { graph, kept } = record(timedLayers[shape]);
+        programs.push([variant, await compile(gpu, kernels, targetOf(variant), graph, kept)]);
+      }
+      if (!gpu.adapter.software) await programs[0]![1].warmUp();
+      for (let round = 0; round < turns.rounds; round++) {
+        for (const [variant, program] of programs) {
+          const seconds = await secondsOf(program);
+          for (const form of forms) {
+            const rate = 2 * replicas * rows * inputs * outputs / seconds[form] / 1e9;
+            const rates = found.get(variant)!;
+            rates[form][shape] = Math.max(rates[form][shape], rate);
+          }
+        }
+      }
+    } finally {
+      for (const [, program] of programs) program.destroy();
+    }
+  }
+  return Object.fromEntries(
+    matmulVariants.map((variant) => [variant, found.get(variant) ?? null]),
+  ) as VariantRates;
 }
 
 /** Measures the seconds of each of a layer's products. */
-async function secondsOf(
-  gpu: Gpu,
-  kernels: KernelCache,
-  target: Target,
-  layer: Layer,
-): Promise<Record<Form, number>> {
-  const { graph, kept } = record(layer);
-  const program = await compile(gpu, kernels, target, graph, kept);
-  try {
-    if (program.timed) {
-      const seconds = async (rounds: number) =>
-        Object.fromEntries(
-          (await program.profile(0, rounds)).map(({ directives, seconds }) => [
-            forms.find((form) => directives.includes(form)),
-            seconds,
-          ]),
-        ) as Record<Form, number>;
-      const first = await seconds(2);
-      const total = first.NT + first.NN + first.TN;
-      return await seconds(Math.min(32, Math.max(2, Math.ceil(timedSeconds / total))));
-    }
-    // The products cannot be told apart. Waiting costs about ten milliseconds for all variants.
-    const count = 64;
-    await program.submit(0, 1);
-    const began = performance.now();
-    await program.submit(0, count);
-    const each = (performance.now() - began) / 1000 / count / forms.length;
-    return { NT: each, NN: each, TN: each };
-  } finally {
-    program.destroy();
+async function secondsOf(program: Program): Promise<Record<Form, number>> {
+  if (program.timed) {
+    const seconds = async (replays: number) =>
+      Object.fromEntries(
+        (await program.profile(0, replays)).map(({ directives, seconds }) => [
+          forms.find((form) => directives.includes(form)),
+          seconds,
+        ]),
+      ) as Record<Form, number>;
+    const first = await seconds(1);
+    const total = first.NT + first.NN + first.TN;
+    const replays = Math.min(32, Math.ceil(turns.seconds / total));
+    return replays > 1 ? await seconds(replays) : first;
   }
+  // The products cannot be told apart. Waiting costs about ten milliseconds for all variants.
+  const count = 64;
+  const began = performance.now();
+  await program.submit(0, count);
+  const each = (performance.now() - began) / 1000 / count / forms.length;
+  return { NT: each, NN: each, TN: each };
 }
 
 function record({ replicas, heads, rows, inputs, outputs }: Layer) {

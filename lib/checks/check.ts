@@ -57,6 +57,11 @@ export interface Comparison<Name extends string> {
   record(graph: Graph, inputs: Readonly<Record<Name, Tensor>>): Recorded;
   /** Returns the results and metrics of one seed in double precision, one matrix per head. */
   reference(inputs: Readonly<Record<Name, Members>>): Readonly<Record<string, readonly Matrix[]>>;
+  /**
+   * Size of terms that cancel exactly, if there are any. A GPU that fuses multiplications and
+   * additions leaves their rounding errors, so errors are relative to at least this size.
+   */
+  readonly cancelling?: number;
 }
 
 /** The seeds of the cases. */
@@ -106,7 +111,8 @@ export function compared<Name extends string>(comparison: Comparison<Name>): Cas
       const errors: number[] = [];
       for (const [name, found] of [...outcome.results, ...outcome.metrics]) {
         const reference = expected.flatMap((results) => results[name] ?? []);
-        errors.push(relativeError(found, reference.flatMap(({ values }) => [...values])));
+        const exact = reference.flatMap(({ values }) => [...values]);
+        errors.push(relativeError(found, exact, comparison.cancelling));
       }
       for (const name of wanted) {
         const { heads = 1, rows, columns } = inputs[name];
@@ -135,7 +141,7 @@ export function compared<Name extends string>(comparison: Comparison<Name>): Cas
             }
           }
         });
-        errors.push(relativeError(found, differences));
+        errors.push(relativeError(found, differences, comparison.cancelling));
       }
       return Math.max(...errors);
     },
@@ -162,14 +168,18 @@ function weightedDifference(
 }
 
 /**
- * Returns the largest |found − expected| relative to the largest |expected|; infinity if a value is
- * NaN.
+ * Returns the largest |found − expected| relative to the largest |expected|, or to `smallest` if that
+ * is larger; infinity if a value is NaN.
  */
-export function relativeError(found: ArrayLike<number>, expected: ArrayLike<number>): number {
+export function relativeError(
+  found: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  smallest = smallestScale,
+): number {
   if (found.length !== expected.length) {
     throw new Error(`relativeError: expected ${expected.length} numbers, got ${found.length}`);
   }
-  let scale = smallestScale;
+  let scale = smallest;
   let worst = 0;
   for (let i = 0; i < expected.length; i++) {
     scale = Math.max(scale, Math.abs(expected[i]!));

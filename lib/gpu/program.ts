@@ -91,6 +91,8 @@ export interface DispatchTime {
 export const maxChunk = 512;
 const workgroupsPerRow = 65535;
 
+const warmUpMilliseconds = 1000;
+
 // One row of the scalars table, in bytes; see `struct Step` in shaders/step.wgsl.
 const scalarStride = 256;
 const scalarStart = 16;
@@ -327,12 +329,31 @@ export class Program {
   }
 
   /**
+   * Keeps the GPU busy for a second with replays, which change all state. An idle graphics card runs
+   * at a fraction of its clock rate, and reaches the full rate only after it has been busy for a while.
+   */
+  async warmUp(): Promise<void> {
+    const { device } = this.#gpu;
+    const end = performance.now() + warmUpMilliseconds;
+    for (let replays = 1; performance.now() < end; replays = Math.min(2 * replays, maxChunk)) {
+      const encoder = device.createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      for (let replay = 0; replay < replays; replay++) this.#encode(pass, 0);
+      pass.end();
+      this.#gpu.submit(encoder.finish());
+      await device.queue.onSubmittedWorkDone();
+    }
+  }
+
+  /**
    * Times every dispatch on the GPU: the fastest of `rounds` replays of the first update in or
    * after step `step`, with one pass per dispatch. Restores all state afterwards.
    *
+   * @param warm Whether to keep the GPU busy before ({@linkcode warmUp}).
+   *
    * @throws {Error} The adapter has no timestamp queries ({@link timed}).
    */
-  async profile(step: number, rounds: number): Promise<DispatchTime[]> {
+  async profile(step: number, rounds: number, warm = false): Promise<DispatchTime[]> {
     const device = this.#gpu.device;
     if (!this.timed) throw new Error(`${this.#gpu.adapter.name} has no timestamp queries`);
     const count = 2 * this.#dispatches.length;
@@ -344,11 +365,14 @@ export class Program {
       usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC,
     });
     this.#uploadScalars(this.updatesBefore(step), 1);
-    const encoder = device.createCommandEncoder();
     const arenas = Object.keys({ ...this.#plan.arenas, ...this.#plan.state })
       .map((name) => this.#buffers.get(name)!);
     const copies = arenas.map(({ label, size }) => this.#gpu.buffer(`copy of ${label}`, size));
-    arenas.forEach((arena, i) => encoder.copyBufferToBuffer(arena, 0, copies[i]!, 0, arena.size));
+    const copying = device.createCommandEncoder();
+    arenas.forEach((arena, i) => copying.copyBufferToBuffer(arena, 0, copies[i]!, 0, arena.size));
+    this.#gpu.submit(copying.finish());
+    if (warm) await this.warmUp();
+    const encoder = device.createCommandEncoder();
     for (let round = 0; round < rounds; round++) {
       this.#dispatches.forEach(({ kernel, bindings, x, y }, d) => {
         const pass = encoder.beginComputePass({

@@ -53,7 +53,9 @@ export function tileOf(name: TileName): Tile | null {
     // One factor is shared, so all invocations must need the same blocks of it.
     lanes: (down === 1 && blocks(rows) % invocations === 0) ||
       (across === 1 && blocks(columns) % invocations === 0),
-    workgroup: true,
+    // Every invocation loads the same number of vec4s of either factor.
+    workgroup: (rows * down * depth / 4) % invocations === 0 &&
+      (columns * across * depth / 4) % invocations === 0,
   };
   return divided[sharing] ? { sharing, rows, columns, across, down, depth } : null;
 }
@@ -74,7 +76,7 @@ export type ShapeClass = typeof shapeClasses[number];
 export function shapeClassOf(rows: number, inputs: number, outputs: number): ShapeClass {
   if (outputs <= 4) return "thin outputs";
   if (inputs <= 32) return "thin inputs";
-  return rows * inputs * outputs >= 2 ** 25 ? "large" : "medium";
+  return rows * inputs * outputs >= 2 ** 28 ? "large" : "medium";
 }
 
 /** The tile of each form and class. */
@@ -105,31 +107,25 @@ const variantTiles: Readonly<Record<MatmulVariant, Tiles>> = {
     NN: "lanes-4x16-1x8-8",
     TN: "lanes-16x4-8x1-8",
   }),
-  tiled: tilesOf({
-    large: "workgroup-8x8-16x16-8",
-    layers: "workgroup-8x4-16x8-16",
-    thin: "none-4x4-1x32-4",
-  }),
+  tiled: tilesOf({ layers: "workgroup-8x4-16x8-8", thin: "workgroup-4x4-4x8-32" }),
 };
 
 /**
  * Returns a variant's tiles.
  *
- * @param given `layers`: the tile of most layers. `large`: that of large ones, if another. `thin`:
- * that of thin outputs, except for dy W, whose result is not thin. `NN`, `TN`: those of the
- * gradients of thin inputs, if others.
+ * @param given `layers`: the tile of most layers. `thin`: that of thin outputs, except for dy W,
+ * whose result is not thin. `NN`, `TN`: those of the gradients of thin inputs, if others.
  */
 function tilesOf(
-  { layers, large = layers, thin, NN = layers, TN = layers }: {
+  { layers, thin, NN = layers, TN = layers }: {
     readonly layers: TileName;
-    readonly large?: TileName;
     readonly thin: TileName;
     readonly NN?: TileName;
     readonly TN?: TileName;
   },
 ): Tiles {
   const of = (thinInputs: TileName, thinOutputs: TileName) => ({
-    large,
+    large: layers,
     medium: layers,
     "thin inputs": thinInputs,
     "thin outputs": thinOutputs,

@@ -30,12 +30,12 @@ export async function profileStage(
   directory: string,
 ): Promise<{ text: string; files: string[] }> {
   const roofline = await engine.roofline();
+  const { name, software } = engine.gpu.adapter;
   const profile: Profile = {
     stage,
     roofline,
-    dispatches: await dispatchesOf(program, roofline === null ? null : step),
+    dispatches: await dispatchesOf(program, roofline === null ? null : step, !software),
   };
-  const { name, software } = engine.gpu.adapter;
   const text = `${profileText(profile)}\n${name}${software ? ", a software GPU" : ""}; ` +
     `matrix products: ${engine.target.matmul}`;
   const files = [join(directory, `profile-${stage}.txt`)];
@@ -51,13 +51,14 @@ export async function profileStage(
 async function dispatchesOf(
   { programs }: TrainingStep,
   step: number | null,
+  warm: boolean,
 ): Promise<Profile["dispatches"]> {
   if (step === null) return programs.flatMap(({ dispatches }) => dispatches);
   const timed: DispatchTime[] = [];
   let end = 0;
   for (const program of programs) {
     // A program begins where the previous one ends.
-    const times = (await program.profile(step, rounds))
+    const times = (await program.profile(step, rounds, warm))
       .map((time) => ({ ...time, start: time.start + end }));
     timed.push(...times);
     const last = times.at(-1);

@@ -18,8 +18,11 @@ Deno.test("tablesOutcome() reads the last line, also of gradcheck", () => {
     result: "1 tables",
     tables: [table],
   });
-  const checks = JSON.stringify({ checks: [{ passed: true }, { passed: false }] });
-  assertEquals(tablesOutcome("gradcheck", checks)?.result, "1 of 2 checks passed");
+  const check = { operation: "linear", shape: "1×1" };
+  const checks = JSON.stringify({
+    checks: [{ ...check, passed: true }, { ...check, passed: false }],
+  });
+  assertEquals(tablesOutcome("gradcheck", checks)?.result, "1 of 2 checks passed; linear, 1×1");
   assertEquals(tablesOutcome("stages", checks), null);
   assertEquals(tablesOutcome("stages", "{"), null);
 });

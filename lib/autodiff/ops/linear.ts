@@ -6,8 +6,10 @@
  * @module
  */
 import activationSource from "../../../shaders/activation.wgsl" with { type: "text" };
+import blocksSource from "../../../shaders/matmul_blocks.wgsl" with { type: "text" };
 import jobSource from "../../../shaders/matmul_job.wgsl" with { type: "text" };
-import matmulSource from "../../../shaders/matmul.wgsl" with { type: "text" };
+import mainSource from "../../../shaders/matmul.wgsl" with { type: "text" };
+import workgroupSource from "../../../shaders/matmul_workgroup.wgsl" with { type: "text" };
 import nanSource from "../../../shaders/nan.wgsl" with { type: "text" };
 import type { Job, KernelSpec } from "../../gpu/kernel.ts";
 import { type Form, shapeClassOf, type Target, tileOf } from "../../gpu/target.ts";
@@ -21,6 +23,8 @@ export { affine as linearReference } from "../matrix.ts";
 const linearName = registerOperation("linear");
 const inputGradientName = registerOperation("linear input gradient");
 const parameterGradientName = registerOperation("linear parameter gradient");
+
+const matmulSource = mainSource + blocksSource + workgroupSource;
 
 /** Source texts of the matrix product. */
 export const matmulSources: readonly string[] = [

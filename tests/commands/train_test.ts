@@ -195,7 +195,7 @@ Deno.test({
       for (const row of rows) {
         assertEquals(
           Object.keys(row).join(),
-          "time,stage,step,seed,variant,metrics,episodes,crc32",
+          "time,stage,step,seed,variant,metrics,episodes,run_id,crc32",
         );
       }
       const critic = rows.filter(({ stage }) => stage === "critic").map(({ step }) => step);

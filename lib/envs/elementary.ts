@@ -5,7 +5,7 @@
  * Chromium's differ in one of a thousand arguments. An environment that used `Math.sin` would play
  * different episodes in a browser. Here they are sums of their Taylor series in double-double
  * arithmetic (Dekker, 1971), of about 100 bits, rounded once, so every engine gets the same bits. A
- * call takes less than a microsecond.
+ * call takes about a microsecond.
  *
  * @module
  */

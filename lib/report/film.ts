@@ -97,7 +97,7 @@ function middle({ ends: [a, b] }: Limb): Vector3 {
 function ground(camera: Camera, [x, y, z]: Vector3, { floor }: Solids): string {
   // Seen from far away, tiles are larger, so that there are not more of them.
   const side = Math.hypot(camera.eye[1] - y, camera.eye[2] - z) > 20 ? 2 : 1;
-  const reach = 16 * side;
+  const reach = side === 2 ? 26 : 16;
   const [column, row] = [Math.round(x / side), Math.round(y / side)];
   const tiles: string[] = [];
   for (let i = column - reach; i < column + reach; i++) {

@@ -23,7 +23,9 @@ const policy = "default-src 'none'; script-src 'self' 'unsafe-eval'; connect-src
 export function watchPage(content: Content): string {
   const { title, name, environment, seed, version, families } = content;
   const actors = [...new Set(families.map(({ actor }) => actor))];
-  const evaluation = `eval ${name}` + (actors.length > 1 ? " --policy NAME" : "") +
+  const several = families.length > actors.length || families.some(({ values }) => values !== null);
+  const evaluation = `eval ${name}${several ? "/FOLDER" : ""}` +
+    (actors.length > 1 ? " --policy NAME" : "") +
     (seed === 0 ? "" : ` --seed ${seed}`);
   return html`
     <!doctype html>

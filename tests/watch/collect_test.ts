@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { join } from "node:path";
 import { UserError } from "../../lib/errors.ts";
 import { collect } from "../../lib/watch/collect.ts";
@@ -6,7 +6,7 @@ import { unpack } from "../../lib/watch/content.ts";
 import { criticFrom, policyFrom } from "../../lib/algorithms/policy_parts.ts";
 import { openTrained } from "../../lib/runs/trained.ts";
 import { mayUseFiles, projectFile, withFolder } from "../data/files.ts";
-import { actions, observations, writeSweep } from "./runs.ts";
+import { actions, observations, writeSeeds, writeSweep } from "./runs.ts";
 
 const ignore = !mayUseFiles;
 const choice = { environment: null, profile: null, actors: null, seed: 0 };
@@ -58,6 +58,31 @@ Deno.test({
       const value = observations * 16 + 16 + 16 + 1;
       // The three policies of the sweep, AWR, and the critic that all share.
       assert(weights.length <= 4 * (4 * policy + value) + 20 * 8, String(weights.length));
+    }),
+});
+
+Deno.test({
+  name: "collect(): every seed of a run has its own policy and critic",
+  ignore,
+  fn: () =>
+    withFolder(async (folder) => {
+      await writeSeeds(folder, [3, 8]);
+      const { content, weights } = collect({ ...choice, path: folder });
+      assertEquals([content.title, content.environment, content.profile], [
+        "IQL on antmaze-umaze-v2",
+        "antmaze-umaze-v2",
+        "mjpy",
+      ]);
+      assertEquals(content.families.map(({ label, values }) => [label, values]), [
+        ["IQL, seed 3", null],
+        ["IQL, seed 8", null],
+      ]);
+      const state = Float64Array.from({ length: 29 }, (_, i) => Math.cos(i));
+      const values = content.families.map(({ policies }) =>
+        criticFrom(unpack(content, weights.buffer, policies[0]!).critic!)
+          .value(state, new Float64Array(8))
+      );
+      assertNotEquals(values[0], values[1]);
     }),
 });
 

@@ -27,6 +27,35 @@ function scaled(tensors: Map<string, SafeTensor>, factor: number): [string, Safe
   }]);
 }
 
+/** Writes a finished IQL run of the antmaze with these seeds. */
+export async function writeSeeds(folder: string, seeds: readonly number[]): Promise<void> {
+  const config = {
+    version: "0.3.0",
+    algorithm: "iql",
+    task: "antmaze-umaze-v2",
+    stages: ["agent"],
+    data: { file: "antmaze.hdf5", sha256: "00", rows: 1 },
+    adapter: {},
+    hyperparameters: {},
+  };
+  const run = new RunDirectory(folder);
+  await run.writeConfig({ ...config, seeds });
+  for (const seed of seeds) {
+    const own = run.replica(seed);
+    Deno.mkdirSync(join(own.path, "checkpoints"), { recursive: true });
+    await own.writeConfig({ ...config, seeds: [seed] });
+    const tensors = [
+      ...mlpTensors("policy.mean.net", 29, 8, 8),
+      ...mlpTensors("value.net", 29, 8, 1),
+    ];
+    write(own.checkpoint("agent"), scaled(new Map(tensors), 1 + seed), {
+      step: "1",
+      stage: "agent",
+      algorithm: "iql",
+    });
+  }
+}
+
 /** Writes a finished SRPO sweep over β on hopper with one seed. */
 export async function writeSweep(folder: string): Promise<void> {
   const config = {

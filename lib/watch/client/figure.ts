@@ -18,6 +18,7 @@ import {
 } from "three";
 import type { Shape } from "../../envs/mujoco/simulation.ts";
 import { color, onScheme } from "./colors.ts";
+import type { Pose } from "./pose.ts";
 
 /** Returns the geometry of a shape; null for the ground, and for what is not seen. */
 function geometryOf({ type, size: [x, y, z] }: Shape): BufferGeometry | null {
@@ -28,8 +29,7 @@ function geometryOf({ type, size: [x, y, z] }: Shape): BufferGeometry | null {
       // three.js's capsules lie along y, MuJoCo's along z.
       return new CapsuleGeometry(x, 2 * y, 12, 32).rotateX(Math.PI / 2);
     case "box":
-      // Neighbours overlap a little, so that no gap shows between them.
-      return new BoxGeometry(2.02 * x, 2.02 * y, 2 * z);
+      return new BoxGeometry(2 * x, 2 * y, 2 * z);
     default:
       return null;
   }
@@ -59,11 +59,37 @@ export interface Part {
   readonly shape: Shape;
 }
 
-/** Returns a mesh for every shape that is seen. Limbs have two colours in turn. */
-export function partsOf(shapes: readonly Shape[]): Part[] {
+/** The sides of a box in the order of three.js's groups: +x, −x, +y, −y. */
+const sides = [[1, 0], [-1, 0], [0, 1], [0, -1]] as const;
+
+/** Leaves out the sides of walls that touch another wall, which would show as lines between them. */
+function hideInnerSides(parts: readonly Part[], pose: Pose): void {
+  const key = (x: number, y: number) => `${x.toFixed(2)} ${y.toFixed(2)}`;
+  const walls = parts.filter(({ shape }) => shape.body === 0);
+  const places = new Set(walls.map(({ index }) => {
+    const { x, y } = pose.position(index);
+    return key(x, y);
+  }));
+  const hidden = new MeshBasicMaterial({ visible: false });
+  for (const { mesh, index, shape: { size: [half] } } of walls) {
+    const { x, y } = pose.position(index);
+    const seen = mesh.material as MeshStandardMaterial;
+    const outer = sides.map(([dx, dy]) =>
+      places.has(key(x + 2 * half * dx, y + 2 * half * dy)) ? hidden : seen
+    );
+    mesh.material = [...outer, seen, seen];
+  }
+}
+
+/**
+ * Returns a mesh for every shape that is seen. Limbs have two colours in turn.
+ *
+ * @param pose The pose in which the walls are placed.
+ */
+export function partsOf(shapes: readonly Shape[], pose: Pose): Part[] {
   const materials = new Materials();
   const limbs = [...new Set(shapes.map(({ limb }) => limb))].filter((limb) => limb > 0);
-  return shapes.flatMap((shape, index): Part[] => {
+  const parts = shapes.flatMap((shape, index): Part[] => {
     const geometry = geometryOf(shape);
     if (geometry === null) return [];
     const name = shape.body === 0
@@ -77,6 +103,8 @@ export function partsOf(shapes: readonly Shape[]): Part[] {
     mesh.receiveShadow = shape.body > 0;
     return [{ mesh, index, shape }];
   });
+  hideInnerSides(parts, pose);
+  return parts;
 }
 
 /** Returns a disc that marks a goal's radius on the floor. */

@@ -68,8 +68,8 @@ export class Stage {
     this.#view = view;
     this.#renderer = new WebGLRenderer({ canvas, antialias: true });
     this.#renderer.shadowMap.enabled = true;
-    this.#parts = partsOf(simulation.shapes);
     this.#before = this.#now = Pose.of(simulation);
+    this.#parts = partsOf(simulation.shapes, this.#now);
     const sizes = this.#robot.map(({ shape }) => shape.size[0]);
     this.#floor = simulation.shapes.some(({ type }) => type === "plane") ? 0 : -Math.max(...sizes);
     this.#ground = groundAt(this.#floor);

@@ -4,7 +4,7 @@
  * @module
  */
 import { toyNames } from "../data/toy.ts";
-import { type Html, Html as RawHtml, html, page } from "../report/html.ts";
+import { Html, html, page } from "../report/html.ts";
 import style from "./page.css" with { type: "text" };
 
 /** Returns the page. It loads `client.js` and `worker.js`, which lie beside it. */
@@ -12,7 +12,7 @@ export function trainingPage(): string {
   return page(
     "SRPO in your browser",
     html`
-      <style>${new RawHtml(style)}</style>
+      <style>${new Html(style)}</style>
       <header>
         <h1>SRPO in your browser</h1>
         <p>

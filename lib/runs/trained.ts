@@ -258,10 +258,14 @@ function openRun(path: string, known: ReadonlyMap<string, Algorithm>): Trained {
 function ownPolicy(run: RunDirectory, { seeds, data }: RunConfig): ActorFile {
   const file = readFile(run.policy);
   const { seed = String(seeds[0]), data_sha256 = data.sha256 } = file.metadata;
-  if (seed === String(seeds[0]) && data_sha256 === data.sha256) return file;
+  const difference = seed !== String(seeds[0])
+    ? `its seed is ${seed}, not ${seeds[0]}`
+    : data_sha256 !== data.sha256
+    ? `its data's SHA-256 is ${data_sha256}, not ${data.sha256}`
+    : null;
+  if (difference === null) return file;
   throw new UserError(
-    `${run.policy} belongs to another run than the config.json beside it: its seed is ${seed}, ` +
-      `not ${seeds[0]}, or its data differ`,
+    `${run.policy} belongs to another run than the config.json beside it: ${difference}`,
   );
 }
 

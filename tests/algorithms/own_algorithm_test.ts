@@ -207,7 +207,7 @@ ownTest(
       task: "maze2d-umaze-v1",
       seeds: [3],
       stages,
-      data: { file: "data.hdf5", sha256: "00", rows: 200 },
+      data: { file: "data.hdf5", sha256: "00ff", rows: 200 },
       adapter: {},
       hyperparameters: { ...h },
     });

@@ -151,7 +151,7 @@ Deno.test({
             task: "maze2d-umaze-v1",
             seeds: [3],
             stages: [stage.name],
-            data: { file: "data.hdf5", sha256: "00", rows: 200 },
+            data: { file: "data.hdf5", sha256: "00ff", rows: 200 },
             adapter: {},
             hyperparameters: { ...h },
           });

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { basename } from "node:path";
 import { criticFrom, policyFrom } from "../algorithms/policy_parts.ts";
 import type { ActorFile } from "../nn/host/actor.ts";
 import type { NamedTensors } from "../nn/host/tensors.ts";
@@ -76,7 +77,8 @@ export class Packer {
       return { name, shape, type, offset: this.#place(bytes), length: data.length };
     });
     const { metadata = {} } = from as Partial<ActorFile>;
-    this.sources.push({ source: from.source, metadata, tensors });
+    // Only the file's name: the page may be published.
+    this.sources.push({ source: basename(from.source), metadata, tensors });
     return this.sources.length - 1;
   }
 

@@ -54,6 +54,7 @@ Deno.test({
       const { content, weights } = collect({ ...choice, path: folder });
       const names = content.sources.flatMap(({ tensors }) => tensors.map(({ name }) => name));
       assert(!names.some((name) => name.startsWith("q0.")), String(names));
+      assert(!JSON.stringify(content).includes(folder), "the folder's path is in the page");
       const policy = observations * 16 + 16 + 16 * actions + actions;
       const value = observations * 16 + 16 + 16 + 1;
       // The three policies of the sweep, AWR, and the critic that all share.

@@ -196,9 +196,12 @@ class Page {
     const keys: Record<string, string> = { " ": "play", ".": "step", r: "reset", n: "next" };
     addEventListener("keydown", (event) => {
       const id = keys[event.key];
-      const typing = event.target instanceof HTMLElement &&
-        event.target.closest("input, select, button, summary, a") !== null;
-      if (id === undefined || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+      // A space presses the button that has the focus.
+      const own = event.key === " "
+        ? "button, summary, a, input, select"
+        : "input[type=number], select";
+      const taken = event.target instanceof HTMLElement && event.target.closest(own) !== null;
+      if (id === undefined || taken || event.ctrlKey || event.metaKey || event.altKey) return;
       event.preventDefault();
       actions[id]!();
     });

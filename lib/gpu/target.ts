@@ -107,7 +107,7 @@ const variantTiles: Readonly<Record<MatmulVariant, Tiles>> = {
     NN: "lanes-4x16-1x8-8",
     TN: "lanes-16x4-8x1-8",
   }),
-  tiled: tilesOf({ layers: "workgroup-8x4-16x8-8", thin: "workgroup-4x4-4x8-32" }),
+  tiled: tilesOf({ layers: "workgroup-8x4-16x8-8", thin: "workgroup-4x4-4x8-16" }),
 };
 
 /**

@@ -11,7 +11,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const ignore = Deno.permissions.querySync({ name: "read", path: root }).state !== "granted";
 const folders = ["lib/runs", "lib/commands", "lib/report", "lib/sweep"];
 /** Modules from which only types may be imported. */
-const types = ["algorithm.ts", "hyperparameters.ts"];
+const types = ["algorithm.ts", "hyperparameters.ts", "policy_parts.ts"];
 
 function* filesIn(folder: string): Generator<{ path: string; text: string }> {
   for (const { name, isDirectory } of Deno.readDirSync(folder)) {

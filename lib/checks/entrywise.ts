@@ -7,15 +7,17 @@ import {
   add,
   divide,
   entrywise,
-  type EntrywiseFunction,
-  entrywiseFunctions,
-  type EntrywiseName,
   exp,
   multiply,
   scale,
   sigmoid,
   subtract,
 } from "../autodiff/ops/entrywise.ts";
+import {
+  type EntrywiseFunction,
+  entrywiseFunctions,
+  type EntrywiseName,
+} from "../autodiff/ops/entrywise_functions.ts";
 import { matrix } from "../autodiff/matrix.ts";
 import { type Case, type Check, compared } from "./check.ts";
 

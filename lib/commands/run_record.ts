@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Algorithm } from "../algorithms/algorithm.ts";
 import { algorithms, findAlgorithm } from "../algorithms/registry.ts";
@@ -109,7 +110,7 @@ export function readRuns(folder: string): (RunRecord | UnreadableRun)[] {
   }
   const found = names.sort().flatMap((name): (RunRecord | UnreadableRun)[] => {
     const path = join(folder, name);
-    if (!exists(new RunDirectory(path).config)) return [];
+    if (!existsSync(new RunDirectory(path).config)) return [];
     try {
       return [readRun(path)];
     } catch (error) {
@@ -152,13 +153,4 @@ function readLog({ log, config }: RunDirectory): Pick<RunRecord, "begun" | "proc
       return version === undefined ? [] : [{ version, args: args! }];
     }),
   };
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch {
-    return false;
-  }
 }

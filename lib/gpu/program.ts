@@ -14,6 +14,8 @@ import {
   type KernelSpec,
   packJobs,
 } from "./kernel.ts";
+import { StepScalars } from "./step_scalars.ts";
+import { worklistOf } from "./worklist.ts";
 
 /** A dispatch: independent jobs of one kernel. */
 export interface DispatchPlan {
@@ -89,14 +91,7 @@ export interface DispatchTime {
 
 /** Maximum number of steps per chunk: rows of the scalars table and of the metrics ring. */
 export const maxChunk = 512;
-const workgroupsPerRow = 65535;
-
 const warmUpMilliseconds = 1000;
-
-// One row of the scalars table, in bytes; see `struct Step` in shaders/step.wgsl.
-const scalarStride = 256;
-const scalarStart = 16;
-const maxScalars = (scalarStride - scalarStart) / 4;
 
 /** A compiled step, or a part of one. It performs one update in each step in which it runs. */
 export class Program {
@@ -109,10 +104,7 @@ export class Program {
   readonly #buffers: Map<string, GPUBuffer>;
   readonly #owned: GPUBuffer[];
   readonly #dispatches: Dispatch[];
-  readonly #scalars: GPUBuffer;
-  readonly #stepLayout: GPUBindGroupLayout;
-  /** Bind groups of the rows of the scalars table, made when a row is first used. */
-  readonly #stepGroups: GPUBindGroup[] = [];
+  readonly #scalars: StepScalars;
   readonly #staging: GPUBuffer[];
 
   private constructor(
@@ -130,17 +122,7 @@ export class Program {
     this.#buffers = buffers;
     this.#owned = owned;
     this.#dispatches = dispatches;
-    if (plan.scalars.length > maxScalars) {
-      throw new Error(
-        `Program: at most ${maxScalars} scalars per step, got ${plan.scalars.length}`,
-      );
-    }
-    this.#scalars = gpu.device.createBuffer({
-      label: "step scalars",
-      size: scalarStride * maxChunk,
-      usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
-    });
-    this.#stepLayout = kernels.stepLayout;
+    this.#scalars = new StepScalars(gpu, kernels.stepLayout, plan.scalars, maxChunk);
     this.#staging = [];
   }
 
@@ -198,7 +180,7 @@ export class Program {
   get bytes(): number {
     return [...this.#owned, ...this.#staging].reduce(
       (total, buffer) => total + buffer.size,
-      this.#scalars.size + (this.#plan.owned?.bytes ?? 0),
+      this.#scalars.bytes + (this.#plan.owned?.bytes ?? 0),
     );
   }
 
@@ -276,24 +258,9 @@ export class Program {
     return metrics;
   }
 
-  /**
-   * Returns the bind group of a row of the scalars table. One group with a dynamic offset would do,
-   * but Mesa's software driver (24 and later) then copies the group for every dispatch, into memory
-   * that it maps and unmaps.
-   */
-  #stepGroup(row: number): GPUBindGroup {
-    return this.#stepGroups[row] ??= this.#gpu.device.createBindGroup({
-      layout: this.#stepLayout,
-      entries: [{
-        binding: 0,
-        resource: { buffer: this.#scalars, offset: row * scalarStride, size: scalarStride },
-      }],
-    });
-  }
-
   /** Encodes the dispatches of update `row` of the chunk. */
   #encode(pass: GPUComputePassEncoder, row: number): void {
-    pass.setBindGroup(1, this.#stepGroup(row));
+    pass.setBindGroup(1, this.#scalars.group(row));
     for (const { kernel, bindings, x, y } of this.#dispatches) {
       pass.setPipeline(kernel.pipeline);
       pass.setBindGroup(0, bindings);
@@ -382,7 +349,7 @@ export class Program {
             endOfPassWriteIndex: 2 * d + 1,
           },
         });
-        pass.setBindGroup(1, this.#stepGroup(0));
+        pass.setBindGroup(1, this.#scalars.group(0));
         pass.setPipeline(kernel.pipeline);
         pass.setBindGroup(0, bindings);
         pass.dispatchWorkgroups(x, y);
@@ -436,48 +403,10 @@ export class Program {
     for (const buffer of [...this.#owned, ...this.#staging, this.#scalars]) buffer.destroy();
   }
 
-  /**
-   * Uploads one row per update `before + i`: its step, its row i in the metrics ring, then its
-   * scalars.
-   */
+  /** Uploads the scalars of `count` updates. */
   #uploadScalars(before: number, count: number): void {
-    if (count === 0) return;
-    const bytes = new ArrayBuffer(count * scalarStride);
-    for (let i = 0; i < count; i++) {
-      const start = i * scalarStride;
-      const update = before + i;
-      new Uint32Array(bytes, start, 2).set([this.first + update * this.every, i]);
-      const row = new Float32Array(bytes, start + scalarStart, this.#plan.scalars.length);
-      this.#plan.scalars.forEach((scalar, s) => row[s] = scalar(update));
-    }
-    this.#gpu.device.queue.writeBuffer(this.#scalars, 0, bytes);
+    this.#scalars.upload(before, count, (update) => this.first + update * this.every);
   }
-}
-
-/**
- * Returns the worklist of a dispatch, pairs (job, tile), and its workgroups along x and y. The last
- * row of workgroups is padded with entries whose tile is past the end of the last job; every kernel
- * ignores these.
- */
-export function worklistOf(
-  jobs: readonly Job[],
-): { worklist: Uint32Array<ArrayBuffer>; x: number; y: number } {
-  const entries = jobs.reduce((total, job) => total + job.tiles, 0);
-  const x = Math.min(entries, workgroupsPerRow);
-  const y = Math.ceil(entries / workgroupsPerRow);
-  const worklist = new Uint32Array(2 * x * y);
-  let entry = 0;
-  jobs.forEach(({ tiles }, job) => {
-    for (let tile = 0; tile < tiles; tile++) {
-      worklist[entry++] = job;
-      worklist[entry++] = tile;
-    }
-  });
-  while (entry < worklist.length) {
-    worklist[entry++] = jobs.length - 1;
-    worklist[entry++] = jobs.at(-1)!.tiles;
-  }
-  return { worklist, x, y };
 }
 
 function upload(gpu: Gpu, label: string, bytes: ArrayBuffer): GPUBuffer {

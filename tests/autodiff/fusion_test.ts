@@ -11,13 +11,13 @@ import {
   add,
   divide,
   entrywise,
-  entrywiseFunctions,
   exp,
   multiply,
   scale,
   shift,
   silu,
 } from "../../lib/autodiff/ops/entrywise.ts";
+import { entrywiseFunctions } from "../../lib/autodiff/ops/entrywise_functions.ts";
 import type { Tensor } from "../../lib/autodiff/tensor.ts";
 
 const namesOf = (graph: Graph, kept: readonly Tensor[] = []) =>

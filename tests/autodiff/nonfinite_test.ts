@@ -9,13 +9,15 @@ import { sumColumns } from "../../lib/autodiff/ops/broadcast.ts";
 import {
   divide,
   entrywise,
-  entrywiseFunctions,
-  type EntrywiseName,
   log,
   multiply,
   scale,
   subtract,
 } from "../../lib/autodiff/ops/entrywise.ts";
+import {
+  entrywiseFunctions,
+  type EntrywiseName,
+} from "../../lib/autodiff/ops/entrywise_functions.ts";
 import { logSumExp } from "../../lib/autodiff/ops/log_sum_exp.ts";
 import { minimumOverHeads } from "../../lib/autodiff/ops/minimum_over_heads.ts";
 import { softmax } from "../../lib/autodiff/ops/softmax.ts";

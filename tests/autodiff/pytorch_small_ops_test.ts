@@ -15,13 +15,11 @@ import {
   sumHeads,
   sumRows,
 } from "../../lib/autodiff/ops/broadcast.ts";
+import { add, entrywise, multiply } from "../../lib/autodiff/ops/entrywise.ts";
 import {
-  add,
-  entrywise,
   entrywiseFunctions,
   type EntrywiseName,
-  multiply,
-} from "../../lib/autodiff/ops/entrywise.ts";
+} from "../../lib/autodiff/ops/entrywise_functions.ts";
 import { gatherRows } from "../../lib/autodiff/ops/gather_rows.ts";
 import { logSumExp } from "../../lib/autodiff/ops/log_sum_exp.ts";
 import { minimumOverHeads } from "../../lib/autodiff/ops/minimum_over_heads.ts";

@@ -1,5 +1,6 @@
 /** Commands whose output is on a disk that becomes full. The disk is a small tmpfs. */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../../lib/errors.ts";
 import { readMetrics } from "../../lib/runs/metrics.ts";
@@ -86,7 +87,7 @@ Deno.test({
     using disk = new SmallDisk(8);
     const run = join(disk.path, "run");
     for (let failures = 0;; failures++, disk.grow(20)) {
-      const begun = exists(join(run, "config.json"));
+      const begun = existsSync(join(run, "config.json"));
       const attempt = () => train(begun ? ["--resume", run] : [...flags, "--out", run]);
       const failed = await printed(attempt).then(() => null, (error) => error);
       if (failed === null) {
@@ -115,15 +116,6 @@ Deno.test({
     assertEquals(full.names(), ["filler"]);
   },
 });
-
-function exists(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 /** Returns the paths of all files in a folder, from that folder on. */
 function filesIn(folder: string, prefix = "/"): string[] {

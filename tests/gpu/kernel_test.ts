@@ -7,7 +7,7 @@ import {
 } from "@std/assert";
 import { Gpu } from "../../lib/gpu/device.ts";
 import { KernelCache, type KernelSpec, packJobs } from "../../lib/gpu/kernel.ts";
-import { worklistOf } from "../../lib/gpu/program.ts";
+import { worklistOf } from "../../lib/gpu/worklist.ts";
 import { jobFieldsOf, render } from "../../lib/gpu/shader.ts";
 
 /** Returns a kernel that writes a number; `body` is its last statement. */

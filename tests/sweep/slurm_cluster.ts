@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 
 const programs = ["munged", "slurmctld", "slurmd", "sbatch", "scancel", "scontrol", "squeue"];
@@ -47,7 +48,7 @@ export class SlurmCluster implements AsyncDisposable {
         "--num-threads=10",
         ...files.map((name) => `--${name}=${munge(name === "key-file" ? "key" : name)}`),
       ]);
-      await cluster.until("munged has a socket", () => exists(munge("socket")) ? true : null);
+      await cluster.until("munged has a socket", () => existsSync(munge("socket")) ? true : null);
       cluster.#begin("slurmctld", ["-D", "-f", configuration]);
       cluster.#begin("slurmd", ["-D", "-f", configuration]);
       await cluster.until(
@@ -146,15 +147,6 @@ KillWait=5
 NodeName=${host} NodeAddr=127.0.0.1 CPUs=4 RealMemory=100 State=UNKNOWN
 PartitionName=test Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 `;
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function isFile(path: string): boolean {

@@ -1,4 +1,5 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { sweepPlan } from "../../lib/commands/sweep_plan.ts";
 import { sweepSubmit } from "../../lib/commands/sweep_submit.ts";
@@ -132,12 +133,12 @@ Deno.test({
 
       // SIGKILL gives no time for a checkpoint. The unit stays as it was, and can be submitted again.
       const run = directory.runOf(units[1]!);
-      assertEquals(exists(run.lock), false);
+      assertEquals(existsSync(run.lock), false);
       const [, killed] = /submitted job (\d+)/.exec(again)!;
       await cluster.command("scontrol", "release", killed!);
       await cluster.until(
         "unit 1 trains again",
-        () => exists(run.lock) ? true : null,
+        () => existsSync(run.lock) ? true : null,
       );
       await cluster.command("scancel", "--signal=KILL", "--full", `${killed}_1`);
       await cluster.until(
@@ -151,11 +152,3 @@ Deno.test({
       assertStringIncludes(third, "with 1 of 3 units");
     }),
 });
-
-function exists(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
-}

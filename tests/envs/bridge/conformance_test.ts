@@ -1,6 +1,6 @@
 /**
  * One suite for every server of the bridge, over the wire alone: a server in another language is
- * checked by adding it to `servers`.
+ * checked by adding it to servers.ts.
  */
 import {
   assert,
@@ -13,20 +13,12 @@ import {
 import fc from "fast-check";
 import { connectEnvironment } from "../../../lib/envs/bridge/client.ts";
 import { encodeRequest, type RequestBody } from "../../../lib/envs/bridge/frames.ts";
-import { launchServer, pythonPath, type ServerKind } from "../../../lib/envs/bridge/launch.ts";
+import { launchServer } from "../../../lib/envs/bridge/launch.ts";
 import { limits } from "../../../lib/envs/bridge/protocol.ts";
 import type { EnvironmentBatch } from "../../../lib/envs/environment.ts";
 import { malformedMessages } from "./malformed.ts";
-import { BareClient, mayLaunch, RawClient } from "./raw_client.ts";
-
-const servers: { name: string; server: ServerKind; ignore: boolean }[] = [
-  { name: "serve-env", server: { kind: "wasm", profile: "mj22" }, ignore: !mayLaunch },
-  {
-    name: "gym_server.py (needs `sh bridge/setup.sh`)",
-    server: { kind: "python" },
-    ignore: !mayLaunch || !exists(pythonPath),
-  },
-];
+import { BareClient, RawClient } from "./raw_client.ts";
+import { servers } from "./servers.ts";
 
 /** Fails where a server does not soon have `count` environments to give: it closes them in its time. */
 async function eventuallyConnects(url: string, count: number): Promise<void> {
@@ -46,15 +38,6 @@ function residentBytes(pid: number): number {
   // Not by Deno itself, which reads /proc with every permission only.
   const { stdout } = new Deno.Command("cat", { args: [`/proc/${pid}/status`] }).outputSync();
   return 1024 * Number(/^VmRSS:\s+(\d+) kB$/m.exec(new TextDecoder().decode(stdout))![1]);
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 const hopper = {
@@ -437,54 +420,4 @@ for (const { name, server, ignore } of servers) {
       });
     },
   });
-}
-
-Deno.test({
-  name: "bridge conformance: both servers compute the same values to 1e-6 over ten steps " +
-    "(needs `sh bridge/setup.sh`)",
-  ignore: servers.some(({ ignore }) => ignore),
-  fn: async () => {
-    await using wasm = await launchServer(servers[0]!.server);
-    await using python = await launchServer(servers[1]!.server);
-    for (const id of ["Hopper-v4", "HalfCheetah-v4", "Walker2d-v4"]) {
-      const count = 4;
-      const ours = await connectEnvironment(wasm.url, id, count);
-      const theirs = await connectEnvironment(python.url, id, count);
-      const { actionSize } = ours.spec;
-      await theirs.reset([11, 12, 13, 14]);
-      const { qpos, qvel } = (await theirs.state())!;
-      assertClose(
-        `${id} resetTo`,
-        (await ours.resetTo(qpos, qvel))!,
-        (await theirs.resetTo(qpos, qvel))!,
-      );
-      for (let t = 0; t < 10; t++) {
-        const actions = Float64Array.from(
-          { length: count * actionSize },
-          // Weaker from one environment to the next, so that none falls before the tenth step.
-          (_, k) =>
-            0.8 / (1 + Math.floor(k / actionSize)) *
-            Math.sin(0.37 * (t + 1) * (k % actionSize + 1)),
-        );
-        const [a, b] = await Promise.all([ours.step(actions), theirs.step(actions)]);
-        assertClose(`${id} observations, step ${t}`, a.observations, b.observations);
-        assertClose(`${id} rewards, step ${t}`, a.rewards, b.rewards);
-        assertEquals(a.terminated, b.terminated);
-        assertEquals(a.truncated, b.truncated);
-        assertEquals(a.terminated, new Uint8Array(count), `${id}: an episode ended early`);
-        const [p, q] = await Promise.all([ours.state(), theirs.state()]);
-        assertClose(`${id} qpos, step ${t}`, p!.qpos, q!.qpos);
-        assertClose(`${id} qvel, step ${t}`, p!.qvel, q!.qvel);
-      }
-      await ours.close();
-      await theirs.close();
-    }
-  },
-});
-
-function assertClose(what: string, found: Float64Array, expected: Float64Array): void {
-  assertEquals(found.length, expected.length, what);
-  found.forEach((value, k) =>
-    assertLess(Math.abs(value - expected[k]!), 1e-6, `${what}, entry ${k}`)
-  );
 }

@@ -56,7 +56,7 @@ function ownLines({ own }: Task): string[] {
 }
 
 /**
- * Returns the estimated time of the run, and a warning if a software GPU runs the paper's preset.
+ * Returns the time of the run's matrix products, and a warning if a software GPU runs the paper's preset.
  */
 export function timeNotes(
   estimate: RunEstimate,
@@ -68,12 +68,12 @@ export function timeNotes(
   return [
     ...(time === null
       ? []
-      : [`time     about ${time} for all stages, estimated from the matrix product speed`]),
+      : [`time     at least ${time} for all stages, which their matrix products take`]),
     ...(preset === "paper" && gpu.adapter.software
       ? [
         `warning  ${gpu.adapter.name} is a software GPU, but the paper's networks and step ` +
         "counts are meant for a hardware GPU" +
-        (time === null ? "" : ` (about ${time} here)`) +
+        (time === null ? "" : ` (at least ${time} here)`) +
         "; use --preset quick to train on a CPU",
       ]
       : []),

@@ -204,7 +204,7 @@ export class Progress {
   /** Sets the completed steps and the latest losses, and redraws if due. */
   update(step: number, losses: Readonly<Record<string, number>>): void {
     const now = this.#output.now();
-    this.#rate.add(step - this.#step, (now - this.#measuredAt) / 1000);
+    if (step > this.#step) this.#rate.add(step - this.#step, (now - this.#measuredAt) / 1000);
     this.#measuredAt = now;
     this.#step = step;
     this.#losses = losses;
@@ -217,9 +217,13 @@ export class Progress {
     this.#drawInTime(this.#output.now());
   }
 
-  /** Excludes the time since the last update from the rate, for example after an evaluation. */
-  skipTime(): void {
+  /**
+   * Excludes the time since the last update from the rate, for example after an evaluation, and the
+   * steps up to `step` too.
+   */
+  skipTime(step = this.#step): void {
     this.#measuredAt = this.#output.now();
+    this.#step = step;
   }
 
   /** Writes a line above the progress line. */

@@ -129,6 +129,8 @@ export async function trainReplicas(
         start: step,
         end,
         onStep: (done, values) => {
+          // Drivers compile kernels when they are first used, which may take seconds.
+          if (done === start + 1) progress.skipTime(done);
           log.add(done, values);
           for (const warning of watch?.check(name, done, values) ?? []) {
             progress.clear();

@@ -90,6 +90,21 @@ Deno.test("Progress redraws one line on a terminal, at most ten times per second
   ]);
 });
 
+Deno.test("Progress.skipTime() excludes steps from the rate", () => {
+  const { state, output } = recorder(true);
+  const progress = new Progress("critic", 100, output);
+  state.time = 5000;
+  progress.skipTime(1);
+  progress.update(1, {});
+  state.time = 6000;
+  progress.update(11, {});
+  assertEquals(state.text.split("\r\x1b[K"), [
+    "",
+    "critic    1/100  1 %",
+    "critic    11/100  11 %  10.0 steps/s  0:09 left",
+  ]);
+});
+
 Deno.test("Progress truncates the line to the terminal, so that it never wraps", () => {
   const { state, output } = recorder(true, 20);
   state.time = 1;

@@ -27,13 +27,13 @@ export async function writeGeneration(
   checkpoints: ReadonlyMap<string, Uint8Array>,
   previous: number | null,
 ): Promise<void> {
-  try {
-    await Promise.all(
-      [...checkpoints].map(([path, bytes]) => writeAtomic(numbered(path, step), bytes)),
-    );
-  } catch (error) {
+  const written = await Promise.allSettled(
+    [...checkpoints].map(([path, bytes]) => writeAtomic(numbered(path, step), bytes)),
+  );
+  const failed = written.find((outcome) => outcome.status === "rejected");
+  if (failed !== undefined) {
     for (const path of checkpoints.keys()) removeIfAny(numbered(path, step));
-    throw error;
+    throw failed.reason;
   }
   for (const path of checkpoints.keys()) {
     if (previous !== null && previous !== step) keepAs(path, numbered(path, previous));

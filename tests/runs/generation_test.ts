@@ -1,8 +1,8 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { basename, dirname, join } from "node:path";
-import { readCheckpoint } from "../../lib/runs/checkpoint.ts";
+import { UserError } from "../../lib/errors.ts";
+import { fingerprintKey, readCheckpoint } from "../../lib/runs/checkpoint.ts";
 import { RunDirectory } from "../../lib/runs/directory.ts";
-import { fingerprintKey } from "../../lib/runs/checkpoint.ts";
 import { recoverGeneration, writeGeneration } from "../../lib/runs/generation.ts";
 import { encode } from "../../lib/runs/safetensors.ts";
 
@@ -86,6 +86,29 @@ generationTest(
     await place.write(30);
     await place.write(30); // A run that is stopped at once after it was resumed.
     assertEquals(place.names(), Array(2).fill(["score-20.safetensors", "score.safetensors"]));
+  },
+);
+
+generationTest(
+  "writeGeneration() leaves no file of a new generation if one of its files cannot be written",
+  async (place) => {
+    const { rename } = Deno;
+    let renames = 0;
+    // The first file fails at once, while the second is still being written.
+    Deno.rename = async (from, to) => {
+      if (renames++ === 0) throw Object.assign(new Error("full"), { code: "ENOSPC" });
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      await rename(from, to);
+    };
+    try {
+      await assertRejects(() => place.write(30), UserError, "no space left");
+    } finally {
+      Deno.rename = rename;
+    }
+    const names = place.names();
+    await new Promise((resolve) => setTimeout(resolve, 40));
+    assertEquals([names, place.names()], [[two, two], [two, two]]);
+    assertEquals(place.recover(), { lines: [], steps: [20, 20] });
   },
 );
 

@@ -42,7 +42,7 @@ export async function evaluateFinished(
     metrics,
     (done, planned) => progress.evaluated(done, planned),
   );
-  resumeEvaluations(queue, run, definition, step, replicas);
+  resumeEvaluations(queue, run, definition, step, replicas, rows);
   if (missing.length > 0) queue.add(step, missing);
   const whole = await queue.finish();
   if (queue.planned > 0) progress.finish();
@@ -53,6 +53,7 @@ export async function evaluateFinished(
  * Adds the evaluations that an earlier process left waiting.
  *
  * @param step Step of the checkpoints that the run continues from.
+ * @param rows The rows of the run's metrics file.
  */
 export function resumeEvaluations(
   queue: EvaluationQueue,
@@ -60,9 +61,9 @@ export function resumeEvaluations(
   definition: StageDefinition,
   step: number,
   replicas: readonly Replica[],
+  rows: readonly MetricsRow[] = readMetrics(run.directory.metrics),
 ): void {
   const { name } = definition;
-  const rows = readMetrics(run.directory.metrics);
   queue.resume(
     step,
     replicas,

@@ -43,11 +43,13 @@ async function trainOne(run: TrainingRun, definition: StageDefinition): Promise<
   }
   await shareEarlier(run, definition, replicas);
   const checkpoint = ({ directory }: Replica) => directory.checkpoint(name);
-  const expected = replicas.map((replica) => ({
+  const expected = (replica: Replica) => ({
     path: checkpoint(replica),
     fingerprint: fingerprintOf(run, definition, replica),
-  }));
-  const steps = run.resume ? recoverGeneration(name, expected, total, run.announce) : [];
+  });
+  const steps = run.resume
+    ? recoverGeneration(name, replicas.map(expected), total, run.announce)
+    : [];
   const left = replicas.filter((_, place) => steps[place] !== total);
   const { cache } = run;
   const reusable = cache && {

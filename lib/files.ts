@@ -1,6 +1,6 @@
 /**
- * Atomic file writes: data is written to a temporary file in the same folder, which is renamed once
- * it is complete.
+ * Folders, and atomic file writes: data is written to a temporary file in the same folder, which is
+ * renamed once it is complete.
  *
  * @module
  */
@@ -29,6 +29,19 @@ export async function replaceFile(
   } catch (error) {
     await Deno.remove(temporary).catch(() => {});
     throw explained(path, error);
+  }
+}
+
+/**
+ * Creates a folder, and those above it, unless it exists.
+ *
+ * @throws {UserError} The folder cannot be created.
+ */
+export function makeFolder(path: string): void {
+  try {
+    Deno.mkdirSync(path, { recursive: true });
+  } catch (error) {
+    throw new UserError(`cannot create ${path}: ${(error as Error).message}`);
   }
 }
 

@@ -9,7 +9,7 @@ import { FirstEpisode } from "../envs/playback.ts";
 import type { Episode } from "../envs/rollout.ts";
 import { solidsOf } from "../envs/solids.ts";
 import { UserError } from "../errors.ts";
-import { checkWritable } from "../files.ts";
+import { checkWritable, makeFolder } from "../files.ts";
 import { figurePixels, figurePng } from "../report/figure_png.ts";
 import { filmOf, filmSize } from "../report/film.ts";
 import { mp4Of } from "../report/mp4.ts";
@@ -85,13 +85,5 @@ async function* pixels(frames: readonly string[], line: Progress): AsyncGenerato
   for (const [i, frame] of frames.entries()) {
     yield await figurePixels(frame);
     line.update(i + 1, {});
-  }
-}
-
-function makeFolder(path: string): void {
-  try {
-    Deno.mkdirSync(path, { recursive: true });
-  } catch (error) {
-    throw new UserError(`cannot create ${path}: ${(error as Error).message}`);
   }
 }

@@ -5,6 +5,7 @@
  */
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
+import { makeFolder } from "../files.ts";
 import { maxEpisodeSeed } from "../envs/seeds.ts";
 import { watchInterrupt } from "../runs/interrupt.ts";
 import { writeAtomic } from "../runs/files.ts";
@@ -93,11 +94,7 @@ export function serve(files: ReadonlyMap<string, SiteFile>, port = 0): LoopbackS
 }
 
 async function exportTo(folder: string, packed: ReturnType<typeof collect>): Promise<void> {
-  try {
-    Deno.mkdirSync(folder, { recursive: true });
-  } catch (error) {
-    throw new UserError(`cannot create ${folder}: ${(error as Error).message}`);
-  }
+  makeFolder(folder);
   let total = 0;
   for (const [name, { body }] of await siteFiles(packed)) {
     const target = join(folder, name);

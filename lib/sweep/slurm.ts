@@ -6,6 +6,7 @@
 import { join, resolve } from "node:path";
 import * as v from "valibot";
 import { UserError } from "../errors.ts";
+import { makeFolder } from "../files.ts";
 import { writeAtomic } from "../runs/files.ts";
 import { parseJson, parseValue } from "../schema.ts";
 import type { SweepDirectory } from "./manifest.ts";
@@ -99,11 +100,7 @@ export async function submitJob(
   const record = join(directory.slurm, "job.json");
   const script = join(directory.slurm, "job.sh");
   await refuseUnended(record);
-  try {
-    Deno.mkdirSync(directory.slurm, { recursive: true });
-  } catch (error) {
-    throw new UserError(`cannot create ${directory.slurm}: ${(error as Error).message}`);
-  }
+  makeFolder(directory.slurm);
   await writeAtomic(script, jobScript(directory, job, indices));
   const { success, stdout, stderr } = await output("sbatch", [...options, "--parsable", script]);
   const id = stdout.split(";", 1)[0]!.trim();

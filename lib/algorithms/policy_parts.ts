@@ -1,6 +1,6 @@
 /**
- * Policies and critics as data: names and tensors, from which they can be made where the files of
- * a run are not, for example in a browser.
+ * Policies and critics as data: names and tensors. They can be made of these without the files of
+ * the run, for example in a browser.
  *
  * @module
  */
@@ -8,8 +8,7 @@ import { type ActionBounds, scaledPolicy } from "../nn/host/action_bounds.ts";
 import { type ActorFile, readActor } from "../nn/host/actor.ts";
 import { networkPolicy, type Policy } from "../nn/host/policy.ts";
 import type { NamedTensors } from "../nn/host/tensors.ts";
-import type { Algorithm } from "./algorithm.ts";
-import { algorithms, findAlgorithm } from "./registry.ts";
+import { findAlgorithm } from "./registry.ts";
 
 /** What a policy is made of: an actor file, or an algorithm's actor with its checkpoints. */
 export type PolicyParts = {
@@ -50,20 +49,18 @@ export interface Critic {
 }
 
 /**
- * Makes a policy. Its actions are in the environment's range.
+ * Makes a policy of a registered algorithm or of an actor file. Its actions are in the environment's
+ * range.
  *
- * @throws {UserError} If a tensor is missing or invalid.
+ * @throws {UserError} If the algorithm is unknown, or a tensor is missing or invalid.
  */
-export function policyFrom(
-  parts: PolicyParts,
-  known: ReadonlyMap<string, Algorithm> = algorithms,
-): Policy {
+export function policyFrom(parts: PolicyParts): Policy {
   if ("file" in parts) {
     const { network, normalization, bounds } = readActor(parts.file);
     const policy = networkPolicy(network, normalization);
     return bounds === null ? policy : scaledPolicy(policy, bounds);
   }
-  const { actors } = findAlgorithm(parts.algorithm, known);
+  const { actors } = findAlgorithm(parts.algorithm);
   const actor = actors.find(({ name }) => name === parts.actor);
   if (actor === undefined) {
     throw new Error(`policyFrom: ${parts.algorithm} has no actor ${parts.actor}`);
@@ -73,15 +70,12 @@ export function policyFrom(
 }
 
 /**
- * Makes a critic.
+ * Makes a critic of a registered algorithm.
  *
- * @throws {UserError} If a tensor is missing or invalid.
+ * @throws {UserError} If the algorithm is unknown, or a tensor is missing or invalid.
  */
-export function criticFrom(
-  { algorithm, checkpoint }: CriticParts,
-  known: ReadonlyMap<string, Algorithm> = algorithms,
-): Critic {
-  const { value, actionValue } = findAlgorithm(algorithm, known);
+export function criticFrom({ algorithm, checkpoint }: CriticParts): Critic {
+  const { value, actionValue } = findAlgorithm(algorithm);
   if (value !== undefined) {
     const v = value.of(checkpoint);
     return {

@@ -45,7 +45,7 @@ export const commands: Readonly<Record<string, Command>> = {
     load: async () => (await import("./lib/commands/eval.ts")).evaluate,
   },
   "watch": {
-    summary: "open a page on which a policy moves its robot, or export the page",
+    summary: "show policies in their environment on a web page, or export the page",
     load: async () => (await import("./lib/commands/watch.ts")).watch,
   },
   "export": {

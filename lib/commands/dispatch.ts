@@ -48,7 +48,7 @@ export async function runCommandLine(
   }
 }
 
-/** Returns a text without control characters, which may come from a file. */
+/** Replaces control characters, which may come from a file. */
 function printable(text: string): string {
   return text.replaceAll(/[^\P{Cc}\n]/gu, "\ufffd");
 }
@@ -62,7 +62,7 @@ function asUserError(error: unknown): UserError | null {
   const denied = missingPermission(error);
   if (denied !== null) return denied;
   if (!(error instanceof Error && "code" in error)) return null;
-  // Most code that writes files throws a UserError of its own, which names the file.
+  // Most code that writes files throws its own UserError, which names the file.
   if (/console\.log/.test(error.stack ?? "")) {
     return new UserError(`cannot write to standard output: ${error.message}`);
   }

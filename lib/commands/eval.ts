@@ -103,7 +103,7 @@ const command = {
       { valueName: "FILE" },
     ),
     video: text(
-      "Film the first episode: to an .mp4 file, or as numbered PNG files to a folder",
+      "Write a video of the first episode: an .mp4 file, or a folder of numbered PNG files",
       { valueName: "FILE.mp4|DIR" },
     ),
     json: toggle("Print one JSON object as the last line"),

@@ -1,5 +1,5 @@
 /**
- * `eval --video`: films the first episode.
+ * `eval --video`: writes a video of the first episode.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import { mp4Of } from "../report/mp4.ts";
 import { Progress, standardError } from "../runs/progress.ts";
 import { writeAtomic } from "../runs/files.ts";
 
-/** Films the first episode of an evaluation. */
+/** The video of the first episode of an evaluation. */
 export class EpisodeFilm {
   readonly #path: string;
   readonly #id: string;
@@ -28,7 +28,7 @@ export class EpisodeFilm {
   }
 
   /**
-   * Prepares a film.
+   * Prepares the video.
    *
    * @throws {UserError} The environment is not a built-in one, or the path cannot be written.
    */
@@ -43,13 +43,13 @@ export class EpisodeFilm {
     return new EpisodeFilm(path, id);
   }
 
-  /** Collects the positions. */
+  /** Collects the positions during the evaluation. */
   get observer(): FirstEpisode {
     return this.#first;
   }
 
   /**
-   * Writes the film.
+   * Writes the video.
    *
    * @throws {UserError} The path cannot be written.
    */

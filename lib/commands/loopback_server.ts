@@ -5,7 +5,7 @@
  * @module
  */
 
-/** Time that open requests get to end when the server closes, in milliseconds. */
+/** Time for open requests to end when the server closes, in milliseconds. */
 const closeMilliseconds = 2000;
 
 /** A server of one page and the files beside it. */
@@ -21,10 +21,10 @@ export class LoopbackServer implements AsyncDisposable {
   /**
    * Starts the server.
    *
-   * @param answer Returns the file of a name, with {@linkcode respond}; the page's own is empty.
-   * Null if there is none.
-   * @param port Port; 0 takes a free one.
-   * @throws {Deno.errors.AddrInUse} The port is taken.
+   * @param answer Returns the response for a file name, made with {@linkcode respond}; null if there
+   * is no such file. The name of the page is empty.
+   * @param port Port; 0 selects a free one.
+   * @throws {Deno.errors.AddrInUse} The port is in use.
    */
   constructor(
     answer: (name: string) => Response | null | Promise<Response | null>,
@@ -61,9 +61,9 @@ export class LoopbackServer implements AsyncDisposable {
 }
 
 /**
- * Returns a response that browsers neither keep nor show within other pages.
+ * Returns a response that browsers neither cache nor show in a frame.
  *
- * @param scripts What scripts may be, in terms of the content security policy.
+ * @param scripts Sources of scripts that the content security policy allows.
  */
 export function respond(type: string, body: BodyInit, scripts = "'self'"): Response {
   return new Response(body, {

@@ -1,5 +1,5 @@
 /**
- * `watch`: shows policies in their environment on a page, in three dimensions.
+ * `watch`: shows policies in their environment on a web page, in three dimensions.
  *
  * @module
  */
@@ -18,9 +18,9 @@ import { LoopbackServer, respond } from "./loopback_server.ts";
 
 const command = {
   name: "watch",
-  summary: "Opens a page on which a policy moves its robot in three dimensions (docs/watch.md). " +
-    "MuJoCo and the policy run in the browser. The page shows rewards, actions and the critic's " +
-    "value; the robot can be pushed with the mouse.",
+  summary: "Shows policies in their environment on a web page, in three dimensions " +
+    "(docs/watch.md). MuJoCo and the policies run in the browser. The page shows rewards, actions " +
+    "and the critic's value. Dragging the robot with the mouse pulls it.",
   positionals: [{
     name: "run",
     help: "A run directory, or a .safetensors file with an actor (docs/policies.md)",
@@ -38,10 +38,13 @@ const command = {
       shown: "the run's task, or the one in the file's metadata",
     }),
     seed: integer("Selects the episodes' seeds, as in eval", { max: maxEpisodeSeed, fallback: 0 }),
-    profile: choice("Physics", ["mjpy", "mj22"], {
+    profile: choice("Physics of the environment", ["mjpy", "mj22"], {
       shown: "the one behind the task's published results",
     }),
-    port: integer("Port of the page on 127.0.0.1; 0 is a free one", { max: 65535, fallback: 0 }),
+    port: integer("Port of the page on 127.0.0.1; 0 selects a free one", {
+      max: 65535,
+      fallback: 0,
+    }),
   },
 } as const;
 
@@ -104,10 +107,8 @@ async function exportTo(folder: string, packed: ReturnType<typeof collect>): Pro
     console.log(`wrote  ${target} (${megabytes(size)})`);
   }
   console.log(fitted(
-    `${
-      megabytes(total)
-    } in all; any static host can serve the folder. A browser does not load it ` +
-      "from disk: to look at it here, serve it, for example with `python3 -m http.server`",
+    `total  ${megabytes(total)}. Any static host can serve the folder. Browsers do not load it ` +
+      "from disk; to view it here, serve it, for example with `python3 -m http.server`",
   ));
 }
 

@@ -1,5 +1,5 @@
 /**
- * The hash by which data sets are told apart.
+ * The hash that identifies a data set.
  *
  * @module
  */

@@ -271,7 +271,7 @@ async function requestDevice(
  */
 const glSigns = ["shader-f16", "bgra8unorm-storage", "rg11b10ufloat-renderable"];
 
-/** Returns Deno's part of the host, which no other bundle of the program needs. */
+/** Returns the host. Bundles for browsers do not contain Deno's. */
 async function currentHost(): Promise<Host> {
   if (!("Deno" in globalThis)) return otherHost;
   return (await import("./deno_host.ts")).denoHost;

@@ -1,20 +1,21 @@
 /**
- * What the program around the GPU can see and set beside WebGPU. Deno's part is in `deno_host.ts`.
+ * What the program reads and sets outside WebGPU when it opens a GPU, where the runtime allows it.
+ * `deno_host.ts` implements it for Deno.
  *
  * @module
  */
 
 /** The threads on which a software GPU computes. */
 export interface ComputeThreads {
-  /** Adapts where they run to what else runs. Called at every submission. */
+  /** Adapts where they run to the load of other programs. Called at every submission. */
   adjust(): void;
 }
 
-/** The program's surroundings. */
+/** The runtime and the system on which the program runs. */
 export interface Host {
   /** What to do if there is no usable adapter, in sentences. */
   readonly advice: string;
-  /** Sets what drivers read when the first adapter is requested. */
+  /** Sets the environment variables that drivers read when the first adapter is requested. */
   prepare(): void;
   /**
    * Returns the version of the driver, for example `Mesa 22.3.6`; null if unknown.
@@ -28,9 +29,9 @@ export interface Host {
   computeThreads(): ComputeThreads | null;
 }
 
-/** A browser, or Node: nothing can be seen or set. */
+/** A browser or Node. Nothing is read or set. */
 export const otherHost: Host = {
-  advice: "Use a browser with WebGPU (Chrome, Edge, Firefox or Safari, in a new version) on a " +
+  advice: "Use a recent version of a browser with WebGPU (Chrome, Edge, Firefox or Safari) on a " +
     "computer with a graphics driver. The address of the page must begin with https: or be local.",
   prepare() {},
   driverVersion: () => null,

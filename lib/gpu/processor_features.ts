@@ -6,8 +6,7 @@
 
 /**
  * Returns the vector features of the processor, sorted and separated by spaces, for example
- * `avx avx2 f16c fma sse4_1 sse4_2`. A software GPU compiles its kernels for them. Returns null
- * except on Linux with permission to read.
+ * `avx avx2 f16c fma sse4_1 sse4_2`. Returns null except on Linux with permission to read.
  */
 export function processorFeatures(): string | null {
   if (Deno.build.os !== "linux") return null;

@@ -23,7 +23,7 @@ export interface LoopOptions {
   readonly onStep: (step: number, metrics: StepMetrics) => void;
   /** Called between chunks. True stops the loop after the submitted chunks. */
   readonly shouldStop: (step: number) => boolean;
-  /** Awaited between chunks, with the number of submitted steps: to wait, or to look at networks. */
+  /** Awaited between chunks, with the number of submitted steps, for example to read networks. */
   readonly between?: (step: number) => Promise<void>;
 }
 

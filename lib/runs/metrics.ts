@@ -124,7 +124,7 @@ export class MetricsFile implements Disposable {
   }
 
   /**
-   * Appends an existing row with its original time, also one of another run.
+   * Appends an existing row with its original time. A row of another run gets the id of this one.
    *
    * @throws {UserError} As {@linkcode append}.
    */

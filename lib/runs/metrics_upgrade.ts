@@ -20,7 +20,7 @@ interface FormerRow {
 /**
  * Rewrites the file in place and keeps the original as `metrics-0.2.jsonl`. Rows of evaluations are
  * dropped, because they do not contain the episodes. All rows get the time at which the original
- * was last modified. If the process is killed in between, the next one converts the file again.
+ * was last modified. If the process is killed before the end, the next one converts the file again.
  *
  * @returns The path of the original; null if there was nothing to convert.
  * @throws {UserError} If a file cannot be written.

@@ -2,9 +2,8 @@
  * The stage cache: checkpoints of finished stages, keyed by a hash of everything that determines
  * them. An entry is two files in the cache folder: `<key>.safetensors` (the checkpoint), and then
  * `<key>.json` (the key, the checkpoint's hash, the run that trained it, and the stage's metrics).
- * An entry that lacks one of them, or whose key or checkpoint is another one, is reported and not
- * used. The folder may be
- * deleted at any time.
+ * An entry that lacks one of them, or whose key or checkpoint's hash differs, is reported and not
+ * used. The folder may be deleted at any time.
  *
  * @module
  */

@@ -38,9 +38,9 @@ export interface MemoryWatch {
   /** Stops between steps if it returns true. */
   readonly shouldStop: () => boolean;
   /**
-   * Awaited between chunks of steps: to wait, or to draw.
+   * Awaited between chunks of steps, for example to pause or to draw.
    *
-   * @param read Reads the networks of the finished stages and of the present one.
+   * @param read Reads the networks of the finished stages and of the current one.
    */
   readonly between: (stage: string, read: () => Promise<StageTensors>) => Promise<void>;
 }

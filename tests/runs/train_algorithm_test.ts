@@ -108,7 +108,8 @@ Deno.test({
 });
 
 Deno.test({
-  name: "trainInMemory() trains the same bits as trainAlgorithm(), also with looks in between",
+  name:
+    "trainInMemory() trains the same bits as trainAlgorithm(), also if networks are read in between",
   ignore,
   fn: async () => {
     const root = Deno.makeTempDirSync();
@@ -127,16 +128,16 @@ Deno.test({
 
       const rewards = shapeRewards(data, srpo.rewardRule(hyperparameters));
       const buffer = new ReplayBuffer(engine.gpu, data, rewards);
-      const looks: string[][] = [];
+      const stagesRead: string[][] = [];
       const steps = new Map<string, number>();
       const found = await trainInMemory({ ...run, engine, buffer, seed: 7 }, {
         onStep: (stage, step) => steps.set(stage, step),
         shouldStop: () => false,
-        between: async (_, read) => void looks.push(Object.keys(await read())),
+        between: async (_, read) => void stagesRead.push(Object.keys(await read())),
       });
       assertEquals(steps, new Map([["critic", 5], ["behavior", 4], ["policy", 3]]));
-      assertEquals(looks.at(0), ["critic"]);
-      assertEquals(looks.at(-1), ["critic", "behavior", "policy"]);
+      assertEquals(stagesRead.at(0), ["critic"]);
+      assertEquals(stagesRead.at(-1), ["critic", "behavior", "policy"]);
       const folder = new RunDirectory(directory);
       for (const { name } of srpo.stages) {
         const { file: { tensors } } = readCheckpoint(folder.checkpoint(name));

@@ -1,5 +1,5 @@
 /**
- * A file system of its own in memory, which tests can fill.
+ * A small file system in memory, which tests can fill.
  *
  * @module
  */
@@ -24,7 +24,7 @@ export class SmallDisk implements Disposable {
   readonly path: string = Deno.makeTempDirSync();
   #kibibytes: number;
 
-  /** Mounts an empty file system of so many KiB. */
+  /** Mounts an empty file system of the given size. */
   constructor(kibibytes: number) {
     this.#kibibytes = kibibytes;
     run("mount", "-t", "tmpfs", "-o", `size=${kibibytes}k`, "tmpfs", this.path);
@@ -35,7 +35,7 @@ export class SmallDisk implements Disposable {
     return this.#kibibytes;
   }
 
-  /** Adds so many KiB. */
+  /** Enlarges the file system. */
   grow(kibibytes: number): void {
     this.#kibibytes += kibibytes;
     run("mount", "-o", `remount,size=${this.#kibibytes}k`, this.path);

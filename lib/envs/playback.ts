@@ -4,13 +4,7 @@
  *
  * @module
  */
-import { antmazes } from "./mujoco/antmaze.ts";
-import type { Body, Geom } from "./mujoco/robot.ts";
-import { mjcf } from "./mujoco/mjcf.ts";
-import { compile, mujoco, Simulation } from "./mujoco/simulation.ts";
-import { pointmazes } from "./mujoco/pointmaze.ts";
-import { environments } from "./ids.ts";
-import { fixedGoal, taskOf } from "./tasks.ts";
+import { solidsOf } from "./solids.ts";
 
 /** A recorded episode. Lengths are in metres, rounded to millimetres. */
 export interface Playback {
@@ -62,57 +56,28 @@ export async function playbackOf(
   id: string,
   qpos: readonly Float64Array[],
 ): Promise<Playback> {
-  const { robot, memory } = taskOf(id);
-  const { task } = environments.get(id)!;
-  const view = pointmazes.has(task) || antmazes.has(task) ? "above" : "side";
-  // MuJoCo numbers the geoms of the world first, then those of the bodies, parents first. This
-  // profile has no further geoms; masses and contacts, in which profiles differ, do not matter here.
-  const geoms = [...robot.world, ...geomsOf(robot.body)];
-  const parts = geoms.flatMap((geom, i) => i < robot.world.length ? [] : [{ geom, i }]);
-  const module = await mujoco();
-  const model = compile(module, mjcf(robot, "mj22", memory));
-  const simulation = new Simulation(module, model);
-  try {
-    const stride = Math.max(1, Math.ceil((qpos.length - 1) / (mostFrames - 1)));
-    const frames = qpos.filter((_, step) => step % stride === 0).map((positions) => {
-      simulation.reset();
-      simulation.qpos.set(positions);
-      simulation.forward();
-      return parts.flatMap(({ geom, i }) => segmentOf(geom, i, simulation, view));
-    });
-    return {
-      view,
-      steps: qpos.length - 1,
-      stride,
-      radii: parts.map(({ geom }) => geom.size[0]!),
-      frames,
-      walls: view === "side" ? [] : robot.world.filter(({ type }) => type === "box")
-        .map(({ pos: [x, y] = [0, 0, 0], size }) => [x, y, size[0]!] as const),
-      goal: fixedGoal(id),
-    };
-  } finally {
-    simulation.delete();
-    model.delete();
-  }
+  const stride = Math.max(1, Math.ceil((qpos.length - 1) / (mostFrames - 1)));
+  const { poses, walls, goal, terrain } = await solidsOf(
+    id,
+    qpos.filter((_, step) => step % stride === 0),
+  );
+  const view = terrain === "maze" ? "above" : "side";
+  return {
+    view,
+    steps: qpos.length - 1,
+    stride,
+    radii: poses[0]!.map(({ radius }) => radius),
+    frames: poses.map((limbs) =>
+      limbs.flatMap(({ ends }) =>
+        ends.flatMap(([x, y, z]) => [rounded(x), rounded(view === "side" ? z : y)])
+      )
+    ),
+    walls: walls.map(({ center: [x, y], half: [half] }) => [x, y, half] as const),
+    goal,
+  };
 }
 
-function geomsOf({ geoms, children }: Body): Geom[] {
-  return [...geoms, ...children.flatMap(geomsOf)];
-}
-
-/** Returns the ends of a geom's segment in the view; a sphere's are its centre. */
-function segmentOf(
-  { type, size }: Geom,
-  index: number,
-  { geoms: { positions, rotations } }: Simulation,
-  view: Playback["view"],
-): number[] {
-  const half = type === "capsule" ? size[1]! : 0;
-  return [-half, half].flatMap((along) => {
-    const [x, y, z] = [0, 1, 2].map((axis) => {
-      const offset = along * rotations[9 * index + 3 * axis + 2]!; // column of the local z axis
-      return Math.round(1000 * (positions[3 * index + axis]! + offset)) / 1000;
-    }) as [number, number, number];
-    return view === "side" ? [x, z] : [x, y];
-  });
+/** Rounds metres to millimetres. */
+function rounded(metres: number): number {
+  return Math.round(1000 * metres) / 1000;
 }

@@ -5,11 +5,9 @@
  */
 import { environments } from "./ids.ts";
 import { MujocoBatch } from "./mujoco/batch.ts";
-import { antmazes } from "./mujoco/antmaze.ts";
-import { pointmazes } from "./mujoco/pointmaze.ts";
 import type { Vector3 } from "./mujoco/robot.ts";
-import type { Shape, Simulation } from "./mujoco/simulation.ts";
-import { fixedGoal, taskOf } from "./tasks.ts";
+import { groundHeight, type Shape, type Simulation } from "./mujoco/simulation.ts";
+import { fixedGoal, taskOf, type Terrain, terrainOf } from "./tasks.ts";
 
 /** A sphere, or a capsule: a line segment with round ends. */
 export interface Limb {
@@ -38,8 +36,7 @@ export interface Solids {
   readonly floor: number;
   /** Seconds of a step. */
   readonly stepSeconds: number;
-  /** Whether the robot moves in a plane, on the ground, or in a maze. */
-  readonly kind: "planar" | "free" | "maze";
+  readonly terrain: Terrain;
 }
 
 /**
@@ -49,7 +46,7 @@ export interface Solids {
  * @param qpos Positions at the start and after each step, each `[nq]`.
  */
 export async function solidsOf(id: string, qpos: readonly Float64Array[]): Promise<Solids> {
-  const { task, profile } = environments.get(id)!;
+  const { profile } = environments.get(id)!;
   const batch = await MujocoBatch.create(taskOf(id), 1, profile, id, null);
   try {
     const simulation = batch.simulation(0);
@@ -63,17 +60,15 @@ export async function solidsOf(id: string, qpos: readonly Float64Array[]): Promi
       simulation.forward();
       return shapes.flatMap((shape, i) => limbOf(shape, i, simulation));
     });
-    const plane = shapes.some(({ type }) => type === "plane");
-    const maze = antmazes.has(task) || pointmazes.has(task);
     return {
       poses,
       walls: shapes.flatMap(({ type, size }, i) =>
         type === "box" ? [{ center: positionOf(simulation, i), half: size }] : []
       ),
       goal: fixedGoal(id),
-      floor: plane ? 0 : -Math.max(...poses[0]!.map(({ radius }) => radius)),
+      floor: groundHeight(shapes),
       stepSeconds,
-      kind: maze ? "maze" : task.startsWith("ant") ? "free" : "planar",
+      terrain: terrainOf(id),
     };
   } finally {
     await batch.close();

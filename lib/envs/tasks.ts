@@ -27,6 +27,21 @@ export function taskOf(id: string): Task {
   return task;
 }
 
+/** Where a robot moves: in a vertical plane, on open ground, or in a maze. */
+export type Terrain = "plane" | "ground" | "maze";
+
+/**
+ * Returns where the robot of a built-in environment moves.
+ *
+ * @throws {UserError} If the id is unknown.
+ */
+export function terrainOf(id: string): Terrain {
+  const task = environments.get(id)?.task;
+  if (task === undefined) throw unknownId(id);
+  if (antmazes.has(task) || pointmazes.has(task)) return "maze";
+  return task.startsWith("ant") ? "ground" : "plane";
+}
+
 /**
  * Returns the goal of a maze2d task in world coordinates, in which the ball begins at its body's
  * place; null for other tasks, which have none or draw one for each episode.

@@ -5,6 +5,21 @@
  */
 import type { Vector3 } from "../envs/mujoco/robot.ts";
 
+/** Where a camera stands that looks at a robot outside mazes. */
+export const robotView = {
+  /** Beside a robot that moves in a plane. */
+  plane: { height: 0.66, offset: [0.8, -3.5, 0.7] },
+  /** Behind a robot on open ground. */
+  ground: { height: 0.4, offset: [-1.9, -3.2, 2.1] },
+} as const satisfies Readonly<
+  Record<string, {
+    /** Height above the ground that the camera looks at, in metres. */
+    readonly height: number;
+    /** From there to the camera. */
+    readonly offset: Vector3;
+  }>
+>;
+
 /** A projected point. */
 export interface Projected {
   /** Pixels from the left. */

@@ -7,7 +7,7 @@
 import { maze2dGoalRadius } from "../envs/goal.ts";
 import type { Vector3 } from "../envs/mujoco/robot.ts";
 import type { Limb, Solids, Wall } from "../envs/solids.ts";
-import { Camera, plus, type Projected } from "./camera.ts";
+import { Camera, plus, type Projected, robotView } from "./camera.ts";
 
 /** Size of the pictures in pixels. Video encoders need multiples of 16. */
 export const filmSize = { width: 1024, height: 576 } as const;
@@ -68,10 +68,10 @@ export function filmOf(solids: Solids, caption: (steps: number) => string): Film
 
 /** Where the camera stands: beside the robot, or above the maze. */
 function cameraOf(
-  { kind, floor, walls }: Solids,
+  { terrain, floor, walls }: Solids,
   pose: readonly Limb[],
 ): { readonly camera: Camera; readonly target: Vector3 } {
-  if (kind === "maze") {
+  if (terrain === "maze") {
     const ends = walls.flatMap(({ center: [x, y], half: [dx, dy] }) =>
       [[x - dx, y - dy], [x + dx, y + dy]] as const
     );
@@ -84,9 +84,9 @@ function cameraOf(
     return { camera: new Camera(eye, target, filmSize), target };
   }
   const [x, y] = middle(pose[0]!);
-  const target: Vector3 = [x, y, floor + (kind === "planar" ? 0.66 : 0.4)];
-  const eye = plus(target, kind === "planar" ? [0.8, -3.5, 0.7] : [-1.9, -3.2, 2.1]);
-  return { camera: new Camera(eye, target, filmSize), target };
+  const { height, offset } = robotView[terrain];
+  const target: Vector3 = [x, y, floor + height];
+  return { camera: new Camera(plus(target, offset), target, filmSize), target };
 }
 
 function middle({ ends: [a, b] }: Limb): Vector3 {

@@ -5,8 +5,7 @@
  */
 import { basename } from "node:path";
 import type { Actor, Algorithm, Sweepable, Variant } from "../algorithms/algorithm.ts";
-import type { PolicyParts } from "../algorithms/policy_parts.ts";
-import { policyFrom } from "../algorithms/policy_parts.ts";
+import { policyFrom, type PolicyParts } from "../algorithms/policy_parts.ts";
 import { findAlgorithm } from "../algorithms/registry.ts";
 import { environments } from "../envs/ids.ts";
 import type { Profile } from "../envs/mujoco/mjcf.ts";

@@ -4,8 +4,13 @@
  *
  * @module
  */
-import { type Critic, criticFrom, type CriticParts } from "../algorithms/policy_parts.ts";
-import { policyFrom, type PolicyParts } from "../algorithms/policy_parts.ts";
+import {
+  type Critic,
+  criticFrom,
+  type CriticParts,
+  policyFrom,
+  type PolicyParts,
+} from "../algorithms/policy_parts.ts";
 import { goalOf, GoalWatch } from "../envs/goal.ts";
 import { MujocoBatch } from "../envs/mujoco/batch.ts";
 import type { Profile } from "../envs/mujoco/mjcf.ts";
@@ -134,7 +139,7 @@ export class Player {
       return: this.#progress.return + reward,
       action,
       ended: step.terminated[0] === 1 ? "terminated" : step.truncated[0] === 1 ? "truncated" : null,
-      reachedGoal: this.#goal && this.#goal.reached,
+      reachedGoal: this.#goal?.reached ?? null,
       pushed: this.#progress.pushed || this.#push !== null,
     };
   }

@@ -44,9 +44,6 @@ export function compile(module: Mujoco, mjcf: string): Model {
  */
 const START_TIME = 1;
 
-/** MuJoCo's number of the kind of object that a geom is. */
-const GEOM = 5;
-
 /** Kinds of shapes by MuJoCo's `mjtGeom`. */
 const SHAPES: Readonly<Record<number, Shape["type"]>> = {
   0: "plane",
@@ -57,9 +54,7 @@ const SHAPES: Readonly<Record<number, Shape["type"]>> = {
 
 /** A shape of the model. */
 export interface Shape {
-  /** Name in the robot's description; empty for the cylinders that carry a capsule's mass. */
-  readonly name: string;
-  /** Kind of shape. */
+  /** Kind of shape; `other` for the cylinders that carry a capsule's mass, which are not drawn. */
   readonly type: "plane" | "sphere" | "capsule" | "box" | "other";
   /** MuJoCo's `size`, as in {@linkcode Geom}. */
   readonly size: Vector3;
@@ -67,6 +62,13 @@ export interface Shape {
   readonly body: number;
   /** Index of the root's child through which the body hangs on the root; 0 for root and world. */
   readonly limb: number;
+}
+
+/** Returns the height of the ground: of the plane, or of what the largest sphere rolls on. */
+export function groundHeight(shapes: readonly Shape[]): number {
+  if (shapes.some(({ type }) => type === "plane")) return 0;
+  const spheres = shapes.filter(({ type }) => type === "sphere");
+  return -Math.max(...spheres.map(({ size: [radius] }) => radius));
 }
 
 /** One simulation of a model. Its memory stays in the WebAssembly heap until `delete()`. */
@@ -142,7 +144,6 @@ export class Simulation {
     const limbOf = (body: number): number =>
       body <= 1 ? 0 : parents[body] === 1 ? body : limbOf(parents[body]!);
     return Array.from({ length: ngeom }, (_, i) => ({
-      name: this.#module.mj_id2name(this.#model, GEOM, i),
       type: SHAPES[types[i] as number] ?? "other",
       size: [...sizes.subarray(3 * i, 3 * i + 3)] as [number, number, number],
       body: bodies[i] as number,

@@ -151,11 +151,10 @@ class Page {
           String(progress.return),
           reference === null ? "–" : normalizedScore(scored, reference).toFixed(1),
           String(progress.rewards.length),
-          pane.element.querySelector(".state")!.textContent ?? "",
+          pane.state,
         ]
       ) row.insertCell().textContent = text;
       pane.show();
-      row.lastElementChild!.textContent = pane.element.querySelector(".state")!.textContent;
       if (progress.pushed || progress.switched) row.classList.add("disturbed");
       byId("episodes").hidden = false;
       byId<HTMLTableSectionElement>("rows").rows[mostRows]?.remove();

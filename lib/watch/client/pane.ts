@@ -3,15 +3,12 @@
  *
  * @module
  */
-import { environments } from "../../envs/ids.ts";
-import { antmazes } from "../../envs/mujoco/antmaze.ts";
-import { pointmazes } from "../../envs/mujoco/pointmaze.ts";
-import { fixedGoal, taskOf } from "../../envs/tasks.ts";
+import { fixedGoal, taskOf, type Terrain, terrainOf } from "../../envs/tasks.ts";
 import { type Content, type Family, unpack } from "../content.ts";
 import { Player } from "../player.ts";
 import { drawCurve } from "./chart.ts";
 import { Grab } from "./grab.ts";
-import { Stage, type View } from "./stage.ts";
+import { Stage } from "./stage.ts";
 
 /** One policy on the page. */
 export class Pane {
@@ -21,6 +18,7 @@ export class Pane {
   readonly element: HTMLElement;
   readonly #content: Content;
   readonly #weights: ArrayBuffer;
+  readonly #terrain: Terrain;
   readonly #stage: Stage;
   readonly #grab: Grab;
   readonly #bars: readonly HTMLElement[];
@@ -43,12 +41,13 @@ export class Pane {
     this.#family = content.families[family]!;
     this.#member = middle(this.#family);
     const canvas = this.#find<HTMLCanvasElement>(".scene");
-    this.#stage = new Stage(canvas, player.simulation, viewOf(content.environment));
+    this.#terrain = terrainOf(content.environment);
+    this.#stage = new Stage(canvas, player.simulation, this.#terrain);
     this.#grab = new Grab(canvas, this.#stage, player);
     this.#bars = actionBars(this.#find(".actions"), content.environment);
     this.#choices(family);
     const camera = this.#find<HTMLButtonElement>(".camera");
-    camera.hidden = viewOf(content.environment) !== "maze";
+    camera.hidden = this.#terrain !== "maze";
     camera.addEventListener("click", () => {
       const follow = camera.getAttribute("aria-pressed") !== "true";
       camera.setAttribute("aria-pressed", String(follow));
@@ -80,6 +79,18 @@ export class Pane {
   get label(): string {
     const { label, values } = this.#family;
     return values === null ? label : `${label}, ${values[this.#member]}`;
+  }
+
+  /** How the episode ended, and what happened in it, in words. */
+  get state(): string {
+    const { ended, reachedGoal, pushed, switched } = this.player.progress;
+    const terminated = this.#terrain === "maze" ? "arrived" : "fell";
+    return [
+      ...(ended === null ? [] : [ended === "terminated" ? terminated : "time is up"]),
+      ...(reachedGoal ? ["reached the goal"] : []),
+      ...(pushed ? ["pushed"] : []),
+      ...(switched ? ["policy switched"] : []),
+    ].join(", ");
   }
 
   /** Starts an episode. */
@@ -122,8 +133,7 @@ export class Pane {
 
   /** Shows the numbers. */
   show(): void {
-    const { rewards, values, action, ended, reachedGoal, pushed, switched, ...progress } =
-      this.player.progress;
+    const { rewards, values, action, ...progress } = this.player.progress;
     const { maxEpisodeSteps: steps } = taskOf(this.#content.environment);
     const text = (name: string, content: string) => this.#find(name).textContent = content;
     text(".return", String(progress.return));
@@ -140,15 +150,7 @@ export class Pane {
       bar.style.setProperty("--at", String(at));
       bar.title = short(action[i]!);
     });
-    text(
-      ".state",
-      [
-        ...(ended === null ? [] : [ended === "terminated" ? this.#terminated : "time is up"]),
-        ...(reachedGoal ? ["reached the goal"] : []),
-        ...(pushed ? ["pushed"] : []),
-        ...(switched ? ["policy switched"] : []),
-      ].join(", "),
-    );
+    text(".state", this.state);
   }
 
   /** Frees the memory and removes the pane. */
@@ -162,10 +164,6 @@ export class Pane {
   get #stepSeconds(): number {
     const { rewards } = this.player.progress;
     return rewards.length === 0 ? 0.01 : this.player.simulation.time / rewards.length;
-  }
-
-  get #terminated(): string {
-    return viewOf(this.#content.environment) === "maze" ? "arrived" : "fell";
   }
 
   #find<T extends HTMLElement>(selector: string): T {
@@ -218,12 +216,6 @@ function short(value: number): string {
   return size === 0 || size >= 1e-3 && size < 1e6
     ? value.toFixed(size >= 1000 ? 0 : size >= 100 ? 1 : size >= 10 ? 2 : 3)
     : value.toPrecision(3);
-}
-
-function viewOf(environment: string): View {
-  const { task } = environments.get(environment)!;
-  if (antmazes.has(task) || pointmazes.has(task)) return "maze";
-  return task.startsWith("ant") ? "behind" : "side";
 }
 
 /** Adds a bar for each entry of an action, named by its joint. */

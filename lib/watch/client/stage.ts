@@ -17,7 +17,9 @@ import {
   WebGLRenderer,
 } from "three";
 import { OrbitControls } from "three/addons/controls/OrbitControls.js";
-import type { Simulation } from "../../envs/mujoco/simulation.ts";
+import { groundHeight, type Simulation } from "../../envs/mujoco/simulation.ts";
+import type { Terrain } from "../../envs/tasks.ts";
+import { robotView } from "../../report/camera.ts";
 import { Arrow } from "./arrow.ts";
 import { color, onScheme } from "./colors.ts";
 import { goalMark, type Part, partsOf } from "./figure.ts";
@@ -27,9 +29,6 @@ import { Trail } from "./trail.ts";
 
 // MuJoCo's axes: z is up.
 Object3D.DEFAULT_UP.set(0, 0, 1);
-
-/** Where the camera begins. */
-export type View = "side" | "behind" | "maze";
 
 /** A picture of one simulation on a canvas. */
 export class Stage {
@@ -48,7 +47,7 @@ export class Stage {
   readonly #sun = new DirectionalLight(0xffffff, 2.6);
   readonly #trail: Trail | null;
   readonly #goal = goalMark(0.5);
-  readonly #view: View;
+  readonly #terrain: Terrain;
   #before: Pose;
   #now: Pose;
   #follow: boolean;
@@ -62,20 +61,20 @@ export class Stage {
    *
    * @throws {Error} The browser has no WebGL.
    */
-  constructor(canvas: HTMLCanvasElement, simulation: Simulation, view: View) {
+  constructor(canvas: HTMLCanvasElement, simulation: Simulation, terrain: Terrain) {
     this.#canvas = canvas;
     this.#simulation = simulation;
-    this.#view = view;
+    this.#terrain = terrain;
     this.#renderer = new WebGLRenderer({ canvas, antialias: true });
     this.#renderer.shadowMap.enabled = true;
     this.#before = this.#now = Pose.of(simulation);
     this.#parts = partsOf(simulation.shapes, this.#now);
     const sizes = this.#robot.map(({ shape }) => shape.size[0]);
-    this.#floor = simulation.shapes.some(({ type }) => type === "plane") ? 0 : -Math.max(...sizes);
+    this.#floor = groundHeight(simulation.shapes);
     this.#ground = groundAt(this.#floor);
-    this.#trail = view === "maze" ? new Trail(Math.max(...sizes)) : null;
+    this.#trail = terrain === "maze" ? new Trail(Math.max(...sizes)) : null;
     this.arrow = new Arrow(Math.max(...sizes) / 6);
-    this.#follow = view !== "maze";
+    this.#follow = terrain !== "maze";
     this.#goal.visible = false;
     const sky = new HemisphereLight(0xffffff, 0xffffff, 1.5);
     this.#scene.add(this.#ground, this.#goal, this.arrow.group, sky, this.#sun, this.#sun.target);
@@ -99,7 +98,7 @@ export class Stage {
     this.aim();
   }
 
-  /** Forgets the path and places the robot, after a reset. */
+  /** Clears the path and places the robot, after a reset. */
   restart(goal: readonly [x: number, y: number] | null): void {
     this.#before = this.#now = Pose.of(this.#simulation);
     this.#trail?.clear();
@@ -127,27 +126,27 @@ export class Stage {
   aim(): void {
     const at = this.#now.position(this.#torso.index);
     const { camera, controls: { target } } = this;
-    if (this.#view === "maze" && !this.#follow) {
+    if (this.#terrain === "maze" && !this.#follow) {
       const { center, radius } = this.#extent();
       target.copy(center);
       const half = Math.tan((camera.fov * Math.PI) / 360) * Math.min(1, camera.aspect);
       const distance = (0.79 * radius) / half;
       camera.position.copy(center).add(new Vector3(0, -0.36, 0.93).multiplyScalar(distance));
     } else {
-      const size = this.#view === "maze" ? Math.max(0.35, at.z - this.#floor) : 1;
-      const [height, offset] = {
-        side: [0.66, new Vector3(0.8, -3.5, 0.7)],
-        behind: [0.4, new Vector3(-1.9, -3.2, 2.1)],
-        maze: [0, new Vector3(0, -6, 7.5).multiplyScalar(size * 1.1)],
-      }[this.#view] as [number, Vector3];
+      // In a maze, small robots are shown from closer.
+      const size = Math.max(0.35, at.z - this.#floor);
+      const { height, offset } = this.#terrain === "maze"
+        ? { height: 0, offset: [0, -6.6 * size, 8.25 * size] as const }
+        : robotView[this.#terrain];
       target.set(at.x, at.y, this.#floor + height);
       // A narrow picture needs more distance to show as much to the sides.
-      camera.position.copy(target).add(offset.multiplyScalar(Math.max(1, 1.25 / camera.aspect)));
+      const distance = Math.max(1, 1.25 / camera.aspect);
+      camera.position.copy(target).addScaledVector(new Vector3(...offset), distance);
     }
     this.controls.update();
   }
 
-  /** Lets the next drawing show something that only the caller knows of. */
+  /** Makes the next call of {@linkcode draw} draw the picture again. */
   invalidate(): void {
     this.#changed = true;
   }
@@ -180,13 +179,11 @@ export class Stage {
     this.#renderer.render(this.#scene, this.camera);
   }
 
-  /** Returns what of the robot is at a place of the canvas, or near it; null if nothing is. */
+  /** Returns the part of the robot at a place of the canvas, or near it; null if there is none. */
   pick(x: number, y: number): { readonly part: Part; readonly point: Vector3 } | null {
     const { clientWidth: width, clientHeight: height } = this.#canvas;
-    const ray = new Raycaster();
-    ray.setFromCamera(new Vector2((2 * x) / width - 1, 1 - (2 * y) / height), this.camera);
     const robot = this.#robot;
-    const hit = ray.intersectObjects(robot.map(({ mesh }) => mesh))[0];
+    const hit = this.#rayAt(x, y).intersectObjects(robot.map(({ mesh }) => mesh))[0];
     if (hit !== undefined) {
       return { part: robot.find(({ mesh }) => mesh === hit.object)!, point: hit.point };
     }
@@ -198,15 +195,15 @@ export class Stage {
     return near.distance < nearPixels ? near : null;
   }
 
-  /** Returns where the mouse points on a plane through a point: the floor's in mazes, else upright. */
+  /**
+   * Returns where the mouse points on a plane through a point: a horizontal one in mazes, otherwise
+   * the one that faces the camera.
+   */
   onPlane(x: number, y: number, through: Vector3): Vector3 {
-    const { clientWidth: width, clientHeight: height } = this.#canvas;
-    const ray = new Raycaster();
-    ray.setFromCamera(new Vector2((2 * x) / width - 1, 1 - (2 * y) / height), this.camera);
-    const normal = this.#view === "maze"
+    const normal = this.#terrain === "maze"
       ? new Vector3(0, 0, 1)
       : this.camera.getWorldDirection(new Vector3());
-    const { origin, direction } = ray.ray;
+    const { origin, direction } = this.#rayAt(x, y).ray;
     const distance = through.clone().sub(origin).dot(normal) / direction.dot(normal);
     return origin.clone().addScaledVector(direction, Math.max(0, distance));
   }
@@ -215,6 +212,14 @@ export class Stage {
   close(): void {
     this.controls.dispose();
     this.#renderer.dispose();
+  }
+
+  /** Returns the ray from the camera through a place of the canvas. */
+  #rayAt(x: number, y: number): Raycaster {
+    const { clientWidth: width, clientHeight: height } = this.#canvas;
+    const ray = new Raycaster();
+    ray.setFromCamera(new Vector2((2 * x) / width - 1, 1 - (2 * y) / height), this.camera);
+    return ray;
   }
 
   get #robot(): readonly Part[] {
@@ -242,9 +247,9 @@ export class Stage {
   }
 
   #shadows(): void {
-    const reach = this.#view === "maze" ? this.#extent().radius + 1 : 7;
+    const reach = this.#terrain === "maze" ? this.#extent().radius + 1 : 7;
     this.#sun.castShadow = true;
-    this.#sun.shadow.mapSize.setScalar(this.#view === "maze" ? 2048 : 1024);
+    this.#sun.shadow.mapSize.setScalar(this.#terrain === "maze" ? 2048 : 1024);
     this.#sun.shadow.radius = 4;
     this.#sun.shadow.normalBias = 0.02;
     const { camera } = this.#sun.shadow;

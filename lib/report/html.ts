@@ -49,8 +49,12 @@ export function table(header: readonly string[], rows: readonly (readonly Conten
   `;
 }
 
-/** Returns a complete page, which loads nothing else. Its colours follow the reader's scheme. */
-export function page(title: string, body: Html): string {
+/**
+ * Returns a complete page, which loads nothing else. Its colours follow the reader's scheme.
+ *
+ * @param head Further elements of the page's head, for example a style.
+ */
+export function page(title: string, body: Html, head: Html = html``): string {
   return html`
     <!doctype html>
     <html lang="en" class="themed">
@@ -61,6 +65,7 @@ export function page(title: string, body: Html): string {
         <link rel="icon" href="data:,">
         <title>${title}</title>
         <style>${new Html(paletteStyle + style)}</style>
+        ${head}
       </head>
       <body>
     ${body}

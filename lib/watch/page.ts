@@ -3,8 +3,7 @@
  *
  * @module
  */
-import { type Content as Inserted, Html, html } from "../report/html.ts";
-import { paletteStyle } from "../report/palette.ts";
+import { type Content as Inserted, Html, html, page } from "../report/html.ts";
 import type { Content } from "./content.ts";
 import { fileNames } from "./files.ts";
 import style from "./page.css" with { type: "text" };
@@ -27,55 +26,48 @@ export function watchPage(content: Content): string {
   const evaluation = `eval ${name}${several ? "/FOLDER" : ""}` +
     (actors.length > 1 ? " --policy NAME" : "") +
     (seed === 0 ? "" : ` --seed ${seed}`);
-  return html`
-    <!doctype html>
-    <html lang="en" class="themed">
-      <head>
-        <meta charset="utf-8">
-        <meta http-equiv="content-security-policy" content="${policy}">
-        <meta name="viewport" content="width=device-width">
-        <meta name="color-scheme" content="light dark">
-        <meta
-          name="description"
-          content="${title}: the policy and MuJoCo run in this page. Push the robot."
-        >
-        <link rel="icon" href="data:,">
-        <title>${title}</title>
-        <style>${new Html(paletteStyle + style)}</style>
-        <script type="module" src="${fileNames.script}"></script>
-      </head>
-      <body>
-        <header>
-          <h1>${title}</h1>
-          <p class="note">Drag the robot to push it. Drag the background to turn the camera, scroll to
-            come closer.</p>
-        </header>
-        ${toolbar()}
-        <p id="status" role="status">Loading MuJoCo and the policies …</p>
-        <main id="panes"></main>
-        <section id="episodes" hidden>
-          <h2>Episodes</h2>
-          <div class="scroll">
-            <table>
-              <thead>
-                <tr>
-                  ${["Episode", "Policy", "Return", "Score", "Steps", ""].map((head) =>
-                    html`<th>${head}</th>`
-                  )}
-                </tr>
-              </thead>
-              <tbody id="rows"></tbody>
-            </table>
-          </div>
-          <p class="note">
-            Without a push, the returns are those of <code>${evaluation}</code> to the last digit.
-          </p>
-        </section>
-        <footer class="note">${about(environment, name, version)}</footer>
-        ${pane()}
-      </body>
-    </html>
-  `.text.trim() + "\n";
+  return page(
+    title,
+    html`
+      <header>
+        <h1>${title}</h1>
+        <p class="note">Drag the robot to push it. Drag the background to turn the camera, scroll to
+          zoom.</p>
+      </header>
+      ${toolbar()}
+      <p id="status" class="note" role="status">Loading MuJoCo and the policies …</p>
+      <main id="panes"></main>
+      <section id="episodes" hidden>
+        <h2>Episodes</h2>
+        <div class="scroll">
+          <table>
+            <thead>
+              <tr>
+                ${["Episode", "Policy", "Return", "Score", "Steps", ""].map((head) =>
+                  html`<th>${head}</th>`
+                )}
+              </tr>
+            </thead>
+            <tbody id="rows"></tbody>
+          </table>
+        </div>
+        <p class="note">
+          Without a push, the returns are those of <code>${evaluation}</code> to the last digit.
+        </p>
+      </section>
+      <footer class="note">${about(environment, name, version)}</footer>
+      ${pane()}
+    `,
+    html`
+      <meta http-equiv="content-security-policy" content="${policy}">
+      <meta
+        name="description"
+        content="${title}: the policy and MuJoCo run in this page. Push the robot."
+      >
+      <style>${new Html(style)}</style>
+      <script type="module" src="${fileNames.script}"></script>
+    `,
+  );
 }
 
 function toolbar(): Html {

@@ -12,7 +12,6 @@ export function trainingPage(): string {
   return page(
     "SRPO in your browser",
     html`
-      <style>${new Html(style)}</style>
       <header>
         <h1>SRPO in your browser</h1>
         <p>
@@ -81,6 +80,7 @@ export function trainingPage(): string {
       </footer>
       <script type="module" src="client.js"></script>
     `,
+    html`<style>${new Html(style)}</style>`,
   );
 }
 

@@ -221,7 +221,7 @@ class Page {
 function fail(error: unknown): void {
   const status = byId("status");
   status.hidden = false;
-  status.classList.add("failed");
+  status.className = "warning";
   status.textContent = error instanceof Error ? error.message : String(error);
   console.error(error);
 }

@@ -40,7 +40,10 @@ export async function buildWeb(folder: string): Promise<void> {
 async function bundle(folder: string): Promise<void> {
   try {
     await build({
-      entryPoints: ["client", "worker"].map((name) => join(root, "lib", "web", `${name}.ts`)),
+      entryPoints: {
+        client: join(root, "lib", "web", "client", "main.ts"),
+        worker: join(root, "lib", "web", "worker.ts"),
+      },
       outdir: folder,
       bundle: true,
       splitting: true,

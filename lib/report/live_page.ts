@@ -10,7 +10,7 @@ let script: Promise<string> | undefined;
 
 /** Returns the page's script, which is bundled at the first call. */
 export function liveScript(): Promise<string> {
-  return script ??= browserBundle(new URL("./live_client.ts", import.meta.url));
+  return script ??= browserBundle(new URL("./client/live.ts", import.meta.url));
 }
 
 /** Returns the page. It loads `client.js` and listens to `events`, both beside it. */

@@ -66,7 +66,10 @@ const panelLeft = 52;
  * Draws a figure as an SVG element. Its colours are CSS variables, which follow the reader's light
  * or dark scheme.
  */
-export function drawFigure(figure: Figure, document: FigureDocument): ReturnType<typeof Plot.plot> {
+export function drawFigure(
+  figure: Figure,
+  document: FigureDocument,
+): ReturnType<FigureDocument["createElementNS"]> {
   const { title, notes, legend, panels, columns, size: [width, height] = [350, 236] } = figure;
   const across = Math.max(1, Math.min(columns, panels.length));
   const texts = [...notes.map((note) => 6.4 * note.length), 9.5 * title.length];

@@ -136,7 +136,7 @@ function pane(): Html {
               <canvas class="value-curve" role="img" aria-label="Values so far"></canvas>
             </div>
           </dl>
-          <div class="action-panel">
+          <div class="panel action-panel">
             <h3>Action</h3>
             <ul class="actions"></ul>
           </div>

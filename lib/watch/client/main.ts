@@ -6,6 +6,7 @@
 import { takeBinaryFrom } from "../../envs/mujoco/simulation.ts";
 import { countsSuccess, normalizedScore, referenceReturn } from "../../envs/scores.ts";
 import { episodeSeed } from "../../envs/seeds.ts";
+import { byId } from "../../report/client/dom.ts";
 import type { Content } from "../content.ts";
 import { fileNames } from "../files.ts";
 import { Pane } from "./pane.ts";
@@ -18,8 +19,6 @@ const mostRows = 200;
 const [frameBudget, fastBudget] = [22, 80];
 /** Milliseconds for which a finished episode stays. */
 const pauseAtEnd = 1800;
-
-const byId = <T extends HTMLElement>(id: string) => document.getElementById(id) as T;
 
 /** The page. */
 class Page {

@@ -3,14 +3,14 @@
  *
  * @module
  */
-import type { Measurement } from "../checks/table.ts";
-import { made, type PageElement } from "./dom.ts";
+import type { Measurement } from "../../checks/table.ts";
+import { made } from "../../report/client/dom.ts";
 
 /** Rows by operation. */
 export class CheckTable {
   readonly #rows = new Map<
     string,
-    { readonly element: PageElement; readonly all: Measurement[] }
+    { readonly element: HTMLElement; readonly all: Measurement[] }
   >();
 
   /**
@@ -18,7 +18,7 @@ export class CheckTable {
    *
    * @returns The row of its operation if it is new, else null.
    */
-  add(measurement: Measurement): PageElement | null {
+  add(measurement: Measurement): HTMLElement | null {
     const known = this.#rows.get(measurement.operation);
     const { element, all } = known ?? { element: made("p", "check"), all: [] };
     all.push(measurement);

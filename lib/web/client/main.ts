@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { budgets } from "../bandit/budget.ts";
-import type { ToyName } from "../data/toy.ts";
-import { browser, byId } from "./dom.ts";
-import type { Report, Request, TaskRequest } from "./messages.ts";
+import { budgets } from "../../bandit/budget.ts";
+import type { ToyName } from "../../data/toy.ts";
+import { byId } from "../../report/client/dom.ts";
+import type { Report, Request, TaskRequest } from "../messages.ts";
 import { View } from "./view.ts";
 
 const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
@@ -27,15 +27,18 @@ function setRunning(view: View | null): void {
 /** Largest seed, as of the command line. */
 const maxSeed = 2 ** 31 - 3;
 const seedOf = (section: string) =>
-  Math.min(maxSeed, Math.max(0, Math.floor(Number(byId(`${section}-seed`).value))));
+  Math.min(
+    maxSeed,
+    Math.max(0, Math.floor(Number(byId<HTMLInputElement>(`${section}-seed`).value))),
+  );
 
 const views = [
   new View(
     "bandit",
     () => ({
       kind: "bandit",
-      density: byId("bandit-density").value as ToyName,
-      budget: budgets[byId("bandit-budget").value as keyof typeof budgets],
+      density: byId<HTMLSelectElement>("bandit-density").value as ToyName,
+      budget: budgets[byId<HTMLSelectElement>("bandit-budget").value as keyof typeof budgets],
       seed: seedOf("bandit"),
     }),
     start,
@@ -64,7 +67,7 @@ worker.onerror = ({ message }) => {
 /** Shows the section that the address names, by default the first. */
 function showSection(): void {
   const names = ["bandit", "maze", "checks"];
-  const named = browser.location.hash.slice(1);
+  const named = location.hash.slice(1);
   const chosen = names.includes(named) ? named : names[0]!;
   for (const name of names) {
     byId(name).hidden = name !== chosen;
@@ -72,10 +75,10 @@ function showSection(): void {
     else byId(`${name}-link`).removeAttribute("aria-current");
   }
 }
-browser.addEventListener("hashchange", showSection);
+addEventListener("hashchange", showSection);
 showSection();
 
-if (!("gpu" in browser.navigator)) {
+if (!("gpu" in navigator)) {
   byId("gpu").textContent =
     "This browser has no WebGPU. Use Chrome, Edge, Firefox or Safari in a " +
     "new version, and an address that begins with https: or is local.";

@@ -4,29 +4,11 @@
  *
  * @module
  */
-import { curvesFigure, curvesOf, type Measurement } from "./curves.ts";
+import { curvesFigure, curvesOf, type Measurement } from "../curves.ts";
+import type { LiveEpisode, LiveRun, LiveStatus } from "../live_message.ts";
+import { drawFigure } from "../plot.ts";
+import { byId } from "./dom.ts";
 import { playEpisode } from "./live_player.ts";
-import type { LiveEpisode, LiveRun, LiveStatus } from "./live_message.ts";
-import { drawFigure, type FigureDocument } from "./plot.ts";
-
-/** The parts of a browser that this module uses. Deno's types have no document. */
-interface Browser {
-  readonly document: FigureDocument & {
-    readonly hidden: boolean;
-    title: string;
-    getElementById(id: string): PageElement;
-    addEventListener(type: string, listener: () => void): void;
-  };
-}
-interface PageElement {
-  textContent: string;
-  hidden: boolean;
-  style: { width: string };
-  replaceChildren(...children: unknown[]): void;
-}
-
-const { document } = globalThis as unknown as Browser;
-const byId = (id: string) => document.getElementById(id);
 
 /** Shortest time between two drawings of the curves, in milliseconds. */
 const redrawMilliseconds = 1000;
@@ -81,7 +63,7 @@ function showStatus({ stage, step, total, stepsPerSecond, laterSeconds, evaluati
 
 const events = new EventSource("events");
 const on = <T>(type: string, handle: (data: T) => void) =>
-  events.addEventListener(type, (event) => handle(JSON.parse((event as MessageEvent).data)));
+  events.addEventListener(type, (event) => handle(JSON.parse(event.data)));
 
 on<LiveRun>("run", ({ name, description, stages }) => {
   // Also the first message after a lost connection: the server sends all rows again.

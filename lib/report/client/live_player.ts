@@ -3,40 +3,8 @@
  *
  * @module
  */
-import type { LiveEpisode } from "./live_message.ts";
-
-/** The parts of a browser that this module uses. Deno's types have no document. */
-interface Browser {
-  readonly document: {
-    getElementById(id: string): {
-      readonly width: number;
-      readonly height: number;
-      getContext(kind: "2d"): Canvas;
-    };
-    readonly documentElement: unknown;
-  };
-  getComputedStyle(element: unknown): { getPropertyValue(name: string): string };
-  requestAnimationFrame(draw: (milliseconds: number) => void): void;
-}
-interface Canvas {
-  fillStyle: string;
-  strokeStyle: string;
-  lineWidth: number;
-  lineCap: string;
-  globalAlpha: number;
-  font: string;
-  clearRect(x: number, y: number, width: number, height: number): void;
-  fillRect(x: number, y: number, width: number, height: number): void;
-  beginPath(): void;
-  moveTo(x: number, y: number): void;
-  lineTo(x: number, y: number): void;
-  arc(x: number, y: number, radius: number, from: number, to: number): void;
-  stroke(): void;
-  fill(): void;
-  fillText(text: string, x: number, y: number): void;
-}
-
-const browser = globalThis as unknown as Browser;
+import type { LiveEpisode } from "../live_message.ts";
+import { byId } from "./dom.ts";
 
 /** Frames per second. */
 const frameRate = 25;
@@ -48,8 +16,8 @@ let playing: LiveEpisode | null = null;
 /** Plays an episode again and again in the canvas of this id, instead of the one before. */
 export function playEpisode(id: string, episode: LiveEpisode): void {
   playing = episode;
-  const canvas = browser.document.getElementById(id);
-  const context = canvas.getContext("2d");
+  const canvas = byId<HTMLCanvasElement>(id);
+  const context = canvas.getContext("2d")!;
   let began: number | null = null;
   const draw = (now: number) => {
     if (playing !== episode) return;
@@ -58,20 +26,20 @@ export function playEpisode(id: string, episode: LiveEpisode): void {
     const place = Math.floor(((now - began) / 1000) * frameRate) %
       (episode.frames.length + frameRate);
     drawFrame(context, canvas, episode, Math.min(place, episode.frames.length - 1));
-    browser.requestAnimationFrame(draw);
+    requestAnimationFrame(draw);
   };
-  browser.requestAnimationFrame(draw);
+  requestAnimationFrame(draw);
 }
 
 function drawFrame(
-  context: Canvas,
+  context: CanvasRenderingContext2D,
   { width, height }: { readonly width: number; readonly height: number },
   episode: LiveEpisode,
   place: number,
 ): void {
   const { view, frames, radii, walls, goal, stride, steps } = episode;
   const frame = frames[place]!;
-  const style = browser.getComputedStyle(browser.document.documentElement);
+  const style = getComputedStyle(document.documentElement);
   const color = (name: string) => style.getPropertyValue(`--${name}`);
   const { pixels, x, y } = view === "side"
     ? sideScale(frame, width, height)

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { curvesFigure, curvesOf, type Measurement } from "../report/curves.ts";
-import { drawFigure } from "../report/plot.ts";
-import { formatDuration, Rate } from "../runs/progress.ts";
+import { curvesFigure, curvesOf, type Measurement } from "../../report/curves.ts";
+import { drawFigure } from "../../report/plot.ts";
+import { formatDuration, Rate } from "../../runs/progress.ts";
 import { CheckTable } from "./check_table.ts";
-import { browser, byId, made, type PageElement } from "./dom.ts";
-import type { Report, Request, ShownPanel, ShownTable, TaskRequest } from "./messages.ts";
+import { byId, made } from "../../report/client/dom.ts";
+import type { Report, Request, ShownPanel, ShownTable, TaskRequest } from "../messages.ts";
 
 /** Shortest time between two drawings of the curves, in milliseconds. */
 const redrawMilliseconds = 1000;
@@ -55,15 +55,15 @@ export class View {
     });
     // Curves are drawn only where they can be seen.
     for (const event of ["visibilitychange", "hashchange"]) {
-      browser.addEventListener(event, () => this.#drawCurvesSoon());
+      addEventListener(event, () => this.#drawCurvesSoon());
     }
   }
 
   /** Shows which buttons can be used. */
   enable({ start, task }: { readonly start: boolean; readonly task: boolean }): void {
-    this.#of("start").disabled = !start;
-    this.#of("pause").disabled = !task;
-    this.#of("stop").disabled = !task;
+    this.#of<HTMLButtonElement>("start").disabled = !start;
+    this.#of<HTMLButtonElement>("pause").disabled = !task;
+    this.#of<HTMLButtonElement>("stop").disabled = !task;
   }
 
   /** Shows what the worker reports. */
@@ -81,7 +81,7 @@ export class View {
     }
   }
 
-  #of(name: string): PageElement {
+  #of<T extends HTMLElement>(name: string): T {
     return byId(`${this.#id}-${name}`);
   }
 
@@ -101,7 +101,7 @@ export class View {
     this.#setPaused(false);
     this.#say(text);
     this.#drawCurves();
-    browser.document.title = text === "" ? "SRPO in your browser" : text;
+    document.title = text === "" ? "SRPO in your browser" : text;
   }
 
   #pause(paused: boolean): void {
@@ -144,7 +144,7 @@ export class View {
       ...(perSecond ? [`${formatDuration((steps - step) / perSecond)} left in this part`] : []),
       ...(this.#paused ? ["paused"] : []),
     ].join(" · "));
-    browser.document.title = `${Math.floor(100 * step / steps)} % ${part}`;
+    document.title = `${Math.floor(100 * step / steps)} % ${part}`;
     this.#drawCurvesSoon();
   }
 
@@ -185,7 +185,7 @@ export class View {
 
   #drawCurves(): void {
     this.#redrawDue = false;
-    if (this.#measurements.length === 0 || browser.document.hidden) return;
+    if (this.#measurements.length === 0 || document.hidden) return;
     const place = this.#of("curves");
     const columns = Math.max(1, Math.min(3, Math.floor(place.clientWidth / curveWidth)));
     const figure = {
@@ -193,6 +193,6 @@ export class View {
       notes: [],
       columns,
     };
-    place.replaceChildren(drawFigure(figure, browser.document));
+    place.replaceChildren(drawFigure(figure, document));
   }
 }

@@ -5,7 +5,6 @@
  * @module
  */
 import { build, type Plugin, stop } from "esbuild";
-import { isBuiltin } from "node:module";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { packages } from "../lib/report/browser_bundle.ts";
@@ -62,22 +61,13 @@ async function bundle(folder: string): Promise<void> {
   }
 }
 
-/**
- * Leaves out what browsers cannot run: modules named `deno_…`, which are imported only in Deno, and
- * Node's modules, which packages import only in Node.
- */
+/** Leaves out the modules named `deno_…`, which are imported dynamically and only in Deno. */
 const withoutDeno: Plugin = {
-  name: "without Deno",
+  name: "without-deno",
   setup({ onResolve }) {
-    onResolve({ filter: /^\./ }, ({ path, resolveDir, kind }) => {
-      if (kind !== "dynamic-import") return undefined;
-      return /\/deno_\w+\.ts$/.test(path)
-        ? { path, external: true }
-        : { path: join(resolveDir, path) };
-    });
     onResolve(
-      { filter: /^[^./]/ },
-      ({ path }) => isBuiltin(path) ? { path, external: true, sideEffects: false } : undefined,
+      { filter: /\/deno_\w+\.ts$/ },
+      ({ path, kind }) => kind === "dynamic-import" ? { path, external: true } : undefined,
     );
   },
 };

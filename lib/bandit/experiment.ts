@@ -12,7 +12,7 @@ import { cellArea, gridPoints, logDensity } from "./density.ts";
 import { LearnedField } from "./field.ts";
 import { type ActionSet, comparedActions, regularizedActions, type Setting } from "./methods.ts";
 import { type PolicyScores, scoresOf } from "./scores.ts";
-import { Support } from "./support.ts";
+import { supportOf } from "./support.ts";
 
 /** The policies of all targets by one method and temperature, and what they reach. */
 export interface PolicySet extends ActionSet {
@@ -104,7 +104,7 @@ export async function runBandit(
   sets.push(...await comparedActions(setting));
   if (shouldStop()) return null;
 
-  const support = new Support(drawToy(density, 10_000, seed + 1), drawToy(density, 2000, seed + 2));
+  const support = supportOf(density, seed);
   const judges = { logMu, grid: budget.grid, support };
   const tail = losses.slice(-Math.ceil(losses.length / 10));
   return {

@@ -10,10 +10,11 @@ import { type Behavior, behaviorHyperparameters, trainBehavior } from "./behavio
 import { type BanditBudget, targetGrid } from "./budget.ts";
 import { type Grid, gridPoints, logDensity } from "./density.ts";
 import { LearnedField } from "./field.ts";
+import type { Plane } from "./figure.ts";
 import { inverseBetas } from "./methods.ts";
 import { LearnedPrediction } from "./prediction.ts";
 import { optimizePoints, smallTime } from "./score_points.ts";
-import { Support } from "./support.ts";
+import { type Support, supportOf } from "./support.ts";
 
 /** SRPO's policies of all targets at one temperature. */
 export interface Figure3Policies {
@@ -26,13 +27,7 @@ export interface Figure3Policies {
 }
 
 /** The figure at some point of its computation. */
-export interface Figure3 {
-  /** Points of the data, `[n, 2]`. */
-  readonly points: Float32Array;
-  /** Targets, `[m, 2]`. */
-  readonly targets: Float32Array;
-  /** The plane that is drawn. */
-  readonly budget: Pick<BanditBudget, "grid">;
+export interface Figure3 extends Plane {
   /** Log-density of the behavior model at the points of a grid; null before the first look at it. */
   readonly density: { readonly grid: Grid; readonly logs: Float64Array } | null;
   /** Policies from greedy to conservative. */
@@ -66,7 +61,7 @@ export async function computeFigure3(
 ): Promise<Figure3 | null> {
   const points = drawToy(density, budget.points, seed);
   const targets = targetGrid(budget.targets);
-  const support = new Support(drawToy(density, 10_000, seed + 1), drawToy(density, 2000, seed + 2));
+  const support = supportOf(density, seed);
   const policies = (sets: readonly Float32Array[]): Figure3Policies[] =>
     [0, ...inverseBetas].map((inverseBeta, i) => {
       // At 1/β = 0, the policies are their targets.

@@ -9,7 +9,7 @@ import type { Figure3 } from "./figure3.ts";
 
 /** A panel and its captions. */
 export interface FigurePanel {
-  /** First line of the caption. */
+  /** First line of the caption; empty if the picture has its own. */
   readonly title: string;
   /** Second line of the caption. */
   readonly note: string;

@@ -3,6 +3,10 @@
  *
  * @module
  */
+import { drawToy, type ToyName } from "../data/toy.ts";
+
+/** Largest seed of an experiment. The next two seeds draw the points of the support. */
+export const maxBanditSeed = 2 ** 31 - 3;
 
 /** Share of fresh points of the data that count as in the support. */
 const covered = 0.95;
@@ -40,4 +44,9 @@ export class Support {
   contains(x: number, y: number): boolean {
     return this.distance(x, y) <= this.radius;
   }
+}
+
+/** Returns the support of a density for an experiment with a seed. */
+export function supportOf(density: ToyName, seed: number): Support {
+  return new Support(drawToy(density, 10_000, seed + 1), drawToy(density, 2000, seed + 2));
 }

@@ -9,6 +9,7 @@ import { banditFigure, banditSummary } from "../bandit/figure.ts";
 import { budgets } from "../bandit/budget.ts";
 import { type BanditResult, runBandit } from "../bandit/experiment.ts";
 import { methods } from "../bandit/methods.ts";
+import { maxBanditSeed } from "../bandit/support.ts";
 import { type ToyName, toyNames } from "../data/toy.ts";
 import { UserError } from "../errors.ts";
 import { replaceFile } from "../files.ts";
@@ -36,7 +37,7 @@ const command = {
   flags: {
     quick: toggle("Smaller budgets: less than half a minute per density on two processor cores"),
     seed: integer("Random seed; the same seed gives the same result on the same adapter", {
-      max: 2 ** 31 - 3,
+      max: maxBanditSeed,
       fallback: 0,
     }),
     out: text("Folder for the pictures and numbers, created if it does not exist", {

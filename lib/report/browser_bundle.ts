@@ -59,7 +59,7 @@ export const packages: Plugin = {
     onResolve({ filter: /^[^./]/ }, ({ path, importer, kind }) => {
       if (kind === "entry-point") return undefined;
       // Packages import these only where they run in Node.
-      if (isBuiltin(path)) return { path, external: true };
+      if (isBuiltin(path)) return { path, external: true, sideEffects: false };
       const own = importer.startsWith(root) && !importer.includes("node_modules") ||
         Object.hasOwn(manifest.imports, path);
       return {

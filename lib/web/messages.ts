@@ -5,6 +5,7 @@
  */
 import type { Hyperparameters } from "../algorithms/srpo/hyperparameters.ts";
 import type { BanditBudget } from "../bandit/budget.ts";
+import type { FigurePanel } from "../bandit/figure3_panels.ts";
 import type { AdapterMeasurement } from "../checks/adapter.ts";
 import type { ToyName } from "../data/toy.ts";
 
@@ -42,16 +43,6 @@ export interface StepRow {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
-/** A part of a picture. */
-export interface ShownPanel {
-  /** First line of the caption; empty if the picture has its own. */
-  readonly title: string;
-  /** Second line. */
-  readonly note: string;
-  /** SVG text. */
-  readonly svg: string;
-}
-
 /** A table's header and rows. */
 export interface ShownTable {
   readonly header: readonly string[];
@@ -68,7 +59,7 @@ export type Report =
     readonly steps: number;
     readonly rows: readonly StepRow[];
   }
-  | { readonly kind: "panels"; readonly panels: readonly ShownPanel[] }
+  | { readonly kind: "panels"; readonly panels: readonly FigurePanel[] }
   | { readonly kind: "check"; readonly measurement: AdapterMeasurement }
   | { readonly kind: "table"; readonly table: ShownTable }
   | { readonly kind: "end"; readonly text: string }

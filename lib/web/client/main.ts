@@ -4,6 +4,7 @@
  * @module
  */
 import { budgets } from "../../bandit/budget.ts";
+import { maxBanditSeed } from "../../bandit/support.ts";
 import type { ToyName } from "../../data/toy.ts";
 import { byId } from "../../report/client/dom.ts";
 import type { Report, Request, TaskRequest } from "../messages.ts";
@@ -24,11 +25,9 @@ function setRunning(view: View | null): void {
   for (const each of views) each.enable({ start: view === null, task: each === view });
 }
 
-/** Largest seed, as of the command line. */
-const maxSeed = 2 ** 31 - 3;
 const seedOf = (section: string) =>
   Math.min(
-    maxSeed,
+    maxBanditSeed,
     Math.max(0, Math.floor(Number(byId<HTMLInputElement>(`${section}-seed`).value))),
   );
 

@@ -3,12 +3,13 @@
  *
  * @module
  */
+import type { FigurePanel } from "../../bandit/figure3_panels.ts";
 import { curvesFigure, curvesOf, type Measurement } from "../../report/curves.ts";
 import { drawFigure } from "../../report/plot.ts";
 import { formatDuration, Rate } from "../../runs/progress.ts";
 import { CheckTable } from "./check_table.ts";
 import { byId, made } from "../../report/client/dom.ts";
-import type { Report, Request, ShownPanel, ShownTable, TaskRequest } from "../messages.ts";
+import type { Report, Request, ShownTable, TaskRequest } from "../messages.ts";
 
 /** Shortest time between two drawings of the curves, in milliseconds. */
 const redrawMilliseconds = 1000;
@@ -148,7 +149,7 @@ export class View {
     this.#drawCurvesSoon();
   }
 
-  #showPanels(panels: readonly ShownPanel[]): void {
+  #showPanels(panels: readonly FigurePanel[]): void {
     this.#of("panels").replaceChildren(...panels.map(({ title, note, svg }) => {
       const figure = made("figure", "panel");
       figure.innerHTML = svg;

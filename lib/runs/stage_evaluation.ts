@@ -31,9 +31,8 @@ export async function evaluateFinished(
   const { name } = definition;
   if (!run.evaluator || !canAct(run, definition, replicas)) return true;
   const rows = readMetrics(run.directory.metrics);
-  const current = (replica: Replica) => fileHash(replica.directory.checkpoint(name));
   const missing = replicas.filter((replica) =>
-    !isEvaluated(rows, name, step, replica, current(replica))
+    !isEvaluated(rows, name, step, replica, () => fileHash(replica.directory.checkpoint(name)))
   );
   const progress = new Progress(name, step, run.progress, step);
   const queue = new EvaluationQueue(
@@ -117,18 +116,19 @@ export function canAct(
 /**
  * Returns whether a policy is evaluated.
  *
- * @param checkpoint SHA-256 of the policy's checkpoint; undefined if it is not at hand.
+ * @param checkpoint Returns the SHA-256 of the policy's checkpoint; absent if the file no longer
+ * exists.
  */
 function isEvaluated(
   rows: readonly MetricsRow[],
   stage: string,
   step: number,
   replica: Replica,
-  checkpoint?: string,
+  checkpoint?: () => string,
 ): boolean {
   return rows.some((row) =>
     row.stage === stage && row.step === step && row.episodes !== null &&
     sameReplica(row, replica) &&
-    (checkpoint === undefined || row.checkpoint === undefined || row.checkpoint === checkpoint)
+    (checkpoint === undefined || row.checkpoint === undefined || row.checkpoint === checkpoint())
   );
 }

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { UserError } from "../errors.ts";
 import { checkWritable } from "../files.ts";
 import { writeAtomic } from "../runs/files.ts";
+import { lostRows } from "../runs/results.ts";
 import { fitted } from "../terminal.ts";
 import { parseFlags, text } from "./flags.ts";
 import { helpText } from "./help.ts";
@@ -42,13 +43,10 @@ export async function report(args: readonly string[]): Promise<void> {
     throw new UserError(`the run ${runs[twice]!.directory.path} is named twice; name it once`);
   }
   for (const { directory, rows, results } of runs) {
-    const { metrics_rows: expected = rows.length, finished = false } = results ?? {};
-    if (!finished || rows.length >= expected) continue;
-    const missing = expected - rows.length;
+    const lost = results?.finished ? lostRows(results, rows) : 0;
+    if (lost === 0) continue;
     console.error(
-      fitted(
-        `warning: ${directory.metrics} lacks ${missing} of its rows; the report lacks them too`,
-      ),
+      fitted(`warning: ${directory.metrics} lacks ${lost} of its rows; the report lacks them too`),
     );
   }
   const path = parsed.flags.out ??

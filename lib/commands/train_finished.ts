@@ -9,7 +9,7 @@ import { readCheckpoint } from "../runs/checkpoint.ts";
 import { RunDirectory } from "../runs/directory.ts";
 import { runId } from "../runs/identity.ts";
 import { readMetrics } from "../runs/metrics.ts";
-import { readResults, type Results } from "../runs/results.ts";
+import { lostRows, readResults, type Results } from "../runs/results.ts";
 import { resultTables } from "./results_table.ts";
 
 /**
@@ -57,9 +57,8 @@ function damageOf({ path, metrics }: RunDirectory, id: string, results: Results)
   };
   visit(path, 2); // seed-<k>/checkpoints/ lies deepest.
   read(() => {
-    const rows = readMetrics(metrics, id).length;
-    const { metrics_rows: expected = rows } = results;
-    if (rows < expected) throw new UserError(`${metrics} lacks ${expected - rows} of its rows`);
+    const lost = lostRows(results, readMetrics(metrics, id));
+    if (lost > 0) throw new UserError(`${metrics} lacks ${lost} of its rows`);
   });
   return damage;
 }

@@ -232,6 +232,11 @@ export function readResults(path: string, id?: string): Results | null {
   }
 }
 
+/** Returns how many rows `metrics.jsonl` has lost since the results were written. */
+export function lostRows({ metrics_rows = 0 }: Results, rows: readonly MetricsRow[]): number {
+  return Math.max(0, metrics_rows - rows.length);
+}
+
 /** Returns the evaluations among the rows of a metrics file, in their order. */
 export function evaluationsOf(
   rows: readonly MetricsRow[],

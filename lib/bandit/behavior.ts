@@ -53,7 +53,7 @@ export interface Watch {
   readonly shouldStop?: () => boolean;
 }
 
-/** A {@linkcode Watch} that can look at the model. */
+/** A {@linkcode Watch} that can read the model during training. */
 export interface BehaviorWatch extends Watch {
   /** Awaited between chunks of steps. `read` reads the model as it is now. */
   readonly between?: (read: () => Promise<Behavior>) => Promise<void>;

@@ -134,7 +134,7 @@ function optimumPanel(result: BanditResult): Panel {
   };
 }
 
-/** Colours of a density behind other things. */
+/** Colours of a density behind policies. */
 export function grey(place: number): string {
   const tone = Math.round(250 - 75 * place).toString(16);
   return `#${tone}${tone}${tone}`;

@@ -1,6 +1,6 @@
 /**
  * Figure 3 while it is computed: the density of the behavior model as it is learned, and SRPO's
- * policies (Eq. 10) as they move. It computes and reads no files, so it also runs in a browser.
+ * policies (Eq. 10) as they move. It reads no files, so it also runs in a browser.
  *
  * @module
  */
@@ -44,7 +44,7 @@ export interface Figure3Watch {
   readonly between: (look: () => Promise<Figure3>) => Promise<void>;
 }
 
-/** The grid and the solver steps of a density in between, which costs about 50 training steps. */
+/** Grid and solver steps of a density during training, which takes as long as 50 training steps. */
 const glance = { cells: 24, solverSteps: 8 } as const;
 
 /**

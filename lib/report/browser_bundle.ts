@@ -11,9 +11,9 @@ import manifest from "../../deno.json" with { type: "json" };
 /**
  * Returns a module and all that it imports as one ES module.
  *
- * @param entry The module's file URL. What it imports must run in browsers, except for modules of
- * the program that are imported dynamically: those are left out.
- * @throws {Error} If it does not.
+ * @param entry The module's file URL. Its imports must run in browsers. Modules of the program that
+ * are imported dynamically are left out.
+ * @throws {Error} If a module does not run in browsers.
  */
 export async function browserBundle(entry: URL): Promise<string> {
   // Loaded here because only pages need it.

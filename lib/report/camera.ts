@@ -44,8 +44,8 @@ export class Camera {
    * Creates a camera.
    *
    * @param target What it looks at.
-   * @param size Of the picture, in pixels.
-   * @param degrees Of the picture's height, as seen from the camera.
+   * @param size Size of the picture in pixels.
+   * @param degrees Vertical field of view.
    */
   constructor(
     eye: Vector3,

@@ -12,7 +12,7 @@ import { Camera, plus, type Projected, robotView } from "./camera.ts";
 /** Size of the pictures in pixels. Video encoders need multiples of 16. */
 export const filmSize = { width: 1024, height: 576 } as const;
 
-/** Frames per second that are aimed at. */
+/** Intended number of frames per second. */
 const frameRate = 25;
 
 const colors = {

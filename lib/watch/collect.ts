@@ -40,7 +40,7 @@ export interface Packed {
   readonly weights: Uint8Array<ArrayBuffer>;
 }
 
-/** A family whose policies are still files. */
+/** A family whose policies have not been packed. */
 interface Found extends Omit<Family, "policies"> {
   readonly members: readonly Trained[];
 }

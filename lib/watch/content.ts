@@ -22,9 +22,9 @@ export interface Content {
   readonly profile: Profile;
   /** The seed that selects the episodes, as in `eval --seed`. */
   readonly seed: number;
-  /** What can be chosen. */
+  /** The policies that can be chosen, in groups. */
   readonly families: readonly Family[];
-  /** The policies, to which the families refer by index. */
+  /** All policies, to which the families refer by index. */
   readonly policies: readonly PackedPolicy[];
   /** Tensors of checkpoints and files, to which the policies refer by index. */
   readonly sources: readonly PackedTensors[];

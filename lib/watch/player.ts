@@ -63,7 +63,7 @@ export class Player {
   #observation: Float64Array = new Float64Array();
   #goal: GoalWatch | null = null;
   #goalAt: readonly [number, number] | null = null;
-  #push: { readonly body: number } | null = null;
+  #pushedBody: number | null = null;
   #rewards: number[] = [];
   #values: number[] = [];
   #progress: Progress;
@@ -119,7 +119,7 @@ export class Player {
     this.#goal = atGoal && new GoalWatch(atGoal, this.#observation);
     const { goal } = await this.#batch.state();
     this.#goalAt = goal === undefined ? null : [goal[0]!, goal[1]!];
-    this.#push = null;
+    this.#pushedBody = null;
     this.#progress = this.#beginning(seed);
   }
 
@@ -140,20 +140,20 @@ export class Player {
       action,
       ended: step.terminated[0] === 1 ? "terminated" : step.truncated[0] === 1 ? "truncated" : null,
       reachedGoal: this.#goal?.reached ?? null,
-      pushed: this.#progress.pushed || this.#push !== null,
+      pushed: this.#progress.pushed || this.#pushedBody !== null,
     };
   }
 
   /** Pushes a body in all following steps until `release`; see {@linkcode Simulation.push}. */
   push(body: number, force: Vector3, point: Vector3): void {
     this.simulation.push(body, force, point);
-    this.#push = { body };
+    this.#pushedBody = body;
   }
 
   /** Ends the push. */
   release(): void {
-    if (this.#push !== null) this.simulation.push(this.#push.body, [0, 0, 0], [0, 0, 0]);
-    this.#push = null;
+    if (this.#pushedBody !== null) this.simulation.push(this.#pushedBody, [0, 0, 0], [0, 0, 0]);
+    this.#pushedBody = null;
   }
 
   /** Frees the environment's memory. */

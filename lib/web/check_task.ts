@@ -24,6 +24,6 @@ export async function checkTask({ engine, gate, post }: TaskContext): Promise<st
     if (gate.stopped) return null;
   }
   return failed === 0
-    ? `All ${total} checks passed: this GPU computes what is written.`
+    ? `All ${total} checks passed.`
     : `${failed} of ${total} checks failed; results computed on this GPU cannot be trusted.`;
 }

@@ -66,7 +66,7 @@ export function trainingPage(): string {
       ${section(
         "checks",
         html`
-          <h2>Does this GPU compute what is written?</h2>
+          <h2>Does this GPU compute correctly?</h2>
           <p>
             Every operation of the engine and every loss, forward and gradient, is compared with double
             precision and with finite differences.

@@ -51,11 +51,11 @@ export class Gate {
   }
 }
 
-/** Shortest time between two pictures in milliseconds, and largest share of the time for them. */
+/** Shortest time between two pictures in milliseconds, and largest share of the time to draw. */
 const shortest = 400;
 const share = 1 / 6;
 
-/** Draws from time to time: often, but so that pictures take a small part of the time. */
+/** Limits how often pictures are drawn, so that drawing takes a small part of the time. */
 export class Pace {
   #next = 0;
 

@@ -10,12 +10,12 @@ const up = new Vector3(0, 1, 0);
 
 /** An arrow between two points. */
 export class Arrow {
-  /** What to add to a scene. */
+  /** The object to add to a scene. */
   readonly group = new Group();
   readonly #shaft: Mesh;
   readonly #head: Mesh;
 
-  /** Creates an arrow that is not seen yet. */
+  /** Creates a hidden arrow. */
   constructor(thickness: number) {
     const material = new MeshBasicMaterial({ depthTest: false, transparent: true, opacity: 0.9 });
     onScheme(() => material.color.copy(color("push")));

@@ -5,7 +5,7 @@
  */
 import { cssColor } from "./colors.ts";
 
-/** Space for the curve's width around it, in pixels. */
+/** Space above and below the curve in pixels, so that its stroke is not cut off. */
 const margin = 3;
 
 /**

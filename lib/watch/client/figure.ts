@@ -20,7 +20,7 @@ import type { Shape } from "../../envs/mujoco/simulation.ts";
 import { color, onScheme } from "./colors.ts";
 import type { Pose } from "./pose.ts";
 
-/** Returns the geometry of a shape; null for the ground, and for what is not seen. */
+/** Returns the geometry of a shape; null for the ground, and for shapes that are not drawn. */
 function geometryOf({ type, size: [x, y, z] }: Shape): BufferGeometry | null {
   switch (type) {
     case "sphere":
@@ -62,7 +62,7 @@ export interface Part {
 /** The sides of a box in the order of three.js's groups: +x, −x, +y, −y. */
 const sides = [[1, 0], [-1, 0], [0, 1], [0, -1]] as const;
 
-/** Leaves out the sides of walls that touch another wall, which would show as lines between them. */
+/** Hides the sides of walls that touch another wall; they would show as lines between the walls. */
 function hideInnerSides(parts: readonly Part[], pose: Pose): void {
   const key = (x: number, y: number) => `${x.toFixed(2)} ${y.toFixed(2)}`;
   const walls = parts.filter(({ shape }) => shape.body === 0);
@@ -82,7 +82,7 @@ function hideInnerSides(parts: readonly Part[], pose: Pose): void {
 }
 
 /**
- * Returns a mesh for every shape that is seen. Limbs have two colours in turn.
+ * Returns a mesh for every shape that is drawn. The colours of limbs alternate.
  *
  * @param pose The pose in which the walls are placed.
  */

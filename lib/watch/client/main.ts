@@ -11,14 +11,14 @@ import type { Content } from "../content.ts";
 import { fileNames } from "../files.ts";
 import { Pane } from "./pane.ts";
 
-/** Most policies side by side. */
+/** Largest number of policies side by side. */
 const mostPanes = 4;
-/** Rows of the table of episodes. */
+/** Largest number of rows of the table of episodes. */
 const mostRows = 200;
-/** Milliseconds of a frame in which steps may be taken, and those at the highest speed. */
+/** Milliseconds of a frame in which steps may be taken, by default and at the highest speed. */
 const [frameBudget, fastBudget] = [22, 80];
-/** Milliseconds for which a finished episode stays. */
-const pauseAtEnd = 1800;
+/** Milliseconds before the next episode begins, by default and at the highest speed. */
+const [pauseAtEnd, fastPause] = [1800, 300];
 
 /** The page. */
 class Page {
@@ -30,7 +30,7 @@ class Page {
   #episode = 0;
   #endedAt: number | null = null;
   #last = performance.now();
-  /** Whatever changes the episodes waits for what came before it. */
+  /** Ends with the last action that {@linkcode #enqueue} was given. */
   #queue: Promise<void> = Promise.resolve();
 
   constructor(content: Content, weights: ArrayBuffer) {
@@ -65,9 +65,9 @@ class Page {
       this.#enqueue(async () => {
         this.#panes.splice(this.#panes.indexOf(pane), 1);
         await pane.close();
-        this.#counts();
+        this.#updateCount();
       }));
-    this.#counts();
+    this.#updateCount();
   }
 
   get #seed(): number {
@@ -112,7 +112,7 @@ class Page {
       return;
     }
     this.#endedAt ??= now;
-    if (now - this.#endedAt > (speed === Infinity ? 300 : pauseAtEnd)) {
+    if (now - this.#endedAt > (speed === Infinity ? fastPause : pauseAtEnd)) {
       await this.#begin(this.#episode + 1);
     }
   }
@@ -205,8 +205,8 @@ class Page {
     });
   }
 
-  /** Shows what depends on the number of panes. */
-  #counts(): void {
+  /** Updates what depends on the number of panes. */
+  #updateCount(): void {
     const count = this.#panes.length;
     byId("panes").dataset["count"] = String(count);
     byId<HTMLButtonElement>("add").disabled = count >= mostPanes;

@@ -58,7 +58,7 @@ export class Pane {
   }
 
   /**
-   * Adds a pane to the page.
+   * Creates a pane with its environment in an element of the page.
    *
    * @param family Index of the family of policies that it shows first.
    */

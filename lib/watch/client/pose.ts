@@ -1,5 +1,5 @@
 /**
- * Positions and orientations of all shapes at one time, and what lies between two of them.
+ * Positions and orientations of all shapes at one time, and interpolation between two of them.
  *
  * @module
  */

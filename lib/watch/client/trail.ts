@@ -6,12 +6,12 @@
 import { BufferAttribute, BufferGeometry, Points, PointsMaterial, type Vector3 } from "three";
 import { color, onScheme } from "./colors.ts";
 
-/** Most dots. Later ones are left out. */
+/** Largest number of dots. Later ones are left out. */
 const most = 2000;
 
 /** The dots of one episode. */
 export class Trail {
-  /** What to add to a scene. */
+  /** The object to add to a scene. */
   readonly points: Points;
   readonly #positions = new BufferAttribute(new Float32Array(3 * most), 3);
   #count = 0;

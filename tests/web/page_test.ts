@@ -115,6 +115,6 @@ chromiumTest("page: without WebGPU says what is needed", async (browser) => {
   await page.waitForSelector("#maze-error:not([hidden])");
   assertStringIncludes(
     await page.textContent("#maze-error") ?? "",
-    "no WebGPU adapter was found. Use a browser with WebGPU",
+    "no WebGPU adapter was found. Use a recent version of a browser with WebGPU",
   );
 });

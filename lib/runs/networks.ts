@@ -40,6 +40,24 @@ export function initialise(
 }
 
 /**
+ * Writes the first values of one replica's networks at the start of a stage: those that it trains
+ * are initialised, the others are loaded from the checkpoints of earlier stages.
+ *
+ * @throws {UserError} As {@linkcode loadNetworks}.
+ */
+export function startNetworks(
+  stage: string,
+  networks: readonly Network[],
+  replica: number,
+  seed: number,
+  earlier: readonly Checkpoint[],
+): void {
+  initialise(networks, replica, seed);
+  const frozen = networks.filter(({ initial }) => initial === undefined);
+  loadNetworks(stage, frozen, replica, earlier, false);
+}
+
+/**
  * Loads the networks of one replica.
  *
  * @param stage Name of the stage, for messages.

@@ -14,7 +14,7 @@ import { writeGeneration } from "./generation.ts";
 import { runSteps } from "./loop.ts";
 import type { MetricsFile } from "./metrics.ts";
 import { MetricsLog } from "./metrics_log.ts";
-import { type Checkpoint, initialise, loadNetworks } from "./networks.ts";
+import { type Checkpoint, loadNetworks, startNetworks } from "./networks.ts";
 import { profileStage } from "./profile.ts";
 import { Progress } from "./progress.ts";
 import type { Replica } from "./replicas.ts";
@@ -90,9 +90,7 @@ export async function trainReplicas(
       if (present) {
         loadNetworks(name, networks, place, [present[place]!, ...earlier], true);
       } else {
-        initialise(networks, place, replica.seed);
-        const frozen = networks.filter(({ initial }) => initial === undefined);
-        loadNetworks(name, frozen, place, earlier, false);
+        startNetworks(name, networks, place, replica.seed, earlier);
       }
     });
     run.announce(memoryText(name, program, run.buffer));

@@ -12,7 +12,7 @@ import type { StepMetrics } from "../autodiff/training_step.ts";
 import type { ReplayBuffer } from "../data/replay_buffer.ts";
 import type { NamedTensors } from "../nn/host/tensors.ts";
 import { runSteps } from "./loop.ts";
-import { type Checkpoint, initialise, loadNetworks, readNetworks } from "./networks.ts";
+import { type Checkpoint, readNetworks, startNetworks } from "./networks.ts";
 
 /** What is trained. */
 export interface MemoryRun {
@@ -75,9 +75,7 @@ async function trainStage(
   const graph = new Graph({ seeds: [seed] });
   const { networks, more = [] } = await definition.describe(graph, buffer, h, [h]);
   using program = await engine.compileStep([graph, ...more]);
-  initialise(networks, 0, seed);
-  const frozen = networks.filter(({ initial }) => initial === undefined);
-  loadNetworks(name, frozen, 0, definition.needs.map((stage) => finished.get(stage)!), false);
+  startNetworks(name, networks, 0, seed, definition.needs.map((stage) => finished.get(stage)!));
   const read = async (step: number | null): Promise<Checkpoint> => {
     const [tensors] = await readNetworks(`the ${name} stage`, networks, 1, false);
     return { path: `the ${name} stage`, file: { tensors: tensors!, metadata: {} }, step };

@@ -14,7 +14,7 @@ export interface Limb {
   /** The ends of the segment in metres; equal for a sphere. */
   readonly ends: readonly [Vector3, Vector3];
   readonly radius: number;
-  /** Index of the limb that it belongs to; 0 for the robot's root. */
+  /** Number of the limb that it belongs to, counted from 1; 0 for the robot's root. */
   readonly limb: number;
 }
 

@@ -43,8 +43,6 @@ export interface Film {
 export function filmOf(solids: Solids, caption: (steps: number) => string): Film {
   const { poses, stepSeconds } = solids;
   const stride = Math.max(1, Math.round(1 / frameRate / stepSeconds));
-  const limbs = [...new Set(poses[0]!.map(({ limb }) => limb))].filter((limb) => limb > 0);
-  const colorOf = ({ limb }: Limb) => colors.limbs[limb === 0 ? 0 : 1 + limbs.indexOf(limb) % 2]!;
   const frames = poses.flatMap((pose, step) => {
     if (step % stride !== 0 && step !== poses.length - 1) return [];
     const { camera, target } = cameraOf(solids, pose);
@@ -56,7 +54,7 @@ export function filmOf(solids: Solids, caption: (steps: number) => string): Film
       ...faces.map(({ sides }) => sides),
       ...pose.map((limb) => ({
         depth: camera.project(middle(limb)).depth,
-        svg: limbSvg(camera, limb, colorOf(limb)),
+        svg: limbSvg(camera, limb),
       })).sort((a, b) => b.depth - a.depth).map(({ svg }) => svg),
       // The tops of walls hide what stands behind them, and nothing is above them.
       ...faces.map(({ top }) => top),
@@ -132,8 +130,9 @@ function shadows(camera: Camera, pose: readonly Limb[], floor: number): string {
   return `<g opacity="0.22" fill="#1f2328">${paths.join("")}</g>`;
 }
 
-/** A limb, with a light stripe on the side of the sun. */
-function limbSvg(camera: Camera, { ends: [a, b], radius }: Limb, color: string): string {
+/** A limb, with a light stripe on the side of the sun. The colours of limbs alternate. */
+function limbSvg(camera: Camera, { ends: [a, b], radius, limb }: Limb): string {
+  const color = colors.limbs[limb === 0 ? 0 : 1 + (limb - 1) % 2];
   const lifted = (end: Vector3) => plus(end, [-0.3 * radius, -0.3 * radius, 0.35 * radius]);
   const [whole, stripe] = [
     hull(camera.project(a), camera.project(b), radius),

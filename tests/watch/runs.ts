@@ -13,7 +13,7 @@ import { mlpTensors } from "../nn/host/networks.ts";
 export const [observations, actions] = [11, 3];
 
 /** Temperatures of the sweep, not in order. */
-export const betas = [1, 0.1, 10];
+const betas = [1, 0.1, 10];
 
 function write(path: string, tensors: Iterable<readonly [string, SafeTensor]>, metadata = {}) {
   Deno.writeFileSync(path, encode(new Map(tensors), metadata));

@@ -60,7 +60,7 @@ export interface Shape {
   readonly size: Vector3;
   /** Index of the body that it belongs to; 0 is the world, 1 the robot's root. */
   readonly body: number;
-  /** Index of the root's child through which the body hangs on the root; 0 for root and world. */
+  /** Number of the limb, counted from 1: of the root's child with what hangs on it; otherwise 0. */
   readonly limb: number;
 }
 
@@ -141,8 +141,9 @@ export class Simulation {
   get shapes(): Shape[] {
     const { ngeom, geom_type: types, geom_size: sizes, geom_bodyid: bodies } = this.#model;
     const parents: Int32Array = this.#model.body_parentid;
+    const limbs = [...parents.keys()].filter((body) => body > 1 && parents[body] === 1);
     const limbOf = (body: number): number =>
-      body <= 1 ? 0 : parents[body] === 1 ? body : limbOf(parents[body]!);
+      body <= 1 ? 0 : parents[body] === 1 ? 1 + limbs.indexOf(body) : limbOf(parents[body]!);
     return Array.from({ length: ngeom }, (_, i) => ({
       type: SHAPES[types[i] as number] ?? "other",
       size: [...sizes.subarray(3 * i, 3 * i + 3)] as [number, number, number],

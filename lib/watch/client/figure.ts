@@ -36,7 +36,7 @@ function geometryOf({ type, size: [x, y, z] }: Shape): BufferGeometry | null {
 }
 
 /** Materials by variable of the style sheet. */
-export class Materials {
+class Materials {
   readonly #byName = new Map<string, MeshStandardMaterial>();
 
   /** Returns the material of a colour variable. */
@@ -88,7 +88,6 @@ function hideInnerSides(parts: readonly Part[], pose: Pose): void {
  */
 export function partsOf(shapes: readonly Shape[], pose: Pose): Part[] {
   const materials = new Materials();
-  const limbs = [...new Set(shapes.map(({ limb }) => limb))].filter((limb) => limb > 0);
   const parts = shapes.flatMap((shape, index): Part[] => {
     const geometry = geometryOf(shape);
     if (geometry === null) return [];
@@ -96,7 +95,7 @@ export function partsOf(shapes: readonly Shape[], pose: Pose): Part[] {
       ? "wall"
       : shape.limb === 0
       ? "torso"
-      : `limb-${limbs.indexOf(shape.limb) % 2}`;
+      : `limb-${(shape.limb - 1) % 2}`;
     const mesh = new Mesh(geometry, materials.of(name));
     mesh.castShadow = true;
     // On neighbouring walls, shadows would show as lines between them.

@@ -42,15 +42,21 @@ export async function drawnMaze(
   }
   const resting = Float32Array.from(atRest(maze, valuePoints));
   const drawn: DrawnPolicy[] = [];
-  for (const [title, policy] of policies) {
-    drawn.push({
-      title,
-      actions: {
-        perCell: actionPoints,
-        at: await actionsAt(atRest(maze, actionPoints), policy),
-      },
-      trajectories: await trajectories(task, maze, policy),
-    });
+  const environment = await makeEnvironment(task, maze.freeCells().length);
+  try {
+    const seeds = await seedsOfCells(environment, maze);
+    for (const [title, policy] of policies) {
+      drawn.push({
+        title,
+        actions: {
+          perCell: actionPoints,
+          at: await actionsAt(atRest(maze, actionPoints), policy),
+        },
+        trajectories: await trajectories(environment, policy, seeds),
+      });
+    }
+  } finally {
+    await environment.close();
   }
   return {
     maze,
@@ -84,24 +90,18 @@ async function actionsAt(
   return (await policy.act(states, random)).slice();
 }
 
-/** Returns the paths of one episode from every free cell, each `[steps, 2]`. */
+/** Returns the paths of the episodes of seeds, each `[steps, 2]`. */
 async function trajectories(
-  task: string,
-  maze: Maze,
+  environment: EnvironmentBatch,
   policy: Policy | RemotePolicy,
+  seeds: readonly number[],
 ): Promise<number[][]> {
-  const environment = await makeEnvironment(task, maze.freeCells().length);
-  try {
-    const seeds = await seedsOfCells(environment, maze);
-    const lines: number[][] = seeds.map(() => []);
-    await rollout(environment, policy, seeds, {
-      positions: (episodes, qpos) =>
-        episodes.forEach((episode, i) => lines[episode]!.push(qpos[2 * i]!, qpos[2 * i + 1]!)),
-    });
-    return lines;
-  } finally {
-    await environment.close();
-  }
+  const lines: number[][] = seeds.map(() => []);
+  await rollout(environment, policy, seeds, {
+    positions: (episodes, qpos) =>
+      episodes.forEach((episode, i) => lines[episode]!.push(qpos[2 * i]!, qpos[2 * i + 1]!)),
+  });
+  return lines;
 }
 
 /** Returns, for each free cell, the first evaluation seed whose episode starts in it. */

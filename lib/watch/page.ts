@@ -3,19 +3,16 @@
  *
  * @module
  */
-import { type Content as Inserted, Html, html, page } from "../report/html.ts";
+import { Html, html, page } from "../report/html.ts";
 import type { Content } from "./content.ts";
 import { fileNames } from "./files.ts";
 import style from "./page.css" with { type: "text" };
 
 /** Speeds of the page by label. */
-const speeds = [["1/10", "0.1"], ["1/4", "0.25"], ["1×", "1"], ["4×", "4"], [
-  "max",
-  "max",
-]] as const;
+const speeds = { "1/10": "0.1", "1/4": "0.25", "1×": "1", "4×": "4", max: "max" };
 
 /** Loads nothing but the files beside the page. MuJoCo's bindings are compiled by `Function`. */
-const policy = "default-src 'none'; script-src 'self' 'unsafe-eval'; connect-src 'self'; " +
+const securityPolicy = "default-src 'none'; script-src 'self' 'unsafe-eval'; connect-src 'self'; " +
   "img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
 /** Returns the page. */
@@ -59,7 +56,7 @@ export function watchPage(content: Content): string {
       ${pane()}
     `,
     html`
-      <meta http-equiv="content-security-policy" content="${policy}">
+      <meta http-equiv="content-security-policy" content="${securityPolicy}">
       <meta
         name="description"
         content="${title}: the policy and MuJoCo run in this page. Push the robot."
@@ -85,13 +82,13 @@ function toolbar(): Html {
       </label>
       <fieldset class="group speeds">
         <legend>Speed</legend>
-        ${speeds.map(([label, value]): Inserted =>
+        ${Object.entries(speeds).map(([label, value]) =>
           html`<label><input type="radio" name="speed" value="${value}" ${
             value === "1" ? "checked" : ""
           }><span>${label}</span></label>`
         )}
       </fieldset>
-      <button id="add" title="Another policy beside these">Add policy</button>
+      <button id="add" title="Adds another policy beside these">Add policy</button>
     </div>
   `;
 }

@@ -30,7 +30,7 @@ export function trainingPage(): string {
           <h2>Policies of a two-dimensional bandit</h2>
           <p>
             A diffusion model learns the density of the data. Then each of 49 deterministic policies,
-            one per target, moves from its target to where the data are: the larger 1/β, the further.
+            one per target, moves from its target towards the data. The larger 1/β, the further it moves.
             This is Figure 3 of the <a href="https://arxiv.org/abs/2310.07297">paper</a>.
           </p>
         `,
@@ -56,8 +56,8 @@ export function trainingPage(): string {
           <p>
             D4RL's <code>maze2d-umaze</code>: from 100,000 recorded steps of a planner that wanders
             through the maze, SRPO learns a critic, a model of the behavior, and a policy that goes to
-            the goal. The budgets are those of the command line's demo. MuJoCo plays the episodes, in
-            this browser too.
+            the goal. The budgets are those of the command line's demo. MuJoCo simulates the episodes
+            in this browser.
           </p>
         `,
         html``,

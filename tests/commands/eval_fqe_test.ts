@@ -48,6 +48,10 @@ Deno.test({
     await refuses("--fqe DATA estimates the return", "--episodes", "0");
     await refuses("--fqe-steps needs --fqe DATA", "--fqe-steps", "5");
     await refuses(
+      "--episodes 0 plays none",
+      ...["--episodes", "0", "--fqe", hopper, "--record", "walk.safetensors"],
+    );
+    await refuses(
       "but the data have 4 and 2",
       ...["--episodes", "0", "--fqe", projectFile("data/maze2d-umaze-100k.hdf5")],
     );

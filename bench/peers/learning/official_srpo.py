@@ -31,7 +31,7 @@ COMMIT = "b3b916ad90e716c118c18144cd332408c4071096"
 PRESETS = {
     "maze": {"critic_steps": 20000, "behavior_steps": 8000, "policy_steps": 3000,
              "width": 64, "blocks": 2, "policy_layers": 4, "beta": 0.3},
-    "hopper": {"critic_steps": 10000, "behavior_steps": 30000, "policy_steps": 20000,
+    "hopper": {"critic_steps": 10000, "behavior_steps": 20000, "policy_steps": 10000,
                "width": 128, "blocks": 3, "policy_layers": 2, "beta": 0.003},
 }
 

@@ -125,7 +125,7 @@ export const hyperparameterTable = new HyperparameterTable({
     APPENDIX,
     steps,
     all(2_000_000),
-    families(30_000, 30_000, 4_000),
+    families(20_000, 20_000, 4_000),
   ),
   behaviorBatchSize: row(
     "behavior",
@@ -216,7 +216,7 @@ export const hyperparameterTable = new HyperparameterTable({
     `${APPENDIX}; schedule: ${CODE}`,
     steps,
     all(1_000_000),
-    families(20_000, 20_000, 3_000),
+    families(10_000, 10_000, 3_000),
   ),
   policyBatchSize: row("policy", "", "rows per minibatch", APPENDIX, size, all(256)),
   policyLearningRate: row(
@@ -230,7 +230,7 @@ export const hyperparameterTable = new HyperparameterTable({
   policyWidth: row("policy", "", "hidden units", APPENDIX, size, all(256), families(128, 128, 64)),
   policyLayers: row("policy", "", "hidden layers", APPENDIX, integer(1, 16), mazes(2, 4)),
   // Maze2d is not in the paper. Its value, and locomotion's quick value, are the best ones for the
-  // official code with the quick budgets.
+  // official code with small budgets.
   beta: row<number>(
     "policy",
     "β",

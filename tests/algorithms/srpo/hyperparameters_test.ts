@@ -73,18 +73,18 @@ Deno.test("hyperparametersFor() paper, mazes: τ 0.9, temperature 10, four layer
   });
 });
 
-Deno.test("hyperparametersFor() quick: uses the official code's budgets for locomotion and smaller ones for maze2d", () => {
+Deno.test("hyperparametersFor() quick: budgets of ten minutes for locomotion and smaller ones for maze2d", () => {
   const hopper = hyperparametersFor(findTask("hopper-medium-v2"), "quick");
   assertEquals(hopper, {
     ...published,
     criticSteps: 10_000,
     criticWidth: 128,
-    behaviorSteps: 30_000,
+    behaviorSteps: 20_000,
     behaviorBatchSize: 256,
     behaviorLearningRate: 1e-3,
     behaviorSchedule: "cosine",
     behaviorWidth: 128,
-    policySteps: 20_000,
+    policySteps: 10_000,
     policyWidth: 128,
     beta: 0.003,
   });

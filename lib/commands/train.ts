@@ -6,18 +6,14 @@
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { Engine } from "../autodiff/engine.ts";
-import { choiceText } from "../autodiff/variants.ts";
 import { loadDataset, type OfflineDataset } from "../data/dataset.ts";
 import { datasetHash } from "../data/hash.ts";
 import type { Algorithm } from "../algorithms/algorithm.ts";
 import { readingOptions } from "../data/own_task.ts";
 import { ReplayBuffer } from "../data/replay_buffer.ts";
 import { shapeRewards } from "../data/rewards.ts";
-import { Placement } from "../nn/placement.ts";
 import { UserError } from "../errors.ts";
 import { computeAloneIfSmall } from "../gpu/software_threads.ts";
-import { adapterText } from "../gpu/device.ts";
-import { driverAdvice } from "../gpu/driver_advice.ts";
 import { fingerprintDifferences } from "../gpu/fingerprint.ts";
 import { resultTables } from "./results_table.ts";
 import { createRunDirectory, refuseRun, RunDirectory } from "../runs/directory.ts";
@@ -30,35 +26,23 @@ import { upgradeMetrics } from "../runs/metrics_upgrade.ts";
 import { flopsPerDispatch, RunEstimate, type StageWork, workOf } from "../runs/estimate.ts";
 import { standardError } from "../runs/progress.ts";
 import type { ReplicaAxes } from "../runs/replicas.ts";
-import {
-  evaluationsOf,
-  lastLosses,
-  type References,
-  type Results,
-  writeResults,
-} from "../runs/results.ts";
 import { ownProvenance } from "../runs/run_task.ts";
 import { StageCache } from "../runs/stage_cache.ts";
-import type { StageResult, TrainingRun } from "../runs/run.ts";
+import type { TrainingRun } from "../runs/run.ts";
 import { evaluateTaken } from "../runs/stage_evaluation.ts";
 import { trainStages } from "../runs/training_run.ts";
 import { VariantFile } from "../runs/variant_memory.ts";
 import { fitted } from "../terminal.ts";
 import { version } from "../version.ts";
 import { helpText } from "./help.ts";
-import { announcement, timeNotes } from "./train_announcement.ts";
-import {
-  evaluatedActors,
-  evaluationStatistics,
-  evaluatorOf,
-  referencesOf,
-} from "./train_evaluation.ts";
+import { adapterLine, announcement, notes } from "./train_announcement.ts";
+import { evaluatorOf } from "./train_evaluation.ts";
 import { showFinished } from "./train_finished.ts";
 import { observersOf } from "./train_observers.ts";
 import { parseTrain, trainCommand, type TrainFlags } from "./train_flags.ts";
 import { checkData, makePlan, type Plan } from "./train_plan.ts";
 import { recordConfigs, takeGiven } from "./train_records.ts";
-import { type ActionCosts, costsOf, policiesOf } from "./trained_policies.ts";
+import { makeResults } from "./train_results.ts";
 
 /** Folder of the stage cache, next to the runs. */
 const cacheFolder = join("runs", ".cache");
@@ -200,6 +184,7 @@ interface Setting {
   readonly interrupt: Interrupt;
 }
 
+/** Trains and evaluates in a folder, and writes and prints the results. */
 async function trainIn(
   directory: RunDirectory,
   { plan, flags, args, data, sha256, work, engine, memory, log, interrupt }: Setting,
@@ -224,30 +209,10 @@ async function trainIn(
   // config.json makes the folder a run, so everything else that it starts from comes first.
   if (!plan.resumed) await takeGiven(axes, plan);
   await recordConfigs(axes, plan, data, sha256, adapter);
-  const products = choiceText(engine.choice) +
-    (memory.problem ? `; measurements not saved: ${memory.problem}` : "");
-  const named = adapterText(adapter);
-  say(announcement(plan, data, `${named}; matrix products: ${products}`, directory));
-  const advice = driverAdvice(adapter);
-  if (advice !== null) say(`note     ${advice}`);
-  if (plan.changes.length > 0) {
-    say(
-      `note     continued with another ${
-        plan.changes.join("; ")
-      }. From here on, results differ in ` +
-        "their last digits from an uninterrupted run's, and stages are not cached",
-    );
-  }
-  if (former !== null) {
-    say(`note     this run was started by version 0.2; its original metrics are in ${former}`);
-  }
-  const buffer = new ReplayBuffer(
-    engine.gpu,
-    data,
-    shapeRewards(data, algorithm.rewardRule(hyperparameters)),
-  );
+  say(announcement(plan, data, adapterLine(engine, memory), directory));
+  const estimate = new RunEstimate(work);
+  for (const line of notes(plan, engine, estimate, former)) say(line);
   await using observers = await observersOf(axes, plan, flags);
-  const id = runId(directory.readConfig());
   const evaluator = evaluatorOf(
     algorithm,
     task,
@@ -256,13 +221,15 @@ async function trainIn(
     engine.target,
     observers.onPlayback,
   );
-  const estimate = new RunEstimate(work);
-  for (const line of timeNotes(estimate, engine, plan)) say(line);
   const run: TrainingRun = {
     ...axes,
-    id,
+    id: runId(directory.readConfig()),
     engine,
-    buffer,
+    buffer: new ReplayBuffer(
+      engine.gpu,
+      data,
+      shapeRewards(data, algorithm.rewardRule(hyperparameters)),
+    ),
     stages,
     cache: plan.cache
       ? {
@@ -285,67 +252,18 @@ async function trainIn(
     profile: flags.profile,
     ...(evaluator && { evaluator }),
   };
-  const results = await trainStages(run);
-  const finished = results.length === stages.length &&
-    results.every(({ step, steps, evaluated }) => step === steps && evaluated) &&
+  const outcomes = await trainStages(run);
+  const finished = outcomes.length === stages.length &&
+    outcomes.every(({ step, steps, evaluated }) => step === steps && evaluated) &&
     await evaluateTaken(run);
-  await using placement = new Placement({ target: engine.target });
-  const policies = finished ? await policiesOf(axes, placement) : new Map();
-  const costs = await costsOf(policies);
-  const found = resultsOf(axes, plan, results, finished, referencesOf(task, data), costs);
-  // Loaded here because the plotting library takes longer to load than the rest of the program.
-  const { drawRun } = await import("./train_pictures.ts");
-  const titled = evaluatedActors(algorithm, task).flatMap(({ policy, title }) =>
-    policies.has(policy) ? [[title, policies.get(policy)!] as const] : []
-  );
   observers.end(finished ? "The run has finished." : "The run was stopped; it can be resumed.");
-  const pictures = finished
-    ? await drawRun(axes, task, data, found.statistics, new Map(titled))
-    : [];
-  const whole: Results = { run_id: id, ...found, pictures };
-  await writeResults(directory.results, whole);
-  say(`\n${resultTables(whole)}\n`);
-  for (const path of pictures) say(`picture  ${path}`);
+  const results = await makeResults(axes, plan, data, engine, outcomes, finished);
+  say(`\n${resultTables(results)}\n`);
+  for (const path of results.pictures) say(`picture  ${path}`);
   say(
     finished
       ? `run      ${directory.path}, took ${((performance.now() - started) / 1000).toFixed(0)} s`
       : `stopped  resume with: deno run -A cli.ts train --resume ${directory.path}`,
   );
-  if (flags.json) console.log(JSON.stringify({ run: directory.path, ...whole }));
-}
-
-/** Returns a run's results, without pictures. */
-function resultsOf(
-  axes: ReplicaAxes,
-  { algorithm, task, seeds, variants }: Plan,
-  results: readonly StageResult[],
-  finished: boolean,
-  references: References,
-  costs: ActionCosts,
-): Results {
-  const { metrics } = axes.directory;
-  const actors = evaluatedActors(algorithm, task);
-  const rows = readMetrics(metrics);
-  const evaluations = evaluationsOf(rows, actors);
-  return {
-    algorithm: algorithm.name,
-    task: task.name,
-    seeds,
-    variants: variants.map(({ name }) => name),
-    finished,
-    stages: Object.fromEntries(
-      results.map(({ stage, evaluated: _, ...outcome }) => [
-        stage,
-        { ...outcome, losses: lastLosses(metrics, stage) },
-      ]),
-    ),
-    references,
-    actors,
-    evaluations,
-    statistics: evaluationStatistics(evaluations, actors),
-    action_latency_ms: costs.milliseconds,
-    action_flops: costs.flops,
-    metrics_rows: rows.length,
-    pictures: [],
-  };
+  if (flags.json) console.log(JSON.stringify({ run: directory.path, ...results }));
 }

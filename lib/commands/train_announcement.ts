@@ -4,14 +4,17 @@
  * @module
  */
 import type { Engine } from "../autodiff/engine.ts";
-import { fastestRate } from "../autodiff/variants.ts";
+import { choiceText, fastestRate } from "../autodiff/variants.ts";
 import type { Task } from "../data/catalog.ts";
 import type { OfflineDataset } from "../data/dataset.ts";
 import { taskNotes } from "../data/fit.ts";
+import { adapterText } from "../gpu/device.ts";
+import { driverAdvice } from "../gpu/driver_advice.ts";
 import { boundsText } from "../nn/host/action_bounds.ts";
 import type { RunDirectory } from "../runs/directory.ts";
 import type { RunEstimate } from "../runs/estimate.ts";
 import { formatDuration } from "../runs/progress.ts";
+import type { VariantFile } from "../runs/variant_memory.ts";
 import type { Plan } from "./train_plan.ts";
 
 /** Describes a run: its task, sweep, data, checkpoints from elsewhere, adapter and folder. */
@@ -55,17 +58,37 @@ function ownLines({ own }: Task): string[] {
   ];
 }
 
+/** Describes the adapter and the choice of its matrix product variants. */
+export function adapterLine({ gpu, target, choice }: Engine, { problem }: VariantFile): string {
+  return `${adapterText({ ...gpu.adapter, ...target })}; matrix products: ${choiceText(choice)}` +
+    (problem ? `; measurements not saved: ${problem}` : "");
+}
+
 /**
- * Returns the time of the run's matrix products, and a warning if a software GPU runs the paper's preset.
+ * Returns what else a user should know: an old driver, what differs from the adapter or version that
+ * a resumed run was begun with, the time of the run's matrix products, and a warning if a software
+ * GPU runs the paper's preset.
+ *
+ * @param former The file with the original metrics, if version 0.2 began the run.
  */
-export function timeNotes(
+export function notes(
+  { preset, changes }: Plan,
+  { gpu, target, choice }: Engine,
   estimate: RunEstimate,
-  { gpu, choice }: Engine,
-  { preset }: Plan,
+  former: string | null,
 ): string[] {
+  const advice = driverAdvice({ ...gpu.adapter, ...target });
   const rate = fastestRate(choice);
   const time = rate === undefined ? null : formatDuration(estimate.total(rate * 1e9));
   return [
+    ...(advice === null ? [] : [`note     ${advice}`]),
+    ...(changes.length === 0 ? [] : [
+      `note     continued with another ${changes.join("; ")}. From here on, results differ in ` +
+      "their last digits from an uninterrupted run's, and stages are not cached",
+    ]),
+    ...(former === null
+      ? []
+      : [`note     this run was started by version 0.2; its original metrics are in ${former}`]),
     ...(time === null
       ? []
       : [`time     at least ${time} for all stages, which their matrix products take`]),

@@ -1,10 +1,15 @@
 // Layer normalisation after dropout: y = gain * xhat + shift with xhat = (x' - mean) / deviation
 // and x' = x keep / (1 - p). With GRADIENT, the gradient with respect to x. Dropout comes first, as
-// in the behavior model's residual blocks; its mask is drawn (DRAW), given (MASK) or absent. Eight
-// invocations share a row.
+// in the behavior model's residual blocks; its mask is drawn (DRAW), given (MASK) or absent. A
+// workgroup handles eight rows. Eight invocations share a row; on a software GPU (SOFTWARE) each
+// handles one alone, without barriers.
 
-override WORKGROUP = 64u;
+//#if SOFTWARE
+const lanes_of_row = 1u;
+//#else
 const lanes_of_row = 8u;
+//#endif
+const WORKGROUP = 8u * lanes_of_row;
 
 struct Job {
   rows: u32,
@@ -47,6 +52,11 @@ struct Job {
 @group(0) @binding(2) var<storage, read> parameters: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> activations: array<vec4f>;
 
+//#if SOFTWARE
+fn row_sum(value: vec2f, lane: u32) -> vec2f {
+  return value;
+}
+//#else
 var<workgroup> partial: array<vec2f, WORKGROUP>;
 
 // Sums over the invocations of a row, in a fixed order.
@@ -61,6 +71,7 @@ fn row_sum(value: vec2f, lane: u32) -> vec2f {
   }
   return total;
 }
+//#endif
 
 fn keep_scale(job: Job, row: u32, column: u32) -> vec4f {
 //#if DRAW

@@ -1,9 +1,13 @@
 // Gradients of layer normalisation's gain and shift: sums over the rows of dy * xhat and dy. A
 // workgroup handles four vec4 columns; 64 invocations share a column and reduce in a fixed tree
-// order.
+// order. On a software GPU (SOFTWARE) two share it, which need one barrier.
 
 const COLUMNS = 4u;
+//#if SOFTWARE
+const SHARES = 2u;
+//#else
 const SHARES = 64u;
+//#endif
 
 struct Job {
   rows: u32,

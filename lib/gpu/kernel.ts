@@ -113,9 +113,17 @@ export class KernelCache {
     return kernel;
   }
 
+  /**
+   * Returns `SOFTWARE` on a software GPU, if the kernel has the directive. There a barrier between the
+   * invocations of a workgroup costs as much as hundreds of additions.
+   */
+  #directivesOfAdapter({ source }: KernelSpec): string[] {
+    return this.#gpu.adapter.software && source.includes("//#if SOFTWARE") ? ["SOFTWARE"] : [];
+  }
+
   async #compile(spec: KernelSpec): Promise<Kernel> {
     const device = this.#gpu.device;
-    const directives = directivesOf(spec);
+    const directives = [...directivesOf(spec), ...this.#directivesOfAdapter(spec)];
     const code = render(spec.source, directives, sizesOf(spec.tile));
     // Each error scope is popped before the next await, because other kernels compile concurrently.
     device.pushErrorScope("validation");

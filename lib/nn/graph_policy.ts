@@ -90,9 +90,7 @@ export class GraphPolicy implements RemotePolicy {
     random: readonly Draws[],
   ): Promise<Float32Array> {
     const count = random.length;
-    // Rounded up to a power of two. Episodes end one by one, and a program per count would be compiled
-    // too often.
-    const rows = Math.min(this.#actor.mostRows, 2 ** Math.ceil(Math.log2(count)));
+    const rows = Math.min(this.#actor.mostRows, roundedUp(count));
     const compiled = await this.#compiled(rows);
     const { program } = compiled;
     const { draws } = this.#actor;
@@ -140,4 +138,13 @@ export class GraphPolicy implements RemotePolicy {
     this.#programs.clear();
     this.#actor.store.destroy();
   }
+}
+
+/**
+ * Rounds up to a number with three significant bits: 1 to 8, 10, 12, 14, 16, 20 and so on. Episodes end
+ * one by one, and a program per count would be compiled too often.
+ */
+function roundedUp(count: number): number {
+  const unit = 2 ** Math.max(0, Math.floor(Math.log2(count)) - 2);
+  return Math.ceil(count / unit) * unit;
 }

@@ -47,11 +47,11 @@ export function recordLoss(
 }
 
 /**
- * Returns the invocations per loss: a power of two from 32 to 256, so that each handles at most
+ * Returns the invocations per loss: a power of two from 8 to 256, so that each handles at most
  * eight rows of up to 2048.
  */
 function workgroupFor(rows: number): number {
-  return Math.min(256, Math.max(32, 2 ** Math.ceil(Math.log2(rows / 8))));
+  return Math.min(256, Math.max(8, 2 ** Math.ceil(Math.log2(rows / 8))));
 }
 
 /** Returns the job fields of a tensor: its place and, as `<name>_stride`, its row stride. */

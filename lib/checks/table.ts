@@ -36,7 +36,7 @@ export const checks: readonly Check[] = [
   ...stageChecks,
 ];
 
-/** Checks of matrix products, the only operations with kernel variants per kind of adapter. */
+/** Checks of matrix products, which have variants to choose from. */
 export const productChecks: readonly Check[] = linearChecks;
 
 /** Result of a case. */

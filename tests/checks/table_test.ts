@@ -4,10 +4,11 @@ import { Engine, portableTarget } from "../../lib/autodiff/engine.ts";
 import { operationNames } from "../../lib/autodiff/operations.ts";
 import { tanh } from "../../lib/autodiff/ops/entrywise.ts";
 import { type Check, compared } from "../../lib/checks/check.ts";
+import { layerNormChecks } from "../../lib/checks/layer_norm.ts";
 import { map } from "../../lib/autodiff/matrix.ts";
 import { Session } from "../../lib/checks/session.ts";
 import { checks, measureAll, productChecks, unchecked } from "../../lib/checks/table.ts";
-import { directivesOf } from "../../lib/gpu/kernel.ts";
+import { directivesOf, type KernelSpec } from "../../lib/gpu/kernel.ts";
 import { matmulVariants, targetOf } from "../../lib/gpu/target.ts";
 
 const readable = Deno.permissions.querySync({ name: "read" }).state === "granted";
@@ -60,6 +61,19 @@ Deno.test("checks: every operation and loss matches double precision, and every 
     });
   }
 
+  const elsewhere: KernelSpec[] = [];
+  await t.step(
+    "layer norms match in the layout for the other kind of GPU, card or software",
+    async (t) => {
+      using engine = await Engine.open(portableTarget);
+      const { adapter } = engine.gpu;
+      Object.assign(adapter, { software: !adapter.software });
+      const session = new Session(engine);
+      await run(session, layerNormChecks, t);
+      elsewhere.push(...session.kernels.values());
+    },
+  );
+
   await t.step({
     name: "every operation's file exports a double-precision reference",
     ignore: !readable,
@@ -95,6 +109,10 @@ Deno.test("checks: every operation and loss matches double precision, and every 
         for (const [, condition] of source.matchAll(/^\s*\/\/#(?:el)?if (.*)$/gm)) {
           for (const directive of condition!.split("||").map((term) => term.trim())) {
             if (directive.startsWith("SHARE_") && !engine.gpu.adapter.subgroups) continue;
+            if (directive === "SOFTWARE") { // Set by the adapter, so it takes both of them.
+              if (elsewhere.every((kernel) => !kernel.source.includes(source))) missing.push(name);
+              continue;
+            }
             const [bare, wanted] = [directive.replace("!", ""), !directive.startsWith("!")];
             const reached = own.some((kernel) => directivesOf(kernel).includes(bare) === wanted);
             if (!reached) missing.push(`${name}, ${directive}`);

@@ -31,7 +31,8 @@ const figures: Readonly<Record<string, (runs: Runs) => Figure | null>> = {
   "figure-14": figure14,
   "figure-15": (runs) => sweep(runs, "beta", "Figure 15 on maze2d-umaze: the temperature β_norm"),
   "figure-16": figure16,
-  "same-learning": sameLearning,
+  "same-learning": (runs) => sameLearning(runs, "base"),
+  "same-learning-hopper": (runs) => sameLearning(runs, "hopper"),
 };
 
 function drawFigures(args: readonly string[]): void {

@@ -62,7 +62,7 @@ Deno.test({
     const folder = Deno.makeTempDirSync();
     try {
       const runs = new Runs(folder);
-      assertEquals([figure1(runs), sameLearning(runs)], [null, null]);
+      assertEquals([figure1(runs), sameLearning(runs, "base")], [null, null]);
       Deno.mkdirSync(join(folder, "base"));
       await writeResults(join(folder, "base", "results.json"), { ...results, finished: false });
       assertEquals(figure1(runs), null);
@@ -73,13 +73,13 @@ Deno.test({
       const scatter = figureSvg(figure1(runs)!);
       assertStringIncludes(scatter, "SRPO");
       assertStringIncludes(scatter, "seeds 0, 1");
-      assertEquals(sameLearning(runs), null);
+      assertEquals(sameLearning(runs, "base"), null);
       const line = { task: "maze2d-umaze-v1", seed: 7, score: 50 };
       Deno.writeTextFileSync(
         join(folder, "official.jsonl"),
         ["srpo/awr", "srpo"].map((algorithm) => JSON.stringify({ ...line, algorithm })).join("\n"),
       );
-      assertStringIncludes(figureSvg(sameLearning(runs)!), "official code: seeds 7");
+      assertStringIncludes(figureSvg(sameLearning(runs, "base")!), "official code: seeds 7");
       const untimed = figureSvg(figure1(runs)!);
       assertEquals(untimed, scatter);
       const timed = JSON.stringify({ ...line, algorithm: "srpo", action_ms: 0.1 });

@@ -16,23 +16,27 @@ import {
   seedsText,
 } from "./runs.ts";
 
-/** The scores of this program and of the official code, one dot per seed. */
-export function sameLearning(runs: Runs): Figure | null {
-  const task = runs.results("base")?.task;
+/**
+ * The scores of this program and of the official code, one dot per seed.
+ *
+ * @param name The run's folder; `<name>-2`, `<name>-3`, … hold further seeds.
+ */
+export function sameLearning(runs: Runs, name: string): Figure | null {
+  const task = runs.results(name)?.task;
   const official = officialLines(runs.folder).filter((line) => line.task === task);
   const sides = [["AWR", "awr", "srpo/awr"], ["SRPO", "srpo", "srpo"]].map((
-    [name, policy, algorithm],
+    [title, policy, algorithm],
   ) => ({
-    name: name!,
-    ours: [...runs.scores("base", policy!).get(null) ?? []],
+    title: title!,
+    ours: [...runs.scores(name, policy!).get(null) ?? []],
     official: official.filter((line) => line.algorithm === algorithm)
       .map(({ seed, score }) => [seed, score] as [number, number]),
   }));
   if (sides.some(({ ours, official }) => ours.length === 0 || official.length === 0)) return null;
   const programs = ["this program", "official code"];
   const series = programs.map((_, i) =>
-    sides.map(({ name, ours, official }) =>
-      estimateOf(name, [ours, official][i]!.map(([, score]) => score))
+    sides.map(({ title, ours, official }) =>
+      estimateOf(title, [ours, official][i]!.map(([, score]) => score))
     )
   );
   return {
@@ -44,7 +48,7 @@ export function sameLearning(runs: Runs): Figure | null {
     ],
     legend: programs.map((name, i) => ({ name, color: seriesColor(i, programs.length) })),
     panels: [{
-      ...groupedAxes(sides.map(({ name }) => name), programs),
+      ...groupedAxes(sides.map(({ title }) => title), programs),
       y: scoreAxis(series.flat(), true),
       marks: [
         Plot.ruleY([0], { stroke: "var(--rule)" }),

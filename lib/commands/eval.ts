@@ -8,7 +8,12 @@ import { mostUndelayed, openEnvironment } from "../envs/bridge/open.ts";
 import type { EnvironmentSpec } from "../envs/environment.ts";
 import { summarize } from "../envs/evaluation.ts";
 import { actionLatency } from "../envs/latency.ts";
-import { type Episode, isServerLost, rolloutWithRetries } from "../envs/rollout.ts";
+import {
+  type Episode,
+  isServerLost,
+  type RolloutObserver,
+  rolloutWithRetries,
+} from "../envs/rollout.ts";
 import { evaluationSeeds } from "../envs/seeds.ts";
 import { UserError } from "../errors.ts";
 import { checkWritable } from "../files.ts";
@@ -127,12 +132,6 @@ function taskOf(flags: Flags, trained: Trained, path: string): string | null {
   return task;
 }
 
-/** Is told the positions of the environments that play. */
-interface Observer {
-  begin(episode: number): void;
-  positions(playing: readonly number[], qpos: Float64Array): void;
-}
-
 /** Prepares the outputs of `--record` and `--video`, so that invalid paths are rejected early. */
 async function openObservers({ record, video }: Flags, task: string) {
   if (record !== undefined) await checkWritable(record);
@@ -140,7 +139,7 @@ async function openObservers({ record, video }: Flags, task: string) {
   const film = video === undefined
     ? null
     : await (await import("./eval_video.ts")).EpisodeFilm.begin(video, task);
-  const watching: Observer[] = [recorder, film?.observer].filter((each) => each != null);
+  const watching: RolloutObserver[] = [recorder, film?.observer].filter((each) => each != null);
   return {
     watching,
     async write(spec: EnvironmentSpec, episodes: readonly Episode[]): Promise<void> {
@@ -175,7 +174,7 @@ interface Cast {
   readonly actors: ReadonlyMap<string, MeasuredActor>;
   /** The one that plays. */
   readonly acting: MeasuredActor;
-  readonly watching: readonly Observer[];
+  readonly watching: readonly RolloutObserver[];
   /** Stops the episodes. */
   readonly signal: AbortSignal;
 }
@@ -212,9 +211,9 @@ async function play(
     seeds,
     {
       ...(watching.length === 0 ? {} : {
-        begin: (episode: number) => watching.forEach((each) => each.begin(episode)),
+        begin: (episode: number) => watching.forEach((each) => each.begin?.(episode)),
         positions: (playing: readonly number[], qpos: Float64Array) =>
-          watching.forEach((each) => each.positions(playing, qpos)),
+          watching.forEach((each) => each.positions?.(playing, qpos)),
       }),
       step: (playing) => progress!.step(playing),
       end: (i, episode) => {

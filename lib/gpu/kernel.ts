@@ -114,8 +114,8 @@ export class KernelCache {
   }
 
   /**
-   * Returns `SOFTWARE` on a software GPU, if the kernel has the directive. There a barrier between the
-   * invocations of a workgroup costs as much as hundreds of additions.
+   * Returns `SOFTWARE` on a software GPU, if the kernel has the directive. At a barrier, such a driver
+   * suspends and resumes the invocations of a workgroup one by one.
    */
   #directivesOfAdapter({ source }: KernelSpec): string[] {
     return this.#gpu.adapter.software && source.includes("//#if SOFTWARE") ? ["SOFTWARE"] : [];

@@ -141,8 +141,8 @@ export class GraphPolicy implements RemotePolicy {
 }
 
 /**
- * Rounds up to a number with three significant bits: 1 to 8, 10, 12, 14, 16, 20 and so on. Episodes end
- * one by one, and a program per count would be compiled too often.
+ * Rounds up to a number with three significant bits: 1 to 8, 10, 12, 14, 16, 20 and so on. Episodes
+ * end one by one, and a program per count would be compiled too often.
  */
 function roundedUp(count: number): number {
   const unit = 2 ** Math.max(0, Math.floor(Math.log2(count)) - 2);

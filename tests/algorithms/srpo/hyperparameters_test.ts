@@ -73,7 +73,7 @@ Deno.test("hyperparametersFor() paper, mazes: τ 0.9, temperature 10, four layer
   });
 });
 
-Deno.test("hyperparametersFor() quick: budgets of ten minutes for locomotion and smaller ones for maze2d", () => {
+Deno.test("hyperparametersFor() quick: reduces the budgets of locomotion, and those of maze2d further", () => {
   const hopper = hyperparametersFor(findTask("hopper-medium-v2"), "quick");
   assertEquals(hopper, {
     ...published,

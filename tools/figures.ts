@@ -27,12 +27,16 @@ const figures: Readonly<Record<string, (runs: Runs) => Figure | null>> = {
     sweep(runs, "weighting", "Figure 8 on maze2d-umaze: the weighting ω(t), scaled alike"),
   "figure-8-baseline": (runs) =>
     sweep(runs, "baseline", "Figure 8 on maze2d-umaze: the baseline −ε"),
+  "figure-8-weighting-hopper": (runs) =>
+    sweep(runs, "hopper-weighting", "Figure 8 on hopper: the weighting ω(t), scaled alike"),
   "figure-13": figure13,
   "figure-14": figure14,
   "figure-15": (runs) => sweep(runs, "beta", "Figure 15 on maze2d-umaze: the temperature β_norm"),
+  "figure-15-hopper": (runs) =>
+    sweep(runs, "hopper-beta", "Figure 15 on hopper: the temperature β"),
   "figure-16": figure16,
-  "same-learning": (runs) => sameLearning(runs, "base"),
-  "same-learning-hopper": (runs) => sameLearning(runs, "hopper"),
+  "same-learning": (runs) => sameLearning(runs, "learning"),
+  "same-learning-hopper": (runs) => sameLearning(runs, "learning-hopper"),
 };
 
 function drawFigures(args: readonly string[]): void {

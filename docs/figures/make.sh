@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes the pictures of docs/ablations.md and docs/bandit.md again: trains on the bundled maze sample
-# and on a 2-D density, and draws.
+# Makes the pictures of docs/ablations.md and docs/bandit.md again: trains on the bundled maze sample,
+# on hopper data that it collects, and on a 2-D density, and draws.
 #
 #   sh docs/figures/make.sh           three seeds at the demo's budget, pictures in docs/figures
 #   sh docs/figures/make.sh --quick   two seeds and a fifth of the steps, pictures in
@@ -17,12 +17,13 @@ case "${1:-}" in
   "")
     runs=runs/figures pictures=docs/figures
     seeds=100-102 episodes=100 few=20 critic=20000 behavior=8000 policy=3000 every=300
-    short="" brief="" bandit="" often="--eval-every 2000" seldom="--eval-every 2000"
+    short="" brief="" hopper="" bandit="" often="--eval-every 2000" seldom="--eval-every 2000"
     echo "This takes about 70 minutes on two processor cores (AMD EPYC, Mesa 22.3)." ;;
   --quick)
     runs=runs/figures-quick pictures=runs/figures-quick
     seeds=100-101 episodes=10 few=10 critic=4000 behavior=1600 policy=600 every=120
     short="--steps 4000" brief="--steps 2000" bandit=--quick
+    hopper="--critic-steps 1000 --behavior-steps 1000 --policy-steps 500"
     often="--eval-every 800" seldom="--eval-every 1000"
     echo "This takes about 15 minutes on two processor cores (AMD EPYC, Mesa 22.3)." ;;
   *)
@@ -48,6 +49,9 @@ run() {
   # Ctrl-C ends a run with code 130 and a checkpoint; set -e then ends this script too.
 }
 
+# Scores of the official code, which this script does not train (docs/results.md).
+cp docs/figures/official.jsonl "$runs"
+
 # The critics and behavior models that the ablations share, and the default policies. IDQL draws
 # candidates and acts slowly, so the runs that have such a policy play fewer episodes.
 run base --preset quick --seeds "$seeds" --eval-episodes "$few" \
@@ -61,6 +65,18 @@ run baseline $from --no-cache --baselines true,false --eval-every $every
 run beta $from --betas 0.03,0.1,0.3,1,3
 run layers $from --policy-layers 2
 run plain-beta $from --normalize-beta false --betas 0.01,0.1
+
+# Figures 8 and 15 in hopper.
+if ! [ -e "$runs/hopper.hdf5" ]; then
+  "$deno" run -A cli.ts data collect --policy data/hopper-medium.safetensors \
+    --task hopper-medium-v2 --noise 0.2 --out "$runs/hopper.hdf5"
+fi
+run hopper "$runs/hopper.hdf5" --task hopper-medium-v2 --preset quick --seeds "$seeds" \
+  --eval-episodes 0 $hopper
+from="--stage policy --from $runs/hopper --eval-episodes $episodes"
+run hopper-beta $from --betas 0.001,0.003,0.01,0.03
+run hopper-weighting $from --normalize-weighting true --times 0.02,0.5,0.98 \
+  --weightings sigma2,alpha_over_sigma,constant,fixed_time
 
 # Figure 13: a critic with an extreme expectile, whose target follows slowly or at once.
 for rate in 0.005 1; do

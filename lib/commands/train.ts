@@ -34,6 +34,7 @@ import { trainStages } from "../runs/training_run.ts";
 import { VariantFile } from "../runs/variant_memory.ts";
 import { fitted } from "../terminal.ts";
 import { version } from "../version.ts";
+import { DrawnEpisodes } from "./drawn_episodes.ts";
 import { helpText } from "./help.ts";
 import { adapterLine, announcement, notes } from "./train_announcement.ts";
 import { evaluatorOf } from "./train_evaluation.ts";
@@ -213,13 +214,14 @@ async function trainIn(
   const estimate = new RunEstimate(work);
   for (const line of notes(plan, engine, estimate, former)) say(line);
   await using observers = await observersOf(axes, plan, flags);
+  const drawn = new DrawnEpisodes(axes);
   const evaluator = evaluatorOf(
     algorithm,
     task,
     plan.evaluation,
     interrupt,
     engine.target,
-    observers.onPlayback,
+    { onPlayback: observers.onPlayback, drawn },
   );
   const run: TrainingRun = {
     ...axes,
@@ -257,7 +259,7 @@ async function trainIn(
     outcomes.every(({ step, steps, evaluated }) => step === steps && evaluated) &&
     await evaluateTaken(run);
   observers.end(finished ? "The run has finished." : "The run was stopped; it can be resumed.");
-  const results = await makeResults(axes, plan, data, engine, outcomes, finished);
+  const results = await makeResults(axes, plan, data, engine, outcomes, drawn, finished);
   say(`\n${resultTables(results)}\n`);
   for (const path of results.pictures) say(`picture  ${path}`);
   say(

@@ -22,8 +22,10 @@ import type { Playback } from "../envs/playback.ts";
 import type { Episode } from "../envs/rollout.ts";
 import { countsSuccess, normalizedScore, referenceReturn } from "../envs/scores.ts";
 import { evaluationSeeds } from "../envs/seeds.ts";
+import type { DrawnEpisodes } from "./drawn_episodes.ts";
 import { lastEvaluations } from "./results_table.ts";
 import type { Target } from "../gpu/target.ts";
+import type { PlayedPaths } from "../report/drawn_maze.ts";
 import { statisticsOf } from "../report/statistics.ts";
 import type { Evaluator, PolicyEvaluation } from "../runs/evaluation_queue.ts";
 import type { RunDirectory } from "../runs/directory.ts";
@@ -58,13 +60,20 @@ export interface EvaluatedPolicy {
   readonly replica: ReplicaName;
 }
 
+/** What keeps episodes of evaluations. */
+export interface EvaluationObservers {
+  /** Receives the first episode of every evaluation, in built-in environments. */
+  readonly onPlayback?: ((playback: Playback, policy: EvaluatedPolicy) => void) | undefined;
+  /** Collects the episodes of a maze picture, of registered algorithms. */
+  readonly drawn?: DrawnEpisodes;
+}
+
 /**
  * Returns an evaluator of an algorithm's actors on a task. Null if evaluation is disabled or the
  * task has no environment.
  *
  * @param interrupt Stops evaluations in progress.
  * @param target Kernel variants of actors on the GPU. Defaults to the fastest.
- * @param onPlayback Receives the first episode of every evaluation, in built-in environments.
  */
 export function evaluatorOf(
   algorithm: Algorithm,
@@ -72,7 +81,7 @@ export function evaluatorOf(
   { every, episodes }: EvaluationPlan,
   interrupt: Pick<Interrupt, "signal">,
   target?: Target,
-  onPlayback?: (playback: Playback, policy: EvaluatedPolicy) => void,
+  { onPlayback, drawn }: EvaluationObservers = {},
 ): Evaluator | null {
   if (episodes === 0 || !(task.own ? task.own.environment !== null : environments.has(task.name))) {
     return null;
@@ -98,6 +107,9 @@ export function evaluatorOf(
             ...(onPlayback && place === 0 && {
               onPlayback: (playback: Playback) =>
                 onPlayback(playback, { stage, step, replica: replicas[place]! }),
+            }),
+            ...(drawn && task.family === "maze2d" && drawn.shows(stage, replicas[place]!) && {
+              onPaths: (paths: PlayedPaths) => drawn.add(stage, step, paths),
             }),
             onEpisode: (ended) => progress(place * episodes + ended, total),
           });
@@ -130,7 +142,7 @@ async function play(
   stage: string,
   checkpoint: Uint8Array,
   directory: RunDirectory,
-  { task: { name: task, own }, bridge, seeds, signal, target, onEpisode, onPlayback }: {
+  { task: { name: task, own }, bridge, seeds, signal, target, onEpisode, onPlayback, onPaths }: {
     readonly task: Task;
     readonly bridge: Bridge | undefined;
     readonly seeds: readonly number[];
@@ -138,6 +150,7 @@ async function play(
     readonly target?: Target;
     readonly onEpisode: (ended: number) => void;
     readonly onPlayback?: (playback: Playback) => void;
+    readonly onPaths?: (paths: PlayedPaths) => void;
   },
 ): Promise<Episode[]> {
   const { evaluated } = stageOf(algorithm, stage);
@@ -160,7 +173,15 @@ async function play(
       ...(bridge && { bridge }),
       ...(actionBounds && { actionBounds }),
       ...(onPlayback && { record: true }),
-    }, { signal, onEpisode, ...(onPlayback && { onPlayback }) });
+      ...(onPaths && { recordPaths: true }),
+    }, {
+      signal,
+      onEpisode,
+      ...(onPlayback && { onPlayback }),
+      ...(onPaths && {
+        onPaths: (paths) => onPaths(new Map(paths.map((path, i) => [seeds[i]!, path]))),
+      }),
+    });
   }
   let ended = 0;
   await using placement = new Placement({ ...(target && { target }) });

@@ -11,7 +11,7 @@ import type { Policy, RemotePolicy } from "../nn/host/policy.ts";
 import type { NamedTensors } from "../nn/host/tensors.ts";
 import { curvesFigure, curvesOf } from "../report/curves.ts";
 import { figureSvg } from "../report/figure_svg.ts";
-import { drawnMaze } from "../report/drawn_maze.ts";
+import { drawnMaze, type PlayedPaths } from "../report/drawn_maze.ts";
 import { mazePicture } from "../report/maze.ts";
 import { sweepFigure, type SweepPoint } from "../report/sweep.ts";
 import { writeAtomic } from "../runs/files.ts";
@@ -25,6 +25,7 @@ import { type Replica, type ReplicaAxes, replicasOf } from "../runs/replicas.ts"
  * seed and variant.
  *
  * @param policies Its policies by title.
+ * @param played Their episodes; see {@linkcode drawnMaze}.
  */
 export async function drawRun(
   axes: ReplicaAxes,
@@ -32,6 +33,7 @@ export async function drawRun(
   data: OfflineDataset,
   statistics: readonly EvaluationStatistics[],
   policies: ReadonlyMap<string, Policy | RemotePolicy>,
+  played: ReadonlyMap<string, PlayedPaths> | null,
 ): Promise<string[]> {
   const { directory: run, algorithm } = axes;
   const written: string[] = [];
@@ -52,7 +54,8 @@ export async function drawRun(
   if (task.family === "maze2d") {
     const value = valueOf(axes);
     if (value !== null && policies.size > 0) {
-      await write("maze", mazePicture(await drawnMaze(task.name, data, value, policies)));
+      const drawn = await drawnMaze(task.name, data, value, policies, played);
+      await write("maze", mazePicture(drawn));
     }
   }
   return written;

@@ -11,6 +11,7 @@ import type { ReplicaAxes } from "../runs/replicas.ts";
 import { evaluationsOf, lastLosses, type Results, writeResults } from "../runs/results.ts";
 import type { StageResult } from "../runs/run.ts";
 import { runId } from "../runs/identity.ts";
+import type { DrawnEpisodes } from "./drawn_episodes.ts";
 import { evaluatedActors, evaluationStatistics, referencesOf } from "./train_evaluation.ts";
 import type { Plan } from "./train_plan.ts";
 import { type ActionCosts, costsOf, policiesOf } from "./trained_policies.ts";
@@ -18,6 +19,8 @@ import { type ActionCosts, costsOf, policiesOf } from "./trained_policies.ts";
 /**
  * Writes a run's results. If the run has finished, it also measures the costs of an action and draws
  * the pictures.
+ *
+ * @param drawn The evaluation's episodes; without evaluations, the pictures show none.
  */
 export async function makeResults(
   axes: ReplicaAxes,
@@ -25,9 +28,10 @@ export async function makeResults(
   data: OfflineDataset,
   { target }: Engine,
   outcomes: readonly StageResult[],
+  drawn: DrawnEpisodes,
   finished: boolean,
 ): Promise<Results> {
-  const { directory, algorithm } = axes;
+  const { directory } = axes;
   const { task } = plan;
   await using placement = new Placement({ target });
   const policies = finished ? await policiesOf(axes, placement) : new Map();
@@ -36,10 +40,13 @@ export async function makeResults(
   if (finished) {
     // Loaded here because the plotting library takes longer to load than the rest of the program.
     const { drawRun } = await import("./train_pictures.ts");
-    const titled = evaluatedActors(algorithm, task).flatMap(({ policy, title }) =>
+    const titled = found.actors.flatMap(({ policy, title }) =>
       policies.has(policy) ? [[title, policies.get(policy)!] as const] : []
     );
-    pictures = await drawRun(axes, task, data, found.statistics, new Map(titled));
+    const played = plan.evaluation.episodes === 0
+      ? null
+      : drawn.of(found.actors, found.evaluations);
+    pictures = await drawRun(axes, task, data, found.statistics, new Map(titled), played);
   }
   const results = { run_id: runId(directory.readConfig()), ...found, pictures };
   await writeResults(directory.results, results);

@@ -33,14 +33,18 @@ export interface EvaluationRequest {
   readonly seeds: readonly number[];
   /** Whether to record the first episode, for built-in environments; defaults to false. */
   readonly record?: boolean;
+  /** Whether to record where the episodes go, for built-in mazes; defaults to false. */
+  readonly recordPaths?: boolean;
 }
 
 /**
- * Messages of the worker: `ended` after each episode, the recording if there is one, then either all
- * episodes or an error.
+ * Messages of the worker: `ended` after each episode, the recordings if there are any, then either
+ * all episodes or an error.
  * `isUserError` marks a {@linkcode UserError}.
  */
 export type EvaluationAnswer = { readonly ended: true } | { readonly playback: Playback } | {
+  readonly paths: readonly (readonly number[])[];
+} | {
   readonly episodes: Episode[];
 } | {
   readonly error: { readonly message: string; readonly isUserError: boolean };
@@ -52,6 +56,8 @@ export interface EvaluationOptions {
   readonly onEpisode?: (ended: number) => void;
   /** Called with the recording, if the request asks for one. */
   readonly onPlayback?: (playback: Playback) => void;
+  /** Called with the paths `[steps + 1, 2]` in seed order, if the request asks for them. */
+  readonly onPaths?: (paths: readonly (readonly number[])[]) => void;
   /** Stops the evaluation. */
   readonly signal?: AbortSignal;
 }
@@ -65,7 +71,7 @@ export interface EvaluationOptions {
  */
 export async function evaluateInWorker(
   request: EvaluationRequest,
-  { onEpisode, onPlayback, signal }: EvaluationOptions = {},
+  { onEpisode, onPlayback, onPaths, signal }: EvaluationOptions = {},
 ): Promise<Episode[]> {
   signal?.throwIfAborted();
   const worker = new Worker(new URL("./evaluation_worker.ts", import.meta.url), { type: "module" });
@@ -74,6 +80,7 @@ export async function evaluateInWorker(
   worker.onmessage = ({ data }: MessageEvent<EvaluationAnswer>) => {
     if ("ended" in data) onEpisode?.(++ended);
     else if ("playback" in data) onPlayback?.(data.playback);
+    else if ("paths" in data) onPaths?.(data.paths);
     else if ("episodes" in data) resolve(data.episodes);
     else if (data.error.isUserError) reject(new UserError(data.error.message));
     else reject(new Error(data.error.message));

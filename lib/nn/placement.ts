@@ -13,6 +13,12 @@ import type { Target } from "../gpu/target.ts";
 import type { Policy, RemotePolicy } from "./host/policy.ts";
 import type { GraphActor } from "./graph_policy.ts";
 
+/**
+ * FLOPs per action below which a policy stays on the CPU. An answer of the GPU takes Deno at least
+ * 11 ms, in which the CPU computes several such actions.
+ */
+const fewFlops = 5e6;
+
 /** A policy with an optional description for the GPU. */
 export interface Placeable {
   /** The policy on the CPU. */
@@ -55,7 +61,9 @@ export class Placement implements AsyncDisposable {
 
   /** Returns the policy on its fastest device. It is valid until the placement is disposed. */
   async place({ policy, describe }: Placeable): Promise<Placed> {
-    if (describe === undefined) return { policy, adapter: null, reason: null };
+    if (describe === undefined || (policy.flops ?? Infinity) < fewFlops) {
+      return { policy, adapter: null, reason: null };
+    }
     const engine = await (this.#engine ??= this.#open());
     if (engine instanceof UserError) return { policy, adapter: null, reason: engine.message };
     const actor = await describe();

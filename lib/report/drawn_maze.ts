@@ -7,6 +7,7 @@
 import type { StateValue } from "../algorithms/algorithm.ts";
 import type { OfflineDataset } from "../data/offline_dataset.ts";
 import type { EnvironmentBatch } from "../envs/environment.ts";
+import { EpisodePaths } from "../envs/episode_paths.ts";
 import { type Maze, mazes } from "../envs/mazes.ts";
 import { RandomStream } from "../envs/random.ts";
 import { makeEnvironment } from "../envs/registry.ts";
@@ -21,17 +22,22 @@ const actionPoints = 6;
 /** Episode seeds that are searched for one start in every cell. */
 const searchedSeeds = 1000;
 
+/** Episodes that were played before: their paths `[steps + 1, 2]` by the environment's seed. */
+export type PlayedPaths = ReadonlyMap<number, readonly number[]>;
+
 /**
  * Computes what a maze picture shows.
  *
  * @param task A task of maze2d, for example `maze2d-umaze-v1`.
  * @param policies Policies by title.
+ * @param played Episodes by the policy's title; others are played. Null to show no episodes.
  */
 export async function drawnMaze(
   task: string,
   data: OfflineDataset,
   value: StateValue,
   policies: ReadonlyMap<string, Policy | RemotePolicy>,
+  played: ReadonlyMap<string, PlayedPaths> | null = new Map(),
 ): Promise<MazePicture> {
   const name = task.replace(/(-dense)?-v\d+$/, "");
   const maze = mazes.get(name);
@@ -44,7 +50,7 @@ export async function drawnMaze(
   const drawn: DrawnPolicy[] = [];
   const environment = await makeEnvironment(task, maze.freeCells().length);
   try {
-    const seeds = await seedsOfCells(environment, maze);
+    const seeds = played === null ? [] : await seedsOfCells(environment, maze);
     for (const [title, policy] of policies) {
       drawn.push({
         title,
@@ -52,7 +58,7 @@ export async function drawnMaze(
           perCell: actionPoints,
           at: await actionsAt(atRest(maze, actionPoints), policy),
         },
-        trajectories: await trajectories(environment, policy, seeds),
+        trajectories: await trajectories(environment, policy, seeds, played?.get(title)),
       });
     }
   } finally {
@@ -60,7 +66,9 @@ export async function drawnMaze(
   }
   return {
     maze,
-    title: `${task}: data, value, and an episode from every cell`,
+    title: `${task}: data, value, and ${
+      played === null ? "actions" : "an episode from every cell"
+    }`,
     positions,
     value: {
       perCell: valuePoints,
@@ -90,18 +98,17 @@ async function actionsAt(
   return (await policy.act(states, random)).slice();
 }
 
-/** Returns the paths of the episodes of seeds, each `[steps, 2]`. */
+/** Returns the paths of the episodes of seeds, and plays those that are not known. */
 async function trajectories(
   environment: EnvironmentBatch,
   policy: Policy | RemotePolicy,
   seeds: readonly number[],
-): Promise<number[][]> {
-  const lines: number[][] = seeds.map(() => []);
-  await rollout(environment, policy, seeds, {
-    positions: (episodes, qpos) =>
-      episodes.forEach((episode, i) => lines[episode]!.push(qpos[2 * i]!, qpos[2 * i + 1]!)),
-  });
-  return lines;
+  played: PlayedPaths = new Map(),
+): Promise<(readonly number[])[]> {
+  const missing = seeds.filter((seed) => !played.has(seed));
+  const recorder = new EpisodePaths();
+  await rollout(environment, policy, missing, recorder);
+  return seeds.map((seed) => played.get(seed) ?? recorder.paths[missing.indexOf(seed)]!);
 }
 
 /** Returns, for each free cell, the first evaluation seed whose episode starts in it. */

@@ -40,7 +40,7 @@ export interface DrawnPolicy {
   readonly title: string;
   /** Action at zero velocity, two numbers per point, each in [−1, 1]. */
   readonly actions: MazeField;
-  /** Episodes, each an array of positions `[steps, 2]`. */
+  /** Episodes, each an array of positions `[steps + 1, 2]`; may be empty. */
   readonly trajectories: readonly ArrayLike<number>[];
 }
 

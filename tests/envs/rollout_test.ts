@@ -195,7 +195,7 @@ Deno.test({
   ignore: !mayRead,
   async fn() {
     const actor = srpoAlgorithm.actors.find(({ name }) => name === "idql")!;
-    const options = { candidates: 3, steps: 2 };
+    const options = { candidates: 2000, steps: 5 };
     const checkpoints = {
       behavior: { source: "behavior", tensors: noiseModelTensors("diffusion", 11, 3, 8) },
       critic: {

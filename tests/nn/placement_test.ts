@@ -15,13 +15,14 @@ const critic = {
 };
 const model = new NoiseModel(behavior, "diffusion");
 const q = new TwinQ(critic, "q", 2);
-const policy = candidatePolicy(model, q, 4, solverSampler(3));
+const candidates = 10_000;
+const policy = candidatePolicy(model, q, candidates, solverSampler(3));
 const describe = (steps: number) => () =>
   Promise.resolve(
     candidateActor(
       { network: model, from: behavior, name: "diffusion" },
       { network: q, from: critic, name: "q" },
-      4,
+      candidates,
       recordedSolver(steps),
     ),
   );
@@ -34,9 +35,16 @@ Deno.test("Placement: policies with a GPU description act on the GPU, others on 
   assertEquals(await placement.place({ policy }), { policy, adapter: null, reason: null });
 });
 
+Deno.test("Placement: a policy of few FLOPs acts on the CPU, whose answer comes sooner", async () => {
+  const small = candidatePolicy(model, q, 4, solverSampler(3));
+  await using placement = new Placement();
+  const placed = await placement.place({ policy: small, describe: describe(3) });
+  assertEquals(placed, { policy: small, adapter: null, reason: null });
+});
+
 Deno.test("Placement: a policy with too many steps acts on the CPU and reports the reason", async () => {
   await using placement = new Placement();
-  const { reason, ...placed } = await placement.place({ policy, describe: describe(1000) });
+  const { reason, ...placed } = await placement.place({ policy, describe: describe(100) });
   assertEquals(placed, { policy, adapter: null });
   assertStringIncludes(reason!, "too many candidates or steps for one GPU program");
 });

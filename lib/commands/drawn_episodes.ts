@@ -1,0 +1,46 @@
+/**
+ * The evaluation's episodes of the policies that a run's maze picture shows, so that it does not play
+ * them again.
+ *
+ * @module
+ */
+import type { PlayedPaths } from "../report/drawn_maze.ts";
+import { type Replica, type ReplicaAxes, replicasOf, stageOf } from "../runs/replicas.ts";
+import type { EvaluatedActor, EvaluationRow } from "../runs/results.ts";
+
+/** Collects the episodes of the first seed and variant. */
+export class DrawnEpisodes {
+  readonly #axes: ReplicaAxes;
+  readonly #last = new Map<string, { readonly step: number; readonly paths: PlayedPaths }>();
+
+  /** Creates an empty collection for a run. */
+  constructor(axes: ReplicaAxes) {
+    this.#axes = axes;
+  }
+
+  /** Returns whether the picture shows the policy of a stage's replica. */
+  shows(stage: string, { directory }: Replica): boolean {
+    const [first] = replicasOf(this.#axes, stageOf(this.#axes.algorithm, stage));
+    return directory.path === first!.directory.path;
+  }
+
+  /** Keeps the paths of a stage's last evaluation. */
+  add(stage: string, step: number, paths: PlayedPaths): void {
+    this.#last.set(stage, { step, paths });
+  }
+
+  /**
+   * Returns the paths by the actor's title, of the actors whose last evaluation was played in this
+   * process.
+   */
+  of(
+    actors: readonly EvaluatedActor[],
+    evaluations: readonly EvaluationRow[],
+  ): Map<string, PlayedPaths> {
+    return new Map(actors.flatMap(({ stage, title }) => {
+      const found = this.#last.get(stage);
+      const steps = evaluations.filter((row) => row.stage === stage).map(({ step }) => step);
+      return found?.step === Math.max(...steps) ? [[title, found.paths] as const] : [];
+    }));
+  }
+}

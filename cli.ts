@@ -49,7 +49,7 @@ export const commands: Readonly<Record<string, Command>> = {
     load: async () => (await import("./lib/commands/watch.ts")).watch,
   },
   "export": {
-    summary: "write a policy for other programs: ONNX, JavaScript or C",
+    summary: "write a policy for other programs: ONNX, JavaScript, C or PyTorch",
     load: async () => (await import("./lib/commands/export.ts")).exportPolicy,
   },
   "report": {

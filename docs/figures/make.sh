@@ -49,8 +49,8 @@ run() {
   # Ctrl-C ends a run with code 130 and a checkpoint; set -e then ends this script too.
 }
 
-# Scores of the official code, which this script does not train (docs/results.md).
-cp docs/figures/official.jsonl "$runs"
+# Scores of the official code (docs/results.md), which this script does not train.
+[ -e "$runs/official.jsonl" ] || cp docs/figures/official.jsonl "$runs"
 
 # The critics and behavior models that the ablations share, and the default policies. IDQL draws
 # candidates and acts slowly, so the runs that have such a policy play fewer episodes.

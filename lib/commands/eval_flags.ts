@@ -96,12 +96,14 @@ function optionFlags(): Record<string, Flag<number | undefined>> {
   return Object.fromEntries(
     [...Map.groupBy(options, ([name]) => name)].map(([name, entries]) => {
       const of = entries.map(([, option]) => option);
+      const help = of.map(({ help, fallback }, i) =>
+        `${i === 0 ? help : help[0]!.toLowerCase() + help.slice(1)} (default: ${fallback})`
+      ).join("; ");
       return [
         name,
-        integer(of.map(({ help }) => help).join(". "), {
+        integer(help, {
           min: Math.min(...of.map(({ min }) => min)),
           max: Math.max(...of.map(({ max }) => max)),
-          shown: of.map(({ fallback }) => fallback).join(", "),
         }),
       ];
     }),

@@ -47,7 +47,10 @@ export async function resolveData(
   folder: string = dataFolder,
 ): Promise<DataSource> {
   const task = taskName === undefined ? null : findTask(taskName);
-  if (!looksLikePath(what) && !await exists(what) && (tasks.has(what) || !await isFolder(what))) {
+  // A task's name is no path that would have to be readable.
+  if (
+    tasks.has(what) || !looksLikePath(what) && !await exists(what) && !await isFolder(what)
+  ) {
     const named = findTask(what);
     if (task !== null && task !== named) {
       throw new UserError(

@@ -104,10 +104,13 @@ export function isRunDirectory(path: string): boolean {
   try {
     return Deno.statSync(path).isDirectory;
   } catch (error) {
-    throw new UserError(
-      `${path}: cannot be opened (${(error as Error).message}); ` +
-        "expected a run directory or a .safetensors file with a policy",
-    );
+    if (error instanceof Deno.errors.NotFound) {
+      throw new UserError(
+        `${path}: no such file or folder; give a run directory (\`runs\` lists them) or a ` +
+          ".safetensors file with a policy",
+      );
+    }
+    throw new UserError(`${path}: cannot be opened (${(error as Error).message})`);
   }
 }
 

@@ -261,7 +261,7 @@ Deno.test({
     );
     await withFolder(async (folder) => {
       const args = ["--task", "hopper", "--policy", "./random", "--out", join(folder, "x.hdf5")];
-      await assertRejects(() => collect(...args), UserError, "./random: cannot be opened");
+      await assertRejects(() => collect(...args), UserError, "./random: no such file or folder");
     });
   },
 });

@@ -141,9 +141,9 @@ Deno.test("evaluate() --help describes an option that several actors have for ea
   const lines = (await printed("--help")).join("\n").replaceAll(/\s+/g, " ");
   assert(
     lines.includes(
-      "--candidates N Number of candidates for SRPO's idql. Number of candidates for idql in IDQL " +
-        "runs (the official code compares 16, 64 and 256). Number of candidates for diffusion-ql " +
-        "(default: 32, 64, 50)",
+      "--candidates N Number of candidates for SRPO's idql (default: 32); number of candidates for " +
+        "IDQL's idql, of which the official code compares 16, 64 and 256 (default: 64); number of " +
+        "candidates for diffusion-ql (default: 50)",
     ),
     lines,
   );
@@ -262,7 +262,7 @@ Deno.test({
         assertRejects(() => printed(...args), UserError, message);
       const run = await writeRun(join(folder, "run"), "hopper-medium-v2", ["critic"]);
       const nothing = join(folder, "nothing");
-      await refuses(`${nothing}: cannot be opened`, nothing);
+      await refuses(`${nothing}: no such file or folder`, nothing);
       await refuses("is not a run directory: cannot read", folder);
       await refuses("give --task", published);
       await refuses(

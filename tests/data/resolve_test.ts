@@ -38,8 +38,20 @@ Deno.test({
       assertEquals(whole.paths, [`${folder}/hopper_medium_expert-v2.hdf5`]);
       assertEquals(whole.task?.name, name);
     });
-    const sample = await resolveData("maze2d-umaze-v1", undefined, projectFile("data"));
-    assertEquals(sample.paths.length, 1);
+    const { stat } = Deno;
+    const looked: string[] = [];
+    Deno.stat = (path) => {
+      looked.push(String(path));
+      return stat(path);
+    };
+    try {
+      const sample = await resolveData("maze2d-umaze-v1", undefined, projectFile("data"));
+      assertEquals(sample.paths.length, 1);
+    } finally {
+      Deno.stat = stat;
+    }
+    // docs/permissions.md lets `train` read `data`, and nothing that has the name of a task.
+    assertEquals(looked.filter((path) => !path.startsWith(projectFile("data"))), []);
   },
 });
 

@@ -112,7 +112,7 @@ Deno.test({
       fails({ environment: "Pendulum-v1" }, '"Pendulum-v1" does not run in a browser');
       fails({ environment: "walker2d" }, "walker2d has 17 and 6; give the task");
       fails({ actors: ["srpo"] }, "is a file with a single policy");
-      fails({ path: join(folder, "absent") }, "cannot be opened");
+      fails({ path: join(folder, "absent") }, "no such file or folder");
       await writeSweep(folder);
       fails({ path: folder, actors: ["td3"] }, "a run of srpo has no policy td3; it has srpo, awr");
       fails({ path: folder, actors: ["idql"] }, "has no policy idql yet");

@@ -39,7 +39,7 @@ const candidates: Actor = {
   options: {
     candidates: {
       help:
-        "Number of candidates for idql in IDQL runs (the official code compares 16, 64 and 256)",
+        "Number of candidates for IDQL's idql, of which the official code compares 16, 64 and 256",
       min: 1,
       max: 4096,
       fallback: 64,

@@ -83,24 +83,14 @@ export function figure1(runs: Runs): Figure | null {
       x: {
         label,
         type: "log",
-        domain: [Math.min(...places) / 1.5, Math.max(...places) * 200],
+        domain: [Math.min(...places) / 40, Math.max(...places) * 1000],
         ticks: 5,
         tickFormat,
       },
       y: scoreAxis(estimates.flat(), false),
       marks: estimates.flatMap((each, i) => [
-        ...pointMarks(i === 0 ? each : each.map(unlabelled), seriesColor(i, 2)),
-        // The official code's two policies are close: the faster one's name is on its left.
-        ...(i === 0 ? [] : each.map(({ x, y, label }) => {
-          const left = Number(x) === Math.min(...each.map(({ x }) => Number(x)));
-          return Plot.text([{ x, y, label }], {
-            x: "x",
-            y: "y",
-            text: "label",
-            dx: left ? -8 : 8,
-            textAnchor: left ? "end" : "start",
-          });
-        })),
+        ...pointMarks(each.map(unlabelled), seriesColor(i, 2)),
+        ...each.map((point) => nameMark(point, estimates.flat())),
       ]),
     };
   };
@@ -124,6 +114,20 @@ export function figure1(runs: Runs): Figure | null {
 
 function unlabelled({ label: _, ...estimate }: Estimate): Estimate {
   return estimate;
+}
+
+/** Writes a point's name on its right, or on its left if another point is close on the right. */
+function nameMark({ x, y, label }: Estimate, all: readonly Estimate[]): Plot.Markish {
+  const left = all.some((other) =>
+    other.x > x && Number(other.x) < 10 * Number(x) && Math.abs(other.y - y) < 8
+  );
+  return Plot.text([{ x, y, label }], {
+    x: "x",
+    y: "y",
+    text: "label",
+    dx: left ? -8 : 8,
+    textAnchor: left ? "end" : "start",
+  });
 }
 
 /** The official code's deterministic policies, whose actions take the FLOPs of this program's. */

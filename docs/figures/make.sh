@@ -18,14 +18,14 @@ case "${1:-}" in
     runs=runs/figures pictures=docs/figures
     seeds=100-102 episodes=100 few=20 critic=20000 behavior=8000 policy=3000 every=300
     short="" brief="" hopper="" bandit="" often="--eval-every 2000" seldom="--eval-every 2000"
-    echo "This takes about 70 minutes on two processor cores (AMD EPYC, Mesa 22.3)." ;;
+    echo "This takes about two and a half hours on two processor cores (AMD EPYC, Mesa 25.0)." ;;
   --quick)
     runs=runs/figures-quick pictures=runs/figures-quick
     seeds=100-101 episodes=10 few=10 critic=4000 behavior=1600 policy=600 every=120
     short="--steps 4000" brief="--steps 2000" bandit=--quick
     hopper="--critic-steps 1000 --behavior-steps 1000 --policy-steps 500"
     often="--eval-every 800" seldom="--eval-every 1000"
-    echo "This takes about 15 minutes on two processor cores (AMD EPYC, Mesa 22.3)." ;;
+    echo "This takes about 13 minutes on two processor cores (AMD EPYC, Mesa 25.0)." ;;
   *)
     echo "usage: sh docs/figures/make.sh [--quick]" >&2
     exit 2 ;;

@@ -2,7 +2,8 @@
 # Makes the pictures of docs/ablations.md and docs/bandit.md again: trains on the bundled maze sample,
 # on hopper data that it collects, and on a 2-D density, and draws.
 #
-#   sh docs/figures/make.sh           three seeds at the demo's budget, pictures in docs/figures
+#   sh docs/figures/make.sh           three seeds at the budget of docs/results.md, pictures in
+#                                     docs/figures
 #   sh docs/figures/make.sh --quick   two seeds and a fifth of the steps, pictures in
 #                                     runs/figures-quick
 #

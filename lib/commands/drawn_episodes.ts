@@ -1,6 +1,5 @@
 /**
- * The evaluation's episodes of the policies that a run's maze picture shows, so that it does not play
- * them again.
+ * Keeps the paths of evaluation episodes, so that the maze picture need not play them again.
  *
  * @module
  */
@@ -8,7 +7,7 @@ import type { PlayedPaths } from "../report/drawn_maze.ts";
 import { type Replica, type ReplicaAxes, replicasOf, stageOf } from "../runs/replicas.ts";
 import type { EvaluatedActor, EvaluationRow } from "../runs/results.ts";
 
-/** Collects the episodes of the first seed and variant. */
+/** The evaluation episodes of a run's first seed and variant, which the maze picture shows. */
 export class DrawnEpisodes {
   readonly #axes: ReplicaAxes;
   readonly #last = new Map<string, { readonly step: number; readonly paths: PlayedPaths }>();
@@ -30,8 +29,8 @@ export class DrawnEpisodes {
   }
 
   /**
-   * Returns the paths by the actor's title, of the actors whose last evaluation was played in this
-   * process.
+   * Returns the paths by the actor's title. An actor is left out if its last evaluation was not
+   * played in this process.
    */
   of(
     actors: readonly EvaluatedActor[],

@@ -8,6 +8,7 @@ import { mostUndelayed, openEnvironment } from "../envs/bridge/open.ts";
 import type { EnvironmentSpec } from "../envs/environment.ts";
 import { summarize } from "../envs/evaluation.ts";
 import { actionLatency } from "../envs/latency.ts";
+import { PositionRecorder } from "../envs/position_recorder.ts";
 import {
   type Episode,
   isServerLost,
@@ -21,7 +22,7 @@ import { scaledPolicy } from "../nn/host/action_bounds.ts";
 import { Placement } from "../nn/placement.ts";
 import { watchInterrupt } from "../runs/interrupt.ts";
 import { openTrained, type Trained, type TrainedPolicy } from "../runs/trained.ts";
-import { TrajectoryRecorder } from "../runs/trajectories.ts";
+import { writeTrajectories } from "../runs/trajectories.ts";
 import { fitted } from "../terminal.ts";
 import { EpisodeProgress } from "./episode_progress.ts";
 import { actorOptions, evalCommand } from "./eval_flags.ts";
@@ -135,7 +136,7 @@ function taskOf(flags: Flags, trained: Trained, path: string): string | null {
 /** Prepares the outputs of `--record` and `--video`, so that invalid paths are rejected early. */
 async function openObservers({ record, video }: Flags, task: string) {
   if (record !== undefined) await checkWritable(record);
-  const recorder = record === undefined ? null : new TrajectoryRecorder();
+  const recorder = record === undefined ? null : new PositionRecorder();
   const film = video === undefined
     ? null
     : await (await import("./eval_video.ts")).EpisodeFilm.begin(video, task);
@@ -144,7 +145,7 @@ async function openObservers({ record, video }: Flags, task: string) {
     watching,
     async write(spec: EnvironmentSpec, episodes: readonly Episode[]): Promise<void> {
       if (recorder !== null) {
-        await recorder.write(record!, spec, episodes);
+        await writeTrajectories(record!, spec, episodes, recorder.qpos);
         console.log(`wrote the positions of every step to ${record}`);
       }
       await film?.write(episodes[0]!);

@@ -5,7 +5,7 @@
  */
 import { join } from "node:path";
 import { environments } from "../envs/ids.ts";
-import { FirstEpisode } from "../envs/playback.ts";
+import { PositionRecorder } from "../envs/position_recorder.ts";
 import type { Episode } from "../envs/rollout.ts";
 import { solidsOf } from "../envs/solids.ts";
 import { UserError } from "../errors.ts";
@@ -18,9 +18,10 @@ import { writeAtomic } from "../runs/files.ts";
 
 /** The video of the first episode of an evaluation. */
 export class EpisodeFilm {
+  /** Collects the positions during the evaluation. */
+  readonly observer = new PositionRecorder(1);
   readonly #path: string;
   readonly #id: string;
-  readonly #first = new FirstEpisode();
 
   private constructor(path: string, id: string) {
     this.#path = path;
@@ -43,20 +44,16 @@ export class EpisodeFilm {
     return new EpisodeFilm(path, id);
   }
 
-  /** Collects the positions during the evaluation. */
-  get observer(): FirstEpisode {
-    return this.#first;
-  }
-
   /**
    * Writes the video.
    *
    * @throws {UserError} The path cannot be written.
    */
   async write({ seed, return: total }: Episode): Promise<void> {
-    const steps = this.#first.qpos.length - 1;
+    const qpos = this.observer.qpos[0]!;
+    const steps = qpos.length - 1;
     const film = filmOf(
-      await solidsOf(this.#id, this.#first.qpos),
+      await solidsOf(this.#id, qpos),
       (step) => `${this.#id}, seed ${seed}: step ${step} of ${steps}, return ${total.toFixed(1)}`,
     );
     const line = new Progress("video", film.frames.length, standardError());

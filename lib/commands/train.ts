@@ -259,6 +259,7 @@ async function trainIn(
     outcomes.every(({ step, steps, evaluated }) => step === steps && evaluated) &&
     await evaluateTaken(run);
   observers.end(finished ? "The run has finished." : "The run was stopped; it can be resumed.");
+  if (finished) say("results  measuring the cost of an action, and drawing");
   const results = await makeResults(axes, plan, data, engine, outcomes, drawn, finished);
   say(`\n${resultTables(results)}\n`);
   for (const path of results.pictures) say(`picture  ${path}`);

@@ -60,11 +60,11 @@ export interface EvaluatedPolicy {
   readonly replica: ReplicaName;
 }
 
-/** What keeps episodes of evaluations. */
+/** Receivers of evaluation episodes. */
 export interface EvaluationObservers {
   /** Receives the first episode of every evaluation, in built-in environments. */
   readonly onPlayback?: ((playback: Playback, policy: EvaluatedPolicy) => void) | undefined;
-  /** Collects the episodes of a maze picture, of registered algorithms. */
+  /** Receives the paths that the maze picture shows, if the algorithm is a registered one. */
   readonly drawn?: DrawnEpisodes;
 }
 

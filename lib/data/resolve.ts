@@ -47,9 +47,9 @@ export async function resolveData(
   folder: string = dataFolder,
 ): Promise<DataSource> {
   const task = taskName === undefined ? null : findTask(taskName);
-  // A task's name is no path that would have to be readable.
+  // A task's name is not looked up as a path, because `train` may be permitted to read `data` only.
   if (
-    tasks.has(what) || !looksLikePath(what) && !await exists(what) && !await isFolder(what)
+    tasks.has(what) || (!looksLikePath(what) && !await exists(what) && !await isFolder(what))
   ) {
     const named = findTask(what);
     if (task !== null && task !== named) {

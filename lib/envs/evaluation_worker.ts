@@ -9,16 +9,16 @@ import { missingPermission, UserError } from "../errors.ts";
 import "./mujoco/binary.ts";
 import { scaledPolicy } from "../nn/host/action_bounds.ts";
 import type { EvaluationAnswer, EvaluationRequest } from "./evaluate_in_worker.ts";
-import { EpisodePaths } from "./episode_paths.ts";
 import { evaluateHere } from "./evaluate_here.ts";
-import { FirstEpisode, playbackOf } from "./playback.ts";
-import type { RolloutObserver } from "./rollout.ts";
+import { playbackOf } from "./playback.ts";
+import { PositionRecorder } from "./position_recorder.ts";
 
 async function answer(request: EvaluationRequest): Promise<EvaluationAnswer> {
   try {
     const { actors } = findAlgorithm(request.algorithm);
     const actor = actors.find(({ name }) => name === request.actor)!;
     const { actionBounds, bridge, checkpoints, options, seeds, target, task } = request;
+    const { record = false, recordPaths = false } = request;
     await using placement = new Placement({ ...(target && { target }) });
     const placed = await placement.place({
       policy: actor.act(checkpoints, options),
@@ -26,20 +26,18 @@ async function answer(request: EvaluationRequest): Promise<EvaluationAnswer> {
     });
     const policy = actionBounds ? scaledPolicy(placed.policy, actionBounds) : placed.policy;
     const end = () => scope.postMessage({ ended: true });
-    const first = request.record && bridge === undefined ? new FirstEpisode() : null;
-    const whole = request.recordPaths && bridge === undefined ? new EpisodePaths() : null;
-    const recorders = [first, whole].filter((recorder) => recorder !== null);
-    const observer: RolloutObserver = {
+    const recorder = bridge === undefined && (record || recordPaths)
+      ? new PositionRecorder(recordPaths ? Infinity : 1)
+      : null;
+    const observer = {
       end,
-      begin: (episode) => recorders.forEach((recorder) => recorder.begin(episode)),
-      ...(recorders.length > 0 && {
-        positions: (playing: readonly number[], qpos: Float64Array) =>
-          recorders.forEach((recorder) => recorder.positions(playing, qpos)),
-      }),
+      ...(recorder && { begin: recorder.begin, positions: recorder.positions }),
     };
     const episodes = await evaluateHere(policy, task, seeds, observer, bridge);
-    if (first !== null) scope.postMessage({ playback: await playbackOf(task, first.qpos) });
-    if (whole !== null) scope.postMessage({ paths: whole.paths });
+    if (recorder !== null && record) {
+      scope.postMessage({ playback: await playbackOf(task, recorder.qpos[0]!) });
+    }
+    if (recorder !== null && recordPaths) scope.postMessage({ paths: recorder.paths() });
     return { episodes };
   } catch (error) {
     const known = error instanceof UserError ? error : missingPermission(error);

@@ -27,25 +27,6 @@ export interface Playback {
 /** Most frames of a playback. */
 const mostFrames = 250;
 
-/** Collects the positions of an evaluation's first episode, as an observer of a rollout. */
-export class FirstEpisode {
-  /** `qpos` at the start and after each step. */
-  readonly qpos: Float64Array[] = [];
-
-  /** Forgets the positions of an earlier attempt; see `RolloutObserver`. */
-  readonly begin = (episode: number): void => {
-    if (episode === 0) this.qpos.length = 0;
-  };
-
-  /** Observes positions; see `RolloutObserver`. */
-  readonly positions = (episodes: readonly number[], qpos: Float64Array): void => {
-    const place = episodes.indexOf(0);
-    if (place < 0) return;
-    const size = qpos.length / episodes.length;
-    this.qpos.push(qpos.slice(place * size, (place + 1) * size));
-  };
-}
-
 /**
  * Computes the shapes of an episode with MuJoCo.
  *

@@ -7,8 +7,8 @@
 import type { StateValue } from "../algorithms/algorithm.ts";
 import type { OfflineDataset } from "../data/offline_dataset.ts";
 import type { EnvironmentBatch } from "../envs/environment.ts";
-import { EpisodePaths } from "../envs/episode_paths.ts";
 import { type Maze, mazes } from "../envs/mazes.ts";
+import { PositionRecorder } from "../envs/position_recorder.ts";
 import { RandomStream } from "../envs/random.ts";
 import { makeEnvironment } from "../envs/registry.ts";
 import { rollout } from "../envs/rollout.ts";
@@ -106,9 +106,10 @@ async function trajectories(
   played: PlayedPaths = new Map(),
 ): Promise<(readonly number[])[]> {
   const missing = seeds.filter((seed) => !played.has(seed));
-  const recorder = new EpisodePaths();
+  const recorder = new PositionRecorder();
   await rollout(environment, policy, missing, recorder);
-  return seeds.map((seed) => played.get(seed) ?? recorder.paths[missing.indexOf(seed)]!);
+  const paths = recorder.paths();
+  return seeds.map((seed) => played.get(seed) ?? paths[missing.indexOf(seed)]!);
 }
 
 /** Returns, for each free cell, the first evaluation seed whose episode starts in it. */

@@ -1,5 +1,5 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
-import { FirstEpisode, playbackOf } from "../../lib/envs/playback.ts";
+import { playbackOf } from "../../lib/envs/playback.ts";
 import { mayUseFiles } from "../data/files.ts";
 
 const ignore = !mayUseFiles;
@@ -40,12 +40,4 @@ Deno.test({
     );
     assert(!inside);
   },
-});
-
-Deno.test("FirstEpisode: keeps the first episode's rows alone", () => {
-  const recorder = new FirstEpisode();
-  recorder.positions([0, 1], Float64Array.from([1, 2, 3, 4]));
-  recorder.positions([1], Float64Array.from([5, 6]));
-  recorder.positions([2, 0], Float64Array.from([7, 8, 9, 10]));
-  assertEquals(recorder.qpos, [Float64Array.from([1, 2]), Float64Array.from([9, 10])]);
 });

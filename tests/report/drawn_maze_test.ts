@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
 import type { OfflineDataset } from "../../lib/data/offline_dataset.ts";
-import { EpisodePaths } from "../../lib/envs/episode_paths.ts";
 import { evaluateHere } from "../../lib/envs/evaluate_here.ts";
 import { evaluateInWorker } from "../../lib/envs/evaluate_in_worker.ts";
+import { PositionRecorder } from "../../lib/envs/position_recorder.ts";
 import { evaluationSeeds } from "../../lib/envs/seeds.ts";
 import { Mlp } from "../../lib/nn/host/mlp.ts";
 import { networkPolicy, type Policy } from "../../lib/nn/host/policy.ts";
@@ -45,9 +45,9 @@ Deno.test({
       seeds,
       recordPaths: true,
     }, { onPaths: (found) => paths = found });
-    const here = new EpisodePaths();
+    const here = new PositionRecorder();
     await evaluateHere(counting(), task, seeds, here);
-    assertEquals(paths, here.paths);
+    assertEquals(paths, here.paths());
 
     const policy = counting();
     const played = await drawnMaze(task, data, value, new Map([["P", policy]]));

@@ -76,7 +76,7 @@ interface Column {
 async function limitsOf() {
   using engine = await Engine.open();
   const roofline = await engine.roofline();
-  const clock = await timestampRate(await timedStage(engine, { step: "critic" }));
+  const clock = await timestampRate(await timedStage(engine, { step: "behavior" }));
   return { flops: roofline?.flops ?? null, bytes: roofline?.bytes ?? null, clock };
 }
 
@@ -170,8 +170,8 @@ async function measure(args: readonly string[]): Promise<void> {
       ),
     ],
     notes: [
-      "Timestamps: the fastest step by timestamps, divided by an average step by a wall clock, so at " +
-      "most about 1. A factor of 10 or more in either direction would be an unconverted period.",
+      "Timestamps: a behavior step by timestamps, divided by one by a wall clock. A factor of 10 or " +
+      "more in either direction would be an unconverted period.",
     ],
   });
   if (peak === null) {

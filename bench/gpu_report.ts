@@ -40,8 +40,8 @@ const checks: readonly Step[] = [
 const benchmarks: readonly Step[] = [
   ["gpu", bench("gpu")],
   ["stages", bench("stages")],
-  ["matmul", bench("matmul")],
   ["peers", bench("peers")],
+  ["matmul", bench("matmul")],
 ];
 
 const outcomes: Outcome[] = [];

@@ -4,27 +4,32 @@
  *
  * @module
  */
-import type { Program } from "../../lib/gpu/program.ts";
+import { maxChunk, type Program } from "../../lib/gpu/program.ts";
 
-/** Seconds of replays by which the longer measurement exceeds the shorter one. */
+/** Seconds of steps by which the longer measurement exceeds the shorter one. */
 const wanted = 0.5;
 
+/** Replays of a step, of which the timestamps of the fastest count. */
+const replays = 8;
+
 /**
- * Returns the seconds that timestamps advance per second of wall clock, or null if the adapter has
- * no timestamp queries. It is at most about 1, because the fastest replay is compared with the average
- * one, with the gaps between replays. Only a factor of its own, such as 30, tells of a wrong period.
+ * Returns the length of a step by timestamps, divided by its length by a wall clock, or null if the
+ * adapter has no timestamp queries. It is near 1 for a step of long dispatches: timestamps need one
+ * pass per dispatch, which adds a few microseconds to each. Only a factor of its own, such as 30,
+ * tells of a wrong period.
  */
 export async function timestampRate(program: Program): Promise<number | null> {
   if (!program.timed) return null;
-  const replay = async (rounds: number) => {
+  const wall = async (steps: number) => {
     const start = performance.now();
-    const last = (await program.profile(0, rounds)).at(-1)!;
-    return { wall: (performance.now() - start) / 1e3, span: last.start + last.seconds };
+    await program.submit(0, steps);
+    return (performance.now() - start) / 1e3;
   };
-  await replay(1);
-  const short = await replay(1);
-  // The difference excludes what a measurement costs besides the replays.
-  const rounds = Math.min(1000, Math.max(2, Math.ceil(wanted / short.wall)));
-  const long = await replay(1 + rounds);
-  return rounds * long.span / (long.wall - short.wall);
+  await program.warmUp();
+  const short = await wall(1);
+  // The difference excludes what a measurement costs besides the steps.
+  const steps = Math.min(maxChunk - 1, Math.max(2, Math.ceil(wanted / short)));
+  const long = await wall(1 + steps);
+  const last = (await program.profile(0, replays, true)).at(-1)!;
+  return (last.start + last.seconds) * steps / (long - short);
 }

@@ -107,25 +107,31 @@ const variantTiles: Readonly<Record<MatmulVariant, Tiles>> = {
     NN: "lanes-4x16-1x8-8",
     TN: "lanes-16x4-8x1-8",
   }),
-  tiled: tilesOf({ layers: "workgroup-8x4-16x8-8", thin: "workgroup-4x4-4x8-16" }),
+  tiled: tilesOf({
+    layers: "workgroup-4x4-8x8-16",
+    large: "workgroup-8x4-16x8-8",
+    thin: "workgroup-4x4-4x8-16",
+  }),
 };
 
 /**
  * Returns a variant's tiles.
  *
- * @param given `layers`: the tile of most layers. `thin`: that of thin outputs, except for dy W,
- * whose result is not thin. `NN`, `TN`: those of the gradients of thin inputs, if others.
+ * @param given `layers`: the tile of most layers. `large`: that of large ones, if another. `thin`:
+ * that of thin outputs, except for dy W, whose result is not thin. `NN`, `TN`: those of the
+ * gradients of thin inputs, if others.
  */
 function tilesOf(
-  { layers, thin, NN = layers, TN = layers }: {
+  { layers, large = layers, thin, NN = layers, TN = layers }: {
     readonly layers: TileName;
+    readonly large?: TileName;
     readonly thin: TileName;
     readonly NN?: TileName;
     readonly TN?: TileName;
   },
 ): Tiles {
   const of = (thinInputs: TileName, thinOutputs: TileName) => ({
-    large: layers,
+    large,
     medium: layers,
     "thin inputs": thinInputs,
     "thin outputs": thinOutputs,

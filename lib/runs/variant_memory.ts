@@ -1,6 +1,6 @@
 /**
  * Stores the measured rates of the matrix product variants between runs, in one JSON file in the
- * user's cache folder. It has one entry per adapter and kernel version. It may be deleted at any
+ * user's cache folder. It has one entry per adapter and version of the kernel and its tiles. It may be deleted at any
  * time.
  *
  * @module
@@ -10,7 +10,7 @@ import { dirname, join } from "node:path";
 import { matmulSources } from "../autodiff/ops/linear.ts";
 import type { Rates, VariantMemory, VariantRates } from "../autodiff/variants.ts";
 import type { AdapterDescription } from "../gpu/device.ts";
-import { forms, matmulVariants, shapeClasses } from "../gpu/target.ts";
+import { forms, matmulVariants, shapeClasses, targetOf } from "../gpu/target.ts";
 
 /** A file of measured rates. */
 export class VariantFile implements VariantMemory {
@@ -85,7 +85,8 @@ export class VariantFile implements VariantMemory {
 function keyOf(
   { name, driver, driverVersion, processor, subgroups }: AdapterDescription,
 ): string {
-  const kernels = createHash("sha256").update(matmulSources.join("")).digest("hex").slice(0, 12);
+  const kernels = createHash("sha256").update(matmulSources.join(""))
+    .update(JSON.stringify(matmulVariants.map(targetOf))).digest("hex").slice(0, 12);
   // A software GPU with fewer threads has other rates.
   const threads = variable("LP_NUM_THREADS");
   return [

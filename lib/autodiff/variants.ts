@@ -116,10 +116,11 @@ export async function chooseVariant(
 
 /**
  * Returns the target with the fastest tile of each form and class. A variant that shares loads must
- * be at least 10% faster: the measurement is short, and the selection should be repeatable.
+ * be at least 30% faster, so that the selection is repeatable although the measurement is short: on
+ * Mesa's software driver, the ratios measured lie below 1.15 or above 1.6.
  */
 export function fastest(rates: VariantRates): Target {
-  const lead = 1.1;
+  const lead = 1.3;
   const order: readonly MatmulVariant[] = ["registers", "subgroups", "tiled"];
   return mixedTarget((form, shape) => {
     const rate = (variant: MatmulVariant) => rates[variant]?.[form][shape] ?? 0;

@@ -109,6 +109,7 @@ export function evaluatorOf(
                 onPlayback(playback, { stage, step, replica: replicas[place]! }),
             }),
             ...(drawn && task.family === "maze2d" && drawn.shows(stage, replicas[place]!) && {
+              pathSeeds: await drawn.seeds(task.name),
               onPaths: (paths: PlayedPaths) => drawn.add(stage, step, paths),
             }),
             onEpisode: (ended) => progress(place * episodes + ended, total),
@@ -142,7 +143,7 @@ async function play(
   stage: string,
   checkpoint: Uint8Array,
   directory: RunDirectory,
-  { task: { name: task, own }, bridge, seeds, signal, target, onEpisode, onPlayback, onPaths }: {
+  { task: { name: task, own }, bridge, seeds, signal, target, ...observers }: {
     readonly task: Task;
     readonly bridge: Bridge | undefined;
     readonly seeds: readonly number[];
@@ -150,9 +151,11 @@ async function play(
     readonly target?: Target;
     readonly onEpisode: (ended: number) => void;
     readonly onPlayback?: (playback: Playback) => void;
+    readonly pathSeeds?: readonly number[];
     readonly onPaths?: (paths: PlayedPaths) => void;
   },
 ): Promise<Episode[]> {
+  const { onEpisode, onPlayback, pathSeeds, onPaths } = observers;
   const { evaluated } = stageOf(algorithm, stage);
   const actor = algorithm.actors.find(({ name }) => name === evaluated)!;
   const checkpoints = Object.fromEntries(actor.needs.map((each) => {
@@ -173,13 +176,13 @@ async function play(
       ...(bridge && { bridge }),
       ...(actionBounds && { actionBounds }),
       ...(onPlayback && { record: true }),
-      ...(onPaths && { recordPaths: true }),
+      ...(pathSeeds && { pathSeeds }),
     }, {
       signal,
       onEpisode,
       ...(onPlayback && { onPlayback }),
-      ...(onPaths && {
-        onPaths: (paths) => onPaths(new Map(paths.map((path, i) => [seeds[i]!, path]))),
+      ...(pathSeeds && onPaths && {
+        onPaths: (paths) => onPaths(new Map(paths.map((path, i) => [pathSeeds[i]!, path]))),
       }),
     });
   }

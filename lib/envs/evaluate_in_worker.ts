@@ -33,8 +33,11 @@ export interface EvaluationRequest {
   readonly seeds: readonly number[];
   /** Whether to record the first episode, for built-in environments; defaults to false. */
   readonly record?: boolean;
-  /** Whether to record where the episodes go, for built-in mazes; defaults to false. */
-  readonly recordPaths?: boolean;
+  /**
+   * Seeds of episodes whose paths are recorded, for built-in mazes. Those that are not among `seeds`
+   * are played in the same batch, but are not part of the evaluation.
+   */
+  readonly pathSeeds?: readonly number[];
 }
 
 /**
@@ -56,7 +59,7 @@ export interface EvaluationOptions {
   readonly onEpisode?: (ended: number) => void;
   /** Called with the recording, if the request asks for one. */
   readonly onPlayback?: (playback: Playback) => void;
-  /** Called with the paths `[steps + 1, 2]` in seed order, if the request asks for them. */
+  /** Called with the paths `[steps + 1, 2]` of the request's `pathSeeds`, in their order. */
   readonly onPaths?: (paths: readonly (readonly number[])[]) => void;
   /** Stops the evaluation. */
   readonly signal?: AbortSignal;

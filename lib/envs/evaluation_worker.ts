@@ -18,27 +18,33 @@ async function answer(request: EvaluationRequest): Promise<EvaluationAnswer> {
     const { actors } = findAlgorithm(request.algorithm);
     const actor = actors.find(({ name }) => name === request.actor)!;
     const { actionBounds, bridge, checkpoints, options, seeds, target, task } = request;
-    const { record = false, recordPaths = false } = request;
+    const { record = false, pathSeeds = [] } = request;
     await using placement = new Placement({ ...(target && { target }) });
     const placed = await placement.place({
       policy: actor.act(checkpoints, options),
       ...(actor.describe && { describe: () => actor.describe!(checkpoints, options) }),
     });
     const policy = actionBounds ? scaledPolicy(placed.policy, actionBounds) : placed.policy;
-    const end = () => scope.postMessage({ ended: true });
-    const recorder = bridge === undefined && (record || recordPaths)
-      ? new PositionRecorder(recordPaths ? Infinity : 1)
+    const played = [...new Set([...seeds, ...pathSeeds])];
+    const end = (episode: number) => {
+      if (episode < seeds.length) scope.postMessage({ ended: true });
+    };
+    const recorder = bridge === undefined && (record || pathSeeds.length > 0)
+      ? new PositionRecorder(pathSeeds.length > 0 ? Infinity : 1)
       : null;
     const observer = {
       end,
       ...(recorder && { begin: recorder.begin, positions: recorder.positions }),
     };
-    const episodes = await evaluateHere(policy, task, seeds, observer, bridge);
+    const episodes = await evaluateHere(policy, task, played, observer, bridge);
     if (recorder !== null && record) {
       scope.postMessage({ playback: await playbackOf(task, recorder.qpos[0]!) });
     }
-    if (recorder !== null && recordPaths) scope.postMessage({ paths: recorder.paths() });
-    return { episodes };
+    if (recorder !== null && pathSeeds.length > 0) {
+      const paths = recorder.paths();
+      scope.postMessage({ paths: pathSeeds.map((seed) => paths[played.indexOf(seed)]!) });
+    }
+    return { episodes: episodes.slice(0, seeds.length) };
   } catch (error) {
     const known = error instanceof UserError ? error : missingPermission(error);
     const message = known?.message ?? String((error as Error).stack ?? error);

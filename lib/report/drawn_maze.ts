@@ -39,9 +39,7 @@ export async function drawnMaze(
   policies: ReadonlyMap<string, Policy | RemotePolicy>,
   played: ReadonlyMap<string, PlayedPaths> | null = new Map(),
 ): Promise<MazePicture> {
-  const name = task.replace(/(-dense)?-v\d+$/, "");
-  const maze = mazes.get(name);
-  if (!maze) throw new Error(`drawnMaze: no maze "${name}"`);
+  const maze = mazeOf(task);
   const positions = new Float32Array(2 * data.rows);
   for (let row = 0; row < data.rows; row++) {
     positions.set(data.observations.subarray(4 * row, 4 * row + 2), 2 * row);
@@ -50,7 +48,7 @@ export async function drawnMaze(
   const drawn: DrawnPolicy[] = [];
   const environment = await makeEnvironment(task, maze.freeCells().length);
   try {
-    const seeds = played === null ? [] : await seedsOfCells(environment, maze);
+    const seeds = played === null ? [] : await startSeeds(environment, maze);
     for (const [title, policy] of policies) {
       drawn.push({
         title,
@@ -76,6 +74,29 @@ export async function drawnMaze(
     },
     policies: drawn,
   };
+}
+
+/**
+ * Returns the seeds of the episodes that a maze picture shows: for each free cell, the first
+ * evaluation seed whose episode starts in it.
+ *
+ * @param task A task of maze2d, for example `maze2d-umaze-v1`.
+ */
+export async function drawnSeeds(task: string): Promise<number[]> {
+  const maze = mazeOf(task);
+  const environment = await makeEnvironment(task, maze.freeCells().length);
+  try {
+    return await startSeeds(environment, maze);
+  } finally {
+    await environment.close();
+  }
+}
+
+function mazeOf(task: string): Maze {
+  const name = task.replace(/(-dense)?-v\d+$/, "");
+  const maze = mazes.get(name);
+  if (!maze) throw new Error(`drawnMaze: no maze "${name}"`);
+  return maze;
 }
 
 /** Returns states at a maze's points with zero velocity, `[points, 4]`. */
@@ -112,8 +133,7 @@ async function trajectories(
   return seeds.map((seed) => played.get(seed) ?? paths[missing.indexOf(seed)]!);
 }
 
-/** Returns, for each free cell, the first evaluation seed whose episode starts in it. */
-async function seedsOfCells(environment: EnvironmentBatch, maze: Maze): Promise<number[]> {
+async function startSeeds(environment: EnvironmentBatch, maze: Maze): Promise<number[]> {
   const { count, spec: { observationSize } } = environment;
   const half = maze.cellSize / 2;
   const missing = new Set(maze.freeCells());

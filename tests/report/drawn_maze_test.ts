@@ -6,7 +6,7 @@ import { PositionRecorder } from "../../lib/envs/position_recorder.ts";
 import { evaluationSeeds } from "../../lib/envs/seeds.ts";
 import { Mlp } from "../../lib/nn/host/mlp.ts";
 import { networkPolicy, type Policy } from "../../lib/nn/host/policy.ts";
-import { drawnMaze } from "../../lib/report/drawn_maze.ts";
+import { drawnMaze, drawnSeeds } from "../../lib/report/drawn_maze.ts";
 import { mlpTensors } from "../nn/host/networks.ts";
 
 const mayRead = Deno.permissions.querySync({ name: "read" }).state === "granted";
@@ -33,20 +33,26 @@ Deno.test({
   name: "drawnMaze(): an evaluation's paths, recorded in its worker, equal those it would play",
   ignore: !mayRead,
   async fn() {
-    // The first 24 evaluation episodes start in every cell.
-    const seeds = evaluationSeeds(0, 24);
+    // The first 24 evaluation episodes start in every cell, the first 20 do not.
+    const seeds = evaluationSeeds(0, 20);
+    const pathSeeds = await drawnSeeds(task);
+    const all = evaluationSeeds(0, 24);
+    assertEquals(pathSeeds.filter((seed) => !seeds.includes(seed)), [all[21]!, all[23]!]);
     let paths: readonly (readonly number[])[] = [];
-    await evaluateInWorker({
+    let ended = 0;
+    const episodes = await evaluateInWorker({
       algorithm: "srpo",
       actor: "srpo",
       checkpoints: { policy: { source: "test", tensors } },
       options: {},
       task,
       seeds,
-      recordPaths: true,
-    }, { onPaths: (found) => paths = found });
+      pathSeeds,
+    }, { onPaths: (found) => paths = found, onEpisode: (count) => ended = count });
     const here = new PositionRecorder();
-    await evaluateHere(counting(), task, seeds, here);
+    assertEquals(episodes, await evaluateHere(counting(), task, seeds));
+    assertEquals(ended, 20);
+    await evaluateHere(counting(), task, pathSeeds, here);
     assertEquals(paths, here.paths());
 
     const policy = counting();
@@ -54,7 +60,7 @@ Deno.test({
     assertEquals(played.policies[0]!.trajectories.map(({ length }) => length), Array(7).fill(602));
     assertEquals(policy.calls, 301); // one for the actions at rest
     policy.calls = 0;
-    const known = new Map([["P", new Map(paths.map((path, i) => [seeds[i]!, path]))]]);
+    const known = new Map([["P", new Map(paths.map((path, i) => [pathSeeds[i]!, path]))]]);
     const drawn = await drawnMaze(task, data, value, new Map([["P", policy]]), known);
     assertEquals(drawn, played);
     assertEquals(policy.calls, 1);

@@ -141,10 +141,11 @@ export class GraphPolicy implements RemotePolicy {
 }
 
 /**
- * Rounds up to a number with three significant bits: 1 to 8, 10, 12, 14, 16, 20 and so on. Episodes
- * end one by one, and a program per count would be compiled too often.
+ * Rounds up to a number with four significant bits: 1 to 16, 18, 20 and so on to 32, 36, 40. Episodes
+ * end one by one. To compile a program for every count would take longer than it saves: about as long
+ * as one of IDQL's actions.
  */
 function roundedUp(count: number): number {
-  const unit = 2 ** Math.max(0, Math.floor(Math.log2(count)) - 2);
+  const unit = 2 ** Math.max(0, Math.floor(Math.log2(count)) - 3);
   return Math.ceil(count / unit) * unit;
 }

@@ -12,6 +12,10 @@ import { agent as diffusionQl } from "../lib/algorithms/diffusion-ql/agent.ts";
 import { hyperparameterTable as diffusionQlTable } from "../lib/algorithms/diffusion-ql/hyperparameters.ts";
 import { agent as idql } from "../lib/algorithms/idql/agent.ts";
 import { hyperparameterTable as idqlTable } from "../lib/algorithms/idql/hyperparameters.ts";
+import { behavior } from "../lib/algorithms/srpo/behavior.ts";
+import { critic } from "../lib/algorithms/srpo/critic.ts";
+import { hyperparameterTable as srpoTable } from "../lib/algorithms/srpo/hyperparameters.ts";
+import { policy } from "../lib/algorithms/srpo/policy.ts";
 import { agent as iql } from "../lib/algorithms/iql/agent.ts";
 import { hyperparameterTable as iqlTable } from "../lib/algorithms/iql/hyperparameters.ts";
 import { agent as td3Bc } from "../lib/algorithms/td3-bc/agent.ts";
@@ -92,10 +96,55 @@ class Recording {
   }
 }
 
+/**
+ * Returns SRPO's values of the quick preset, but the sizes of the recordings and the official code's
+ * rates, which the preset replaces by some for few steps.
+ */
+function srpoValues(family: Family, steps: number) {
+  return srpoTable.valuesFor(family, "quick", {
+    criticSteps: steps,
+    criticWidth: 64,
+    targetRate: 0.005,
+    behaviorWidth: 64,
+    behaviorBlocks: 2,
+    behaviorLearningRate: 3e-4,
+    behaviorSchedule: "constant",
+    policySteps: steps,
+    policyWidth: 64,
+  });
+}
+
 /** Describes each algorithm on a recording, with the values of the quick preset. */
 const algorithms: Readonly<
   Record<string, (graph: Graph, from: Recording, family: Family) => Stage>
 > = {
+  "srpo-critic"(graph, from, family) {
+    return critic(graph, from.transition(graph), srpoValues(family, from.steps));
+  },
+  "srpo-behavior"(graph, from, family) {
+    const h = srpoValues(family, from.steps);
+    const batch = from.batch(graph);
+    const inputs = {
+      state: batch.state(),
+      action: batch.action(),
+      times: { given: from.input(graph, "draw.time") },
+      noise: { given: from.input(graph, "draw.normal") },
+      dropout: (block: number) => ({
+        rate: h.behaviorDropout,
+        keep: { mask: from.input(graph, `draw.keep${block}`) },
+      }),
+    };
+    return behavior(graph, inputs, h);
+  },
+  "srpo-policy"(graph, from, family) {
+    const inputs = {
+      state: from.batch(graph).state,
+      times: { given: from.input(graph, "draw.time") },
+      noise: { given: from.input(graph, "draw.normal") },
+    };
+    const actions = from.columns("draw.normal");
+    return policy(graph, inputs, actions, srpoValues(family, from.steps));
+  },
   iql(graph, from, family) {
     const h = iqlTable.valuesFor(family, "quick", { steps: from.steps });
     return iql(graph, from.transition(graph), h, [h]);

@@ -3,8 +3,10 @@
     python3 trajectory.py ALGORITHM CLONE DATA.hdf5 OUT.safetensors --task TASK [--steps N] …
 
 bench/trajectory.ts trains with the recorded numbers and compares. CLONE is as for official.py. The
-values of a task are those of the quick preset. IDQL runs without dropout. Parameters have the names
-and the layout of this program's checkpoints; the first axis of everything else is the step.
+values of a task are those of the quick preset; SRPO's learning rates are the official code's, and its
+policy stage starts from the critic and behavior model of as many steps. IDQL runs without dropout.
+Parameters have the names and the layout of this program's checkpoints; the first axis of everything
+else is the step.
 """
 
 import argparse
@@ -17,8 +19,10 @@ from safetensors.numpy import save_file
 
 from official import checkout, clipped, read_data, shaped_rewards, use_old_jax_names
 
-MAZE = {"expectile": 0.9, "temperature": 10.0, "eta": 2.0, "grad_norm": 2.0}
-LOCOMOTION = {"expectile": 0.7, "temperature": 3.0, "eta": 1.0, "grad_norm": 9.0}
+MAZE = {"expectile": 0.9, "temperature": 10.0, "eta": 2.0, "grad_norm": 2.0, "beta": 0.3,
+        "policy_layers": 4}
+LOCOMOTION = {"expectile": 0.7, "temperature": 3.0, "eta": 1.0, "grad_norm": 9.0, "beta": 0.003,
+              "policy_layers": 2}
 WIDTH, BLOCKS = 64, 2
 
 
@@ -280,7 +284,113 @@ def noise_model(prefix, params):
     return found
 
 
-ALGORITHMS = {"td3-bc": td3_bc, "diffusion-ql": diffusion_ql, "iql": iql, "idql": idql}
+class Srpo:
+    """The official stages of SRPO, on recorded minibatches."""
+
+    def __init__(self, options, data):
+        import torch
+        from official_srpo import official_modules
+
+        self.options, self.torch, self.kept = options, torch, {}
+        options.width = WIDTH
+        self.dtype = torch.float64 if options.float64 else torch.float32
+        self.official, _, utils = official_modules(options, data)
+        self.schedule = lambda t: utils.marginal_prob_std(t, device="cpu", beta_1=20.0)
+        torch.manual_seed(options.seed)
+        maze = "maze" in options.task
+        self.args = argparse.Namespace(
+            env=options.task, device="cpu", q_layer=2, actor_blocks=BLOCKS, n_policy_epochs=1,
+            policy_layer=options.values["policy_layers"], beta=options.values["beta"],
+            regq=int(maze), WT="VDSnoise")
+        actions = data["actions"].shape[1]
+        self.sizes = data["observations"].shape[1] + actions, actions
+        self.batches = Minibatches(columns_of(data), options.rows, options.seed)
+
+    def batch(self):
+        names = "s", "a", "r", "d", "s_"
+        columns = (self.torch.from_numpy(column).to(self.dtype) for column in self.batches.next())
+        return dict(zip(names, columns))
+
+    def critic(self):
+        agent = self.official.SRPO_IQL(*self.sizes, self.args).to(self.dtype)
+        agent.q[0].to(self.dtype)
+        agent.deter_policy_lr_scheduler.T_max = self.options.steps
+        critic = agent.q[0]
+
+        def step():
+            agent.update_iql(self.batch())
+            return self.batches.drawn, {
+                "loss_v": critic.v_loss, "loss_q": critic.q_loss, "loss_awr": agent.policy_loss}
+
+        modules = {"q0": critic.q0, "q0_target": critic.q0_target, "vf": critic.vf,
+                   "policy": agent.deter_policy}
+        return step, lambda: torch_numbers(modules)
+
+    def behavior(self):
+        agent = self.official.SRPO_Behavior(*self.sizes, self.schedule, self.args).to(self.dtype)
+        self._keep_draws(low=1e-3, high=1.0)
+
+        def step():
+            agent.update_behavior(self.batch())
+            return self.batches.drawn | self._take_draws(), {"loss": agent.loss}
+
+        return step, lambda: torch_numbers({"diffusion": agent.diffusion_behavior})
+
+    def policy(self):
+        stages = self.official.SRPO(*self.sizes, self.schedule, self.args).to(self.dtype)
+        stages.q[0].to(self.dtype)
+        for part, (step, numbers) in {"critic": self.critic(), "behavior": self.behavior()}.items():
+            for _ in range(self.options.steps):
+                step()
+            module = stages.q[0] if part == "critic" else stages.diffusion_behavior
+            prefix = "" if part == "critic" else "diffusion."
+            found = {name.removeprefix(prefix): self.torch.from_numpy(values)
+                     for name, values in numbers().items() if not name.startswith("policy.")}
+            for name, parameter in module.named_parameters():
+                parameter.data.copy_(found[name])
+        stages.SRPO_policy_lr_scheduler.T_max = self.options.steps
+        self._keep_draws(low=0.02, high=0.98)
+
+        def step():
+            stages.update_SRPO_policy(self.batch())
+            return self.batches.drawn | self._take_draws(), {"q_mean": stages.SRPO_policy.q}
+
+        modules = {"policy": stages.SRPO_policy, "q0_target": stages.q[0].q0_target,
+                   "diffusion": stages.diffusion_behavior}
+        return step, lambda: torch_numbers(modules)
+
+    def _keep_draws(self, low, high):
+        """Keeps the times, the noise and the dropout masks that a stage draws."""
+        torch = self.torch
+
+        def rand(*size, **options):
+            drawn = torch.empty(*size, **options).uniform_()
+            self.kept["draw.time"] = (drawn * (high - low) + low).numpy()[:, None]
+            return drawn.to(self.dtype)
+
+        def randn_like(like):
+            self.kept["draw.normal"] = drawn = torch.empty_like(like).normal_()
+            return drawn
+
+        def dropout(x, p, training, _):
+            if not training:
+                return x
+            block = sum(name.startswith("draw.keep") for name in self.kept)
+            self.kept[f"draw.keep{block}"] = keep = (torch.empty_like(x).uniform_() >= p).float()
+            return x * keep / (1 - p)
+
+        torch.rand, torch.randn_like, torch.nn.functional.dropout = rand, randn_like, dropout
+
+    def _take_draws(self):
+        taken = {name: np.array(value, np.float32) for name, value in self.kept.items()}
+        self.kept.clear()
+        return taken
+
+
+ALGORITHMS = {"srpo-critic": lambda *given: Srpo(*given).critic(),
+              "srpo-behavior": lambda *given: Srpo(*given).behavior(),
+              "srpo-policy": lambda *given: Srpo(*given).policy(),
+              "td3-bc": td3_bc, "diffusion-ql": diffusion_ql, "iql": iql, "idql": idql}
 
 
 def main():
@@ -293,10 +403,10 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--rows", type=int, default=64, help="per minibatch")
-    parser.add_argument("--float64", action="store_true", help="compute in float64 (iql only)")
+    parser.add_argument("--float64", action="store_true", help="compute in float64 (srpo, iql)")
     options = parser.parse_args()
-    if options.float64 and options.algorithm != "iql":
-        parser.error("--float64 is only available for iql")
+    if options.float64 and not options.algorithm.startswith(("srpo", "iql")):
+        parser.error("--float64 is only available for srpo and iql")
     options.values = MAZE if options.task.startswith("maze2d") else LOCOMOTION
     kept = {}
     with tempfile.TemporaryDirectory() as options.folder:

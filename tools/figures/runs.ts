@@ -79,7 +79,16 @@ export function scoreAxis(estimates: readonly Estimate[], zero: boolean): PanelA
 }
 
 export function seedsText(seeds: Iterable<number>): string {
-  return `seeds ${[...new Set(seeds)].sort((a, b) => a - b).join(", ")}`;
+  const sorted = [...new Set(seeds)].sort((a, b) => a - b);
+  const ranges: [first: number, last: number][] = [];
+  for (const seed of sorted) {
+    const range = ranges.at(-1);
+    if (range?.[1] === seed - 1) range[1] = seed;
+    else ranges.push([seed, seed]);
+  }
+  const text = ([first, last]: [number, number]) =>
+    first === last ? `${first}` : `${first}${last - first > 1 ? " to " : ", "}${last}`;
+  return `seeds ${ranges.map(text).join(", ")}`;
 }
 
 /** One line of `official.jsonl`. */

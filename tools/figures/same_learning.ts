@@ -43,8 +43,10 @@ export function sameLearning(runs: Runs, name: string): Figure | null {
     title: `This program and the official code on ${task}`,
     notes: [
       intervalNote,
-      `this program: ${seedsText(sides[0]!.ours.map(([seed]) => seed))}`,
-      `official code: ${seedsText(sides[0]!.official.map(([seed]) => seed))}`,
+      ...sides.flatMap(({ title, ours, official }) => [
+        `${title}, this program: ${seedsText(ours.map(([seed]) => seed))}`,
+        `${title}, official code: ${seedsText(official.map(([seed]) => seed))}`,
+      ]),
     ],
     legend: programs.map((name, i) => ({ name, color: seriesColor(i, programs.length) })),
     panels: [{

@@ -60,10 +60,12 @@ def train(options, data):
         env=options.task, device="cpu", q_layer=2, actor_blocks=options.blocks,
         policy_layer=options.policy_layers, n_policy_epochs=1, beta=options.beta,
         regq=int("maze" in options.task), WT="VDSnoise" if options.subtract_baseline else "VDS")
+    # The official buffer scales rewards in place.
+    rewards = data["rewards"].copy()
     buffer = dataset.D4RL_dataset(args)
     if options.task.startswith("maze2d"):
         # This project leaves maze2d's rewards unchanged (docs/paper.md).
-        buffer.rewards = torch.from_numpy(data["rewards"]).reshape(-1, 1)
+        buffer.rewards = torch.from_numpy(rewards).reshape(-1, 1)
     state, action = data["observations"].shape[1], data["actions"].shape[1]
     schedule = lambda t: utils.marginal_prob_std(t, device="cpu", beta_1=20.0)
     seconds = {}

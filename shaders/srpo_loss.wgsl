@@ -1,10 +1,10 @@
 // SRPO's policy gradient (Eq. 15), scaled by beta as in the official code:
 //   d loss / d a = [ omega(t) (epsilon_hat - baseline z) - beta dQ/da ] / rows
-// With `weighted_q`, dQ/da is multiplied by weighted_q omega(t) too.
-// and its surrogate loss, the mean over rows of a . [...]. With `normalize`, dQ/da is divided by
-// its root mean square over the action's entries (beta_norm, Appendix C). Beta, omega, the baseline
-// and the normalisation are set per job, so replicas may differ in them. With TANH_DERIVATIVE, the
-// gradient is with respect to the argument of a = tanh(...).
+// and its surrogate loss, the mean over rows of a . [...]. With `weighted_q`, dQ/da is multiplied by
+// weighted_q omega(t) too. With `normalize`, dQ/da is divided by its root mean square over the
+// action's entries (beta_norm, Appendix C). Beta, omega, the baseline and the normalisation are set
+// per job, so replicas may differ in them. With TANH_DERIVATIVE, the gradient is with respect to the
+// argument of a = tanh(...).
 
 struct Job {
   rows: u32,

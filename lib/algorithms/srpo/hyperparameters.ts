@@ -294,7 +294,8 @@ export const hyperparameterTable = new HyperparameterTable({
     if (beta !== null) return { beta };
     throw new UserError(
       `the paper has no β for ${name ?? "data of an unknown task"}; choose one with --beta ` +
-        "(it swept 0.01 to 0.5 for locomotion and 0.01 to 0.08 for AntMaze), or use --preset quick",
+        "(it swept 0.01 to 0.5 for locomotion and 0.01 to 0.08 for AntMaze); --preset quick has one " +
+        "for locomotion and maze2d",
     );
   },
   check(values) {

@@ -44,11 +44,12 @@ Deno.test({
         assertEquals(others.filter((module) => module !== "module"), [], name);
         scripts += code;
       }
-      // The longest line of a shader stays as it is in the bundle.
+      // The longest line of a shader stays as it is in the bundle, unless it has to be escaped there.
       for await (const { name } of Deno.readDir(new URL("../../shaders/", import.meta.url))) {
         if (name.startsWith("roofline_")) continue;
         const shader = await Deno.readTextFile(new URL(`../../shaders/${name}`, import.meta.url));
-        const line = shader.split("\n").reduce((a, b) => b.length > a.length ? b : a);
+        const line = shader.split("\n").filter((line) => !/[`\\$]/.test(line))
+          .reduce((a, b) => b.length > a.length ? b : a);
         assert(scripts.includes(line), `${name} is missing`);
       }
     } finally {

@@ -58,6 +58,7 @@ export class GraphPolicy implements RemotePolicy {
   readonly #engine: Engine;
   readonly #actor: GraphActor;
   readonly #programs = new Map<number, Promise<Compiled>>();
+  #written = false;
 
   /** Creates the policy of an actor. Programs are compiled when first needed. */
   constructor(engine: Engine, actor: GraphActor) {
@@ -110,31 +111,43 @@ export class GraphPolicy implements RemotePolicy {
   }
 
   #compiled(rows: number): Promise<Compiled> {
-    const known = this.#programs.get(rows) ?? this.#compile(rows);
-    this.#programs.set(rows, known);
-    return known;
+    const known = this.#programs.get(rows);
+    if (known) return known;
+    const compiled = this.#compile(rows);
+    this.#programs.set(rows, compiled);
+    // A failed compilation, for example for lack of memory, is not remembered.
+    compiled.catch(() => this.#programs.delete(rows));
+    return compiled;
   }
 
   async #compile(rows: number): Promise<Compiled> {
-    const { store, networks, draws, describe } = this.#actor;
-    const graph = new Graph({ seeds: [0], store });
+    const { draws, describe } = this.#actor;
+    const graph = new Graph({ seeds: [0], store: this.#actor.store });
     const observations = graph.input(rows, this.observationSize);
     const drawn = graph.input(rows, draws);
     const { actions, inputs } = describe(graph, observations, drawn);
-    const written = store.allocated;
     const program = await this.#engine.compile(graph, [actions]);
-    if (!written) {
-      for (const { parameters, values } of networks) {
-        values.forEach((each, replica) => parameters.write(store, replica, each));
-      }
-    }
+    this.#writeNetworks();
     for (const [tensor, values] of inputs) writeInput(program, tensor, values);
     return { program, rows, observations, draws: drawn, actions };
   }
 
+  /** Writes the networks once, after the first compilation has allocated their store. */
+  #writeNetworks(): void {
+    if (this.#written) return;
+    const { store, networks } = this.#actor;
+    for (const { parameters, values } of networks) {
+      values.forEach((each, replica) => parameters.write(store, replica, each));
+    }
+    this.#written = true;
+  }
+
   /** Frees the memory of the programs and the networks. */
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const compiled of this.#programs.values()) (await compiled).program.destroy();
+    // Whoever asked for a program has got the error of its compilation.
+    for (const compiled of await Promise.allSettled(this.#programs.values())) {
+      if (compiled.status === "fulfilled") compiled.value.program.destroy();
+    }
     this.#programs.clear();
     this.#actor.store.destroy();
   }

@@ -94,8 +94,12 @@ export class Placement implements AsyncDisposable {
 
   /** Frees the policies and closes the GPU. */
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const policy of this.#policies) await policy[Symbol.asyncDispose]();
-    const engine = await this.#engine;
-    if (engine !== undefined && !(engine instanceof UserError)) engine.close();
+    try {
+      for (const policy of this.#policies) await policy[Symbol.asyncDispose]();
+    } finally {
+      // place() has thrown what went wrong when the GPU was opened.
+      const engine = await this.#engine?.catch(() => undefined);
+      if (engine !== undefined && !(engine instanceof UserError)) engine.close();
+    }
   }
 }

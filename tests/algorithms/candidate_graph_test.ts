@@ -2,7 +2,7 @@
  * Compares selecting among samples of a diffusion model on the GPU and on the CPU. Needs no
  * permission.
  */
-import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertNotEquals, assertRejects, assertThrows } from "@std/assert";
 import { candidateActor, mostSteps, recordedSolver } from "../../lib/algorithms/candidate_graph.ts";
 import { candidatePolicy, solverSampler } from "../../lib/algorithms/candidate_policy.ts";
 import { GraphPolicy } from "../../lib/nn/graph_policy.ts";
@@ -114,6 +114,30 @@ Deno.test("GraphPolicy splits observations that do not fit into one submission",
   };
   assert(actor.mostRows >= 5);
   assertEquals(await act(2), await act(8));
+});
+
+Deno.test("GraphPolicy acts after a compilation has failed, and with its own networks", async () => {
+  using engine = await Engine.open();
+  const { loaded } = networks();
+  const actor = candidateActor(...loaded, 4, recordedSolver(2))!;
+  let fail = true;
+  const describe: typeof actor.describe = (graph, ...inputs) => {
+    // More than any buffer holds.
+    if (fail) graph.input(2 ** 20, 2 ** 20);
+    return actor.describe(graph, ...inputs);
+  };
+  const expected = await (async () => {
+    const same = candidateActor(...loaded, 4, recordedSolver(2))!;
+    await using policy = new GraphPolicy(engine, same);
+    return await policy.act(observationsOf(2), streams(2));
+  })();
+  await using policy = new GraphPolicy(engine, { ...actor, describe });
+  await assertRejects(() => policy.act(observationsOf(2), streams(2)), UserError, "GPU memory");
+  fail = false;
+  assertEquals(await policy.act(observationsOf(2), streams(2)), expected);
+  fail = true;
+  // Disposing a policy whose last compilation failed frees the others.
+  await assertRejects(() => policy.act(observationsOf(3), streams(3)), UserError, "GPU memory");
 });
 
 Deno.test("candidateActor() takes six dispatches per step with one block, for any number of candidates", async () => {

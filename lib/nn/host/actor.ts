@@ -117,7 +117,10 @@ function readBounds({ source, metadata }: ActorFile, size: number): ActionBounds
   const numbers = (text: string | undefined): number[] => {
     try {
       const list = JSON.parse(text!);
-      if (Array.isArray(list) && list.length === size) return list.map(Number);
+      if (
+        Array.isArray(list) && list.length === size &&
+        list.every((entry) => typeof entry === "number")
+      ) return list;
     } catch {
       // Not JSON: refused below.
     }

@@ -219,3 +219,12 @@ Deno.test("readActor(): rejects NaN and infinity, naming file, tensor and positi
   refuses("tensor net.0.bias holds -Infinity at [4]", metadata, at("net.0.bias", 4, -Infinity));
   refuses("tensor obs_rms.mean holds NaN at [2]", metadata, at("obs_rms.mean", 2, NaN));
 });
+
+Deno.test("readActor(): rejects action bounds that are no lists of numbers", () => {
+  const bounds = (action_low: string, action_high = "[2, 5]") => ({ action_low, action_high });
+  for (const low of ["-2", "[-2]", '["-2", "0"]', "[null, 0]", "[[-2], 0]", "[3, 0]", "["]) {
+    refuses("metadata action_low and action_high should be lists of 2 numbers", bounds(low));
+  }
+  refuses("metadata action_low and action_high should be lists", { action_high: "[2, 5]" });
+  assertEquals(readActor(actorFile(bounds("[-2, 0]"))).bounds, { low: [-2, 0], high: [2, 5] });
+});

@@ -12,16 +12,16 @@ const longestFile = 256 * 2 ** 20;
  * part of the library's file name, Mesa's is inside its libraries. Returns null except on Linux
  * with permission to read.
  *
- * @param software Whether the adapter is a software GPU.
+ * @param driver The adapter's driver, or the name of its vendor.
  */
-export function driverVersion(software: boolean): string | null {
+export function driverVersion(driver: string): string | null {
   if (Deno.build.os !== "linux") return null;
   try {
     const loaded = libraries(Deno.readTextFileSync("/proc/self/maps"));
     const nvidia = loaded.map((path) => /libGLX_nvidia\.so\.(\d+[\d.]+)$/.exec(path)?.[1])
       .find((version) => version !== undefined);
-    if (nvidia !== undefined && !software) return `NVIDIA ${nvidia}`;
     // The loader opens the drivers of all cards. All Mesa drivers have the same version.
+    if (nvidia !== undefined && driver.startsWith("NVIDIA")) return `NVIDIA ${nvidia}`;
     const mesa = loaded.find((path) => /\/libvulkan_(lvp|intel|radeon|nouveau)\.so/.test(path));
     return mesa === undefined ? null : mesaVersion(mesa);
   } catch (error) {

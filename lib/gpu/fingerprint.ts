@@ -49,7 +49,7 @@ export async function measureFingerprint(
 ): Promise<Measured> {
   const key = `${name}, ${driver}`;
   const found = measured.get(key) ?? {
-    driverVersion: host.driverVersion(software),
+    driverVersion: host.driverVersion(driver),
     processor: software ? host.processorFeatures() : null,
     probe: await probedHash(device),
   };

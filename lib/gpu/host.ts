@@ -20,9 +20,9 @@ export interface Host {
   /**
    * Returns the version of the driver, for example `Mesa 22.3.6`; null if unknown.
    *
-   * @param software Whether the adapter is a software GPU.
+   * @param driver The adapter's driver, or the name of its vendor.
    */
-  driverVersion(software: boolean): string | null;
+  driverVersion(driver: string): string | null;
   /** Returns the vector features of the processor, separated by spaces; null if unknown. */
   processorFeatures(): string | null;
   /** Returns the threads of the software GPU that was opened last; null if they stay as they are. */

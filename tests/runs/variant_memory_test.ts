@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
-import { fastest, type Rates } from "../../lib/autodiff/variants.ts";
+import { fastest, isCoarse, type Rates } from "../../lib/autodiff/variants.ts";
 import { type Form, type ShapeClass, targetOf } from "../../lib/gpu/target.ts";
 import { VariantFile } from "../../lib/runs/variant_memory.ts";
 
@@ -43,6 +43,15 @@ Deno.test("fastest() picks the tile of each form and class, but registers unless
   const { TN, ...others } = targetOf("subgroups").tiles;
   const { "thin outputs": thin } = targetOf("registers").tiles.TN;
   assertEquals(mixed.tiles, { ...others, TN: { ...TN, "thin outputs": thin } });
+});
+
+Deno.test("isCoarse() tells times that Chrome has rounded to 100 µs from times in nanoseconds", () => {
+  for (const seconds of [0, 1e-4, 3e-4, 0.0123]) {
+    assertEquals(isCoarse(seconds), true, `${seconds}`);
+  }
+  for (const seconds of [1.01e-4, 2.34567e-4, 1e-9, 0.01230004]) {
+    assertEquals(isCoarse(seconds), false, `${seconds}`);
+  }
 });
 
 Deno.test({

@@ -89,7 +89,7 @@ export async function optimizeMmdPolicies(
   const actions = [own(0), own(1)] as const;
   const distance = discrepancy(graph, actions, [theirs(2), theirs(4)]);
   const inverse = graph.constant(1, 1, (replica) => 1 / betas[replica]!, replicas);
-  const { q } = quadratic(graph, actions[0], targets);
+  const q = quadratic(graph, actions[0], targets);
   const objective = mean(graph, subtract(graph, q, multiply(graph, distance, inverse)));
   minimize(graph, lossOf(graph, "loss", scale(graph, objective, -1)), policy, {
     learningRate: cosine(pointLearningRate, steps),

@@ -92,7 +92,9 @@ export async function optimizePoints(
   const rows = draws * (targets.length / 2);
   const model = prediction.describe(graph);
   const action = broadcast(graph, points.get("point"), { replicas, rows, columns: 2 });
-  const { q, gradient } = quadratic(graph, action, targets);
+  const q = quadratic(graph, action, targets);
+  const upstream = graph.constant(rows, 1, 1, replicas);
+  const [qGradient] = gradients(graph, { tensor: q, upstream }, [action]);
 
   // Replicas share their draws, so that they differ by their regularization alone.
   const place = drawUniform(graph, { rows, columns: 1, stream: streams.time });
@@ -109,7 +111,7 @@ export async function optimizePoints(
     graph,
     "loss",
     action,
-    { noiseHat, z, t, qGradient: gradient, q },
+    { noiseHat, z, t, qGradient: qGradient!, q },
     (replica) => ({ ...regularizations[replica]!, normalizeQ: false }),
   );
   minimize(graph, loss, points, { learningRate: cosine(pointLearningRate, steps) });
@@ -147,7 +149,7 @@ export async function readPoints(points: ParameterSet): Promise<Float32Array[]> 
 }
 
 /**
- * Records Q(a) = −|a − target|² and ∇Q.
+ * Records Q(a) = −|a − target|².
  *
  * @param action `[R, K n, 2]`: K consecutive rows per target.
  * @param targets `[n, 2]`.
@@ -156,16 +158,13 @@ export function quadratic(
   graph: Graph,
   action: Tensor,
   targets: Float32Array,
-): { q: Tensor; gradient: Tensor } {
-  const { replicas, rows, columns } = action;
+): Tensor {
+  const { rows, columns } = action;
   const repeated = broadcast(graph, graph.table(targets.length / 2, 2, targets), {
     replicas: 1,
     rows,
     columns,
   });
   const difference = subtract(graph, action, repeated);
-  const q = scale(graph, sumColumns(graph, multiply(graph, difference, difference)), -1);
-  const upstream = graph.constant(rows, 1, 1, replicas);
-  const [gradient] = gradients(graph, { tensor: q, upstream }, [action]);
-  return { q, gradient: gradient! };
+  return scale(graph, sumColumns(graph, multiply(graph, difference, difference)), -1);
 }

@@ -160,7 +160,7 @@ export async function optimizeVaePoints(
   const vae = new ParameterSet(graph, vaeShapes(), 1);
   const rows = draws * (targets.length / 2);
   const action = broadcast(graph, points.get("point"), { replicas, rows, columns: 2 });
-  const { q } = quadratic(graph, action, targets);
+  const q = quadratic(graph, action, targets);
   const inverse = graph.constant(1, 1, (replica) => 1 / betas[replica]!, replicas);
   const bound = multiply(graph, evidenceBound(graph, vae, action), inverse);
   const objective = mean(graph, add(graph, q, bound));

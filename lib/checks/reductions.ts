@@ -159,7 +159,7 @@ const loss: Check = {
 
 /** The norm of two tensors, one of them with two heads. */
 const norms: Check = {
-  name: "squared norms",
+  name: "squared sums",
   limit,
   cases: each((rows, columns, replicas) =>
     compared({

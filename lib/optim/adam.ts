@@ -12,8 +12,8 @@ import { gradients, type Objective } from "../autodiff/gradients.ts";
 import type { Graph, ParameterUpdate } from "../autodiff/graph.ts";
 import type { ParameterSet } from "../autodiff/parameters.ts";
 import { registerOperation } from "../autodiff/operations.ts";
+import { squaredSums } from "../autodiff/ops/norm.ts";
 import { type Storage, Tensor } from "../autodiff/tensor.ts";
-import { squaredNormSums } from "./gradient_norm.ts";
 
 const adamName = registerOperation("adam");
 
@@ -104,11 +104,14 @@ export function adam(
   const { whole } = parameters;
   const touched = storages.map((storage) => new Tensor(whole, storage));
   const { clipNorm } = options;
-  const sums = clipNorm === undefined ? null : squaredNormSums(graph, parameters, gradient);
+  const sums = clipNorm === undefined
+    ? null
+    : squaredSums(graph, parameters.tensorsIn(gradient.storage));
   graph.record({
     name: adamName,
     inputs: [],
     reads: [gradient, ...touched, ...(sums ? [sums] : [])],
+    parameters: touched,
     writes: touched,
     kernel: () => ({
       name: "adam",

@@ -30,6 +30,7 @@ export function movingAverage(graph: Graph, parameters: ParameterSet, average: A
     name,
     inputs: [],
     reads: [from, to],
+    parameters: [from, to],
     writes: [to],
     kernel: () => ({ name, source: stepSource + averageSource }),
     jobs: () =>

@@ -1,13 +1,12 @@
-// Sums of squares of one parameter's gradient, one vec4 per workgroup. They are part of the norm
-// over all parameters of a seed.
+// Sums of the squares of one replica of a tensor, one vec4 per workgroup. Requires reduce.wgsl.
 
 override VECTORS = 16u; // per invocation
 
 struct Job {
   rows: u32,
   width: u32, // in vec4s
-  gradient: u32,
-  gradient_stride: u32,
+  x: u32,
+  x_stride: u32,
   sums: u32,
 }
 
@@ -24,8 +23,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let end = min(count, first + WORKGROUP * VECTORS);
   var total = vec4f(0.0);
   for (var i = first + lane; i < end; i += WORKGROUP) {
-    let g = activations[job.gradient + (i / job.width) * job.gradient_stride + i % job.width];
-    total += g * g;
+    let x = activations[job.x + (i / job.width) * job.x_stride + i % job.width];
+    total += x * x;
   }
   let sum = reduce(total, lane);
   if (lane == 0u && first < count) {

@@ -8,7 +8,7 @@ import type { Job, KernelSpec } from "../gpu/kernel.ts";
 import type { Target } from "../gpu/target.ts";
 import type { OperationName } from "./operations.ts";
 import { ParameterStore } from "./parameter_store.ts";
-import { padded, type Storage, strideOf, Tensor } from "./tensor.ts";
+import { activationStride, padded, type Storage, Tensor } from "./tensor.ts";
 
 /** A recorded operation. Its kernel and jobs are requested when the graph is compiled. */
 export interface Operation {
@@ -18,6 +18,11 @@ export interface Operation {
   readonly inputs: readonly Tensor[];
   /** All tensors that it reads. A tensor that it updates is in `reads` and in `writes`. */
   readonly reads: Tensor[];
+  /**
+   * Those of `reads` that its kernel reads from the parameters. All others must be activations.
+   * Defaults to none.
+   */
+  readonly parameters?: readonly Tensor[];
   /** All tensors that it writes, its output first. */
   readonly writes: readonly Tensor[];
   /** Floating-point operations of its matrix product, if it is one. */
@@ -140,7 +145,12 @@ export class Graph {
 
   /** Returns the seed of job `job` of an operation on `jobs` replicas. */
   seed(job: number, jobs: number): number {
-    return this.seeds[Math.floor((job * this.seeds.length) / jobs)]!;
+    return this.seeds[this.replicaOf(job, jobs)]!;
+  }
+
+  /** Returns the replica of the run that job `job` of an operation on `jobs` replicas serves. */
+  replicaOf(job: number, jobs: number): number {
+    return Math.floor((job * this.replicas) / jobs);
   }
 
   /**
@@ -148,7 +158,7 @@ export class Graph {
    * between steps.
    */
   input(rows: number, columns: number, replicas: number = this.replicas): Tensor {
-    const rowStride = strideOf(rows, padded(columns));
+    const rowStride = activationStride(rows, padded(columns));
     const storage = this.persist({
       arena: "activations",
       replicaSize: rows * rowStride,
@@ -217,8 +227,26 @@ export class Graph {
     return this.scalars.push(value) - 1;
   }
 
-  /** Records an operation. */
+  /**
+   * Records an operation.
+   *
+   * @throws {Error} It reads a parameter where its kernel reads activations, or the reverse.
+   */
   record<T extends Operation>(operation: T): T {
+    const { name, reads, parameters = [] } = operation;
+    // A tensor may be given twice, once where the kernel reads activations.
+    const unseen = [...parameters];
+    for (const tensor of reads) {
+      const place = unseen.indexOf(tensor);
+      if (place >= 0) unseen.splice(place, 1);
+      const expected = place >= 0 ? "parameters" : "activations";
+      if (tensor.storage.arena === expected) continue;
+      throw new Error(
+        expected === "parameters"
+          ? `${name}: ${tensor} must be a parameter, but it is an input or computed`
+          : `${name}: ${tensor} is a parameter; broadcast it first`,
+      );
+    }
     this.operations.push(operation);
     for (const tensor of operation.writes) this.#producer.set(tensor, operation);
     return operation;

@@ -7,7 +7,7 @@
 import type { Graph } from "./graph.ts";
 import { type ArenaMemory, readStorage, writeReplica } from "./memory.ts";
 import type { ParameterStore } from "./parameter_store.ts";
-import { gapsIn, padded, type Storage, Tensor } from "./tensor.ts";
+import { padded, type Storage, Tensor } from "./tensor.ts";
 
 /** A parameter: a matrix `[rows, Σ segments]`, or a vector if it has one row. */
 export interface ParameterShape {
@@ -33,17 +33,17 @@ function columnsOf(shape: ParameterShape): number {
 }
 
 /**
- * Returns the row stride of a matrix in floats. Row strides that are multiples of 256 bytes would
+ * Returns the row stride of a parameter in floats. Row strides that are multiples of 256 bytes would
  * map the rows to few cache sets when a product walks down them, so such strides are one vec4
  * longer. The padding is never read.
  */
-function strideOf(shape: ParameterShape): number {
+function parameterStride(shape: ParameterShape): number {
   const width = widthOf(shape);
   return shape.rows > 1 && width % 64 === 0 ? width + 4 : width;
 }
 
 function familySize(shapes: readonly ParameterShape[]): number {
-  return shapes.reduce((total, shape) => total + shape.rows * strideOf(shape), 0);
+  return shapes.reduce((total, shape) => total + shape.rows * parameterStride(shape), 0);
 }
 
 /** The parameters of a family of `replicas` identically shaped networks. */
@@ -122,7 +122,7 @@ export class ParameterSet {
           `ParameterSet.gather: "${shape.name}" needs a gradient with its own storage`,
         );
       }
-      gradient.moveTo(storage, start, strideOf(shape));
+      gradient.moveTo(storage, start, parameterStride(shape));
     });
     return wholeOf(storage);
   }
@@ -188,10 +188,9 @@ export class ParameterSet {
       replicas: this.replicas,
       rows: shape.rows,
       columns: columnsOf(shape),
-      width: widthOf(shape),
-      gaps: gapsIn(shape.segments.map((columns) => ({ columns, width: padded(columns) }))),
+      segments: shape.segments,
     }, storage);
-    tensor.moveTo(storage, start, strideOf(shape));
+    tensor.moveTo(storage, start, parameterStride(shape));
     return tensor;
   }
 
@@ -199,7 +198,7 @@ export class ParameterSet {
     let start = 0;
     return this.shapes.map((shape) => {
       const place: [ParameterShape, number] = [shape, start];
-      start += shape.rows * strideOf(shape);
+      start += shape.rows * parameterStride(shape);
       return place;
     });
   }
@@ -219,7 +218,7 @@ function eachSegment(
 ): void {
   let plain = 0;
   for (let row = 0; row < shape.rows; row++) {
-    let packed = start + row * strideOf(shape);
+    let packed = start + row * parameterStride(shape);
     for (const columns of shape.segments) {
       visit(packed, plain, columns);
       packed += padded(columns);

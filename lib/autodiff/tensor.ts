@@ -39,22 +39,36 @@ export function padded(columns: number): number {
   return Math.ceil(columns / 4) * 4;
 }
 
-/** Whether a concatenation of the parts has padding between its columns. */
-export function gapsIn(
-  parts: readonly { columns: number; width: number; gaps?: boolean }[],
-): boolean {
-  return parts.some(({ columns, width, gaps = false }, i) =>
-    gaps || (i < parts.length - 1 && columns !== width)
-  );
+/** Shape of a tensor. */
+export interface TensorShape {
+  /** Number of matrices. */
+  readonly replicas: number;
+  /** Rows per replica. */
+  readonly rows: number;
+  /** Columns, without padding. */
+  readonly columns: number;
+  /** Columns of each part of a concatenation. Defaults to one segment of all columns. */
+  readonly segments?: readonly number[];
 }
 
 /**
- * Returns the row stride of a matrix in floats. Row strides that are multiples of 1 KiB would map
- * the rows to few cache sets when a product walks down them, so such strides are one cache line
+ * Returns the row stride of an activation in floats. Row strides that are multiples of 1 KiB would
+ * map the rows to few cache sets when a product walks down them, so such strides are one cache line
  * longer. The padding is never read.
  */
-export function strideOf(rows: number, width: number): number {
+export function activationStride(rows: number, width: number): number {
   return rows > 1 && width > 0 && width % 256 === 0 ? width + 16 : width;
+}
+
+/** Joins segments that no padding separates, and leaves out those without columns. */
+function joined(segments: readonly number[]): readonly number[] {
+  const all: number[] = [];
+  for (const columns of segments) {
+    const last = all.at(-1);
+    if (last !== undefined && last % 4 === 0) all[all.length - 1] = last + columns;
+    else if (columns > 0) all.push(columns);
+  }
+  return all;
 }
 
 /**
@@ -70,8 +84,8 @@ export class Tensor {
   readonly columns: number;
   /** Width of a row in floats, with padding. */
   readonly width: number;
-  /** Whether there is padding between its columns, as in a concatenation. */
-  readonly gaps: boolean;
+  /** Columns between which there is padding, as in a concatenation; otherwise one segment. */
+  readonly segments: readonly number[];
   /** Its storage. A concatenation moves its parts into its own storage before compilation. */
   storage: Storage;
   /** Offset in floats of the first replica's first row in the storage. */
@@ -81,16 +95,13 @@ export class Tensor {
   readonly #own: Storage | null;
 
   /** Creates a tensor in the given storage, or in a storage of its own. */
-  constructor(
-    shape: { replicas: number; rows: number; columns: number; width?: number; gaps?: boolean },
-    storage?: Storage,
-  ) {
-    this.replicas = shape.replicas;
-    this.rows = shape.rows;
-    this.columns = shape.columns;
-    this.width = shape.width ?? padded(shape.columns);
-    this.gaps = shape.gaps ?? false;
-    this.rowStride = storage ? this.width : strideOf(this.rows, this.width);
+  constructor({ replicas, rows, columns, segments = [columns] }: TensorShape, storage?: Storage) {
+    this.replicas = replicas;
+    this.rows = rows;
+    this.columns = columns;
+    this.segments = joined(segments);
+    this.width = this.segments.reduce((total, each) => total + padded(each), 0);
+    this.rowStride = storage ? this.width : activationStride(rows, this.width);
     this.#own = storage ? null : {
       arena: "activations",
       replicaSize: this.rows * this.rowStride,
@@ -103,11 +114,31 @@ export class Tensor {
     this.storage = storage ?? this.#own!;
   }
 
-  /** Returns a view of a column range, which shares this tensor's storage. */
-  slice(start: number, columns: number): Tensor {
-    const view = new Tensor({ replicas: this.replicas, rows: this.rows, columns }, this.storage);
-    view.start = this.start + start;
-    view.rowStride = this.rowStride;
+  /** Whether there is padding between its columns, as in a concatenation. */
+  get gaps(): boolean {
+    return this.segments.length > 1;
+  }
+
+  /** Whether its columns and padding are those of `other`. */
+  alignedWith(other: Tensor): boolean {
+    return this.segments.join() === other.segments.join();
+  }
+
+  /** Whether its replicas, rows, columns and padding are those of `other`. */
+  hasShapeOf(other: Tensor): boolean {
+    return this.replicas === other.replicas && this.rows === other.rows && this.alignedWith(other);
+  }
+
+  /**
+   * Returns a view of the columns that a part of a concatenation has, which shares this tensor's
+   * storage.
+   *
+   * @param start Offset of the part's row in this tensor's row, in floats with padding.
+   */
+  viewOf({ columns, segments }: Tensor, start: number): Tensor {
+    const { replicas, rows } = this;
+    const view = new Tensor({ replicas, rows, columns, segments }, this.storage);
+    view.moveTo(this.storage, this.start + start, this.rowStride);
     return view;
   }
 

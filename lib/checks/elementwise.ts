@@ -128,6 +128,31 @@ const nested: Check = {
   ),
 };
 
+/** A function of a concatenation keeps the padding between its columns in another concatenation. */
+const nestedFunction: Check = {
+  name: "concatenate, a function of a concatenation",
+  limit: 5e-6,
+  cases: [1, 3].map((replicas) =>
+    compared({
+      shape: "7×((3+5)+6)",
+      replicas,
+      inputs: {
+        a: { rows: 7, columns: 3, wanted: true },
+        b: { rows: 7, columns: 5, wanted: true },
+        c: { rows: 7, columns: 6, wanted: true },
+      },
+      record: (graph, { a, b, c }) => ({
+        results: { y: concatenate(graph, [tanh(graph, concatenate(graph, [a, b])), c]) },
+        objective: "y",
+        segments: [3, 5, 6],
+      }),
+      reference: ({ a, b, c }) => ({
+        y: [beside(map(beside(a[0], b[0]), Math.tanh), c[0])],
+      }),
+    })
+  ),
+};
+
 const copied: Check = {
   name: "copy",
   limit: 0,
@@ -173,6 +198,7 @@ export const elementwiseChecks: readonly Check[] = [
   concatenation,
   throughConcatenation,
   nested,
+  nestedFunction,
   copied,
   dropped,
 ];

@@ -125,7 +125,7 @@ export class Gpu {
   }
 
   /** Creates a zero-filled storage buffer. `size` is in bytes and rounded up to whole vec4s. */
-  buffer(label: string, size: number, usage = 0): GPUBuffer {
+  buffer(label: string, size: number): GPUBuffer {
     if (size > this.limits.maxStorageBufferBindingSize || size > this.limits.maxBufferSize) {
       const limit = Math.min(this.limits.maxStorageBufferBindingSize, this.limits.maxBufferSize);
       throw new UserError(
@@ -136,7 +136,7 @@ export class Gpu {
     return this.device.createBuffer({
       label,
       size: Math.max(16, Math.ceil(size / 16) * 16),
-      usage: usage | GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+      usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
     });
   }
 

@@ -129,8 +129,24 @@ export class Program {
   /** Compiles the kernels of `plan` and allocates its arenas, zero-filled. */
   static async create(gpu: Gpu, kernels: KernelCache, plan: ProgramPlan): Promise<Program> {
     const compiled = await Promise.all(plan.dispatches.map(({ kernel }) => kernels.get(kernel)));
-    const buffers = new Map(Object.entries({ ...plan.shared, ...plan.state }));
     const owned: GPUBuffer[] = [];
+    try {
+      return Program.#assemble(gpu, kernels, plan, compiled, owned);
+    } catch (error) {
+      for (const buffer of owned) buffer.destroy();
+      throw error;
+    }
+  }
+
+  /** Allocates the buffers of a plan, which it adds to `owned`, and binds them. */
+  static #assemble(
+    gpu: Gpu,
+    kernels: KernelCache,
+    plan: ProgramPlan,
+    compiled: readonly Kernel[],
+    owned: GPUBuffer[],
+  ): Program {
+    const buffers = new Map(Object.entries({ ...plan.shared, ...plan.state }));
     for (
       const [name, size] of Object.entries({ ...plan.arenas, metrics: plan.metrics * 4 * maxChunk })
     ) {
@@ -141,11 +157,15 @@ export class Program {
     const dispatches = plan.dispatches.map(({ jobs, arenas }, d) => {
       const kernel = compiled[d]!;
       const { worklist, x, y } = worklistOf(jobs);
-      const tables = {
-        worklist: upload(gpu, `${kernel.name} worklist`, worklist.buffer),
-        jobs: upload(gpu, `${kernel.name} jobs`, packJobs(kernel, jobs)),
+      const table = (name: string, bytes: ArrayBuffer) => {
+        const buffer = upload(gpu, `${kernel.name} ${name}`, bytes);
+        owned.push(buffer);
+        return buffer;
       };
-      owned.push(...Object.values(tables));
+      const tables = {
+        worklist: table("worklist", worklist.buffer),
+        jobs: table("jobs", packJobs(kernel, jobs)),
+      };
       const entries = kernel.bindings.map(({ binding, name }) => {
         const buffer = name === "worklist" || name === "jobs"
           ? tables[name]

@@ -22,8 +22,14 @@ import {
   sumRowsReference,
 } from "../../lib/autodiff/ops/broadcast.ts";
 import { concatenate } from "../../lib/autodiff/ops/concatenate.ts";
+import { copy } from "../../lib/autodiff/ops/copy.ts";
+import { dropout } from "../../lib/autodiff/ops/dropout.ts";
+import { layerNorm } from "../../lib/autodiff/ops/layer_norm.ts";
 import { linear } from "../../lib/autodiff/ops/linear.ts";
+import { noising } from "../../lib/autodiff/ops/noising.ts";
+import { advantageWeightedLoss } from "../../lib/algorithms/losses/advantage_weighted.ts";
 import { expectileLoss } from "../../lib/algorithms/losses/expectile.ts";
+import { temporalDifferenceLoss } from "../../lib/algorithms/losses/temporal_difference.ts";
 import { meanSquaredError } from "../../lib/autodiff/ops/squared_error.ts";
 import { ParameterSet } from "../../lib/autodiff/parameters.ts";
 import type { Tensor } from "../../lib/autodiff/tensor.ts";
@@ -150,8 +156,28 @@ Deno.test("linear(), add() and concatenate() reject mismatched shapes, and name 
     { name: "bias", rows: 1, segments: [5], vector: true },
   ], 1);
   const layer = { weight: parameters.get("weight"), bias: parameters.get("bias") };
-  const message = "got [1, 3, 4] and [1, 5, 9]";
-  assertThrows(() => linear(graph, graph.input(3, 4), layer), Error, message);
+  assertThrows(
+    () => linear(graph, graph.input(3, 4), layer),
+    Error,
+    "got [1, 3, 4] in segments of 4 and [1, 5, 9] in segments of 9",
+  );
+  // The widths agree, the places of the padding do not.
+  const halves = concatenate(graph, [graph.input(3, 5), graph.input(3, 4)]);
+  const shifted = concatenate(graph, [graph.input(3, 1), graph.input(3, 8)]);
+  assertEquals(halves.width, graph.input(3, 9).width);
+  assertThrows(() => linear(graph, halves, layer), Error, "in segments of 5 + 4");
+  assertThrows(() => add(graph, halves, shifted), Error, "shapes must agree");
+  assertThrows(
+    () => linear(graph, graph.input(3, 9), { ...layer, bias: layer.weight }),
+    Error,
+    "the bias must have shape [1, 1, 5], got [1, 5, 9]",
+  );
+  const two = new ParameterSet(graph, parameters.shapes, 2);
+  assertThrows(
+    () => linear(graph, graph.input(3, 9, 3), { weight: two.get("weight"), bias: two.get("bias") }),
+    Error,
+    "replicas must divide one another, got [3, 3, 9] and [2, 5, 9]",
+  );
   assertThrows(
     () => linear(graph, graph.input(3, 9), layer, "relu", graph.input(3, 9)),
     Error,
@@ -160,6 +186,79 @@ Deno.test("linear(), add() and concatenate() reject mismatched shapes, and name 
   const [a, b] = [graph.input(3, 4), graph.input(2, 4)];
   assertThrows(() => add(graph, a, b), Error, "got [1, 3, 4] and [1, 2, 4]");
   assertThrows(() => concatenate(graph, [a, b]), Error, "got [1, 3, 4] and [1, 2, 4]");
+});
+
+Deno.test("operations reject parameters where they read activations, and the reverse", () => {
+  const graph = new Graph({ seeds: [0] });
+  const parameters = new ParameterSet(graph, [
+    { name: "weight", rows: 4, segments: [4], vector: false },
+    { name: "bias", rows: 1, segments: [4], vector: true },
+  ], 1);
+  const layer = { weight: parameters.get("weight"), bias: parameters.get("bias") };
+  const x = graph.input(4, 4);
+  const t = graph.input(4, 1);
+  for (
+    const operation of [
+      () => copy(graph, layer.weight),
+      () => concatenate(graph, [x, layer.weight]),
+      () => linear(graph, layer.weight, layer),
+      () => linear(graph, x, layer, "relu", layer.weight),
+      () => dropout(graph, layer.weight, { rate: 0.5, keep: { stream: 0 } }),
+      () => layerNorm(graph, layer.weight, { gain: layer.bias, shift: layer.bias }),
+      () => noising(graph, layer.weight, t, { stream: 0 }),
+      () => meanSquaredError(graph, "loss", x, layer.weight),
+      () => meanColumns(graph, layer.weight),
+    ]
+  ) {
+    assertThrows(operation, Error, "is a parameter; broadcast it first");
+  }
+  const bias = graph.input(1, 4);
+  assertThrows(
+    () => linear(graph, x, { ...layer, bias }),
+    Error,
+    "linear: [1, 1, 4] must be a parameter",
+  );
+});
+
+Deno.test("dropout() and the fused losses reject rates and shapes that their kernels cannot read", () => {
+  const graph = new Graph({ seeds: [0, 1] });
+  const x = graph.input(4, 3);
+  for (const rate of [-0.1, 1, NaN]) {
+    assertThrows(
+      () => dropout(graph, x, { rate, keep: { stream: 0 } }),
+      Error,
+      "the rate must be at least 0 and below 1",
+    );
+  }
+  const mask = graph.input(4, 2);
+  assertThrows(() => dropout(graph, x, { rate: 0.1, keep: { mask } }), Error, "mask must have");
+  assertThrows(
+    () => meanSquaredError(graph, "loss", x, graph.input(3, 3)),
+    Error,
+    "squared error: goal must have shape [2, 4, 3], got [2, 3, 3]",
+  );
+  const [v, q] = [graph.input(4, 1), graph.input(4, 1, 4)];
+  expectileLoss(graph, "right", q, v, 0.7);
+  assertThrows(
+    () => expectileLoss(graph, "loss", graph.input(4, 1, 3), v, 0.7),
+    Error,
+    "q must have shape [heads * 2, 4, 1], got [3, 4, 1]",
+  );
+  const [reward, terminal, nextValue] = [v, v, graph.input(3, 1)];
+  assertThrows(
+    () => temporalDifferenceLoss(graph, "loss", q, { reward, terminal, nextValue }, 0.99),
+    Error,
+    "nextValue must have shape [2, 4, 1], got [2, 3, 1]",
+  );
+  assertThrows(
+    () =>
+      advantageWeightedLoss(graph, "loss", x, graph.input(4, 2), { q, v }, {
+        temperature: 3,
+        limit: 100,
+      }),
+    Error,
+    "action must have shape [2, 4, 3], got [2, 4, 2]",
+  );
 });
 
 Deno.test("sigmoid() rejects a concatenation with padding inside, because it maps 0 to 1/2; tanh() accepts it", () => {

@@ -10,8 +10,9 @@ import stepSource from "../../../shaders/step.wgsl" with { type: "text" };
 import type { Graph, Loss } from "../../autodiff/graph.ts";
 import { map, mapRows, type Matrix, mean, zip } from "../../autodiff/matrix.ts";
 import { registerOperation } from "../../autodiff/operations.ts";
-import { shapeOf } from "../../autodiff/ops/elementwise.ts";
-import { headFields, recordLoss, rowFields } from "../../autodiff/ops/loss.ts";
+import { requireHeads, requireShape, shapeOf } from "../../autodiff/ops/shapes.ts";
+import { headFields, rowFields } from "../../autodiff/ops/job_fields.ts";
+import { recordLoss } from "../../autodiff/ops/loss.ts";
 import { Tensor } from "../../autodiff/tensor.ts";
 
 const operation = registerOperation("awr loss");
@@ -37,8 +38,11 @@ export function advantageWeightedLoss(
   { q, v }: { q: Tensor; v: Tensor },
   { temperature, limit }: AdvantageWeights,
 ): Loss {
+  const { replicas, rows } = policy;
+  requireShape(operation, "action", action, policy);
+  requireHeads(operation, "q", q, policy);
+  requireShape(operation, "v", v, { replicas, rows, columns: 1 });
   const gradient = new Tensor(shapeOf(policy));
-  const { replicas } = policy;
   const metric = graph.metric(name, replicas);
   recordLoss(
     graph,
@@ -46,9 +50,9 @@ export function advantageWeightedLoss(
     { name: operation, source: stepSource + reduceSource + nanSource + awrSource },
     { reads: [policy, action, q, v], writes: [gradient], policy },
     (job) => ({
-      rows: policy.rows,
+      rows,
       width: policy.width / 4,
-      heads: q.replicas / v.replicas,
+      heads: q.replicas / replicas,
       temperature,
       limit,
       ...headFields("q", q, job, replicas),

@@ -10,8 +10,9 @@ import stepSource from "../../../shaders/step.wgsl" with { type: "text" };
 import type { Graph, Loss } from "../../autodiff/graph.ts";
 import { map, type Matrix, mean } from "../../autodiff/matrix.ts";
 import { registerOperation } from "../../autodiff/operations.ts";
-import { shapeOf } from "../../autodiff/ops/elementwise.ts";
-import { headFields, recordLoss } from "../../autodiff/ops/loss.ts";
+import { requireHeads, requireShape, shapeOf } from "../../autodiff/ops/shapes.ts";
+import { headFields } from "../../autodiff/ops/job_fields.ts";
+import { recordLoss } from "../../autodiff/ops/loss.ts";
 import { Tensor } from "../../autodiff/tensor.ts";
 
 const operation = registerOperation("expectile loss");
@@ -20,7 +21,7 @@ const operation = registerOperation("expectile loss");
  * Expectile regression (Eq. 11) of v `[R, rows, 1]` towards the smallest head of q `[H·R, rows,
  * 1]`. Also reports `q_mean`, the mean of that smallest head. Differentiable with respect to v.
  *
- * @param tau τ, or a function that returns the τ of each replica.
+ * @param tau τ, or a function that returns the τ of each replica of v.
  */
 export function expectileLoss(
   graph: Graph,
@@ -29,21 +30,24 @@ export function expectileLoss(
   v: Tensor,
   tau: number | ((replica: number) => number),
 ): Loss {
+  const { replicas, rows } = v;
+  requireShape(operation, "v", v, { replicas, rows, columns: 1 });
+  requireHeads(operation, "q", q, v);
   const gradient = new Tensor(shapeOf(v));
-  const metric = graph.metric(name, v.replicas);
-  const qMetric = graph.metric("q_mean", v.replicas);
+  const metric = graph.metric(name, replicas);
+  const qMetric = graph.metric("q_mean", replicas);
   recordLoss(
     graph,
-    v.replicas,
+    replicas,
     { name: operation, source: stepSource + reduceSource + nanSource + expectileSource },
     { reads: [q, v], writes: [gradient] },
     (job) => ({
-      rows: v.rows,
-      heads: q.replicas / v.replicas,
+      rows,
+      heads: q.replicas / replicas,
       tau: typeof tau === "number" ? tau : tau(job),
-      ...headFields("q", q, job, v.replicas),
-      v: v.columnAt(job, v.replicas),
-      gradient: gradient.at(job, v.replicas),
+      ...headFields("q", q, job, replicas),
+      v: v.columnAt(job, replicas),
+      gradient: gradient.at(job, replicas),
       metric: metric.index + job,
       q_metric: qMetric.index + job,
     }),

@@ -9,8 +9,9 @@ import tdSource from "../../../shaders/td_loss.wgsl" with { type: "text" };
 import type { Graph, Loss } from "../../autodiff/graph.ts";
 import { map, type Matrix } from "../../autodiff/matrix.ts";
 import { registerOperation } from "../../autodiff/operations.ts";
-import { shapeOf } from "../../autodiff/ops/elementwise.ts";
-import { headFields, recordLoss } from "../../autodiff/ops/loss.ts";
+import { requireHeads, requireShape, shapeOf } from "../../autodiff/ops/shapes.ts";
+import { headFields } from "../../autodiff/ops/job_fields.ts";
+import { recordLoss } from "../../autodiff/ops/loss.ts";
 import { diffusionLossReference } from "../../autodiff/ops/squared_error.ts";
 import { Tensor } from "../../autodiff/tensor.ts";
 
@@ -41,8 +42,13 @@ export function temporalDifferenceLoss(
   gamma: number,
   over: "mean" | "sum" = "mean",
 ): Loss {
+  const { replicas } = reward;
+  const { rows } = q;
+  requireHeads(operation, "q", q, { replicas, rows });
+  for (const [operand, tensor] of Object.entries({ reward, terminal, nextValue })) {
+    requireShape(operation, operand, tensor, { replicas, rows, columns: 1 });
+  }
   const gradient = new Tensor(shapeOf(q));
-  const replicas = reward.replicas;
   const metric = graph.metric(name, replicas);
   const vMetric = graph.metric("v_mean", replicas);
   recordLoss(
@@ -51,7 +57,7 @@ export function temporalDifferenceLoss(
     { name: operation, source: stepSource + reduceSource + tdSource },
     { reads: [q, reward, terminal, nextValue], writes: [gradient] },
     (job) => ({
-      rows: q.rows,
+      rows,
       heads: q.replicas / replicas,
       head_weight: over === "sum" ? 1 : replicas / q.replicas,
       gamma,

@@ -10,8 +10,9 @@ import stepSource from "../../../shaders/step.wgsl" with { type: "text" };
 import type { Graph, Loss } from "../../autodiff/graph.ts";
 import { mapRows, type Matrix } from "../../autodiff/matrix.ts";
 import { registerOperation } from "../../autodiff/operations.ts";
-import { shapeOf } from "../../autodiff/ops/elementwise.ts";
-import { headFields, recordLoss, rowFields } from "../../autodiff/ops/loss.ts";
+import { requireHeads, requireShape, shapeOf } from "../../autodiff/ops/shapes.ts";
+import { headFields, rowFields } from "../../autodiff/ops/job_fields.ts";
+import { recordLoss } from "../../autodiff/ops/loss.ts";
 import { scheduleReference } from "../../autodiff/ops/noising.ts";
 import { Tensor } from "../../autodiff/tensor.ts";
 
@@ -66,8 +67,13 @@ export function scoreRegularizedLoss(
   { noiseHat, z, t, qGradient, q }: ScoreTerms,
   regularization: (replica: number) => ScoreRegularization,
 ): Loss {
+  const { replicas, rows } = action;
+  for (const [operand, tensor] of Object.entries({ noiseHat, z, qGradient })) {
+    requireShape(operation, operand, tensor, action);
+  }
+  requireShape(operation, "t", t, { replicas, rows, columns: 1 });
+  requireHeads(operation, "q", q, action);
   const gradient = new Tensor(shapeOf(action));
-  const { replicas } = action;
   const metric = graph.metric(name, replicas);
   const qMetric = graph.metric("q_mean", replicas);
   recordLoss(
@@ -79,7 +85,7 @@ export function scoreRegularizedLoss(
       const { beta, weighting, subtractBaseline, normalizeQ, scale = 1, weightedQ = 0 } =
         regularization(job);
       return {
-        rows: action.rows,
+        rows,
         columns: action.columns,
         heads: q.replicas / replicas,
         beta,

@@ -9,7 +9,8 @@ import type { Graph } from "../graph.ts";
 import { mapRows, type Matrix } from "../matrix.ts";
 import { registerOperation } from "../operations.ts";
 import { Tensor } from "../tensor.ts";
-import { elementwiseJobs, requireActivation, requireNoGaps } from "./elementwise.ts";
+import { elementwiseJobs } from "./elementwise.ts";
+import { requireNoGaps } from "./shapes.ts";
 
 const name = registerOperation("argmax");
 
@@ -19,7 +20,6 @@ const name = registerOperation("argmax");
  */
 export function argmax(graph: Graph, x: Tensor): Tensor {
   requireNoGaps(name, x);
-  requireActivation(name, x);
   const y = new Tensor({ replicas: x.replicas, rows: x.rows, columns: 1 });
   graph.record({
     name,

@@ -10,13 +10,8 @@ import type { Graph } from "../graph.ts";
 import { map, mapRows, type Matrix, matrix, zip } from "../matrix.ts";
 import { registerOperation } from "../operations.ts";
 import { Tensor } from "../tensor.ts";
-import {
-  elementwiseJobs,
-  requireActivation,
-  requireNoGaps,
-  sharesOf,
-  workgroup,
-} from "./elementwise.ts";
+import { elementwiseJobs, sharesOf, workgroup } from "./elementwise.ts";
+import { requireNoGaps } from "./shapes.ts";
 import { Entrywise } from "./entrywise_kernel.ts";
 
 const broadcastName = registerOperation("broadcast");
@@ -140,7 +135,6 @@ export function mean(graph: Graph, x: Tensor): Tensor {
 }
 
 function sumOverColumns(graph: Graph, x: Tensor, factor: number): Tensor {
-  requireActivation(columnsName, x);
   const y = new Tensor({ replicas: x.replicas, rows: x.rows, columns: 1 });
   graph.record({
     name: columnsName,
@@ -175,7 +169,6 @@ function sumOverColumns(graph: Graph, x: Tensor, factor: number): Tensor {
 
 function sumOverRows(graph: Graph, x: Tensor, group: number, factor: number): Tensor {
   requireNoGaps(rowsName, x);
-  requireActivation(rowsName, x);
   if (x.rows % group !== 0) {
     throw new Error(`sumRows: cannot group the rows of ${x} by ${group}`);
   }
@@ -213,7 +206,6 @@ function sumOverRows(graph: Graph, x: Tensor, group: number, factor: number): Te
 
 function sumOverHeads(graph: Graph, x: Tensor, heads: number, factor: number): Tensor {
   requireNoGaps(headsName, x);
-  requireActivation(headsName, x);
   if (x.replicas % heads !== 0) {
     throw new Error(`sumHeads: the replicas of ${x} are not a multiple of ${heads} heads`);
   }

@@ -5,7 +5,7 @@
  */
 import type { Graph } from "../graph.ts";
 import { registerOperation } from "../operations.ts";
-import { gapsIn, type Storage, Tensor } from "../tensor.ts";
+import { type Storage, Tensor } from "../tensor.ts";
 import { copy } from "./copy.ts";
 
 export { beside as concatenateReference } from "../matrix.ts";
@@ -52,8 +52,7 @@ export function concatenate(graph: Graph, parts: readonly Tensor[]): Tensor {
     replicas: first.replicas,
     rows: first.rows,
     columns: parts.reduce((total, part) => total + part.columns, 0),
-    width,
-    gaps: gapsIn(parts.filter(({ columns }) => columns > 0)),
+    segments: parts.flatMap(({ segments }) => segments),
   }, storage);
   graph.record({
     name: concatenateName,
@@ -62,7 +61,7 @@ export function concatenate(graph: Graph, parts: readonly Tensor[]): Tensor {
     writes: [whole],
     kernel: () => null,
     jobs: () => [],
-    gradient: (upstream) => parts.map((part, i) => upstream.slice(starts[i]!, part.columns)),
+    gradient: (upstream) => parts.map((part, i) => upstream.viewOf(part, starts[i]!)),
   });
   return whole;
 }

@@ -7,7 +7,8 @@ import source from "../../../shaders/copy.wgsl" with { type: "text" };
 import type { Graph } from "../graph.ts";
 import { registerOperation } from "../operations.ts";
 import { Tensor } from "../tensor.ts";
-import { elementwiseJobs, shapeOf } from "./elementwise.ts";
+import { elementwiseJobs } from "./elementwise.ts";
+import { shapeOf } from "./shapes.ts";
 
 const copyName = registerOperation("copy");
 

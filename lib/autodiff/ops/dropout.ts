@@ -10,7 +10,8 @@ import type { Graph } from "../graph.ts";
 import { type Matrix, zip } from "../matrix.ts";
 import { registerOperation } from "../operations.ts";
 import { Tensor } from "../tensor.ts";
-import { elementwiseJobs, requireNoGaps, shapeOf } from "./elementwise.ts";
+import { elementwiseJobs } from "./elementwise.ts";
+import { requireNoGaps, requireShape, shapeOf } from "./shapes.ts";
 
 const dropoutName = registerOperation("dropout");
 
@@ -32,7 +33,8 @@ export interface Dropout {
 
 /** Applies dropout to x `[R, rows, columns]`. */
 export function dropout(graph: Graph, x: Tensor, how: Dropout): Tensor {
-  requireNoGaps("dropout", x);
+  requireNoGaps(dropoutName, x);
+  requireDropout(x, how);
   const y = new Tensor(shapeOf(x));
   graph.record({
     name: dropoutName,
@@ -49,6 +51,14 @@ export function dropout(graph: Graph, x: Tensor, how: Dropout): Tensor {
     gradient: (upstream) => [dropout(graph, upstream, how)],
   });
   return y;
+}
+
+/** Rejects a rate outside [0, 1), and a mask of another shape than x. */
+export function requireDropout(x: Tensor, { rate, keep }: Dropout): void {
+  if (!(rate >= 0 && rate < 1)) {
+    throw new Error(`dropout: the rate must be at least 0 and below 1, got ${rate}`);
+  }
+  if ("mask" in keep) requireShape(dropoutName, "mask", keep.mask, x);
 }
 
 /** Returns the job fields that select the entries to keep. */

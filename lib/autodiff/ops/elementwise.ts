@@ -27,37 +27,6 @@ export function elementwiseJobs(
 }
 
 /**
- * Rejects a concatenation with padding between its parts, for operations that distinguish columns
- * from padding only by their index.
- */
-export function requireNoGaps(operation: string, x: Tensor): void {
-  if (x.gaps) {
-    throw new Error(
-      `${operation}: ${x} is a concatenation with padding between its parts; apply it to the parts`,
-    );
-  }
-}
-
-/** Rejects a parameter, for operations that only read activations. */
-export function requireActivation(operation: string, x: Tensor): void {
-  if (x.storage.arena === "parameters") {
-    throw new Error(`${operation}: ${x} is a parameter; broadcast it first`);
-  }
-}
-
-/** Returns the shape options for a new tensor with the shape of `tensor`. */
-export function shapeOf(tensor: Tensor): {
-  replicas: number;
-  rows: number;
-  columns: number;
-  width: number;
-  gaps: boolean;
-} {
-  const { replicas, rows, columns, width, gaps } = tensor;
-  return { replicas, rows, columns, width, gaps };
-}
-
-/**
  * Returns how many of a workgroup's 64 invocations share a row in kernels that reduce rows: one per
  * vec4, up to eight, and a power of two.
  */

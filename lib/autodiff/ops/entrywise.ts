@@ -1,14 +1,15 @@
 /**
- * Entrywise operations: the functions of entrywise_functions.ts. Operands are broadcast: a single column to all columns, a single row
- * to all rows, and fewer replicas to neighbouring ones. Chains of operations whose intermediate
- * results are not read elsewhere become one dispatch.
+ * Entrywise operations: the functions of entrywise_functions.ts. Operands are broadcast: a single
+ * column to all columns, a single row to all rows, and fewer replicas to neighbouring ones. Chains
+ * of operations whose intermediate results are not read elsewhere become one dispatch.
  *
  * @module
  */
 import type { Graph } from "../graph.ts";
 import { type OperationName, registerOperation } from "../operations.ts";
-import { Tensor } from "../tensor.ts";
-import { type BroadcastShape, summedTo } from "./broadcast.ts";
+import { Tensor, type TensorShape } from "../tensor.ts";
+import { summedTo } from "./broadcast.ts";
+import { shapeOf } from "./shapes.ts";
 import {
   type EntrywiseFunction,
   entrywiseFunctions,
@@ -108,8 +109,7 @@ function derivative(
     const saved = (call.operands.out ?? call.operands.a) as Tensor;
     if (graph.extensible(upstream)?.absorbDerivative?.(name, saved)) return upstream;
   }
-  const { replicas, rows, columns, width, gaps } = upstream;
-  const dx = new Tensor({ replicas, rows, columns, width, gaps });
+  const dx = new Tensor(shapeOf(upstream));
   graph.record(new Entrywise(operationName(`${name} gradient`), dx, call));
   return dx;
 }
@@ -137,7 +137,7 @@ function resultShape(
   name: EntrywiseName,
   { zero }: EntrywiseFunction,
   operands: readonly Tensor[],
-): BroadcastShape & { width?: number; gaps?: boolean } {
+): TensorShape {
   const [first] = operands as [Tensor];
   const largest = (of: (tensor: Tensor) => number) => Math.max(...operands.map(of));
   const [replicas, rows, columns] = [
@@ -147,12 +147,12 @@ function resultShape(
   ];
   // A single column that is broadcast does not determine the padding.
   const wide = operands.filter((tensor) => tensor.columns === columns);
-  const { width, gaps } = wide[0]!;
+  const { segments, gaps } = wide[0]!;
   const fits =
     operands.every((tensor) =>
       replicas % tensor.replicas === 0 && [1, rows].includes(tensor.rows) &&
       [1, columns].includes(tensor.columns)
-    ) && wide.every((tensor) => tensor.width === width && tensor.gaps === gaps);
+    ) && wide.every((tensor) => tensor.alignedWith(wide[0]!));
   if (!fits) throw new Error(`${name}: shapes must agree, got ${operands.join(" and ")}`);
   if (
     gaps && !(zero === "first" ? first.gaps : zero === "all" && wide.length === operands.length)
@@ -163,7 +163,7 @@ function resultShape(
       } is a concatenation with padding between its parts; apply it to the parts`,
     );
   }
-  return { replicas, rows, columns, width, gaps };
+  return { replicas, rows, columns, segments };
 }
 
 /**

@@ -55,6 +55,10 @@ export class Entrywise implements Operation {
     this.writes = [out];
   }
 
+  get parameters(): Tensor[] {
+    return this.reads.filter(({ storage }) => storage.arena === "parameters");
+  }
+
   /**
    * Returns this operation merged with `earlier`, which computes one of its operands; null if
    * impossible.
@@ -64,7 +68,7 @@ export class Entrywise implements Operation {
     const [out] = this.writes;
     const [operand] = earlier.writes;
     // A broadcast operand would be computed again for each row or column.
-    if (!sameShape(operand, out)) return null;
+    if (!operand.hasShapeOf(out)) return null;
     return new Entrywise(chainName, out, replaced(this.expression, operand, earlier.expression));
   }
 
@@ -78,7 +82,7 @@ export class Entrywise implements Operation {
       "out: u32",
       "out_stride: u32",
     ];
-    const parameters = this.reads.some(({ storage }) => storage.arena === "parameters")
+    const parameters = this.parameters.length > 0
       ? "@group(0) @binding(2) var<storage, read> parameters: array<vec4f>;\n\n"
       : "";
     return {
@@ -144,8 +148,17 @@ export class Entrywise implements Operation {
 
 /** Returns the tensors of an expression, without duplicates. */
 export function tensorsOf(expression: Expression): Set<Tensor> {
-  if (!isCall(expression)) return new Set([expression]);
-  return new Set(Object.values(expression.operands).flatMap((operand) => [...tensorsOf(operand)]));
+  const tensors = new Set<Tensor>();
+  // A subexpression may occur many times; it is visited once.
+  const visited = new Set<Expression>();
+  const visit = (part: Expression) => {
+    if (visited.has(part)) return;
+    visited.add(part);
+    if (isCall(part)) Object.values(part.operands).forEach(visit);
+    else tensors.add(part);
+  };
+  visit(expression);
+  return tensors;
 }
 
 /**
@@ -162,9 +175,4 @@ function replaced(expression: Expression, tensor: Tensor, by: Expression): Expre
     return call;
   };
   return visit(expression);
-}
-
-function sameShape(a: Tensor, b: Tensor): boolean {
-  return a.replicas === b.replicas && a.rows === b.rows && a.columns === b.columns &&
-    a.width === b.width;
 }

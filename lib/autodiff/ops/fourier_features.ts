@@ -12,6 +12,7 @@ import { beside, map, mapRows, type Matrix } from "../matrix.ts";
 import { registerOperation } from "../operations.ts";
 import { Tensor } from "../tensor.ts";
 import { elementwiseJobs } from "./elementwise.ts";
+import { requireShape } from "./shapes.ts";
 
 const operation = registerOperation("fourier features");
 
@@ -43,11 +44,18 @@ export function fourierFeatures(
     ? new Tensor({ replicas: graph.replicas, rows: times.rows, columns: 1 })
     : times.given;
   const replicas = Math.max(t.replicas, frequencies.replicas);
+  requireShape(operation, "t", t, { replicas, rows: t.rows, columns: 1 });
+  requireShape(operation, "the frequencies", frequencies, {
+    replicas,
+    rows: 1,
+    columns: frequencies.columns,
+  });
   const features = new Tensor({ replicas, rows: t.rows, columns: 2 * frequencies.columns });
   graph.record({
     name: operation,
     inputs: [],
     reads: draw ? [frequencies] : [t, frequencies],
+    parameters: [frequencies],
     writes: draw ? [features, t] : [features],
     kernel: () => ({
       name: "fourier features",
@@ -60,8 +68,8 @@ export function fourierFeatures(
         w: frequencies.at(job, replicas),
         t: t.columnAt(job, replicas),
         ...(draw && {
-          low: times.range(job)[0],
-          high: times.range(job)[1],
+          low: times.range(graph.replicaOf(job, replicas))[0],
+          high: times.range(graph.replicaOf(job, replicas))[1],
           seed: graph.seed(job, replicas),
           stream: times.stream,
         }),

@@ -8,7 +8,8 @@ import type { Graph } from "../graph.ts";
 import { type Matrix, matrix } from "../matrix.ts";
 import { registerOperation } from "../operations.ts";
 import { Tensor } from "../tensor.ts";
-import { elementwiseJobs, requireActivation, requireNoGaps, shapeOf } from "./elementwise.ts";
+import { elementwiseJobs } from "./elementwise.ts";
+import { requireNoGaps, shapeOf } from "./shapes.ts";
 
 const name = registerOperation("gather rows");
 const gradientName = registerOperation("gather rows gradient");
@@ -24,7 +25,6 @@ const gradientName = registerOperation("gather rows gradient");
  */
 export function gatherRows(graph: Graph, x: Tensor, index: Tensor, group = 0): Tensor {
   requireNoGaps(name, x);
-  requireActivation(name, x);
   if (index.columns !== 1 || (group > 0 && group * index.rows !== x.rows)) {
     const groups = group > 0 ? ` in groups of ${group}` : "";
     throw new Error(`gatherRows: ${index} does not index ${x}${groups}`);

@@ -12,8 +12,8 @@ import type { Graph, Operation } from "../graph.ts";
 import { mapRows, type Matrix } from "../matrix.ts";
 import { registerOperation } from "../operations.ts";
 import { Tensor } from "../tensor.ts";
-import { type Dropout, keepFields } from "./dropout.ts";
-import { requireNoGaps, shapeOf } from "./elementwise.ts";
+import { type Dropout, keepFields, requireDropout } from "./dropout.ts";
+import { requireNoGaps, requireShape, shapeOf } from "./shapes.ts";
 
 const layerNormName = registerOperation("layer norm");
 const gradientName = registerOperation("layer norm gradient");
@@ -43,10 +43,12 @@ export function layerNorm(
   { gain, shift, epsilon = 1e-5 }: LayerNormParameters,
   dropout?: Dropout,
 ): Tensor {
-  requireNoGaps("layerNorm", x);
-  if (gain.replicas !== x.replicas && x.replicas % gain.replicas !== 0) {
-    throw new Error(`layerNorm: replicas must agree, got ${x} and ${gain}`);
+  requireNoGaps(layerNormName, x);
+  const { replicas, columns } = x;
+  for (const [operand, tensor] of Object.entries({ gain, shift })) {
+    requireShape(layerNormName, operand, tensor, { replicas, rows: 1, columns });
   }
+  if (dropout) requireDropout(x, dropout);
   const y = new Tensor(shapeOf(x));
   const normalized = new Tensor(shapeOf(x));
   const deviation = new Tensor({ replicas: x.replicas, rows: x.rows, columns: 1 });
@@ -54,6 +56,7 @@ export function layerNorm(
     name: layerNormName,
     inputs: [x, gain, shift],
     reads: [x, gain, shift, ...masksOf(dropout)],
+    parameters: [gain, shift],
     writes: [y, normalized, deviation],
     kernel: () => ({ name: "layer norm", source, directives: directivesOf(dropout) }),
     jobs: () =>
@@ -118,6 +121,7 @@ class LayerNormGradient implements Operation {
   readonly name = gradientName;
   readonly inputs = [];
   readonly reads: Tensor[];
+  readonly parameters: readonly Tensor[];
   readonly writes: readonly Tensor[];
   #addend: Tensor | null = null;
 
@@ -128,6 +132,7 @@ class LayerNormGradient implements Operation {
   ) {
     const { upstream, gain, normalized, deviation, dx } = tensors;
     this.reads = [upstream, gain, normalized, deviation, ...masksOf(dropout)];
+    this.parameters = [gain];
     this.writes = [dx];
   }
 

@@ -17,6 +17,7 @@ import type { Graph, Operation, ParameterUpdate } from "../graph.ts";
 import { registerOperation } from "../operations.ts";
 import { Tensor } from "../tensor.ts";
 import { type Activation, applyDerivative } from "./entrywise.ts";
+import { rowFields } from "./job_fields.ts";
 
 export { affine as linearReference } from "../matrix.ts";
 
@@ -60,13 +61,26 @@ export function linear(
   activation: Exclude<Activation, "softplus"> = "none",
   residual?: Tensor,
 ): Tensor {
-  if (x.width !== weight.width) {
-    throw new Error(`linear: inner sizes must agree, got ${x} and ${weight}`);
+  if (!x.alignedWith(weight)) {
+    throw new Error(
+      `linear: inner sizes must agree, got ${x} in segments of ${x.segments.join(" + ")} and ` +
+        `${weight} in segments of ${weight.segments.join(" + ")}`,
+    );
   }
   const replicas = Math.max(x.replicas, weight.replicas);
+  if (replicas % x.replicas !== 0 || replicas % weight.replicas !== 0) {
+    throw new Error(`linear: replicas must divide one another, got ${x} and ${weight}`);
+  }
+  if (
+    bias.replicas !== weight.replicas || bias.rows !== 1 || bias.columns !== weight.rows
+  ) {
+    throw new Error(
+      `linear: the bias must have shape [${weight.replicas}, 1, ${weight.rows}], got ${bias}`,
+    );
+  }
   const shape = { replicas, rows: x.rows, columns: weight.rows };
   const y = new Tensor(shape);
-  if (residual && !sameShape(residual, y)) {
+  if (residual && !residual.hasShapeOf(y)) {
     throw new Error(`linear: the residual must have shape ${y}, got ${residual}`);
   }
   // The input of mish, stored if its derivative is needed.
@@ -78,6 +92,7 @@ export function linear(
     name: linearName,
     inputs: residual ? [x, weight, bias, residual] : [x, weight, bias],
     reads: [x, weight, bias, ...(residual ? [residual] : [])],
+    parameters: [weight, bias],
     writes,
     flops: flopsOf(y, x.columns),
     kernel: (target) =>
@@ -105,8 +120,8 @@ export function linear(
         bias: bias.at(job, replicas),
         floor: activation === "relu" ? 0 : lowest,
         ...(thin && { squash: activation === "tanh" ? 1 : 0 }),
-        ...(before && place("saved", before, job, replicas)),
-        ...(residual && place("addend", residual, job, replicas)),
+        ...(before && rowFields("saved", before, job, replicas)),
+        ...(residual && rowFields("addend", residual, job, replicas)),
       })),
     gradient: (upstream, [wantX, wantWeight, wantBias]) => {
       if (activation === "mish" && !before) writes.push(before = new Tensor(shape));
@@ -122,11 +137,6 @@ export function linear(
   return y;
 }
 
-function sameShape(a: Tensor, b: Tensor): boolean {
-  return a.replicas === b.replicas && a.rows === b.rows && a.columns === b.columns &&
-    a.width === b.width;
-}
-
 /**
  * The product of an upstream gradient and a layer's weight, summed over the networks that share the
  * layer's input. Later operations may be merged into it.
@@ -135,6 +145,7 @@ class ProductWithWeight implements Operation {
   readonly name = inputGradientName;
   readonly inputs = [];
   readonly reads: Tensor[];
+  readonly parameters: readonly Tensor[];
   readonly writes: readonly Tensor[];
   readonly flops: number;
   #addend: Tensor | null = null;
@@ -142,6 +153,7 @@ class ProductWithWeight implements Operation {
 
   constructor(readonly dy: Tensor, readonly weight: Tensor, readonly dx: Tensor) {
     this.reads = [dy, weight];
+    this.parameters = [weight];
     this.writes = [dx];
     this.flops = flopsOf(dx, dy.columns * (dy.replicas / dx.replicas));
   }
@@ -186,8 +198,8 @@ class ProductWithWeight implements Operation {
       b_stride: weight.stride,
       out: dx.at(job, dx.replicas),
       out_stride: dx.stride,
-      ...(this.#addend && place("addend", this.#addend, job, dx.replicas)),
-      ...(this.#derivative && place("saved", this.#derivative.saved, job, dx.replicas)),
+      ...(this.#addend && rowFields("addend", this.#addend, job, dx.replicas)),
+      ...(this.#derivative && rowFields("saved", this.#derivative.saved, job, dx.replicas)),
     }));
   }
 }
@@ -197,8 +209,7 @@ function productWithWeight(graph: Graph, dy: Tensor, weight: Tensor, replicas: n
     replicas,
     rows: dy.rows,
     columns: weight.columns,
-    width: weight.width,
-    gaps: weight.gaps,
+    segments: weight.segments,
   });
   graph.record(new ProductWithWeight(dy, weight, dx));
   return dx;
@@ -219,8 +230,7 @@ function productOfColumns(
     replicas,
     rows: weight.rows,
     columns: weight.columns,
-    width: weight.width,
-    gaps: weight.gaps,
+    segments: weight.segments,
   });
   const dBias = new Tensor({ replicas, rows: 1, columns: weight.rows });
   graph.record(new ProductOfColumns(dy, x, dWeight, dBias));
@@ -285,10 +295,6 @@ class ProductOfColumns implements Operation {
 /** Returns the floating-point operations of a product whose sums have `depth` terms. */
 function flopsOf({ replicas, rows, columns }: Tensor, depth: number): number {
   return 2 * replicas * rows * columns * depth;
-}
-
-function place(name: string, tensor: Tensor, job: number, jobs: number): Record<string, number> {
-  return { [name]: tensor.at(job, jobs), [`${name}_stride`]: tensor.stride };
 }
 
 /** The size of a layer. */

@@ -8,7 +8,8 @@ import nanSource from "../../../shaders/nan.wgsl" with { type: "text" };
 import type { Graph } from "../graph.ts";
 import { registerOperation } from "../operations.ts";
 import { Tensor } from "../tensor.ts";
-import { elementwiseJobs, requireActivation, requireNoGaps, shapeOf } from "./elementwise.ts";
+import { elementwiseJobs } from "./elementwise.ts";
+import { requireNoGaps, shapeOf } from "./shapes.ts";
 
 export { smallest as minimumOverHeadsReference } from "../matrix.ts";
 
@@ -23,7 +24,6 @@ const source = nanSource + headsSource;
  */
 export function minimumOverHeads(graph: Graph, x: Tensor, heads: number): Tensor {
   requireNoGaps(name, x);
-  requireActivation(name, x);
   if (x.replicas % heads !== 0) {
     throw new Error(`${name}: the replicas of ${x} are not a multiple of ${heads} heads`);
   }

@@ -13,7 +13,8 @@ import type { Graph } from "../graph.ts";
 import { mapRows, type Matrix } from "../matrix.ts";
 import { registerOperation } from "../operations.ts";
 import { Tensor } from "../tensor.ts";
-import { elementwiseJobs, requireNoGaps, shapeOf, workgroup } from "./elementwise.ts";
+import { elementwiseJobs, workgroup } from "./elementwise.ts";
+import { requireNoGaps, requireShape, shapeOf } from "./shapes.ts";
 
 const operation = registerOperation("noising");
 const gradientOperation = registerOperation("noising gradient");
@@ -33,7 +34,10 @@ export function noising(
   t: Tensor,
   noise: Noise,
 ): { xt: Tensor; z: Tensor } {
-  requireNoGaps("noising", x);
+  requireNoGaps(operation, x);
+  const { replicas, rows } = x;
+  requireShape(operation, "t", t, { replicas, rows, columns: 1 });
+  if ("given" in noise) requireShape(operation, "the noise", noise.given, x);
   const xt = new Tensor(shapeOf(x));
   const draw = "stream" in noise;
   const z = draw ? new Tensor(shapeOf(x)) : noise.given;

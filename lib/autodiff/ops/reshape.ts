@@ -8,7 +8,8 @@ import type { Graph } from "../graph.ts";
 import { type Matrix, matrix } from "../matrix.ts";
 import { registerOperation } from "../operations.ts";
 import { Tensor } from "../tensor.ts";
-import { elementwiseJobs, requireActivation, requireNoGaps } from "./elementwise.ts";
+import { elementwiseJobs } from "./elementwise.ts";
+import { requireNoGaps } from "./shapes.ts";
 
 const name = registerOperation("reshape");
 
@@ -18,7 +19,6 @@ const name = registerOperation("reshape");
  */
 export function reshape(graph: Graph, x: Tensor, columns: number): Tensor {
   requireNoGaps(name, x);
-  requireActivation(name, x);
   const entries = x.rows * x.columns;
   if (entries % columns !== 0) {
     throw new Error(`reshape: the entries of ${x} do not divide into rows of ${columns}`);

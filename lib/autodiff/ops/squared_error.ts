@@ -10,12 +10,14 @@ import type { Graph, Loss } from "../graph.ts";
 import { type Matrix, sum, zip } from "../matrix.ts";
 import { registerOperation } from "../operations.ts";
 import { Tensor } from "../tensor.ts";
-import { shapeOf } from "./elementwise.ts";
-import { recordLoss, rowFields } from "./loss.ts";
+import { requireShape, shapeOf } from "./shapes.ts";
+import { rowFields } from "./job_fields.ts";
+import { recordLoss } from "./loss.ts";
 
 const operation = registerOperation("squared error");
 
 function squaredError(graph: Graph, name: string, x: Tensor, goal: Tensor, scale: number): Loss {
+  requireShape(operation, "goal", goal, x);
   const gradient = new Tensor(shapeOf(x));
   const metric = graph.metric(name, x.replicas);
   recordLoss(

@@ -41,7 +41,7 @@ export function makeFolder(path: string): void {
   try {
     Deno.mkdirSync(path, { recursive: true });
   } catch (error) {
-    throw new UserError(`cannot create ${path}: ${(error as Error).message}`);
+    throw explained(path, error);
   }
 }
 

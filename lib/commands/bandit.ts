@@ -12,7 +12,7 @@ import { methods } from "../bandit/methods.ts";
 import { maxBanditSeed } from "../bandit/support.ts";
 import { type ToyName, toyNames } from "../data/toy.ts";
 import { UserError } from "../errors.ts";
-import { replaceFile } from "../files.ts";
+import { makeFolder, replaceFile } from "../files.ts";
 import { adapterText } from "../gpu/device.ts";
 import { formatTable } from "../report/table.ts";
 import { watchInterrupt } from "../runs/interrupt.ts";
@@ -59,7 +59,7 @@ export async function bandit(args: readonly string[]): Promise<number | void> {
   if (parsed === "help") return console.log(helpText(command));
   const { quick, seed, out } = parsed.flags;
   const densities = densitiesOf(parsed.positionals[0] ?? "8gaussians");
-  await makeFolder(out);
+  makeFolder(out);
   using engine = await Engine.open();
   using interrupt = watchInterrupt("stopping; the densities done so far are kept");
   for (const density of densities) {
@@ -96,14 +96,6 @@ function densitiesOf(name: string): readonly ToyName[] {
     `unknown density "${name}"${suggestion(name, [...toyNames, "all"])}; expected one of ` +
       `${toyNames.join(", ")}, or all`,
   );
-}
-
-async function makeFolder(path: string): Promise<void> {
-  try {
-    await Deno.mkdir(path, { recursive: true });
-  } catch (error) {
-    throw new UserError(`${path}: cannot create the output folder: ${(error as Error).message}`);
-  }
 }
 
 /** Shows one progress line per part of the experiment. */

@@ -60,6 +60,7 @@ export async function evaluate(args: readonly string[]): Promise<void> {
   const path = parsed.positionals[0]!;
   const trained = openTrained(path);
   const task = taskOf(flags, trained, path);
+  refuseUnusedOptions(flags, trained, path);
   const loaded = trained.load(flags.policy ?? null, actorOptions(flags));
   const { way, files } = loaded;
   if (way !== null && flags.policy !== undefined && way !== flags.policy) {
@@ -95,7 +96,6 @@ export async function evaluate(args: readonly string[]): Promise<void> {
     signal: interrupt.signal,
   });
   const found = summarize(task, episodes, referenceOf(spec, task));
-  await observers.write(spec, episodes);
   console.log(fitted(evaluationText(found)));
   const published = loaded.column === undefined
     ? undefined
@@ -103,6 +103,7 @@ export async function evaluate(args: readonly string[]): Promise<void> {
   if (published !== undefined) console.log(paperText(published, loaded.column!));
   const estimate = await estimator?.(acting.policy, interrupt.signal);
   if (estimate !== undefined) console.log(fitted(estimateText(estimate)));
+  await observers.write(spec, episodes);
   if (flags.json) {
     const json = evaluationJson(task, loaded, spec, found, actors, published);
     console.log(JSON.stringify(estimate === undefined ? json : { ...json, fqe: estimate }));
@@ -121,8 +122,18 @@ function taskOf(flags: Flags, trained: Trained, path: string): string | null {
   if (flags.episodes === 0 && flags.fqe === undefined) {
     throw new UserError("--episodes 0 plays nothing; --fqe DATA estimates the return from data");
   }
-  if (flags.episodes === 0 && (flags.record ?? flags.video) !== undefined) {
-    throw new UserError("--record and --video show episodes; --episodes 0 plays none");
+  const { record, video, server, profile, token, retry } = flags;
+  const ofEpisodes = {
+    record,
+    video,
+    server,
+    profile,
+    token,
+    retry: retry > 0 ? retry : undefined,
+  };
+  const unused = Object.entries(ofEpisodes).find(([, value]) => value !== undefined);
+  if (flags.episodes === 0 && unused !== undefined) {
+    throw new UserError(`--${unused[0]} is for episodes; --episodes 0 plays none`);
   }
   if (task === null && flags.episodes > 0) {
     throw new UserError(
@@ -131,6 +142,17 @@ function taskOf(flags: Flags, trained: Trained, path: string): string | null {
     );
   }
   return task;
+}
+
+/** Rejects options that no actor has which plays or is timed. */
+function refuseUnusedOptions(flags: Flags, { ways, options }: Trained, path: string): void {
+  const unused = Object.entries(actorOptions(flags))
+    .find(([name, value]) => value !== undefined && !options.includes(name));
+  if (unused === undefined) return;
+  throw new UserError(
+    `--${unused[0]} has no effect: ${path} has no policy with this option` +
+      (ways.length === 0 ? "" : ` (only ${ways.join(", ")})`),
+  );
 }
 
 /** Prepares the outputs of `--record` and `--video`, so that invalid paths are rejected early. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { environments } from "../envs/ids.ts";
 import { PositionRecorder } from "../envs/position_recorder.ts";
 import type { Episode } from "../envs/rollout.ts";
@@ -31,7 +31,8 @@ export class EpisodeFilm {
   /**
    * Prepares the video.
    *
-   * @throws {UserError} The environment is not a built-in one, or the path cannot be written.
+   * @throws {UserError} The environment is not a built-in one, or the path has another extension or
+   * cannot be written.
    */
   static async begin(path: string, id: string): Promise<EpisodeFilm> {
     if (!environments.has(id)) {
@@ -40,7 +41,15 @@ export class EpisodeFilm {
           `maze2d), not "${id}"`,
       );
     }
-    if (path.endsWith(".mp4")) await checkWritable(path);
+    const [extension] = /\.\w+$/.exec(basename(path)) ?? [];
+    if (extension === ".mp4") await checkWritable(path);
+    else if (extension === undefined) makeFolder(path);
+    else {
+      throw new UserError(
+        `--video ${path}: expected a file that ends in .mp4, or a folder for PNG files, whose name ` +
+          `has no extension`,
+      );
+    }
     return new EpisodeFilm(path, id);
   }
 
@@ -63,7 +72,6 @@ export class EpisodeFilm {
         await mp4Of(filmSize, film.frameRate, pixels(film.frames, line)),
       );
     } else {
-      makeFolder(this.#path);
       for (const [i, frame] of film.frames.entries()) {
         const name = `frame-${String(i).padStart(4, "0")}.png`;
         await writeAtomic(join(this.#path, name), await figurePng(frame, 1));

@@ -10,7 +10,7 @@ import { UserError } from "../errors.ts";
 import { cHeader } from "../export/c.ts";
 import { javascriptModule } from "../export/javascript.ts";
 import { onnxModel, onnxNames } from "../export/onnx.ts";
-import { checkWritable } from "../files.ts";
+import { checkWritable, makeFolder } from "../files.ts";
 import { boundsText } from "../nn/host/action_bounds.ts";
 import { type Actor, readActor } from "../nn/host/actor.ts";
 import { readCheckpoint } from "../runs/checkpoint.ts";
@@ -65,9 +65,17 @@ export async function exportPolicy(args: readonly string[]): Promise<void> {
   if (outputs.length === 0 && flags.pth === undefined) {
     throw new UserError("export needs a format: --onnx FILE, --js FILE, --c FILE or --pth DIR");
   }
+  if (outputs.length === 0 && flags.policy !== undefined) {
+    throw new UserError(
+      "--policy selects what --onnx, --js and --c write; --pth writes the networks of all stages, " +
+        "so remove --policy",
+    );
+  }
+  const actor = outputs.length === 0
+    ? null
+    : readActor(openTrained(path!).actorFile(flags.policy ?? null));
   if (flags.pth !== undefined) await writeOfficial(path!, flags.pth);
-  if (outputs.length === 0) return;
-  const actor = readActor(openTrained(path!).actorFile(flags.policy ?? null));
+  if (actor === null) return;
   for (const { file } of outputs) await checkWritable(file);
   const { network: { inputs, outputs: actions }, bounds, description } = actor;
   console.log(`actor  ${description}`);
@@ -95,13 +103,20 @@ async function writeOfficial(path: string, folder: string): Promise<void> {
     const names = written.map(({ name }) => run.checkpoint(name));
     throw new UserError(`${path}: no checkpoint; expected ${names.join(" or ")}`);
   }
-  Deno.mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   for (const stage of present) {
     const { file } = readCheckpoint(run.checkpoint(stage.name));
     for (const [name, bytes] of await officialFiles(stage, file)) {
       const target = join(folder, `${name}.pth`);
       await writeAtomic(target, bytes);
       console.log(`wrote  ${target}`);
+    }
+  }
+  for (const { name, officialFiles } of algorithm.stages) {
+    if (officialFiles === undefined) {
+      console.log(
+        `note   the official code of ${algorithm.title} has no file of the ${name} stage`,
+      );
     }
   }
 }

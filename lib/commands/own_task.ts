@@ -84,10 +84,15 @@ export async function ownTaskOfFiles(
   return taskOfOwn(name, { family, environment, actionBounds: boundsToScale(bounds) });
 }
 
-function familyOf(
+/**
+ * Returns the family that sets the default hyperparameters.
+ *
+ * @throws {UserError} It is not given, and neither are all hyperparameters that depend on it.
+ */
+export function familyOf(
   paths: readonly string[],
   given: OwnTaskFlags["family"],
-  { table, preset, overrides }: OwnTaskSetting,
+  { table, preset, overrides }: Omit<OwnTaskSetting, "evaluates">,
 ): Family {
   if (given !== undefined) return families[given];
   const open = table.names.filter((name) => {

@@ -116,6 +116,7 @@ function scoreTable(group: Group, quantity: string, scores: readonly ActorScore[
     score.series.name,
     actorName(score),
     html`<span>${seedsLabel(score.seeds)}</span>`,
+    score.step.toLocaleString("en-US"),
     spread(score.last),
     digits(score.last.interquartileMean),
     score.last.interval === null ? "–" : score.last.interval.map(digits).join(" to "),
@@ -129,6 +130,7 @@ function scoreTable(group: Group, quantity: string, scores: readonly ActorScore[
         "series",
         "policy",
         "seeds",
+        "step",
         `last: ${quantity}, mean ± std`,
         "last: interquartile mean",
         "95 % interval",
@@ -139,10 +141,21 @@ function scoreTable(group: Group, quantity: string, scores: readonly ActorScore[
       [...rows, ...referenceRows(group, quantity)],
     )}<p
       class="note">± is the standard deviation over the seeds. The interval is a bootstrap interval
-    of the interquartile mean with ${bootstrapResamples} resamples. “Last” is the policy at the end of
-    its stage. “Best” is the highest of each seed's evaluations, which were chosen by the same episodes
+    of the interquartile mean with ${bootstrapResamples} resamples. “Last” is the policy at the step
+    of the row.${leftOutText(
+      scores,
+    )} “Best” is the highest of each seed's evaluations, which were chosen by the same episodes
     that score them: it is too high, the more so the more evaluations there are.</p>
   `;
+}
+
+/** Names the seeds that were interrupted before the others. */
+function leftOutText(scores: readonly ActorScore[]): string {
+  const shorter = scores.filter(({ leftOut }) => leftOut.length > 0)
+    .map((score) => `${score.series.name}, ${actorName(score)}: ${seedsLabel(score.leftOut)}`);
+  return shorter.length === 0
+    ? ""
+    : ` Seeds whose last evaluation is of an earlier step are left out (${shorter.join("; ")}).`;
 }
 
 /** Rows of what the data and random actions reach. */
@@ -153,7 +166,7 @@ function referenceRows({ series }: Group, quantity: string): Content[][] {
   const { random_return, data_return, data_score } = references;
   const score = quantity !== "return";
   const row = (name: string, value: number | null) =>
-    value === null ? [] : [[name, "", "", value.toFixed(1), "–", "–", "–", "–", "–"]];
+    value === null ? [] : [[name, "", "", "", value.toFixed(1), "–", "–", "–", "–", "–"]];
   return [
     ...row("data", score ? data_score : data_return),
     ...row("random actions (D4RL)", score ? (random_return === null ? null : 0) : random_return),

@@ -7,7 +7,7 @@
 import type { PaperScore } from "../data/catalog.ts";
 import { statisticsOf } from "../report/statistics.ts";
 import type { EvaluationRow } from "../runs/results.ts";
-import { lastEvaluations } from "./results_table.ts";
+import { atLatestStep, lastEvaluations } from "./results_table.ts";
 import { differencesOf, protocolDifferences } from "./run_difference.ts";
 import type { RunRecord } from "./run_record.ts";
 
@@ -41,6 +41,10 @@ export interface ActorScore {
   readonly paper: PaperScore | null;
   /** Seeds, in the order of the values. */
   readonly seeds: readonly number[];
+  /** Step of the seeds' last evaluations. */
+  readonly step: number;
+  /** Seeds that are left out, because their last evaluation is of an earlier step. */
+  readonly leftOut: readonly number[];
   /** Statistics of each seed's last evaluation. */
   readonly last: ReturnType<typeof statisticsOf>;
   /** Statistics of each seed's best evaluation. */
@@ -72,7 +76,8 @@ export function scoresOf({ series }: Group): ActorScore[] {
       const last = lastEvaluations(rows, stage);
       const variants = [...new Set(last.map(({ variant }) => variant))];
       return variants.map((variant) => {
-        const lasts = last.filter((row) => row.variant === variant);
+        const every = last.filter((row) => row.variant === variant);
+        const lasts = atLatestStep(every);
         const of = lasts.map(({ seed }) =>
           rows.filter((row) => row.seed === seed && row.variant === variant)
         );
@@ -84,6 +89,8 @@ export function scoresOf({ series }: Group): ActorScore[] {
           variant,
           paper,
           seeds: lasts.map(({ seed }) => seed),
+          step: lasts[0]!.step,
+          leftOut: every.filter((row) => !lasts.includes(row)).map(({ seed }) => seed),
           last: statisticsOf(lasts.map(valueOf)),
           best: statisticsOf(of.map((rows) => Math.max(...rows.map(valueOf)))),
           evaluations: Math.max(...of.map(({ length }) => length)),

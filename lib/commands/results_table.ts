@@ -28,6 +28,15 @@ export function lastEvaluations(
   return [...new Map(rows.map((row) => [`${row.seed} ${row.variant}`, row])).values()];
 }
 
+/**
+ * Returns those of the last evaluations that can be averaged: those at the latest step. A seed that
+ * was interrupted earlier has the policy of an earlier step.
+ */
+export function atLatestStep(evaluations: readonly EvaluationRow[]): EvaluationRow[] {
+  const latest = Math.max(...evaluations.map(({ step }) => step));
+  return evaluations.filter(({ step }) => step === latest);
+}
+
 function stageTable({ stages }: Results): string {
   return formatTable(
     ["stage", "steps", "steps/s", "dispatches", "losses"],
@@ -76,8 +85,13 @@ function statisticsTable({ actors, statistics, seeds }: Results): string {
       interval === null ? "–" : interval.map((value) => value.toFixed(1)).join(" to "),
     ]),
   );
+  const shorter = statistics.filter((row) => row.seeds.length < seeds.length)
+    .map((row) => `${named(actors, row.stage, row.variant)} (${row.seeds.join(", ")})`);
   return `${table}\n± is the standard deviation over the seeds ${seeds.join(", ")}. The interval ` +
-    `is a bootstrap interval\nof the interquartile mean with ${bootstrapResamples} resamples.`;
+    `is a bootstrap interval\nof the interquartile mean with ${bootstrapResamples} resamples.` +
+    (shorter.length === 0
+      ? ""
+      : `\nSeeds without an evaluation at the latest step are left out: ${shorter.join("; ")}.`);
 }
 
 /**

@@ -125,7 +125,10 @@ export function readRuns(folder: string): (RunRecord | UnreadableRun)[] {
 /** Says how far a run is: `finished`, or the stage and step of its last row. */
 export function progressOf({ config, algorithm, rows, finished }: RunRecord): string {
   if (finished) return "finished";
-  const last = rows.at(-1);
+  // Evaluations may be of earlier steps, or of stages that another run has trained.
+  const last = rows.findLast(({ stage, episodes }) =>
+    episodes === null && config.stages.includes(stage)
+  );
   if (last === undefined) return "no step yet";
   const definition = algorithm.stages.find(({ name }) => name === last.stage);
   const steps = Number(config.hyperparameters[definition?.steps ?? ""]);

@@ -3,18 +3,19 @@
  *
  * @module
  */
-import { type D4rlTask, findTask, taskOfFile, tasks } from "../data/catalog.ts";
+import { type D4rlTask, findTask, taskOfFile } from "../data/catalog.ts";
 import { resolveData } from "../data/resolve.ts";
 import { UserError } from "../errors.ts";
 import { formatTable } from "../report/table.ts";
 import { variantsOf } from "../runs/replicas.ts";
 import { SweepDirectory } from "../sweep/manifest.ts";
 import { parseSweepFile } from "../sweep/sweep_file.ts";
-import { type Unit, unitsOf } from "../sweep/units.ts";
+import { isDataFile, type Unit, unitsOf } from "../sweep/units.ts";
 import { fitted } from "../terminal.ts";
 import { parseFlags, text } from "./flags.ts";
 import { helpText } from "./help.ts";
 import { hyperparameterOverrides, sweepOf } from "./hyperparameter_flags.ts";
+import { familyOf } from "./own_task.ts";
 import { parseTrain } from "./train_flags.ts";
 
 const command = {
@@ -71,24 +72,27 @@ export async function sweepPlan(args: readonly string[]): Promise<void> {
 /**
  * Checks a unit as `train` does, without its data.
  *
- * @returns The steps of its stages; none for a file of an unknown task, which sets the defaults.
+ * @returns The steps of its stages.
  * @throws {UserError} If `train` would reject its task, seeds or hyperparameters.
  */
 export function checkUnit(unit: Unit): StageSteps[] {
   try {
     const { algorithm, parsed } = parseTrain(unit.train);
     if (parsed === "help") throw new UserError(`"${unit.task}" is not a task or a data file`);
-    const task = taskOf(unit.task);
-    if (task === null) return [];
     const { flags } = parsed;
+    const { hyperparameters: table } = algorithm;
     const sweep = sweepOf(algorithm, flags);
-    const h = algorithm.hyperparameters.valuesFor(task, flags.preset ?? "paper", {
-      ...hyperparameterOverrides(algorithm.hyperparameters, flags),
+    const preset = flags.preset ?? "paper";
+    const overrides = {
+      ...hyperparameterOverrides(table, flags),
       ...Object.fromEntries(
         algorithm.sweeps.filter(({ list }) => sweep[list] !== undefined)
           .map(({ list, hyperparameter }) => [hyperparameter, sweep[list]![0]!]),
       ),
-    });
+    };
+    const task = taskOf(unit.task, flags.task) ??
+      familyOf([unit.task], flags.family, { table, preset, overrides });
+    const h = table.valuesFor(task, preset, overrides);
     const variants = Math.max(1, variantsOf(algorithm, h, sweep).length);
     return algorithm.stages.map(({ name, over, steps }) => ({
       algorithm: algorithm.name,
@@ -102,9 +106,10 @@ export function checkUnit(unit: Unit): StageSteps[] {
   }
 }
 
-function taskOf(what: string): D4rlTask | null {
-  const isPath = !tasks.has(what) && (/[/\\]|\.h(df)?5$/.test(what));
-  return isPath ? taskOfFile(what) : findTask(what);
+/** Returns the D4RL task of a unit; null for a data file of no D4RL task. */
+function taskOf(what: string, given: string | undefined): D4rlTask | null {
+  if (!isDataFile(what)) return findTask(what);
+  return given === undefined ? taskOfFile(what) : findTask(given);
 }
 
 /** Says which tasks `train` has no data for, which may still be downloaded or copied. */

@@ -40,9 +40,9 @@ import { adapterLine, announcement, notes } from "./train_announcement.ts";
 import { evaluatorOf } from "./train_evaluation.ts";
 import { showFinished } from "./train_finished.ts";
 import { observersOf } from "./train_observers.ts";
-import { parseTrain, trainCommand, type TrainFlags } from "./train_flags.ts";
+import { parseTrain, resumingArguments, trainCommand, type TrainFlags } from "./train_flags.ts";
 import { checkData, makePlan, type Plan } from "./train_plan.ts";
-import { recordConfigs, takeGiven } from "./train_records.ts";
+import { checkGiven, recordConfigs, takeGiven } from "./train_records.ts";
 import { makeResults } from "./train_results.ts";
 
 /** Folder of the stage cache, next to the runs. */
@@ -66,8 +66,8 @@ export async function train(args: readonly string[]): Promise<number> {
   const first = await attempt({ algorithm: chosen, what, flags, args });
   if (typeof first === "number") return first;
   // The GPU was lost: one more attempt, on a newly opened device.
-  const resume = ["--resume", first.resume, ...(flags.json ? ["--json"] : [])];
-  const again = parseTrain([...resume, ...(flags.force ? ["--force"] : [])]);
+  const resume = resumingArguments(first.resume, flags);
+  const again = parseTrain(resume);
   if (again.parsed === "help") throw new Error("train: the flags to resume a run ask for help");
   const second = await attempt({ ...again, ...again.parsed, args: resume });
   if (typeof second === "number") return second;
@@ -103,7 +103,11 @@ async function attempt(
   const sha256 = datasetHash(data);
   checkData(plan, data, sha256);
 
-  const work = await workOfPlan(plan, data);
+  // The outline holds no rewards, and the replicas' folders are not used.
+  const outline = new ReplayBuffer(null, data, new Float32Array());
+  const axes = { ...plan, directory: new RunDirectory("") };
+  await checkGiven(axes, plan, outline);
+  const work = await workOf(axes, plan.stages, outline);
   computeAloneIfSmall(flopsPerDispatch(work));
   const memory = new VariantFile();
   using engine = await Engine.open(plan.target, memory);
@@ -162,13 +166,6 @@ function continued(plan: Plan, { gpu, target }: Engine, { force }: TrainFlags): 
     ? moved
     : [...moved, "set of matrix product tiles"];
   return { ...plan, changes, cache: plan.cache && changes.length === 0 };
-}
-
-/** Returns the amount of computation in each stage of a plan. It needs no GPU. */
-function workOfPlan(plan: Plan, data: OfflineDataset): Promise<StageWork[]> {
-  // The outline holds no rewards, and the replicas' folders are not used.
-  const outline = new ReplayBuffer(null, data, new Float32Array());
-  return workOf({ ...plan, directory: new RunDirectory("") }, plan.stages, outline);
 }
 
 /** Inputs of a run besides its directory. */

@@ -23,7 +23,7 @@ import type { Episode } from "../envs/rollout.ts";
 import { countsSuccess, normalizedScore, referenceReturn } from "../envs/scores.ts";
 import { evaluationSeeds } from "../envs/seeds.ts";
 import type { DrawnEpisodes } from "./drawn_episodes.ts";
-import { lastEvaluations } from "./results_table.ts";
+import { atLatestStep, lastEvaluations } from "./results_table.ts";
 import type { Target } from "../gpu/target.ts";
 import type { PlayedPaths } from "../report/drawn_maze.ts";
 import { statisticsOf } from "../report/statistics.ts";
@@ -243,7 +243,7 @@ export function evaluationStatistics(
     const quantity = last.every(({ score }) => score !== null) ? "score" : "return";
     const variants = [...new Set(last.map(({ variant }) => variant))];
     return variants.map((variant) => {
-      const rows = last.filter((row) => row.variant === variant);
+      const rows = atLatestStep(last.filter((row) => row.variant === variant));
       const values = rows.map((row) => quantity === "score" ? row.score! : row.mean_return);
       const { interquartileMean, ...rest } = statisticsOf(values);
       const seeds = rows.map(({ seed }) => seed);

@@ -162,21 +162,29 @@ export function parseTrain(args: readonly string[]): {
   };
 }
 
+/** Flags that change nothing of a run, but what a process does with it. */
+const processFlags = ["force", "profile", "live", "tensorboard", "json"] as const;
+/** Flags that change settings of a run to resume. */
+const changingFlags = ["data", "no-cache", "eval-every", "eval-episodes", "matmul"] as const;
+
+/** Returns the arguments with which a run continues in the same way as the flags began it. */
+export function resumingArguments(run: string, flags: TrainFlags): string[] {
+  // A new run has recorded its settings.
+  const names = flags.resume === undefined ? processFlags : [...processFlags, ...changingFlags];
+  return [
+    `--resume=${run}`,
+    ...names.flatMap((name) => {
+      const value = flags[name];
+      return value === undefined || value === false
+        ? []
+        : [value === true ? `--${name}` : `--${name}=${value}`];
+    }),
+  ];
+}
+
 /** Rejects arguments that would change the settings of a run to resume. */
 function refuseBesideResume(what: string | undefined, args: readonly string[]): void {
-  const allowed = [
-    "--resume",
-    "--data",
-    "--force",
-    "--no-cache",
-    "--eval-every",
-    "--eval-episodes",
-    "--matmul",
-    "--profile",
-    "--live",
-    "--tensorboard",
-    "--json",
-  ];
+  const allowed = ["resume", ...processFlags, ...changingFlags].map((name) => `--${name}`);
   const surplus = args.find((arg) =>
     arg.startsWith("--") && !allowed.some((name) => arg === name || arg.startsWith(`${name}=`))
   );

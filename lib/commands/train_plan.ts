@@ -28,7 +28,7 @@ import {
 } from "./recorded_settings.ts";
 import type { EvaluationPlan } from "./train_evaluation.ts";
 import { ownTaskOfFiles, type OwnTaskSetting } from "./own_task.ts";
-import { refuseUnusedFlags } from "./unused_flags.ts";
+import { refuseIneffectiveFlags, refuseUnusedFlags } from "./unused_flags.ts";
 import { hyperparameterOverrides, sweepOf } from "./hyperparameter_flags.ts";
 import { defaultEpisodes, demoTask, listed, type TrainFlags, usersOf } from "./train_flags.ts";
 
@@ -158,6 +158,12 @@ async function planFromFlags(
     ...overrides,
     ...firstOf(algorithm, sweep),
   });
+  const variants = variantsOf(algorithm, hyperparameters, sweep);
+  refuseIneffectiveFlags(
+    algorithm,
+    overrides,
+    variants.length === 0 ? [hyperparameters] : variants.map((each) => each.hyperparameters),
+  );
   const seeds = flags.seeds ?? (flags.seed === undefined ? base?.seeds ?? [0] : [flags.seed]);
   return {
     algorithm,
@@ -166,7 +172,7 @@ async function planFromFlags(
     ...(base && { expected: { sha256: base.data.sha256, run: from! } }),
     hyperparameters,
     sweep,
-    variants: variantsOf(algorithm, hyperparameters, sweep),
+    variants,
     seeds,
     stages: trained,
     ...(from !== undefined && { from }),

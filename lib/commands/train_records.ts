@@ -5,12 +5,15 @@
  * @module
  */
 import { dirname } from "node:path";
+import { Graph } from "../autodiff/graph.ts";
 import type { OfflineDataset } from "../data/dataset.ts";
+import type { ReplayBuffer } from "../data/replay_buffer.ts";
 import type { AdapterDescription } from "../gpu/device.ts";
 import type { Target } from "../gpu/target.ts";
 import type { GivenCheckpoint } from "../runs/config.ts";
 import { RunDirectory } from "../runs/directory.ts";
 import { writeAtomic } from "../runs/files.ts";
+import { checkEarlier, type Checkpoint } from "../runs/networks.ts";
 import { readGivenCheckpoint } from "../runs/official_checkpoint.ts";
 import {
   allReplicas,
@@ -20,6 +23,7 @@ import {
   writeConfigs,
 } from "../runs/replicas.ts";
 import { recordOfOwn } from "../runs/run_task.ts";
+import { decode } from "../runs/safetensors.ts";
 import { fileHash } from "../runs/stage_cache.ts";
 import { version } from "../version.ts";
 import type { Plan } from "./train_plan.ts";
@@ -100,6 +104,39 @@ function givenOf({ given, seeds, from }: Plan): GivenCheckpoint[] {
       sha256: fileHash(file(seed)),
     }))
   );
+}
+
+/**
+ * Checks that the checkpoints which replace stages have the networks that the trained stages need.
+ *
+ * @param buffer The data set, or an outline of it.
+ * @throws {UserError} A network is missing, or its sizes or values are wrong.
+ */
+export async function checkGiven(
+  axes: ReplicaAxes,
+  { given, stages }: Plan,
+  buffer: ReplayBuffer,
+): Promise<void> {
+  if (Object.keys(given).length === 0) return;
+  for (const stage of stages) {
+    const definition = stageOf(axes.algorithm, stage);
+    const [replica] = replicasOf(axes, definition);
+    const { seed, hyperparameters } = replica!;
+    const { networks } = await definition.describe(
+      new Graph({ seeds: [seed] }),
+      buffer,
+      axes.hyperparameters,
+      [hyperparameters],
+    );
+    for (const each of axes.seeds) {
+      const checkpoints = definition.needs.map(async (need): Promise<Checkpoint> => {
+        const path = given[need]!(each);
+        const bytes = await readGivenCheckpoint(path, stageOf(axes.algorithm, need));
+        return { path, file: decode(bytes, path), step: null };
+      });
+      checkEarlier(stage, networks, await Promise.all(checkpoints));
+    }
+  }
 }
 
 /** Copies the checkpoints that replace stages into the run directory. */

@@ -43,3 +43,25 @@ export function refuseUnusedFlags(
     );
   }
 }
+
+/**
+ * Checks that every given hyperparameter that has an effect only together with another has it.
+ *
+ * @param given Values of the given flags.
+ * @param values The hyperparameters of each variant.
+ * @throws {UserError} If a flag has no effect in any variant.
+ */
+export function refuseIneffectiveFlags(
+  { sweeps, hyperparameters: table }: Algorithm,
+  given: Readonly<Partial<HyperparameterValues>>,
+  values: readonly HyperparameterValues[],
+): void {
+  for (const { hyperparameter, only } of sweeps) {
+    if (only === undefined || given[hyperparameter] === undefined || values.some(only.holds)) {
+      continue;
+    }
+    throw new UserError(
+      `--${table.flagName(hyperparameter)} has an effect only with ${only.flags}; remove it`,
+    );
+  }
+}

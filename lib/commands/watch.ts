@@ -79,7 +79,13 @@ export async function watch(args: readonly string[]): Promise<void> {
   ));
   console.log(`page         ${server.address}`);
   console.log("Ctrl-C closes it");
-  await new Promise((resolve) => interrupt.signal.addEventListener("abort", resolve));
+  await aborted(interrupt.signal);
+}
+
+/** Waits for a signal, which may have come already. */
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve()));
 }
 
 /** Starts the server of the page. */

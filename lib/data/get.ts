@@ -10,7 +10,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
-import { replaceFile } from "../files.ts";
+import { makeFolder, replaceFile } from "../files.ts";
 import { addressOf, type D4rlTask, knownFileOf } from "./catalog.ts";
 import { download, type DownloadOptions } from "./download.ts";
 import { sizeProblem } from "./fit.ts";
@@ -69,7 +69,7 @@ export async function getData(task: D4rlTask, options: GetOptions): Promise<GotF
   const url = addressOf(task, mirror);
   const path = join(folder, task.file);
   const part = partOf(folder, task);
-  await makeFolder(join(folder, "downloads"));
+  makeFolder(join(folder, "downloads"));
   using _lock = await lockFile(join(folder, "downloads", `${task.file}.lock`), task.file);
   const present = await partialBytes(path) > 0;
   if (!present) {
@@ -166,14 +166,6 @@ async function readSeen(path: string): Promise<Seen | null> {
     if (error instanceof Deno.errors.NotFound) return null;
     if (!(error instanceof SyntaxError)) throw error;
     throw new UserError(`${path}: not readable as JSON; delete it to record the hash anew`);
-  }
-}
-
-async function makeFolder(path: string): Promise<void> {
-  try {
-    await Deno.mkdir(path, { recursive: true });
-  } catch (error) {
-    throw explained(path, error);
   }
 }
 

@@ -76,7 +76,7 @@ export async function encodeCheckpoints(
 
 /**
  * Writes an actor file: the tensors with one prefix, without that prefix in their names, for
- * example `net.0.weight`, `net.0.bias`, …
+ * example `net.0.weight`, `net.0.bias`, … It records the checkpoint's step.
  *
  * @param metadata Metadata that describe the network and its origin.
  */
@@ -86,8 +86,9 @@ export async function writePolicy(
   prefix: string,
   metadata: Readonly<Record<string, string>>,
 ): Promise<void> {
-  const own = withoutPrefix(decode(checkpoint, path).tensors, prefix);
-  await writeAtomic(path, encode(own, { format: "pt", ...metadata }));
+  const { tensors, metadata: { step } } = decode(checkpoint, path);
+  const origin = { format: "pt", ...(step !== undefined && { step }) };
+  await writeAtomic(path, encode(withoutPrefix(tensors, prefix), { ...origin, ...metadata }));
 }
 
 /** Returns the tensors whose names begin with `prefix`, without the prefix. */

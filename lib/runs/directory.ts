@@ -20,7 +20,7 @@
  *
  * @module
  */
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { UserError } from "../errors.ts";
 import { parseConfig, type RunConfig } from "./config.ts";
 import { sealJson } from "./checksum.ts";
@@ -177,13 +177,30 @@ export function refuseRun(run: RunDirectory): void {
 /**
  * Opens the directory of a run to resume.
  *
- * @throws {UserError} If `path` is not a run directory or cannot be written to.
+ * @throws {UserError} If `path` is not a run directory, is the folder of one seed or variant of a
+ * run, or cannot be written to.
  */
 export function openRunDirectory(path: string): RunDirectory {
   const run = new RunDirectory(path);
   run.readConfig();
+  refusePart(path);
   refusingUnwritable(path, () => writeTest(path));
   return run;
+}
+
+/** Rejects the folder of one seed or variant, whose metrics and lock are those of the whole run. */
+function refusePart(path: string): void {
+  const real = Deno.realPathSync(path);
+  const whole = new RunDirectory(dirname(real));
+  if (!/^seed-\d+(-|$)/.test(basename(real)) || !exists(whole.config)) return;
+  const { seeds, sweep } = whole.readConfig();
+  if (seeds.length === 1 && sweep === undefined) return;
+  throw new UserError(
+    `${path} is part of the run ${
+      dirname(path)
+    }, which trains all its seeds and variants together; ` +
+      `resume that with --resume ${dirname(path)}`,
+  );
 }
 
 function writeTest(folder: string): void {

@@ -178,6 +178,19 @@ export class EvaluationQueue {
   }
 }
 
+/**
+ * Removes the policies that wait for an evaluation, in a run that makes none.
+ *
+ * @returns Their number.
+ */
+export function discardWaiting(stage: string, replicas: readonly Replica[]): number {
+  const files = replicas.flatMap((replica) =>
+    waitingSteps(replica, stage).map((step) => waitingFile(replica, stage, step))
+  );
+  for (const file of files) Deno.removeSync(file);
+  return files.length;
+}
+
 function waitingFile({ directory }: Replica, stage: string, step: number): string {
   return directory.checkpoint(`evaluate-${stage}-${step}`);
 }

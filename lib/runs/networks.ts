@@ -78,21 +78,7 @@ export function loadNetworks(
     const { store } = parameters;
     prefixes.forEach((prefix, member) => {
       const place = replica * prefixes.length + member;
-      const probe = prefix + parameters.shapes[0]!.name;
-      const checkpoint = checkpoints.find(({ file }) => file.tensors.has(probe));
-      if (!checkpoint) {
-        throw new UserError(
-          `no tensor "${probe}" in ${checkpoints.map(({ path }) => path).join(", ")}: ` +
-            `the ${stage} stage needs the networks ${prefix}*`,
-        );
-      }
-      const values = (before: string): ParameterValues =>
-        new Map(parameters.shapes.map((shape) => {
-          const name = before + prefix + shape.name;
-          const values = floatTensor(checkpoint.file, name, shapeOf(shape), checkpoint.path);
-          assertFiniteTensor(checkpoint.path, name, values);
-          return [shape.name, values];
-        }));
+      const values = valuesIn(stage, checkpoints, prefix, parameters.shapes);
       parameters.write(store, place, values(""));
       if (withMoments && optimizer) {
         parameters.write(store, place, values(moments.mean), optimizer.mean);
@@ -100,6 +86,49 @@ export function loadNetworks(
       }
     });
   }
+}
+
+/**
+ * Checks that checkpoints have the networks that a stage takes from earlier stages.
+ *
+ * @throws {UserError} As {@linkcode loadNetworks}.
+ */
+export function checkEarlier(
+  stage: string,
+  networks: readonly Network[],
+  checkpoints: readonly Checkpoint[],
+): void {
+  for (const { prefixes, parameters, initial } of networks) {
+    if (initial !== undefined) continue;
+    for (const prefix of prefixes) valuesIn(stage, checkpoints, prefix, parameters.shapes)("");
+  }
+}
+
+/**
+ * Finds the checkpoint with a network. Returns a function that reads its parameters, or others with
+ * `before` in front of their names.
+ */
+function valuesIn(
+  stage: string,
+  checkpoints: readonly Checkpoint[],
+  prefix: string,
+  shapes: readonly ParameterShape[],
+): (before: string) => ParameterValues {
+  const probe = prefix + shapes[0]!.name;
+  const checkpoint = checkpoints.find(({ file }) => file.tensors.has(probe));
+  if (!checkpoint) {
+    throw new UserError(
+      `no tensor "${probe}" in ${checkpoints.map(({ path }) => path).join(", ")}: ` +
+        `the ${stage} stage needs the networks ${prefix}*`,
+    );
+  }
+  return (before) =>
+    new Map(shapes.map((shape) => {
+      const name = before + prefix + shape.name;
+      const values = floatTensor(checkpoint.file, name, shapeOf(shape), checkpoint.path);
+      assertFiniteTensor(checkpoint.path, name, values);
+      return [shape.name, values];
+    }));
 }
 
 /**

@@ -13,7 +13,8 @@ import { encode, type SafeTensor, type SafeTensors } from "./safetensors.ts";
  * Reads the checkpoint of a stage from a file of this program or of the official code.
  *
  * @returns The bytes of a checkpoint of this program, without a step if the file states none.
- * @throws {UserError} If the file cannot be read, is damaged, or has no network of the stage.
+ * @throws {UserError} If the file cannot be read, is damaged, is of another stage, or has no network
+ * of the stage.
  */
 export async function readGivenCheckpoint(
   path: string,
@@ -26,8 +27,9 @@ export async function readGivenCheckpoint(
     throw new UserError(`cannot read checkpoint ${path}: ${(error as Error).message}`);
   }
   if (!isZip(bytes)) {
-    readCheckpoint(path);
-    return bytes;
+    const { stage = name } = readCheckpoint(path).file.metadata;
+    if (stage === name) return bytes;
+    throw new UserError(`${path}: is a checkpoint of the ${stage} stage, expected the ${product}`);
   }
   const tensors = new Map<string, SafeTensor>();
   const prefixes = officialFiles.flatMap((file) => file.prefixes);

@@ -22,7 +22,7 @@ export async function openMetrics(
   pending: readonly Replica[],
   cached: ReadonlyMap<Replica, CacheEntry>,
 ): Promise<MetricsFile> {
-  const { directory, evaluator, provenance } = run;
+  const { directory } = run;
   const stage = definition.name;
   const keep = (row: MetricsRow) => {
     if (row.stage !== stage) return true;
@@ -33,18 +33,51 @@ export async function openMetrics(
   const file = isFile(directory.metrics)
     ? await MetricsFile.resume(directory.metrics, keep, run.id)
     : MetricsFile.create(directory.metrics, run.id);
-  // Copy only evaluations that this run would have made too. It makes the last one itself.
-  const total = stepsOf(run, definition);
-  for (const [{ seed, variant }, { task, metrics }] of cached) {
-    for (const row of metrics) {
-      const fits = row.episodes === null ||
-        task === provenance.task && row.episodes.length === evaluator?.episodes &&
-          row.step % evaluator.every === 0 && row.step < total;
+  const isOwn = isOwnEvaluation(run, definition);
+  for (const [{ seed, variant }, entry] of cached) {
+    for (const row of entry.metrics) {
       // The run that trained it may have had it as a variant, or without a sweep.
-      if (fits) file.copy({ ...row, seed, variant });
+      if (row.episodes === null || isOwn(entry, row)) file.copy({ ...row, seed, variant });
     }
   }
   return file;
+}
+
+/**
+ * Returns a function that says which of a run's evaluations during training (`--eval-every`) a
+ * cached stage lacks; null for none.
+ */
+export function lacksOf(
+  run: TrainingRun,
+  definition: StageDefinition,
+): (entry: CacheEntry) => string | null {
+  const { evaluator } = run;
+  const made = evaluator && !definition.evaluatedOnce && definition.evaluated !== undefined
+    ? Math.ceil(stepsOf(run, definition) / evaluator.every) - 1
+    : 0;
+  const isOwn = isOwnEvaluation(run, definition);
+  return (entry) => {
+    const steps = entry.metrics.filter((row) => isOwn(entry, row)).map(({ step }) => step);
+    const missing = made - new Set(steps).size;
+    return missing > 0
+      ? `${missing} of ${made} evaluations of ${evaluator!.episodes} episodes`
+      : null;
+  };
+}
+
+/**
+ * Returns whether a row of a cached stage is an evaluation that this run would have made during
+ * training. It makes the last one itself.
+ */
+function isOwnEvaluation(
+  run: TrainingRun,
+  definition: StageDefinition,
+): (entry: CacheEntry, row: MetricsRow) => boolean {
+  const { evaluator, provenance } = run;
+  const total = stepsOf(run, definition);
+  return ({ task }, { episodes, step }) =>
+    episodes !== null && task === provenance.task && episodes.length === evaluator?.episodes &&
+    step % evaluator.every === 0 && step < total;
 }
 
 /**

@@ -38,6 +38,7 @@ export interface ReusableStage {
  * Finds the cached checkpoints of replicas. A replica with a checkpoint is skipped, because its stage
  * has already started.
  *
+ * @param lacks Returns what an entry lacks for the run, which is then not used; null for nothing.
  * @param announce Called with a line for each replica that need not be trained.
  * @returns The entry of each replica that was found.
  */
@@ -45,6 +46,7 @@ export function findCached(
   cache: RunCache,
   reusable: ReusableStage,
   replicas: readonly Replica[],
+  lacks: (entry: CacheEntry) => string | null,
   announce: (line: string) => void,
 ): Map<Replica, CacheEntry> {
   const found = new Map<Replica, CacheEntry>();
@@ -52,8 +54,16 @@ export function findCached(
     if (isFile(replica.directory.checkpoint(reusable.stage.name))) continue;
     const entry = cache.entries.find(keyOf(cache.context, reusable, replica));
     if (entry === null) continue;
-    found.set(replica, entry);
     const who = replica.variant === null ? `seed ${replica.seed}` : replica.directory.path;
+    const missing = lacks(entry);
+    if (missing !== null) {
+      announce(
+        `${reusable.stage.name}: ${who} is not taken from the cache, because ${entry.run} lacks ` +
+          missing,
+      );
+      continue;
+    }
+    found.set(replica, entry);
     announce(
       `${reusable.stage.name}: ${who} is taken from the cache (trained in ${entry.run})`,
     );

@@ -46,6 +46,8 @@ export interface Trained {
   readonly server: string | null;
   /** Names of the actors whose files all exist; empty for a file with a single policy. */
   readonly ways: readonly string[];
+  /** Names of the options that at least one of these actors has. */
+  readonly options: readonly string[];
   /**
    * Loads a policy.
    *
@@ -128,6 +130,7 @@ function openFile(path: string, known: ReadonlyMap<string, Algorithm>): Trained 
     task: file.metadata["task"] ?? null,
     server: file.metadata["server"] ?? null,
     ways: [],
+    options: [],
     load: (way) => policyOfFile(actorFile(way)),
     actorFile,
     parts: (way) => ({ file: actorFile(way) }),
@@ -152,11 +155,12 @@ function openRun(path: string, known: ReadonlyMap<string, Algorithm>): Trained {
     );
   }
   const { actors } = algorithm;
+  let current: boolean | undefined;
   const needs = (actor: Actor) =>
     actor.needs.map((stage) => {
-      // Before the stage is finished, only its checkpoint exists.
-      const alone = actor === actors[0] && actor.prefix !== undefined && isFile(run.policy);
-      return alone ? run.policy : run.checkpoint(stage);
+      const single = actor === actors[0] && actor.prefix !== undefined;
+      const policy = single && (current ??= isCurrentPolicy(run, stage));
+      return policy ? run.policy : run.checkpoint(stage);
     });
   /** A critic of the official code has no policy. */
   const hasNetwork = ({ prefix }: Actor, [file]: readonly string[]) =>
@@ -194,10 +198,21 @@ function openRun(path: string, known: ReadonlyMap<string, Algorithm>): Trained {
     Object.fromEntries(
       needs.map((stage) => [stage, ownCheckpoint(run, config, algorithm, stage)]),
     );
+  /** Says of the stages of an actor's files which are not finished. */
+  const unfinished = ({ needs }: Actor, files: readonly ActorFile[]): string[] =>
+    needs.flatMap((stage, i) => {
+      const steps = Number(config.hyperparameters[stageOf(algorithm, stage).steps]);
+      const step = Number(files[i]!.metadata["step"] ?? steps);
+      return step < steps
+        ? [`the ${stage} stage is not finished; the policy is that of step ${step} of ${steps}`]
+        : [];
+    });
   return {
     task: own === null ? task : own.environment?.id ?? null,
     server: own?.environment?.server ?? null,
     ways,
+    options: actors.filter(({ name }) => ways.includes(name))
+      .flatMap(({ options }) => Object.keys(options)),
     actorFile(way = null) {
       const { chosen, files } = choose(way);
       if (files[0] === run.policy) return ownPolicy(run, config);
@@ -221,7 +236,10 @@ function openRun(path: string, known: ReadonlyMap<string, Algorithm>): Trained {
       const { chosen, files } = choose(way);
       const column = chosen.column === undefined ? {} : { column: chosen.column };
       if (files[0] === run.policy) {
-        return { ...policyOfFile(ownPolicy(run, config)), way: chosen.name, ...column };
+        const file = ownPolicy(run, config);
+        const read = policyOfFile(file);
+        const notes = [...read.notes, ...unfinished(chosen, [file])];
+        return { ...read, way: chosen.name, ...column, notes };
       }
       const checkpoints = checkpointsOf(chosen);
       const values = optionsOf(chosen, options);
@@ -232,7 +250,10 @@ function openRun(path: string, known: ReadonlyMap<string, Algorithm>): Trained {
         way: chosen.name,
         ...column,
         files,
-        notes: chosen.published === undefined ? [] : [chosen.published],
+        notes: [
+          ...(chosen.published === undefined ? [] : [chosen.published]),
+          ...unfinished(chosen, chosen.needs.map((stage) => checkpoints[stage]!)),
+        ],
       };
     },
     parts(way = null, options = {}) {
@@ -255,6 +276,17 @@ function openRun(path: string, known: ReadonlyMap<string, Algorithm>): Trained {
       };
     },
   };
+}
+
+/**
+ * Whether the policy file is as new as its stage's checkpoint. It is written when the stage ends or
+ * is stopped; a process that resumes the stage writes checkpoints, and may be killed.
+ */
+function isCurrentPolicy(run: RunDirectory, stage: string): boolean {
+  const checkpoint = run.checkpoint(stage);
+  return isFile(run.policy) &&
+    (!isFile(checkpoint) ||
+      readFile(run.policy).metadata["step"] === readFile(checkpoint).metadata["step"]);
 }
 
 /** Reads the policy file in the folder of one seed, and checks that it belongs there. */

@@ -8,6 +8,7 @@ import { dirname } from "node:path";
 import { Graph } from "../autodiff/graph.ts";
 import type { StageDefinition } from "../algorithms/algorithm.ts";
 import { readCheckpoint, writePolicy } from "./checkpoint.ts";
+import { discardWaiting } from "./evaluation_queue.ts";
 import { copyWhole } from "./files.ts";
 import { recoverGeneration } from "./generation.ts";
 import { readMetrics } from "./metrics.ts";
@@ -15,7 +16,7 @@ import { type Replica, replicasOf, stageOf } from "./replicas.ts";
 import { fingerprintOf, isFile, type StageResult, stepsOf, type TrainingRun } from "./run.ts";
 import type { CacheEntry } from "./stage_cache.ts";
 import { evaluateFinished } from "./stage_evaluation.ts";
-import { openMetrics, warnOfGaps } from "./stage_metrics.ts";
+import { lacksOf, openMetrics, warnOfGaps } from "./stage_metrics.ts";
 import { copyCached, findCached, keepStage } from "./stage_reuse.ts";
 import { trainReplicas } from "./stage_training.ts";
 
@@ -42,6 +43,13 @@ async function trainOne(run: TrainingRun, definition: StageDefinition): Promise<
     Deno.mkdirSync(dirname(directory.checkpoint(name)), { recursive: true });
   }
   await shareEarlier(run, definition, replicas);
+  const discarded = run.resume && !run.evaluator ? discardWaiting(name, replicas) : 0;
+  if (discarded > 0) {
+    run.announce(
+      `evaluate ${discarded} policies of the ${name} stage that waited for their evaluation are ` +
+        "removed, because this run makes none",
+    );
+  }
   const checkpoint = ({ directory }: Replica) => directory.checkpoint(name);
   const expected = (replica: Replica) => ({
     path: checkpoint(replica),
@@ -57,8 +65,9 @@ async function trainOne(run: TrainingRun, definition: StageDefinition): Promise<
     stage: definition,
     kernels: await kernelsOf(run, definition),
   };
-  const cached = cache && reusable
-    ? findCached(cache, reusable, left, run.announce)
+  // A stage can only be timed while it is trained.
+  const cached = cache && reusable && !run.profile
+    ? findCached(cache, reusable, left, lacksOf(run, definition), run.announce)
     : new Map<Replica, CacheEntry>();
   const pending = left.filter((replica) => !cached.has(replica));
   const present = run.resume && pending.length > 0 && isFile(checkpoint(pending[0]!))

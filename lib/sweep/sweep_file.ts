@@ -23,6 +23,12 @@ export interface SweepFile {
   readonly seeds: string | readonly number[];
   /** Hyperparameters by algorithm; null stands for none. */
   readonly algorithms: Readonly<Record<string, SweptValues | null>>;
+  /** D4RL task that data files are trained as, like `train --task`. */
+  readonly task?: string;
+  /** Defaults and evaluation environment of data files of no D4RL task, as for `train`. */
+  readonly family?: "locomotion" | "maze";
+  readonly env?: string;
+  readonly server?: "python" | "wasm";
   /** Preset of the other hyperparameters; `train`'s default if absent. */
   readonly preset?: Preset;
   /** Steps between evaluations, and episodes of each; `train`'s defaults if absent. */
@@ -64,6 +70,10 @@ const schema: v.GenericSchema<unknown, SweepFile> = v.strictObject({
     ),
     v.check((each) => Object.keys(each).length > 0, "one or more algorithms"),
   ),
+  task: v.exactOptional(kinds.text),
+  family: v.exactOptional(v.picklist(["locomotion", "maze"], "locomotion or maze")),
+  env: v.exactOptional(kinds.text),
+  server: v.exactOptional(v.picklist(["python", "wasm"], "python or wasm")),
   preset: v.exactOptional(v.picklist(["paper", "quick"], "paper or quick")),
   evaluation: v.exactOptional(v.strictObject({
     every: v.exactOptional(kinds.positive),

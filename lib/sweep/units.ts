@@ -11,6 +11,7 @@ import { basename } from "node:path";
 import type { Algorithm } from "../algorithms/algorithm.ts";
 import type { HyperparameterValue } from "../algorithms/hyperparameters.ts";
 import { algorithms, findAlgorithm } from "../algorithms/registry.ts";
+import { taskOfFile, tasks } from "../data/catalog.ts";
 import { UserError } from "../errors.ts";
 import { suggestion } from "../suggestion.ts";
 import type { SweepFile, SweptValues } from "./sweep_file.ts";
@@ -61,6 +62,7 @@ export function unitsOf(
         train: [
           task,
           ...flag("algorithm", name),
+          ...fileFlags(sweep, task),
           ...(sweep.preset === undefined ? [] : flag("preset", sweep.preset)),
           ...flag("seeds", String(sweep.seeds)),
           ...evaluationFlags(sweep.evaluation),
@@ -123,6 +125,18 @@ function combinationsOf(
       combinations.flatMap((each) => values.map((value) => [...each, [name, value] as const])),
     [[]],
   );
+}
+
+/** Whether an entry of `tasks` names a data file, not a task. */
+export function isDataFile(task: string): boolean {
+  return !tasks.has(task) && /[/\\]|\.h(df)?5$/.test(task);
+}
+
+/** Returns the flags that say what a data file is trained as, if it is one that needs them. */
+function fileFlags({ task, family, env, server }: SweepFile, file: string): string[] {
+  if (!isDataFile(file) || taskOfFile(file) !== null) return [];
+  return Object.entries({ task, family, env, server })
+    .flatMap(([name, value]) => value === undefined ? [] : flag(name, value));
 }
 
 function evaluationFlags(evaluation: SweepFile["evaluation"] = {}): string[] {

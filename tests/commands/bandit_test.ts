@@ -11,6 +11,6 @@ Deno.test("bandit: an unknown density or an unusable folder is one clear message
   await assertRejects(
     () => Promise.resolve(bandit(["--out", "/dev/null/x"])),
     UserError,
-    "/dev/null/x: cannot create the output folder",
+    "/dev/null/x: cannot be written",
   );
 });

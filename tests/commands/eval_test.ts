@@ -281,6 +281,14 @@ Deno.test({
       await refuses('no built-in environment is called "hoper"', published, "--task", "hoper");
       await refuses("did you mean --task?", published, "--taks", "hopper");
       await refuses(
+        `--candidates has no effect: ${published} has no policy with this option`,
+        ...[published, "--task", "hopper", "--candidates", "4"],
+      );
+      await refuses(
+        "--retry is for episodes; --episodes 0 plays none",
+        ...[published, "--episodes", "0", "--fqe", "data.hdf5", "--retry", "3"],
+      );
+      await refuses(
         "--server needs wasm, python or",
         published,
         "--task",

@@ -82,6 +82,16 @@ Deno.test({
       const view = new DataView(buffer);
       assertEquals([view.getUint32(16), view.getUint32(20)], [filmSize.width, filmSize.height]);
       await assertRejects(
+        () => evaluate([path, "--video", join(folder, "film.avi")]),
+        UserError,
+        "expected a file that ends in .mp4, or a folder",
+      );
+      await assertRejects(
+        () => evaluate([path, "--video", join("/dev/null", "film")]),
+        UserError,
+        "/dev/null/film: cannot be written",
+      );
+      await assertRejects(
         () => evaluate([path, "--env", "Pendulum-v1", "--video", frames]),
         UserError,
         "--video shows the built-in environments",

@@ -46,6 +46,11 @@ folderTest("export needs a format and a folder to write to", async (folder) => {
     UserError,
     "export needs a format: --onnx FILE",
   );
+  await assertRejects(
+    () => exportPolicy([folder, "--pth", folder, "--policy", "nonsense"]),
+    UserError,
+    "--pth writes the networks of all stages",
+  );
   const missing = join(folder, "absent", "a.onnx");
   await assertRejects(() => exportPolicy([hopper, "--onnx", missing]), UserError, missing);
 });

@@ -128,7 +128,10 @@ Deno.test({
       );
       await Deno.writeTextFile(
         join(data, "sweep.json"),
-        JSON.stringify({ tasks: ["data/gone.hdf5"], seeds: "0", algorithms: { iql: {} } }),
+        JSON.stringify({
+          ...{ tasks: ["data/gone.hdf5"], seeds: "0", algorithms: { iql: {} } },
+          family: "maze",
+        }),
       );
       // In the place of Slurm's commands.
       for (const name of ["sbatch", "squeue"]) {

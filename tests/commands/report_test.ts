@@ -64,11 +64,21 @@ Deno.test({
       const scores = (of: number[][]) => ({ policy: of.map((each, i) => [i + 1, each] as const) });
       const paths = [
         await writeRun(folder, "a", { scores: scores([[50, 10], [30, 20]]) }),
-        await writeRun(folder, "b", { config: { seeds: [7, 8] }, scores: scores([[5, 60]]) }),
+        await writeRun(folder, "b", {
+          config: { seeds: [7, 8] },
+          scores: scores([[4, 3], [5, 60]]),
+        }),
+        // It was stopped after the first evaluation.
+        await writeRun(folder, "c", {
+          config: { seeds: [9] },
+          scores: scores([[99]]),
+          finished: false,
+        }),
       ];
       const [group] = groupsOf(paths.map((path) => readRun(path)));
       const [score] = scoresOf(group!);
       assertEquals(score!.seeds, [0, 1, 7, 8]);
+      assertEquals([score!.step, score!.leftOut], [2, [9]]);
       assertEquals(score!.last.values, [30, 20, 5, 60]);
       assertEquals(score!.best.values, [50, 20, 5, 60]);
       assertEquals(score!.evaluations, 2);
@@ -114,7 +124,7 @@ Deno.test({
       const scores = textUnder(page, "Scores on hopper-medium-v2");
       assertStringIncludes(
         scores,
-        "SRPO SRPO 0-1 45.0 ± 5.0 45.0 40.0 to 50.0 55.0 ± 5.0 2 95.5 ± 2.0",
+        "SRPO SRPO 0-1 20 45.0 ± 5.0 45.0 40.0 to 50.0 55.0 ± 5.0 2 95.5 ± 2.0",
       );
       assertStringIncludes(scores, "The paper's Table 1 BEAR TD3+BC IQL");
       assertStringIncludes(scores, "52.1 59.3 66.3");

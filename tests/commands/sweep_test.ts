@@ -70,6 +70,35 @@ Deno.test({
 });
 
 Deno.test({
+  name: "sweep plan: asks for what train needs of a data file of no D4RL task, and passes it on",
+  ignore,
+  fn: () =>
+    withFolder(async (folder) => {
+      const plan = (...lines: string[]) => {
+        const file = join(folder, "sweep.yaml");
+        const tasks = ["tasks: [maze2d-umaze-v1, mine.hdf5]", "seeds: [0]"];
+        Deno.writeTextFileSync(file, [...tasks, "algorithms: { iql: }", ...lines].join("\n"));
+        return printed(() => sweepPlan([file, "--out", join(folder, "out")]));
+      };
+      const { error } = console;
+      console.error = () => {}; // The note that data are missing.
+      try {
+        await assertRejects(() => plan(), UserError, "mine.hdf5 belongs to no D4RL task");
+        await plan("family: maze", "env: Own-v0", "server: python");
+      } finally {
+        console.error = error;
+      }
+      assertEquals(new SweepDirectory(join(folder, "out")).read().map(({ train }) => train), [
+        ["maze2d-umaze-v1", "--algorithm=iql", "--seeds=0"],
+        [
+          ...["mine.hdf5", "--algorithm=iql", "--family=maze", "--env=Own-v0", "--server=python"],
+          "--seeds=0",
+        ],
+      ]);
+    }),
+});
+
+Deno.test({
   name: "sweep run: skips finished units, resumes begun ones, and goes on after a failed one",
   ignore,
   fn: () =>

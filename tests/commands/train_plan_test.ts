@@ -255,6 +255,22 @@ planTest("makePlan() --resume takes another --matmul than the run began with", a
   assertEquals((await plan("--resume", path, "--matmul", "auto")).target, undefined);
 });
 
+Deno.test("resumingArguments() keeps what a process was asked to do, and the settings of --resume", async () => {
+  const { parseTrain, resumingArguments } = await import("../../lib/commands/train_flags.ts");
+  const again = (...args: string[]) => {
+    const { parsed } = parseTrain(args);
+    return resumingArguments("runs/a", (parsed as Exclude<typeof parsed, "help">).flags);
+  };
+  assertEquals(
+    again("maze2d-umaze-v1", "--seeds", "0-1", "--live", "--eval-every", "5", "--matmul", "tiled"),
+    ["--resume=runs/a", "--live"],
+  );
+  assertEquals(
+    again("--resume", "runs/a", "--eval-every=5", "--data", "b.hdf5", "--json", "--no-cache"),
+    ["--resume=runs/a", "--json", "--data=b.hdf5", "--no-cache", "--eval-every=5"],
+  );
+});
+
 Deno.test("parseTrain() refuses what would change the run of --resume, finished or not", async () => {
   const { parseTrain } = await import("../../lib/commands/train_flags.ts");
   for (const surplus of ["--policy-steps=30", "--seeds=0,1", "--stage=policy", "data.hdf5"]) {

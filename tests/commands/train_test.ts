@@ -33,6 +33,11 @@ const refusals: readonly [name: string, args: string[], message: RegExp][] = [
   ["a task whose data are not there", ["hopper-medium-v2"], /hopper_medium-v2\.hdf5/],
   ["a file of no known task", [`${broken}/../datasets/hopper-mixed-20k.hdf5`], /--task/],
   ["an output folder it cannot make", ["--out", "/proc/none"], /\/proc\/none.*--out/],
+  [
+    "a value without effect",
+    ["--fixed-time", "0.1"],
+    /--fixed-time.*only with weighting fixed_time/,
+  ],
   ["a policy stage without checkpoints", ["--stage", "policy"], /--critic/],
   ["a resumed folder that is no run", ["--resume", "lib"], /lib is not a run/],
   ...[
@@ -311,6 +316,22 @@ Deno.test({
         assertEquals(trained.ways, ["srpo", "awr", "idql"]);
         assertEquals(trained.load(null).policy.actionSize, 2);
       }
+      // A cached stage without the evaluations that are asked for is trained again.
+      const watched = await train([
+        ...["maze2d-umaze-v1", "--preset", "quick", "--stage", "critic", ...steps.slice(0, 2)],
+        ...[...sizes.slice(0, 2), "--eval-every", "2", "--eval-episodes", "1", "--out", "watched"],
+      ], folder);
+      assertMatch(watched.out, /seed 0 is not taken from the cache, .* lacks 2 of 2 evaluations/);
+      // Given networks of other sizes are refused before a run is made.
+      const checkpoint = (stage: string) => `${swept.run}/seed-0/checkpoints/${stage}.safetensors`;
+      const wrong = await train([
+        ...["maze2d-umaze-v1", "--preset", "quick", "--stage", "policy", "--behavior-width", "16"],
+        ...["--critic", checkpoint("critic"), "--behavior", checkpoint("behavior")],
+        ...[...sizes.slice(0, 2), "--out", "wrong"],
+      ], folder);
+      assertEquals(wrong.code, 1);
+      assertMatch(wrong.err, /seed-0\/checkpoints\/behavior\.safetensors: .*\[16/);
+      assert(![...Deno.readDirSync(folder)].some(({ name }) => name === "wrong"));
       const beta = (path: string) =>
         JSON.parse(Deno.readTextFileSync(`${folder}/${path}/config.json`)).hyperparameters.beta;
       assertEquals(beta("more/seed-1-beta-1"), 1);

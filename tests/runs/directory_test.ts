@@ -157,6 +157,23 @@ folderTest("openRunDirectory() rejects folders that are not runs", (folder) => {
   refused("config.json: expected a JSON object, found null");
 });
 
+folderTest(
+  "openRunDirectory() rejects the folder of one seed or variant of a run",
+  async (root) => {
+    const run = createRunDirectory({ task: "t", seeds: [0], root });
+    const part = run.replica(1);
+    Deno.mkdirSync(part.path);
+    await part.writeConfig({ ...config, seeds: [1] });
+    await run.writeConfig({ ...config, seeds: [0, 1] });
+    const error = assertThrows(() => openRunDirectory(part.path), UserError);
+    assertStringIncludes(error.message, `${part.path} is part of the run ${run.path}`);
+    assertStringIncludes(error.message, `--resume ${run.path}`);
+    // A run of one seed may have any name.
+    await run.writeConfig({ ...config, seeds: [0] });
+    assertEquals(openRunDirectory(part.path).path, part.path);
+  },
+);
+
 Deno.test("RunDirectory.checkpoint() and policy are different paths", () => {
   const run = new RunDirectory("r");
   assertEquals(run.checkpoint("policy"), join("r", "checkpoints", "policy.safetensors"));

@@ -56,6 +56,12 @@ Deno.test({
       const bytes = encode(mlpTensors("q0.q1", 5, 4, 1), { step: "3" });
       await Deno.writeFile(path, bytes);
       assertEquals(await readGivenCheckpoint(path, critic), bytes);
+      await Deno.writeFile(path, encode(new Map(), { stage: "behavior", step: "3" }));
+      await assertRejects(
+        () => readGivenCheckpoint(path, critic),
+        UserError,
+        "is a checkpoint of the behavior stage, expected the critic",
+      );
       await Deno.writeTextFile(path, "PKnot a zip");
       await assertRejects(() => readGivenCheckpoint(path, critic), UserError, "not a whole zip");
     }),

@@ -382,6 +382,7 @@ Deno.test({
         data_sha256: "00ff",
         version: "0",
         seed: "3",
+        step: "40",
       });
     } finally {
       machine.buffer.destroy();

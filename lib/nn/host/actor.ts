@@ -50,6 +50,7 @@ const provenanceKeys = [
   "seed",
   "server",
   "source",
+  "step",
   "task",
   "variant",
   "version",

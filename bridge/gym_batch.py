@@ -172,6 +172,8 @@ class Batch:
                 observation, reward, done, info = result
                 truncated[k] = bool(done) and bool(info.get("TimeLimit.truncated", False))
                 terminated[k] = bool(done) and not truncated[k]
+            # TimeLimit sets both if the last step allowed is terminal. The episode was not cut then.
+            truncated[k] = truncated[k] and not terminated[k]
             observations.append(observation)
             rewards[k] = reward
         return [self.observations(observations), rewards, terminated, truncated]

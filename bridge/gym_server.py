@@ -279,7 +279,10 @@ if __name__ == "__main__":
     )
     arguments = parser.parse_args()
     for module in arguments.modules:
-        importlib.import_module(module)
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            sys.exit(f"error: --import {module}: {error}")
     try:
         asyncio.run(main(arguments.host, arguments.port, arguments.exit_with_stdin, stdout))
     except (OSError, OverflowError) as error:

@@ -12,19 +12,18 @@ import { build, type Plugin, stop } from "esbuild";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import manifest from "../deno.json" with { type: "json" };
+import { emptied, reporting } from "./output_folder.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
 /**
- * Builds the package in `folder` and deletes its previous contents.
+ * Builds the package in `folder`, in place of an earlier build.
  *
+ * @throws {UserError} If the folder has other contents.
  * @throws {Error} If the library does not compile.
  */
 export async function buildPackage(folder: string): Promise<void> {
-  await Deno.remove(folder, { recursive: true }).catch((error) => {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  });
-  await Deno.mkdir(folder, { recursive: true });
+  await emptied(folder, ["mod.js", "package.json"]);
   const dependencies: Record<string, string> = {};
   const [external] = await Promise.all([
     bundle(join(folder, "mod.js")),
@@ -135,6 +134,6 @@ async function useJavaScriptNames(folder: string): Promise<void> {
 
 if (import.meta.main) {
   const folder = Deno.args[0] ?? join(root, "dist", "npm");
-  await buildPackage(folder);
+  await reporting(() => buildPackage(folder));
   console.log(`built the npm package in ${relative(Deno.cwd(), folder) || "."}`);
 }

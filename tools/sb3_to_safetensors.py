@@ -20,6 +20,7 @@ import re
 import struct
 import sys
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -101,7 +102,7 @@ def read_member(archive: zipfile.ZipFile, name: str, source: str) -> bytes:
         if size > MAX_MEMBER_BYTES:
             refuse(f"{source}: {name} has {size} bytes, but at most {MAX_MEMBER_BYTES} are allowed")
         return archive.read(name)
-    except (KeyError, zipfile.BadZipFile) as error:
+    except (KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
         refuse(f"{source}: cannot read {name}: {error}")
 
 
@@ -241,7 +242,7 @@ def read_agent(path: Path) -> Agent:
             bounds = [[float(x) for x in re.findall(r"[^\s\[\]]+", actions[k])] for k in ("low", "high")]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             refuse(f"{source}: its member data does not describe an agent as expected: {error!r}")
-        version = read_member(archive, "_stable_baselines3_version", source).decode().strip()
+        version = read_member(archive, "_stable_baselines3_version", source).decode(errors="replace").strip()
         state = read_state_dict(read_member(archive, "policy.pth", source), f"{source}: policy.pth")
 
     layout = LAYOUTS.get(module)

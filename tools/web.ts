@@ -9,6 +9,7 @@ import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { packages } from "../lib/report/browser_bundle.ts";
 import { trainingPage } from "../lib/web/page.ts";
+import { emptied, reporting } from "./output_folder.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -19,15 +20,13 @@ const fetched: Readonly<Record<string, string>> = {
 };
 
 /**
- * Builds the page in `folder` and deletes its previous contents.
+ * Builds the page in `folder`, in place of an earlier build.
  *
+ * @throws {UserError} If the folder has other contents.
  * @throws {Error} If the page imports a module that does not run in browsers.
  */
 export async function buildWeb(folder: string): Promise<void> {
-  await Deno.remove(folder, { recursive: true }).catch((error) => {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  });
-  await Deno.mkdir(folder, { recursive: true });
+  await emptied(folder, ["index.html", "worker.js"]);
   await Promise.all([
     Deno.writeTextFile(join(folder, "index.html"), trainingPage()),
     ...Object.entries(fetched).map(([name, path]) => Deno.copyFile(path, join(folder, name))),
@@ -74,6 +73,6 @@ const withoutDeno: Plugin = {
 
 if (import.meta.main) {
   const folder = Deno.args[0] ?? join(root, "dist", "web");
-  await buildWeb(folder);
+  await reporting(() => buildWeb(folder));
   console.log(`built the page in ${relative(Deno.cwd(), folder) || "."}`);
 }

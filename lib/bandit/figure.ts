@@ -68,6 +68,7 @@ function sheet(result: BanditResult, title: string, rows: readonly (readonly Pan
   const columns = Math.max(...rows.map((panels) => panels.length));
   const top = 44;
   return picture(
+    title,
     2 * margin + columns * side + (columns - 1) * gap,
     top + rows.length * (side + head + gap),
     label(margin, 28, title, "start", { "font-size": 16, "font-weight": "bold" }),

@@ -194,7 +194,7 @@ function report(found: Inspection): string {
     `sha256        ${found.sha256} (of the training data)`,
     `return range  ${
       found.official_return_range === null
-        ? "none, because no episode ends"
+        ? "none, because there is no terminal and fewer than 1,000 transitions"
         : `${number(found.official_return_range)}, the divisor of locomotion rewards`
     }`,
   ];

@@ -11,7 +11,7 @@ import {
   evaluationRecord,
   type Spread,
 } from "../envs/evaluation.ts";
-import type { Episode } from "../envs/rollout.ts";
+import { type Episode, longestEpisode } from "../envs/rollout.ts";
 import { referenceReturn } from "../envs/scores.ts";
 import { boundsText, checkRange, isUnit } from "../nn/host/action_bounds.ts";
 import type { Placed } from "../nn/placement.ts";
@@ -58,6 +58,11 @@ export function headingText(
   ];
   const range = { low: spec.actionLow, high: spec.actionHigh };
   if (note !== null) lines.push(`note: ${note}`);
+  if (spec.maxEpisodeSteps === null) {
+    lines.push(
+      `note: ${spec.id} has no step limit; episodes are cut after ${longestEpisode} steps`,
+    );
+  }
   checkRange(files.join(" and "), actionBounds, range, spec.id);
   if (actionBounds !== null) {
     if (network === undefined) lines.push(`actions      scaled to ${boundsText(actionBounds)}`);

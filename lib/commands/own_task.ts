@@ -63,8 +63,9 @@ export interface OwnTaskSetting {
 }
 
 /**
- * Returns the custom task of files that belong to no D4RL task. If policies are evaluated, the
- * environment is opened once, so that a missing or unsuitable one is rejected before training.
+ * Returns the custom task of files that belong to no D4RL task. If policies are evaluated, or the
+ * given environment alone knows the range of the actions, the environment is opened once. So a
+ * missing or unsuitable one is rejected before training.
  *
  * @throws {UserError} If neither the family nor the hyperparameters that depend on it are given, or
  * the environment is missing, or its sizes or action range differ from the data's.
@@ -77,7 +78,9 @@ export async function ownTaskOfFiles(
   const family = familyOf(paths, flags.family, setting);
   const recorded = await readRecordedTask(paths);
   const environment = environmentOf(flags, recorded);
-  const spec = environment === null || !setting.evaluates ? null : await specOf(environment);
+  // The range of the actions may be known only from the environment.
+  const asked = setting.evaluates || flags.env !== undefined && recorded.actionBounds === null;
+  const spec = environment === null || !asked ? null : await specOf(environment);
   if (spec !== null) checkSpec(spec, recorded);
   const name = environment?.id ?? basename(paths[0]!).replace(/\.h(df)?5$/i, "");
   const bounds = recorded.actionBounds ?? (spec && boundsOf(spec));

@@ -15,17 +15,26 @@ import type { ActorScore, Group, Series } from "./report_series.ts";
 
 /** Embeds a figure, with links that save it as SVG and as PNG. */
 export function figureHtml(name: string, figure: Figure): Promise<Html> {
-  return svgHtml(name, figureSvg(figure), figure.title);
+  const svg = figureSvg(figure);
+  return embedded(name, svg, () => new Html(svg));
 }
 
-/** Embeds an SVG document as {@linkcode figureHtml} does. */
-export async function svgHtml(name: string, svg: string, title: string): Promise<Html> {
+/** Embeds an SVG document from a file as {@linkcode figureHtml} does, but as an inert image. */
+export function pictureHtml(name: string, svg: string, title: string): Promise<Html> {
+  return embedded(name, svg, (file) => html`<img src="${file}" alt="${title}">`);
+}
+
+async function embedded(
+  name: string,
+  svg: string,
+  shown: (address: string) => Html,
+): Promise<Html> {
   const address = (type: string, bytes: Uint8Array<ArrayBuffer>) =>
     `data:${type};base64,${bytes.toBase64()}`;
   const png = address("image/png", await figurePng(svg));
   const file = address("image/svg+xml", new TextEncoder().encode(svg));
-  return html`<figure role="img" aria-label="${title}">
-${new Html(svg)}
+  return html`<figure>
+${shown(file)}
 <figcaption>Save as <a download="${name}.svg" href="${file}">SVG</a>
 or <a download="${name}.png" href="${png}">PNG</a></figcaption>
 </figure>`;

@@ -11,7 +11,7 @@ import { version } from "../version.ts";
 import { configurationHtml } from "./report_configuration.ts";
 import { actorCosts, costHtml } from "./report_cost.ts";
 import { dataSummary } from "./report_data.ts";
-import { actorName, curveFigures, figureHtml, scoreFigure, svgHtml } from "./report_figures.ts";
+import { actorName, curveFigures, figureHtml, pictureHtml, scoreFigure } from "./report_figures.ts";
 import { type ActorScore, type Group, groupsOf, quantityOf, scoresOf } from "./report_series.ts";
 import { protocolDifferences, protocolOf } from "./run_difference.ts";
 import { progressOf, type RunRecord } from "./run_record.ts";
@@ -37,8 +37,15 @@ ${sections}
 ${await picturesHtml(runs)}
 ${await dataHtml(runs)}
 ${configurationHtml(runs)}`,
+    inert,
   );
 }
+
+/** Forbids scripts and whatever is not in the page: it shows texts and pictures of run folders. */
+const inert = html`
+  <meta http-equiv="content-security-policy"
+    content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+`;
 
 function overview(runs: readonly RunRecord[]): Html {
   return table(
@@ -196,7 +203,9 @@ async function picturesHtml(runs: readonly RunRecord[]): Promise<Content> {
       const short = picture.replace(/\.svg$/, "");
       try {
         const svg = Deno.readTextFileSync(directory.picture(short));
-        found.push(html`<h3>${name}</h3>${await svgHtml(`${name}-${short}`, svg, picture)}`);
+        found.push(
+          html`<h3>${name}</h3>${await pictureHtml(`${name}-${short}`, svg, `${name}: ${short}`)}`,
+        );
       } catch (error) {
         if (!(error instanceof Deno.errors.NotFound)) throw error;
         found.push(html`<p class="note">${name}: ${picture} is no longer there.</p>`);

@@ -13,7 +13,7 @@ import { driverAdvice } from "../gpu/driver_advice.ts";
 import { boundsText } from "../nn/host/action_bounds.ts";
 import type { RunDirectory } from "../runs/directory.ts";
 import type { RunEstimate } from "../runs/estimate.ts";
-import { formatDuration } from "../runs/progress.ts";
+import { formatDuration } from "../duration.ts";
 import type { VariantFile } from "../runs/variant_memory.ts";
 import type { Plan } from "./train_plan.ts";
 

@@ -33,8 +33,8 @@ export interface DatasetOptions {
 
 /**
  * Reads files in D4RL's format and concatenates them in the given order (`medium-expert` is medium,
- * then expert). The last row of each file except the last is marked as a timeout, because the first
- * row of the next file does not follow from it.
+ * then expert). The last row of each file except the last is marked as a timeout unless it is
+ * terminal, because the first row of the next file does not follow from it.
  *
  * @throws {UserError} If a file cannot be read or is not in D4RL's format, or the files' sizes
  * differ.
@@ -72,7 +72,8 @@ export async function readDataset(
       else if (options.maxEpisodeSteps !== undefined) {
         markStepLimit(terminals, timeouts, options.maxEpisodeSteps);
       }
-      if (end < rows) arrays.timeouts[end - 1] = 1;
+      // A terminal row needs no mark: its next value counts nothing.
+      if (end < rows && arrays.terminals[end - 1] === 0) arrays.timeouts[end - 1] = 1;
       sources.push({ path: file.path, firstRow, task: file.task });
       firstRow = end;
     }
@@ -91,6 +92,7 @@ export async function readDataset(
       ...arrays,
       ...(actionBounds && { actionBounds }),
       hasTimeouts: files.every((file) => file.has("timeouts")),
+      ...(options.maxEpisodeSteps !== undefined && { maxEpisodeSteps: options.maxEpisodeSteps }),
       transitions: transitionRows(arrays.timeouts),
     };
   } finally {

@@ -60,6 +60,16 @@ export function checkLayout(path: string, fields: ReadonlyMap<string, FieldLayou
     }
   }
   const [observations, actions] = [fields.get("observations")!, fields.get("actions")!];
+  const next = fields.get("next_observations");
+  if (
+    next !== undefined &&
+    (!numericTypes.test(next.dtype) || `${next.shape}` !== `${observations.shape}`)
+  ) {
+    throw new UserError(
+      `${path}: next_observations is ${next.dtype} of shape [${next.shape}], expected numbers of ` +
+        `the shape of observations, [${observations.shape}]`,
+    );
+  }
   const rows = observations.shape[0]!;
   const unequal = used.filter(([, { shape }]) => shape[0] !== rows);
   if (unequal.length > 0) {

@@ -83,6 +83,7 @@ class Episode {
   readonly #path: string;
   readonly #name: string;
   readonly #group: Group;
+  readonly #rewards: readonly Part[];
 
   constructor(path: string, name: string, opened: Hdf5) {
     this.#path = path;
@@ -93,8 +94,8 @@ class Episode {
     const parts = (field: string) => [...this.#parts(field, opened)];
     this.observations = parts("observations");
     this.actions = parts("actions");
-    const [rewards] = parts("rewards");
-    this.steps = rewards!.dataset.shape![0]!;
+    this.#rewards = parts("rewards");
+    this.steps = this.#rewards[0]!.dataset.shape![0]!;
     const lengths: [readonly Part[], number][] = [
       [this.observations, this.steps + 1],
       [this.actions, this.steps],
@@ -133,10 +134,9 @@ class Episode {
     return values;
   }
 
-  /** Reads a field with one number per step. */
-  numbers(field: "rewards"): Float32Array {
-    const dataset = this.#group.get(field) as Dataset;
-    return this.read([{ name: field, dataset, columns: 1 }], this.steps);
+  /** Reads the rewards, one per step. */
+  rewards(): Float32Array {
+    return this.read(this.#rewards, this.steps);
   }
 
   /** Yields the data sets of a field, in the order in which they are joined. */
@@ -169,6 +169,9 @@ class Episode {
     }
     if (shape.length === 0) throw this.#error(`${name} has no rows`);
     const columns = shape.slice(1).reduce((product, size) => product * size, 1);
+    if (field !== "observations" && field !== "actions" && columns !== 1) {
+      throw this.#error(`${name} has shape [${shape}], expected one number per step`);
+    }
     return { name, dataset: entity, columns };
   }
 
@@ -226,7 +229,7 @@ function joined(path: string, episodes: readonly Episode[]): DatasetContents {
     const observations = episode.read(episode.observations, stored);
     contents.observations.set(observations, row * observationSize);
     contents.actions.set(episode.read(episode.actions, steps), row * actionSize);
-    contents.rewards.set(episode.numbers("rewards"), row);
+    contents.rewards.set(episode.rewards(), row);
     contents.terminals.set(episode.terminations.map((flag) => flag === 0 ? 0 : 1), row);
     if (episode.rows > steps) contents.timeouts[row + steps] = 1;
     row += stored;

@@ -39,6 +39,8 @@ export interface OfflineDataset {
   readonly timeouts: Float32Array;
   /** Whether every file had a field `timeouts`. */
   readonly hasTimeouts: boolean;
+  /** The step limit that stands for timeouts in files without them; absent for none. */
+  readonly maxEpisodeSteps?: number;
   /** `[M]`, ascending: the rows i whose next observation is the observation of row i + 1. */
   readonly transitions: Uint32Array;
 }

@@ -33,11 +33,10 @@ function flagWarnings(dataset: OfflineDataset, nextObservations?: Float32Array):
   const warnings: string[] = [];
   const marked = (row: number) => terminals[row] !== 0 || timeouts[row] !== 0;
   const both = terminals.filter((flag, row) => flag !== 0 && timeouts[row] !== 0).length;
-  const derived = timeouts.some((flag) => flag !== 0);
   if (!dataset.hasTimeouts) {
     warnings.push(
       "no field timeouts: " +
-        (derived
+        (dataset.maxEpisodeSteps !== undefined
           ? "the step limit is used instead (an episode's step at the limit counts as a timeout)"
           : "an episode's last row without a terminal uses the next episode's first observation " +
             "as its next observation; give --task to use the task's step limit instead"),

@@ -41,6 +41,8 @@ export interface DatasetContents {
 
 /** Uncompressed bytes per compressed block. */
 const chunkBytes = 1 << 18;
+/** Bytes of a field that are written at once. h5wasm copies them to its memory of 2 GiB. */
+const partBytes = 1 << 26;
 
 /**
  * An HDF5 file with two empty data sets, `terminals` and `timeouts`. Their type is the one that
@@ -137,14 +139,30 @@ function writeFields(file: File, contents: DatasetContents): void {
       throw new Error(`writeDataset: ${name} has ${values.length} entries, not ${rows} x ${width}`);
     }
     const rest = columns === null ? [] : [columns];
-    const chunkRows = Math.ceil(chunkBytes / (width * values.BYTES_PER_ELEMENT));
-    group.create_dataset({
+    const rowBytes = width * values.BYTES_PER_ELEMENT;
+    const chunkRows = Math.min(rows, Math.ceil(chunkBytes / rowBytes));
+    // Whole chunks, so that none is compressed twice.
+    const partRows = chunkRows * Math.max(1, Math.floor(partBytes / rowBytes / chunkRows));
+    const part = (begin: number) => {
+      const end = Math.min(rows, begin + partRows);
+      return { end, data: values.subarray(begin * width, end * width) };
+    };
+    const first = part(0);
+    const dataset = group.create_dataset({
       name,
-      data: values,
-      shape: [rows, ...rest],
-      chunks: [Math.min(rows, chunkRows), ...rest],
+      data: first.data,
+      shape: [first.end, ...rest],
+      maxshape: [rows, ...rest],
+      chunks: [chunkRows, ...rest],
       compression: "gzip",
     });
+    if (first.end === rows) return;
+    dataset.resize([rows, ...rest]);
+    for (let begin = first.end; begin < rows;) {
+      const { end, data } = part(begin);
+      dataset.write_slice([[begin, end], ...rest.map((size): [number, number] => [0, size])], data);
+      begin = end;
+    }
   };
   write(file, "observations", observations, observationSize);
   write(file, "actions", actions, actionSize);

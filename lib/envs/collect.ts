@@ -5,7 +5,7 @@
  */
 import type { Policy } from "../nn/host/policy.ts";
 import { UserError } from "../errors.ts";
-import type { EnvironmentBatch, EnvironmentSpec } from "./environment.ts";
+import type { EnvironmentBatch, EnvironmentSpec, SimulatorState } from "./environment.ts";
 import { RandomStream } from "./random.ts";
 import { checkSizes } from "./rollout.ts";
 import { episodeSeed, policySeed } from "./seeds.ts";
@@ -71,13 +71,39 @@ export function randomPolicy(spec: EnvironmentSpec): Policy {
   };
 }
 
+/** Returns arrays for the steps. */
+function allocate(
+  { id, observationSize, actionSize }: EnvironmentSpec,
+  steps: number,
+  state: SimulatorState | null,
+): CollectedSteps {
+  try {
+    return {
+      observations: new Float32Array(steps * observationSize),
+      actions: new Float32Array(steps * actionSize),
+      rewards: new Float32Array(steps),
+      terminals: new Uint8Array(steps),
+      timeouts: new Uint8Array(steps),
+      nextObservations: new Float32Array(steps * observationSize),
+      state: state && {
+        qpos: new Float64Array(steps * state.qpos.length),
+        qvel: new Float64Array(steps * state.qvel.length),
+      },
+    };
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new UserError(`there is not enough memory for ${steps} steps of ${id}; collect fewer`);
+  }
+}
+
 /**
  * Plays episodes in environment 0 of the batch until `steps` steps are recorded. The last episode
  * may be cut short.
  *
  * @param seed The same seed gives bit-identical steps.
  * @param progress Called after each step with the number of steps so far.
- * @throws {UserError} The policy's sizes do not match the environment's, or a simulation diverges.
+ * @throws {UserError} The policy's sizes do not match the environment's, a simulation diverges, or
+ * memory does not suffice for the steps.
  */
 export async function collectSteps(
   environment: EnvironmentBatch,
@@ -89,19 +115,7 @@ export async function collectSteps(
 ): Promise<CollectedSteps> {
   checkSizes(environment, policy);
   const { observationSize, actionSize, actionLow, actionHigh } = environment.spec;
-  const first = await environment.state([0]);
-  const data: CollectedSteps = {
-    observations: new Float32Array(steps * observationSize),
-    actions: new Float32Array(steps * actionSize),
-    rewards: new Float32Array(steps),
-    terminals: new Uint8Array(steps),
-    timeouts: new Uint8Array(steps),
-    nextObservations: new Float32Array(steps * observationSize),
-    state: first && {
-      qpos: new Float64Array(steps * first.qpos.length),
-      qvel: new Float64Array(steps * first.qvel.length),
-    },
-  };
+  const data = allocate(environment.spec, steps, await environment.state([0]));
   const action = new Float64Array(actionSize);
   let episode = 0;
   let random: RandomStream | null = null;
@@ -135,7 +149,8 @@ export async function collectSteps(
     data.actions.set(action, row * actionSize);
     data.rewards[row] = step.rewards[0]!;
     data.terminals[row] = step.terminated[0]!;
-    data.timeouts[row] = step.truncated[0]!;
+    // A server may report both. An episode that has ended in a terminal state was not cut.
+    data.timeouts[row] = step.terminated[0] === 1 ? 0 : step.truncated[0]!;
     data.nextObservations.set(step.observations, row * observationSize);
     observation = step.observations;
     if (step.terminated[0] === 1 || step.truncated[0] === 1) random = null;

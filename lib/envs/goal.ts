@@ -4,10 +4,7 @@
  * @module
  */
 import { environments } from "./ids.ts";
-import { mazes } from "./mazes.ts";
-
-/** Distance from the goal within which maze2d's sparse reward is 1. */
-export const maze2dGoalRadius = 0.5;
+import { goalRadius, mazes } from "./mazes.ts";
 
 /** Returns whether the robot is at the goal, given the observation after a step and its reward. */
 export type AtGoal = (observation: Float64Array, reward: number) => boolean;
@@ -25,7 +22,7 @@ export function goalOf(id: string): AtGoal | null {
   const maze = mazes.get(task?.replace(/-dense$/, "") ?? "");
   if (maze === undefined) return null;
   const [x, y] = maze.point(maze.goal);
-  return (observation) => Math.hypot(observation[0]! - x, observation[1]! - y) <= maze2dGoalRadius;
+  return (observation) => Math.hypot(observation[0]! - x, observation[1]! - y) <= goalRadius;
 }
 
 /**

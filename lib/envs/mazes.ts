@@ -15,6 +15,9 @@ export interface Cell {
   readonly column: number;
 }
 
+/** Distance from the goal within which D4RL's sparse reward in maze2d and antmaze is 1. */
+export const goalRadius = 0.5;
+
 /** A point `[x, y]` in observation coordinates. */
 export type Point = readonly [x: number, y: number];
 

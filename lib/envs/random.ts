@@ -23,7 +23,7 @@ export class RandomStream {
     if (!Number.isSafeInteger(seed) || seed < 0) {
       throw new UserError(`a seed must be a whole number from 0 to 2^53 - 1, got ${seed}`);
     }
-    // The low and high words are mixed in one after the other, so that all 53 bits matter.
+    // The low and high words are mixed into one word, so there are 2^32 streams.
     let counter = splitMix(seed >>> 0) ^ Math.floor(seed / 2 ** 32);
     const next = () => splitMix(counter = (counter + 0x9e3779b9) | 0);
     [this.#a, this.#b, this.#c, this.#d] = [next(), next(), next(), next()];

@@ -12,6 +12,9 @@ import type { Policy, PolicyFacts, RemotePolicy } from "../nn/host/policy.ts";
 import { RandomStream } from "./random.ts";
 import { policySeed } from "./seeds.ts";
 
+/** Steps after which an episode is cut in an environment that has no step limit. */
+export const longestEpisode = 10_000;
+
 /** One finished episode. */
 export interface Episode {
   /** Seed of the environment. */
@@ -49,7 +52,8 @@ interface Run {
 
 /**
  * Plays one episode per seed. Each environment starts the next episode when its current one ends.
- * An episode's bits do not depend on which others are played at the same time.
+ * An episode's bits do not depend on which others are played at the same time. In an environment
+ * without a step limit, episodes are cut after {@linkcode longestEpisode} steps.
  *
  * @returns The episodes in seed order.
  * @throws {UserError} The policy's sizes do not match the environment's, the observer asks for
@@ -62,7 +66,7 @@ export async function rollout(
   observer: RolloutObserver = {},
 ): Promise<Episode[]> {
   checkSizes(environment, policy);
-  const { id, observationSize } = environment.spec;
+  const { id, observationSize, maxEpisodeSteps } = environment.spec;
   const atGoal = goalOf(id);
   const episodes: Episode[] = [];
   let runs: Run[] = [];
@@ -106,7 +110,10 @@ export async function rollout(
     });
     await observePositions(environment, runs, observer);
     observer.step?.(runs.length);
-    const ended = runs.filter((_, i) => step.terminated[i] === 1 || step.truncated[i] === 1);
+    const ended = runs.filter(({ length }, i) =>
+      step.terminated[i] === 1 || step.truncated[i] === 1 ||
+      maxEpisodeSteps === null && length === longestEpisode
+    );
     for (const run of ended) {
       const { episode, length, goal } = run;
       episodes[episode] = {

@@ -1,6 +1,7 @@
 /**
  * Episode seeds. Training uses 32-bit seeds. Episode seeds lie above them, in a separate range per
- * purpose, so that no evaluation repeats the episodes of a collected data set.
+ * purpose. A stream has 32 bits of its seed, so an evaluation of n episodes repeats one of m
+ * collected episodes with a probability of n m / 2^32.
  *
  * @module
  */

@@ -123,8 +123,10 @@ function panel(
   color: (series: string | undefined) => string,
 ): Panel {
   const drawn = curves.map((curve) => ({ ...curve, ...averagedDown(curve) }));
+  // A sweep may have more values than a call can have arguments.
   const all = drawn.flatMap(({ values }) => values.flat());
-  const [low, high] = [Math.min(...all), Math.max(...all)];
+  const low = all.reduce((a, b) => Math.min(a, b), Infinity);
+  const high = all.reduce((a, b) => Math.max(a, b), -Infinity);
   const last = Math.max(...drawn.map(({ steps }) => steps.at(-1) ?? 1));
   const flat = low === high ? Math.abs(low) || 1 : 0; // margin around a constant curve
   return {

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { maze2dGoalRadius } from "../envs/goal.ts";
+import { goalRadius } from "../envs/mazes.ts";
 import type { Vector3 } from "../envs/mujoco/robot.ts";
 import type { Limb, Solids, Wall } from "../envs/solids.ts";
 import { Camera, plus, type Projected, robotView } from "./camera.ts";
@@ -185,8 +185,8 @@ function goalSvg(camera: Camera, [x, y]: readonly [number, number], floor: numbe
   const points = Array.from({ length: 48 }, (_, i) => {
     const angle = (2 * Math.PI * i) / 48;
     return camera.project([
-      x + maze2dGoalRadius * Math.cos(angle),
-      y + maze2dGoalRadius * Math.sin(angle),
+      x + goalRadius * Math.cos(angle),
+      y + goalRadius * Math.sin(angle),
       floor,
     ]);
   });

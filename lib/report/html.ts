@@ -4,6 +4,7 @@
  * @module
  */
 import { paletteStyle } from "./palette.ts";
+import { alignsRight } from "./table.ts";
 import style from "./page.css" with { type: "text" };
 
 /** HTML that is inserted as it is. */
@@ -28,20 +29,26 @@ export function html(strings: TemplateStringsArray, ...values: readonly Content[
 }
 
 /**
- * Returns a table. Cells that begin with a digit or a sign are right-aligned.
+ * Returns a table. Columns whose entries all begin with a digit or a sign are right-aligned. HTML
+ * is left-aligned.
  *
  * @param rows One list per row, as long as the header.
  */
 export function table(header: readonly string[], rows: readonly (readonly Content[])[]): Html {
-  const cell = (content: Content) =>
-    typeof content === "number" || typeof content === "string" && /^([-+−]?[\d.]|–$)/.test(content)
-      ? html`<td class="number">${content}</td>`
-      : html`<td>${content}</td>`;
+  const right = header.map((_, column) =>
+    alignsRight(rows.map((row) => typeof row[column] === "object" ? "" : String(row[column])))
+  );
+  const cell = (content: Content, column: number) =>
+    right[column] ? html`<td class="number">${content}</td>` : html`<td>${content}</td>`;
+  const heading = (name: string, column: number) =>
+    right[column]
+      ? html`<th scope="col" class="number">${name}</th>`
+      : html`<th scope="col">${name}</th>`;
   return html`
     <div class="scroll">
       <table>
         <thead>
-          <tr>${header.map((name) => html`<th>${name}</th>`)}</tr>
+          <tr>${header.map(heading)}</tr>
         </thead>
         <tbody>${rows.map((row) => html`<tr>${row.map(cell)}</tr>\n`)}</tbody>
       </table>

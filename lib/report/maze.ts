@@ -8,7 +8,7 @@
 import { scaleLinear } from "d3-scale";
 // @ts-types="@types/d3-scale-chromatic"
 import { interpolateMagma, interpolateViridis } from "d3-scale-chromatic";
-import type { Maze } from "../envs/mazes.ts";
+import { goalRadius, type Maze } from "../envs/mazes.ts";
 import { axes, type Box, colorBar, colorScale, type Scale } from "./axes.ts";
 import { element, label, picture, polyline, px } from "./svg.ts";
 
@@ -44,8 +44,6 @@ export interface DrawnPolicy {
   readonly trajectories: readonly ArrayLike<number>[];
 }
 
-/** Distance from the goal within which the sparse reward is 1 (D4RL). */
-const goalRadius = 0.5;
 /** Density bins per cell and axis. An even number, so that half a cell holds whole bins. */
 const densityBins = 12;
 /** Longest side of a panel's plot area, in pixels. */
@@ -92,6 +90,7 @@ export function mazePicture(drawn: MazePicture): string {
     single ? place(0, 2) : place(1 + Math.floor(i / columns), i % columns)
   );
   return picture(
+    drawn.title,
     columns * (width + around.left + around.right) - 20,
     places.at(-1)![1] + height + alone.bottom,
     label(60, 28, drawn.title, "start", { "font-size": 16, "font-weight": "bold" }),
@@ -106,8 +105,14 @@ export function mazePanels(drawn: MazePicture): string[] {
     { length: 2 + drawn.policies.length },
     (): Place => [alone.left, alone.top],
   );
-  return panelsAt(drawn, places).map((panel) =>
-    picture(alone.left + width + alone.right, alone.top + height + alone.bottom, panel)
+  const names = ["data", "value", ...drawn.policies.map(({ title }) => title)];
+  return panelsAt(drawn, places).map((panel, i) =>
+    picture(
+      `${drawn.title.split(":")[0]}: ${names[i]}`,
+      alone.left + width + alone.right,
+      alone.top + height + alone.bottom,
+      panel,
+    )
   );
 }
 

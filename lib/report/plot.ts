@@ -25,8 +25,6 @@ export interface Panel {
   readonly groups?: PanelAxis;
   /** What is drawn, from back to front. */
   readonly marks: readonly Plot.Markish[];
-  /** Colours of marks that encode a quantity; series have colours of their own. */
-  readonly color?: Plot.ScaleOptions;
 }
 
 /** A series and its colour, for the legend. */
@@ -95,7 +93,9 @@ export function drawFigure(
     "font-size": 11,
     fill: "var(--ink)",
     color: "var(--ink)",
+    role: "img",
   });
+  svg.append(element("title", {}, title));
   svg.append(element("style", {}, paletteStyle));
   svg.append(element("rect", { width: whole, height: bottom, fill: "var(--paper)" }));
   svg.append(element("text", { x: margin, y: 26, "font-size": 15, "font-weight": "bold" }, title));
@@ -135,7 +135,7 @@ function drawPanel(
   height: number,
   document: FigureDocument,
 ): ReturnType<typeof Plot.plot> {
-  const { x, y, groups, marks, color } = panel;
+  const { x, y, groups, marks } = panel;
   const svg = Plot.plot({
     document,
     width,
@@ -148,7 +148,6 @@ function drawPanel(
     x: { ...x, labelAnchor: "center", labelArrow: "none" },
     y: { ...y, label: null }, // drawn by drawFigure(), below the heading
     ...(groups && { fx: { ...groups, axis: "bottom", labelArrow: "none" } }),
-    ...(color && { color }),
     marks: [Plot.frame({ stroke: "var(--rule)", facet: "super" }), ...marks],
   });
   svg.querySelector("style")?.remove(); // the figure's style replaces it

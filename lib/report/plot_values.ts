@@ -1,6 +1,5 @@
 /**
- * Marks of measured values in a panel: points with intervals, bars with intervals, and clouds of
- * points.
+ * Marks of measured values in a panel: points with intervals, and bars with intervals.
  *
  * @module
  */
@@ -90,35 +89,6 @@ export function groupedAxes(
     groups: { label: null, domain: groups, padding: 0.2, tickFormat: text },
     x: { label: null, type: "band", axis: null, domain: series, padding: 0.1 },
   };
-}
-
-/**
- * Draws points `[n, 2]` as a cloud of dots.
- *
- * @param points Coordinates, row-major.
- * @param fill CSS colour, or one number per point for the panel's colour scale.
- * @param radius Radius of a dot in pixels.
- */
-export function cloudMarks(
-  points: ArrayLike<number>,
-  fill: string | ArrayLike<number>,
-  radius = 1.3,
-): Plot.Markish[] {
-  const rows = Array.from({ length: points.length / 2 }, (_, i) => ({
-    x: points[2 * i]!,
-    y: points[2 * i + 1]!,
-    ...(typeof fill !== "string" && { shade: fill[i]! }),
-  }));
-  return [
-    Plot.dot(rows, {
-      x: "x",
-      y: "y",
-      r: radius,
-      stroke: "none",
-      fill: typeof fill === "string" ? fill : "shade",
-      fillOpacity: 0.7,
-    }),
-  ];
 }
 
 const single = { r: 1.8, fill: "var(--ink)", fillOpacity: 0.6 };

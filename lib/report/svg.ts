@@ -42,8 +42,17 @@ export function polyline(points: ArrayLike<number>): string {
   return path;
 }
 
-/** Returns an SVG document with a white background and the font of all labels. */
-export function picture(width: number, height: number, ...children: string[]): string {
+/**
+ * Returns an SVG document with a white background and the font of all labels.
+ *
+ * @param title What it shows, for readers who do not see it.
+ */
+export function picture(
+  title: string,
+  width: number,
+  height: number,
+  ...children: string[]
+): string {
   const whole = element(
     "svg",
     {
@@ -54,7 +63,9 @@ export function picture(width: number, height: number, ...children: string[]): s
       "font-family": "Helvetica, Arial, 'Liberation Sans', sans-serif",
       "font-size": 12,
       fill: "#222",
+      role: "img",
     },
+    element("title", {}, escaped(title)),
     element("rect", { width, height, fill: "#fff" }),
     ...children,
   );

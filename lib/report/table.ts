@@ -21,9 +21,7 @@ export function formatTable(
     const entries = lines.slice(1).map((line) => line[column] ?? "");
     return {
       width: Math.max(...lines.map((line) => columnsOf(line[column] ?? ""))),
-      // A dash marks an unknown value in any column.
-      right: entries.some((entry) => entry !== "–") &&
-        entries.every((entry) => /^([-+−]?[\d.]|–$)/.test(entry)),
+      right: alignsRight(entries),
     };
   });
   const format = (line: readonly string[], shown: readonly number[]) =>
@@ -37,6 +35,13 @@ export function formatTable(
   return partsOf(columns.map(({ width }) => width), width).map((shown) =>
     [lines[0]!, rule, ...lines.slice(1)].map((line) => format(line, shown)).join("\n")
   ).join("\n\n");
+}
+
+/** Whether a column is right-aligned: its entries all begin with a digit or a sign. */
+export function alignsRight(entries: readonly string[]): boolean {
+  // A dash marks an unknown value in any column.
+  return entries.some((entry) => entry !== "–") &&
+    entries.every((entry) => /^([-+−]?[\d.]|–$)/.test(entry));
 }
 
 /** Returns the columns of each part of a table: the first, and as many others as fit. */

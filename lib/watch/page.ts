@@ -17,11 +17,13 @@ const securityPolicy = "default-src 'none'; script-src 'self' 'unsafe-eval'; con
 
 /** Returns the page. */
 export function watchPage(content: Content): string {
-  const { title, name, environment, seed, version, families } = content;
+  const { title, name, environment, profile, seed, version, families } = content;
   const actors = [...new Set(families.map(({ actor }) => actor))];
   const several = families.length > actors.length || families.some(({ values }) => values !== null);
+  const [actor] = actors;
   const evaluation = `eval ${name}${several ? "/FOLDER" : ""}` +
-    (actors.length > 1 ? " --policy NAME" : "") +
+    (actors.length > 1 ? " --policy NAME" : actor === null ? "" : ` --policy ${actor}`) +
+    ` --task ${environment} --profile ${profile}` +
     (seed === 0 ? "" : ` --seed ${seed}`);
   return page(
     title,
@@ -49,7 +51,8 @@ export function watchPage(content: Content): string {
           </table>
         </div>
         <p class="note">
-          Without a push, the returns are those of <code>${evaluation}</code> to the last digit.
+          Unless the robot was pushed or the policy switched, the returns are those of <code>${evaluation}</code>
+          to the last digit.
         </p>
       </section>
       <footer class="note">${about(environment, name, version)}</footer>

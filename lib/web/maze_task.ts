@@ -24,7 +24,7 @@ import { drawnMaze } from "../report/drawn_maze.ts";
 import { mazePanels } from "../report/maze.ts";
 import { type StageTensors, trainInMemory } from "../runs/train_in_memory.ts";
 import type { MazeRequest, ShownTable } from "./messages.ts";
-import { Pace, StepLog, type TaskContext } from "./task.ts";
+import { type Gate, Pace, StepLog, type TaskContext } from "./task.ts";
 
 /** Files beside the page. */
 const files = { data: "maze2d-umaze-100k.hdf5", physics: "mujoco.wasm" } as const;
@@ -85,7 +85,9 @@ export async function mazeTask(
     if (trained === null) return null;
     await show(trained);
     post({ kind: "note", text: `Playing ${episodes} episodes with each policy …` });
-    post({ kind: "table", table: await scoresOf(trained) });
+    const table = await scoresOf(trained, gate);
+    if (table === null) return null;
+    post({ kind: "table", table });
     return "Finished. AWR is the critic stage's own policy.";
   } finally {
     buffer.destroy();
@@ -121,11 +123,14 @@ function policiesOf(tensors: StageTensors): Map<string, Policy> {
   );
 }
 
-async function scoresOf(tensors: StageTensors): Promise<ShownTable> {
+/** Plays each policy. Returns null if the task was stopped between two of them. */
+async function scoresOf(tensors: StageTensors, gate: Gate): Promise<ShownTable | null> {
   const rows = [];
   const environment = await makeEnvironment(task.name, episodes);
   try {
     for (const [title, policy] of policiesOf(tensors)) {
+      await gate.pass();
+      if (gate.stopped) return null;
       const played = await rollout(environment, policy, evaluationSeeds(0, episodes));
       const { score, reachedGoal } = summarize(task.name, played, task.referenceReturn);
       rows.push([title, score!.mean.toFixed(1), `${reachedGoal} of ${episodes}`]);

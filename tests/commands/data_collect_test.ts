@@ -277,6 +277,21 @@ Deno.test("collectSteps() records no state if the environment exposes none", asy
   const data = await collectSteps(environment, policy, { noise: 0, epsilon: 0 }, 7, 0);
   assertEquals(data.state, null);
   assertEquals(data.actions, Float32Array.from({ length: 14 }, (_, i) => i % 2 === 0 ? 0.5 : 3));
+  // Gymnasium reports both flags if an episode ends at its limit. Only the terminal is recorded.
+  const both: typeof environment = {
+    ...{ spec: environment.spec, count: 1, state: () => Promise.resolve(null) },
+    reset: (...given) => environment.reset(...given),
+    resetTo: () => Promise.resolve(null),
+    step: async (...given) => {
+      const step = await environment.step(...given);
+      return { ...step, terminated: step.truncated, truncated: step.truncated };
+    },
+    close: () => environment.close(),
+  };
+  const ended = await collectSteps(both, policy, { noise: 0, epsilon: 0 }, 7, 0);
+  assertEquals([...ended.terminals], [0, 0, 0, 0, 1, 0, 0]);
+  assertEquals([...ended.timeouts], [0, 0, 0, 0, 0, 0, 0]);
+  await environment.close();
 });
 
 Deno.test({

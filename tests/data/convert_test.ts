@@ -203,6 +203,19 @@ Deno.test({
         text.replace(/("action_space": )"(\\.|[^"\\])*"/, `$1${space}`),
       );
       await refuses("the action space is Discrete", discrete);
+
+      const several = join(folder, "several");
+      await Deno.mkdir(several);
+      const { File } = await (await import("../../lib/data/deno_hdf5.ts")).loadH5wasm();
+      const file = new File(join(several, "main_data.hdf5"), "w");
+      const group = file.create_group("episode_0");
+      const write = (name: string, shape: number[]) =>
+        group.create_dataset({ name, data: new Float32Array(shape[0]! * shape[1]!), shape });
+      write("observations", [6, 2]);
+      write("actions", [5, 1]);
+      write("rewards", [5, 2]);
+      file.close();
+      await refuses("rewards has shape [5,2], expected one number per step", several);
     }),
 });
 

@@ -1,5 +1,6 @@
-import { assertAlmostEquals, assertEquals } from "@std/assert";
-import { mayUseFiles, projectFile } from "./files.ts";
+import { assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
+import { UserError } from "../../lib/errors.ts";
+import { mayUseFiles, projectFile, tinyContents, withFolder } from "./files.ts";
 
 const ignore = !mayUseFiles;
 const mixed = projectFile("tests/fixtures/datasets/hopper-mixed-20k.hdf5");
@@ -86,6 +87,49 @@ Deno.test({
     assertEquals(joined.sources.map(({ firstRow }) => firstRow), [0, 2000]);
     assertEquals(joined.hasTimeouts, false);
   },
+});
+
+Deno.test({
+  name: "loadDataset() keeps a terminal at a joint, and its transition",
+  ignore,
+  fn: () =>
+    withFolder(async (folder) => {
+      const { loadDataset } = await dataModule();
+      const { writeDataset } = await import("../../lib/data/writer.ts");
+      const path = `${folder}/tiny.hdf5`;
+      await writeDataset(path, tinyContents); // terminal in its last row
+      const { terminals, timeouts, transitions } = await loadDataset([path, path]);
+      assertEquals([...terminals], [0, 0, 1, 0, 0, 1]);
+      assertEquals([...timeouts], [0, 1, 0, 0, 1, 0]);
+      assertEquals([...transitions], [0, 2, 3]);
+    }),
+});
+
+Deno.test({
+  name: "loadDataset() refuses next_observations of another shape",
+  ignore,
+  fn: () =>
+    withFolder(async (folder) => {
+      const { loadDataset } = await dataModule();
+      const { writeDataset } = await import("../../lib/data/writer.ts");
+      const { loadH5wasm } = await import("../../lib/data/deno_hdf5.ts");
+      const path = `${folder}/tiny.hdf5`;
+      await writeDataset(path, tinyContents);
+      const { File } = await loadH5wasm();
+      const file = new File(path, "a");
+      file.create_dataset({
+        name: "next_observations",
+        data: new Float32Array(9),
+        shape: [3, 3],
+      });
+      file.close();
+      await assertRejects(
+        () => loadDataset([path]),
+        UserError,
+        "next_observations is float32 of shape [3,3], expected numbers of the shape of " +
+          "observations, [3,2]",
+      );
+    }),
 });
 
 Deno.test({

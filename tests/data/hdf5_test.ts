@@ -170,6 +170,31 @@ Deno.test({
 });
 
 Deno.test({
+  name: "writeDataset() writes a field in parts if it is large",
+  ignore,
+  fn: () =>
+    withFolder(async (folder) => {
+      const { readDataset } = await dataModule();
+      const { writeDataset } = await import("../../lib/data/writer.ts");
+      const rows = 2_500_000; // 80 MB of observations
+      const observations = Float32Array.from({ length: 8 * rows }, (_, i) => (i >> 12) % 97);
+      const path = `${folder}/large.hdf5`;
+      await writeDataset(path, {
+        observationSize: 8,
+        actionSize: 1,
+        observations,
+        actions: new Float32Array(rows),
+        rewards: new Float32Array(rows),
+        terminals: new Uint8Array(rows),
+        timeouts: new Uint8Array(rows),
+      });
+      const read = (await readDataset([path])).observations;
+      assertEquals(read.length, observations.length);
+      assertEquals(read.findIndex((value, i) => value !== observations[i]), -1);
+    }),
+});
+
+Deno.test({
   name: "writeDataset() writes flags as an enumeration of FALSE and TRUE over int8",
   ignore,
   async fn() {

@@ -13,6 +13,7 @@ import { makeEnvironment } from "../../lib/envs/registry.ts";
 import {
   type Connection,
   type Episode,
+  longestEpisode,
   rollout,
   rolloutWithRetries,
 } from "../../lib/envs/rollout.ts";
@@ -25,6 +26,8 @@ import { projectFile } from "../data/files.ts";
 import type { NamedTensors } from "../../lib/nn/host/tensors.ts";
 import { mlpTensors, noiseModelTensors } from "../nn/host/networks.ts";
 import { mayLaunch } from "./bridge/raw_client.ts";
+import { toyWorld } from "./bridge/toy_batch.ts";
+import type { EnvironmentBatch } from "../../lib/envs/environment.ts";
 
 const mayRead = Deno.permissions.querySync({ name: "read" }).state === "granted";
 const seeds = evaluationSeeds(0, 7);
@@ -90,6 +93,33 @@ Deno.test({
     assertEquals(positions, episodes.map(({ length }) => length + 1));
     assertEquals(ended, episodes);
   },
+});
+
+Deno.test("rollout(): cuts episodes of an environment that has no step limit", async () => {
+  const toy = await toyWorld().make("toy", 2);
+  // A toy whose episodes never end.
+  const endless: EnvironmentBatch = {
+    ...{ spec: { ...toy.spec, maxEpisodeSteps: null }, count: 2 },
+    reset: (seeds) => Promise.resolve(Float64Array.from(seeds.flatMap(() => [0, 0]))),
+    step: (actions) => {
+      const n = actions.length / 2;
+      return Promise.resolve({
+        observations: actions.slice(),
+        rewards: new Float64Array(n).fill(1),
+        terminated: new Uint8Array(n),
+        truncated: new Uint8Array(n),
+      });
+    },
+    ...{ resetTo: () => Promise.resolve(null), state: () => Promise.resolve(null) },
+    close: () => toy.close(),
+  };
+  const still: Policy = {
+    ...{ observationSize: 2, actionSize: 2 },
+    act: ({ length }) => new Float64Array(length),
+  };
+  const episodes = await rollout(endless, still, evaluationSeeds(0, 2));
+  await endless.close();
+  assertEquals(episodes.map(({ length }) => length), [longestEpisode, longestEpisode]);
 });
 
 Deno.test({

@@ -12,9 +12,9 @@ Deno.test("html``: escapes inserted text, and inserts HTML and lists as they are
   );
 });
 
-Deno.test("table(): right-aligns cells that begin with a number", () => {
+Deno.test("table(): right-aligns columns whose entries begin with a number", () => {
   const { text } = table(["a", "<b>"], [["hopper", "−1.5 ± 2"], ["walker2d", "–"]]);
-  assertStringIncludes(text, "<th>&lt;b&gt;</th>");
+  assertStringIncludes(text, '<th scope="col" class="number">&lt;b&gt;</th>');
   assertEquals(text.match(/<td class="number">/g)?.length, 2);
 });
 

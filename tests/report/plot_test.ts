@@ -3,7 +3,7 @@ import { figurePng } from "../../lib/report/figure_png.ts";
 import { figureSvg } from "../../lib/report/figure_svg.ts";
 import { seriesColor } from "../../lib/report/palette.ts";
 import type { Figure } from "../../lib/report/plot.ts";
-import { barMarks, cloudMarks, groupedAxes, pointMarks } from "../../lib/report/plot_values.ts";
+import { barMarks, groupedAxes, pointMarks } from "../../lib/report/plot_values.ts";
 
 const figure: Figure = {
   title: "β & <σ²>",
@@ -24,12 +24,6 @@ const figure: Figure = {
       ...groupedAxes(["hopper"], ["a"]),
       y: { label: "D4RL score" },
       marks: barMarks([{ x: "hopper", y: 3, interval: [2, 4] }], "a", seriesColor(0, 1)),
-    },
-    {
-      x: { label: "a₁" },
-      y: { label: "a₂" },
-      color: { scheme: "viridis" },
-      marks: cloudMarks([0, 0, 1, 1, 2, 3], [0, 1, 2]),
     },
   ],
 };

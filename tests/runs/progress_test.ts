@@ -1,6 +1,6 @@
+import { formatDuration } from "../../lib/duration.ts";
 import { assertAlmostEquals, assertEquals } from "@std/assert";
 import {
-  formatDuration,
   formatLoss,
   formatProgress,
   Progress,

@@ -240,6 +240,7 @@ export function decodeStep(frame: ArrayBuffer, request: Request, shape: Shape): 
   if (terminated.some((flag) => flag > 1) || truncated.some((flag) => flag > 1)) {
     throw new Error("step: the flags terminated and truncated must be 0 or 1");
   }
+  requireFinite("reward", rewards!, request);
   return { observations: observations!, rewards: rewards!, terminated, truncated };
 }
 
@@ -261,11 +262,28 @@ function checkedBlocks(
     throw new Error(`the answer's kind, id and count must be ${wanted}, got ${header}`);
   }
   let offset = headerBytes;
-  return widths.map((width) => {
+  const blocks = widths.map((width) => {
     const block = new Float64Array(frame, offset, n * width);
     offset += block.byteLength;
     return block;
   });
+  if (kind !== "state") requireFinite("observation", blocks[0]!, request);
+  return blocks;
+}
+
+/** Rejects values that are not finite, `[n, …]`: scores and data made of them would be worthless. */
+function requireFinite(
+  name: "reward" | "observation",
+  values: Float64Array,
+  { kind, indices }: Request,
+): void {
+  const at = values.findIndex((value) => !Number.isFinite(value));
+  if (at < 0) return;
+  const width = values.length / indices.length;
+  throw new Error(
+    `${kind}: the ${name} of environment ${indices[Math.floor(at / width)]} is not finite ` +
+      `(entry ${at % width} is ${values[at]})`,
+  );
 }
 
 function writeHeader(frame: ArrayBuffer, kind: number, id: number, n: number): void {

@@ -179,6 +179,7 @@ class Connection {
 
   #receive(data: string | ArrayBuffer): void {
     if (this.#ended) return;
+    clearTimeout(this.#helloTimer); // Creating environments may take longer.
     if (++this.#unanswered > limits.unanswered) {
       return this.end(closeCodes.violation, `more than ${limits.unanswered} unanswered requests`);
     }
@@ -189,7 +190,6 @@ class Connection {
     if (this.#ended) return;
     const answer = await this.#session.answer(data);
     this.#unanswered--;
-    clearTimeout(this.#helloTimer);
     if (this.#ended) return;
     // A client that sends requests without reading the answers would fill the memory.
     if (this.#socket.bufferedAmount > limits.answerBytes) {

@@ -1,4 +1,4 @@
-import { type Maze, mazes, type Point } from "../mazes.ts";
+import { goalRadius, type Maze, mazes, type Point } from "../mazes.ts";
 import type { RandomStream } from "../random.ts";
 import type { Geom, Robot } from "./robot.ts";
 import { ant } from "./robots/ant.ts";
@@ -14,7 +14,6 @@ const FRAME_SKIP = 5;
 const WALL_HALF_HEIGHT = 1;
 
 /** Distance from the goal, in metres, within which an episode succeeds. */
-const GOAL_RADIUS = 0.5;
 
 /** D4RL's ant and the maze walls. It has a longer timestep and softer contacts than gym's ant. */
 function antBetweenWalls(maze: Maze): Robot {
@@ -94,7 +93,7 @@ function antmaze(maze: Maze, maxEpisodeSteps: number, spread: Spread): Task {
           action.forEach((value, i) => ctrl[i] = ACTION_SCALE * value);
           simulation.step(FRAME_SKIP);
           const { qpos } = simulation;
-          const terminated = Math.hypot(qpos[0]! - goalX, qpos[1]! - goalY) <= GOAL_RADIUS;
+          const terminated = Math.hypot(qpos[0]! - goalX, qpos[1]! - goalY) <= goalRadius;
           return { reward: terminated ? 1 : 0, terminated };
         },
         observe(into) {

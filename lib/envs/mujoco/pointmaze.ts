@@ -1,6 +1,5 @@
 import { exp } from "../elementary.ts";
-import { maze2dGoalRadius } from "../goal.ts";
-import { type Maze, mazes, type Point } from "../mazes.ts";
+import { goalRadius, type Maze, mazes, type Point } from "../mazes.ts";
 import type { Geom, Robot } from "./robot.ts";
 import type { Task } from "./task.ts";
 
@@ -69,7 +68,7 @@ export function mazeReward(maze: Maze, dense: boolean): MazeReward {
   const distance = ([x, y]: Point) => Math.hypot(x - targetX, y - targetY);
   return dense
     ? (position) => exp(-distance(position))
-    : (position) => distance(position) <= maze2dGoalRadius ? 1 : 0;
+    : (position) => distance(position) <= goalRadius ? 1 : 0;
 }
 
 /**

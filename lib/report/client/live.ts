@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { formatDuration } from "../../duration.ts";
 import { curvesFigure, curvesOf, type Measurement } from "../curves.ts";
 import type { LiveEpisode, LiveRun, LiveStatus } from "../live_message.ts";
 import { drawFigure } from "../plot.ts";
@@ -38,14 +39,6 @@ function drawSoon(): void {
   setTimeout(draw, drawn < 0 ? 0 : redrawMilliseconds);
 }
 
-const minutes = (seconds: number) => {
-  const [hours, rest] = [Math.floor(seconds / 3600), Math.round(seconds % 3600)];
-  const clock = `${String(Math.floor(rest / 60)).padStart(hours > 0 ? 2 : 1, "0")}:${
-    String(rest % 60).padStart(2, "0")
-  }`;
-  return hours > 0 ? `${hours}:${clock}` : clock;
-};
-
 function showStatus({ stage, step, total, stepsPerSecond, laterSeconds, evaluation }: LiveStatus) {
   byId("bar").style.width = `${(100 * step) / Math.max(1, total)}%`;
   const left = stepsPerSecond !== null && stepsPerSecond > 0
@@ -54,8 +47,8 @@ function showStatus({ stage, step, total, stepsPerSecond, laterSeconds, evaluati
   byId("status").textContent = [
     `${stage}: step ${step.toLocaleString("en-US")} of ${total.toLocaleString("en-US")}`,
     ...(stepsPerSecond === null ? [] : [`${stepsPerSecond.toPrecision(3)} steps/s`]),
-    ...(left === null ? [] : [`${minutes(left)} left`]),
-    ...(left !== null && laterSeconds ? [`all stages ${minutes(left + laterSeconds)}`] : []),
+    ...(left === null ? [] : [`${formatDuration(left)} left`]),
+    ...(left !== null && laterSeconds ? [`all stages ${formatDuration(left + laterSeconds)}`] : []),
     ...(evaluation ? [`evaluated ${evaluation.done} of ${evaluation.planned} episodes`] : []),
   ].join(" · ");
   document.title = `${Math.floor((100 * step) / Math.max(1, total))} % ${stage}`;

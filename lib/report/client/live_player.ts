@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { goalRadius } from "../../envs/mazes.ts";
 import type { LiveEpisode } from "../live_message.ts";
 import { byId } from "./dom.ts";
 
@@ -61,7 +62,7 @@ function drawFrame(
     context.strokeStyle = color("series-1");
     context.lineWidth = 2;
     context.beginPath();
-    context.arc(x(goal[0]), y(goal[1]), 0.5 * pixels, 0, 2 * Math.PI);
+    context.arc(x(goal[0]), y(goal[1]), goalRadius * pixels, 0, 2 * Math.PI);
     context.stroke();
   }
   context.strokeStyle = color("series-0");

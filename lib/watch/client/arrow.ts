@@ -15,10 +15,14 @@ export class Arrow {
   readonly #shaft: Mesh;
   readonly #head: Mesh;
 
-  /** Creates a hidden arrow. */
-  constructor(thickness: number) {
+  /**
+   * Creates a hidden arrow.
+   *
+   * @param closed Aborted when the picture is closed.
+   */
+  constructor(thickness: number, closed: AbortSignal) {
     const material = new MeshBasicMaterial({ depthTest: false, transparent: true, opacity: 0.9 });
-    onScheme(() => material.color.copy(color("push")));
+    onScheme(() => material.color.copy(color("push")), closed);
     this.#shaft = new Mesh(new CylinderGeometry(thickness, thickness, 1, 12), material);
     this.#head = new Mesh(new ConeGeometry(3 * thickness, 7 * thickness, 20), material);
     this.group.add(this.#shaft, this.#head);

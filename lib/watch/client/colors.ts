@@ -15,8 +15,8 @@ export function color(name: string): Color {
   return new Color(cssColor(name));
 }
 
-/** Calls a function now and whenever the scheme changes. */
-export function onScheme(apply: () => void): void {
+/** Calls a function now and whenever the scheme changes, until the signal is aborted. */
+export function onScheme(apply: () => void, signal: AbortSignal): void {
   apply();
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", apply);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", apply, { signal });
 }

@@ -38,6 +38,11 @@ function geometryOf({ type, size: [x, y, z] }: Shape): BufferGeometry | null {
 /** Materials by variable of the style sheet. */
 class Materials {
   readonly #byName = new Map<string, MeshStandardMaterial>();
+  readonly #closed: AbortSignal;
+
+  constructor(closed: AbortSignal) {
+    this.#closed = closed;
+  }
 
   /** Returns the material of a colour variable. */
   of(name: string): MeshStandardMaterial {
@@ -46,7 +51,7 @@ class Materials {
       material = new MeshStandardMaterial({ roughness: name === "wall" ? 0.95 : 0.45 });
       this.#byName.set(name, material);
       const made = material;
-      onScheme(() => made.color.copy(color(name)));
+      onScheme(() => made.color.copy(color(name)), this.#closed);
     }
     return material;
   }
@@ -85,9 +90,10 @@ function hideInnerSides(parts: readonly Part[], pose: Pose): void {
  * Returns a mesh for every shape that is drawn. The colours of limbs alternate.
  *
  * @param pose The pose in which the walls are placed.
+ * @param closed Aborted when the picture is closed.
  */
-export function partsOf(shapes: readonly Shape[], pose: Pose): Part[] {
-  const materials = new Materials();
+export function partsOf(shapes: readonly Shape[], pose: Pose, closed: AbortSignal): Part[] {
+  const materials = new Materials(closed);
   const parts = shapes.flatMap((shape, index): Part[] => {
     const geometry = geometryOf(shape);
     if (geometry === null) return [];
@@ -106,11 +112,15 @@ export function partsOf(shapes: readonly Shape[], pose: Pose): Part[] {
   return parts;
 }
 
-/** Returns a disc that marks a goal's radius on the floor. */
-export function goalMark(radius: number): Group {
+/**
+ * Returns a disc that marks a goal's radius on the floor.
+ *
+ * @param closed Aborted when the picture is closed.
+ */
+export function goalMark(radius: number, closed: AbortSignal): Group {
   const ring = new MeshBasicMaterial({ side: DoubleSide });
   const disc = new MeshBasicMaterial({ transparent: true, opacity: 0.28 });
-  onScheme(() => [ring, disc].forEach((material) => material.color.copy(color("goal"))));
+  onScheme(() => [ring, disc].forEach((material) => material.color.copy(color("goal"))), closed);
   const group = new Group();
   group.add(new Mesh(new RingGeometry(0.88 * radius, radius, 64), ring));
   group.add(new Mesh(new CircleGeometry(radius, 64), disc));

@@ -19,8 +19,12 @@ const tiles = 300;
 /** Pixels of a tile in the texture. */
 const pixels = 128;
 
-/** Returns the ground at a height. */
-export function groundAt(height: number): Mesh {
+/**
+ * Returns the ground at a height.
+ *
+ * @param closed Aborted when the picture is closed.
+ */
+export function groundAt(height: number, closed: AbortSignal): Mesh {
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = 2 * pixels;
   const texture = new CanvasTexture(canvas);
@@ -36,7 +40,7 @@ export function groundAt(height: number): Mesh {
     context.fillRect(0, 0, pixels, pixels);
     context.fillRect(pixels, pixels, pixels, pixels);
     texture.needsUpdate = true;
-  });
+  }, closed);
   const ground = new Mesh(
     new PlaneGeometry(tiles, tiles),
     new MeshStandardMaterial({ map: texture, roughness: 1 }),

@@ -53,17 +53,26 @@ class Page {
     requestAnimationFrame((now) => this.#frame(now));
   }
 
-  /** Adds a pane, which starts the present episode. */
+  /** Adds a pane, which starts the present episode, unless there are enough. */
   async #add(family: number): Promise<void> {
+    if (this.#panes.length >= mostPanes) return;
     const template = byId<HTMLTemplateElement>("pane");
     const element = template.content.firstElementChild!.cloneNode(true) as HTMLElement;
     byId("panes").append(element);
-    const pane = await Pane.create(this.#content, this.#weights, family, element);
+    let pane: Pane;
+    try {
+      pane = await Pane.create(this.#content, this.#weights, family, element);
+    } catch (error) {
+      element.remove();
+      throw error;
+    }
     this.#panes.push(pane);
     await pane.reset(this.#seed);
     element.querySelector(".remove")!.addEventListener("click", () =>
       this.#enqueue(async () => {
-        this.#panes.splice(this.#panes.indexOf(pane), 1);
+        const place = this.#panes.indexOf(pane);
+        if (place < 0 || this.#panes.length === 1) return;
+        this.#panes.splice(place, 1);
         await pane.close();
         this.#updateCount();
       }));

@@ -17,6 +17,7 @@ import {
   WebGLRenderer,
 } from "three";
 import { OrbitControls } from "three/addons/controls/OrbitControls.js";
+import { goalRadius } from "../../envs/mazes.ts";
 import { groundHeight, type Simulation } from "../../envs/mujoco/simulation.ts";
 import type { Terrain } from "../../envs/tasks.ts";
 import { robotView } from "../../report/camera.ts";
@@ -37,6 +38,7 @@ export class Stage {
   /** The camera's control by mouse and touch. */
   readonly controls: OrbitControls;
   readonly camera = new PerspectiveCamera(36, 1, 0.05, 400);
+  readonly #closed = new AbortController();
   readonly #simulation: Simulation;
   readonly #canvas: HTMLCanvasElement;
   readonly #renderer: WebGLRenderer;
@@ -46,7 +48,7 @@ export class Stage {
   readonly #floor: number;
   readonly #sun = new DirectionalLight(0xffffff, 2.6);
   readonly #trail: Trail | null;
-  readonly #goal = goalMark(0.5);
+  readonly #goal = goalMark(goalRadius, this.#closed.signal);
   readonly #terrain: Terrain;
   #before: Pose;
   #now: Pose;
@@ -68,12 +70,13 @@ export class Stage {
     this.#renderer = new WebGLRenderer({ canvas, antialias: true });
     this.#renderer.shadowMap.enabled = true;
     this.#before = this.#now = Pose.of(simulation);
-    this.#parts = partsOf(simulation.shapes, this.#now);
+    const closed = this.#closed.signal;
+    this.#parts = partsOf(simulation.shapes, this.#now, closed);
     const sizes = this.#robot.map(({ shape }) => shape.size[0]);
     this.#floor = groundHeight(simulation.shapes);
-    this.#ground = groundAt(this.#floor);
-    this.#trail = terrain === "maze" ? new Trail(Math.max(...sizes)) : null;
-    this.arrow = new Arrow(Math.max(...sizes) / 6);
+    this.#ground = groundAt(this.#floor, closed);
+    this.#trail = terrain === "maze" ? new Trail(Math.max(...sizes), closed) : null;
+    this.arrow = new Arrow(Math.max(...sizes) / 6, closed);
     this.#follow = terrain !== "maze";
     this.#goal.visible = false;
     const sky = new HemisphereLight(0xffffff, 0xffffff, 1.5);
@@ -86,7 +89,7 @@ export class Stage {
       this.#scene.fog!.color.copy(color("sky"));
       sky.groundColor.copy(color("tile-0"));
       this.#changed = true;
-    });
+    }, closed);
     this.controls = new OrbitControls(this.camera, canvas);
     this.controls.enableDamping = true;
     this.controls.addEventListener("change", () => this.#changed = true);
@@ -208,10 +211,12 @@ export class Stage {
     return origin.clone().addScaledVector(direction, Math.max(0, distance));
   }
 
-  /** Frees the graphics memory. */
+  /** Frees the graphics memory. Browsers allow few contexts, so it does not wait for collection. */
   close(): void {
+    this.#closed.abort();
     this.controls.dispose();
     this.#renderer.dispose();
+    this.#renderer.forceContextLoss();
   }
 
   /** Returns the ray from the camera through a place of the canvas. */

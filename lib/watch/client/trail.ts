@@ -16,13 +16,17 @@ export class Trail {
   readonly #positions = new BufferAttribute(new Float32Array(3 * most), 3);
   #count = 0;
 
-  /** Creates an empty trail of dots with a size in metres. */
-  constructor(size: number) {
+  /**
+   * Creates an empty trail of dots with a size in metres.
+   *
+   * @param closed Aborted when the picture is closed.
+   */
+  constructor(size: number, closed: AbortSignal) {
     const geometry = new BufferGeometry();
     geometry.setAttribute("position", this.#positions);
     geometry.setDrawRange(0, 0);
     const material = new PointsMaterial({ size, transparent: true, opacity: 0.7 });
-    onScheme(() => material.color.copy(color("trail")));
+    onScheme(() => material.color.copy(color("trail")), closed);
     this.points = new Points(geometry, material);
     this.points.frustumCulled = false;
   }

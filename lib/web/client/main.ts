@@ -14,6 +14,8 @@ const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module
 const send = (request: Request) => worker.postMessage(request);
 
 let running: View | null = null;
+/** Whether the worker has answered, which it does when it starts. */
+let loaded = false;
 
 function start(view: View, request: TaskRequest): void {
   setRunning(view);
@@ -54,13 +56,19 @@ const views = [
 setRunning(null);
 
 worker.onmessage = ({ data: report }: MessageEvent<Report>) => {
+  loaded = true;
   if (report.kind === "gpu") byId("gpu").textContent = report.text;
   else running?.show(report);
   if (report.kind === "end" || report.kind === "error") setRunning(null);
 };
-worker.onerror = ({ message }) => {
-  running?.show({ kind: "error", message: message ?? "the worker cannot be loaded" });
+worker.onerror = (
+  { message = "the worker cannot be loaded; worker.js must lie beside the page" },
+) => {
+  const failed = running === null ? views : [running];
+  for (const view of failed) view.show({ kind: "error", message });
   setRunning(null);
+  if (loaded) return;
+  for (const view of views) view.enable({ start: false, task: false });
 };
 
 /** Shows the section that the address names, by default the first. */

@@ -6,7 +6,8 @@
 import type { FigurePanel } from "../../bandit/figure3_panels.ts";
 import { curvesFigure, curvesOf, type Measurement } from "../../report/curves.ts";
 import { drawFigure } from "../../report/plot.ts";
-import { formatDuration, Rate } from "../../runs/progress.ts";
+import { formatDuration } from "../../duration.ts";
+import { Rate } from "../../runs/progress.ts";
 import { CheckTable } from "./check_table.ts";
 import { byId, made } from "../../report/client/dom.ts";
 import type { Report, Request, ShownTable, TaskRequest } from "../messages.ts";

@@ -122,3 +122,33 @@ Deno.test("decodeStep() refuses a wrong length, kind, id or count, and flags abo
     ] as const
   ) assertThrows(() => decodeStep(frame, step, shape), Error, message);
 });
+
+Deno.test("decodeStep() and decodeBlocks() name the environment of a value that is not finite", () => {
+  const step: Request = { kind: "step", id: 2, indices: [0, 2], actions: new Float64Array(2) };
+  const { observationSize } = shape;
+  const answer = (change: (observations: Float64Array, rewards: Float64Array) => void) => {
+    const observations = new Float64Array(2 * observationSize);
+    const rewards = new Float64Array(2);
+    change(observations, rewards);
+    const flags = { terminated: new Uint8Array(2), truncated: new Uint8Array(2) };
+    return encodeStep(2, 2, { observations, rewards, ...flags });
+  };
+  decodeStep(answer(() => {}), step, shape);
+  assertThrows(
+    () => decodeStep(answer((_, rewards) => rewards[1] = NaN), step, shape),
+    Error,
+    "step: the reward of environment 2 is not finite (entry 0 is NaN)",
+  );
+  assertThrows(
+    () => decodeStep(answer((observations) => observations[1] = Infinity), step, shape),
+    Error,
+    "step: the observation of environment 0 is not finite (entry 1 is Infinity)",
+  );
+  const reset: Request = { kind: "reset", id: 2, indices: [1], seeds: [0] };
+  const frame = encodeObservations("reset", 2, 1, new Float64Array(observationSize).fill(NaN));
+  assertThrows(
+    () => decodeBlocks(frame, reset, [observationSize]),
+    Error,
+    "reset: the observation of environment 1 is not finite",
+  );
+});

@@ -45,6 +45,22 @@ export function makeFolder(path: string): void {
   }
 }
 
+/**
+ * Returns whether a file exists.
+ *
+ * @throws {UserError} It cannot be found out, for example because a folder is not readable.
+ */
+export function isFile(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      return false;
+    }
+    throw new UserError(`cannot access ${path}: ${(error as Error).message}`);
+  }
+}
+
 async function syncFile(path: string): Promise<void> {
   using file = await Deno.open(path, { write: true });
   await file.sync();

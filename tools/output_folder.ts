@@ -3,29 +3,41 @@
  *
  * @module
  */
-import { join } from "node:path";
+import { dirname } from "node:path";
 import { UserError } from "../lib/errors.ts";
 
 /**
- * Makes an empty folder, in place of an earlier build.
+ * Fills a folder, in place of an earlier build. If `build` fails, an earlier build stays.
  *
  * @param marks Files that every build has. A folder with other contents is left alone.
+ * @param build Fills the empty folder that it is given.
  * @throws {UserError} The folder has contents that are no earlier build.
  */
-export async function emptied(folder: string, marks: readonly string[]): Promise<void> {
-  try {
-    const names = [...Deno.readDirSync(folder)].map(({ name }) => name);
-    if (names.length > 0 && !marks.every((mark) => names.includes(mark))) {
-      throw new UserError(
-        `${folder} has contents that are no earlier build (it contains ${names[0]}); ` +
-          `choose a new or empty folder, for example ${join(folder, "build")}`,
-      );
-    }
-    await Deno.remove(folder, { recursive: true });
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+export async function filled(
+  folder: string,
+  marks: readonly string[],
+  build: (folder: string) => Promise<void>,
+): Promise<void> {
+  const present = namesIn(folder);
+  if (present.length > 0 && !marks.every((mark) => present.includes(mark))) {
+    throw new UserError(
+      `${folder} has contents that are no earlier build (it contains ${
+        present[0]
+      }); choose a new ` +
+        "or empty folder",
+    );
   }
-  await Deno.mkdir(folder, { recursive: true });
+  await Deno.mkdir(dirname(folder), { recursive: true });
+  const fresh = `${folder.replace(/[/\\]+$/, "")}.${crypto.randomUUID()}.tmp`;
+  await Deno.mkdir(fresh);
+  try {
+    await build(fresh);
+    await Deno.remove(folder, { recursive: true }).catch(ignoreMissing);
+    await Deno.rename(fresh, folder);
+  } catch (error) {
+    await Deno.remove(fresh, { recursive: true }).catch(() => {});
+    throw error;
+  }
 }
 
 /** Runs a tool. Prints the message of a mistake of the user's, and exits with code 1. */
@@ -37,4 +49,18 @@ export async function reporting(tool: () => Promise<void>): Promise<void> {
     console.error(`error: ${error.message}`);
     Deno.exit(1);
   }
+}
+
+/** Returns the names in a folder; none if it does not exist. */
+function namesIn(folder: string): string[] {
+  try {
+    return [...Deno.readDirSync(folder)].map(({ name }) => name);
+  } catch (error) {
+    ignoreMissing(error);
+    return [];
+  }
+}
+
+function ignoreMissing(error: unknown): void {
+  if (!(error instanceof Deno.errors.NotFound)) throw error;
 }

@@ -12,7 +12,7 @@ import { build, type Plugin, stop } from "esbuild";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import manifest from "../deno.json" with { type: "json" };
-import { emptied, reporting } from "./output_folder.ts";
+import { filled, reporting } from "./output_folder.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -22,8 +22,11 @@ const root = fileURLToPath(new URL("..", import.meta.url));
  * @throws {UserError} If the folder has other contents.
  * @throws {Error} If the library does not compile.
  */
-export async function buildPackage(folder: string): Promise<void> {
-  await emptied(folder, ["mod.js", "package.json"]);
+export function buildPackage(folder: string): Promise<void> {
+  return filled(folder, ["mod.js", "package.json"], fill);
+}
+
+async function fill(folder: string): Promise<void> {
   const dependencies: Record<string, string> = {};
   const [external] = await Promise.all([
     bundle(join(folder, "mod.js")),

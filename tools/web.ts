@@ -9,7 +9,7 @@ import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { packages } from "../lib/report/browser_bundle.ts";
 import { trainingPage } from "../lib/web/page.ts";
-import { emptied, reporting } from "./output_folder.ts";
+import { filled, reporting } from "./output_folder.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -26,12 +26,13 @@ const fetched: Readonly<Record<string, string>> = {
  * @throws {Error} If the page imports a module that does not run in browsers.
  */
 export async function buildWeb(folder: string): Promise<void> {
-  await emptied(folder, ["index.html", "worker.js"]);
-  await Promise.all([
-    Deno.writeTextFile(join(folder, "index.html"), trainingPage()),
-    ...Object.entries(fetched).map(([name, path]) => Deno.copyFile(path, join(folder, name))),
-    bundle(folder),
-  ]);
+  await filled(folder, ["index.html", "worker.js"], async (fresh) => {
+    await Promise.all([
+      Deno.writeTextFile(join(fresh, "index.html"), trainingPage()),
+      ...Object.entries(fetched).map(([name, path]) => Deno.copyFile(path, join(fresh, name))),
+      bundle(fresh),
+    ]);
+  });
 }
 
 /** Bundles the scripts. What only one section needs is in files of its own. */

@@ -244,7 +244,8 @@ export class Graph {
       throw new Error(
         expected === "parameters"
           ? `${name}: ${tensor} must be a parameter, but it is an input or computed`
-          : `${name}: ${tensor} is a parameter; broadcast it first`,
+          : `${name}: ${tensor} is a parameter; broadcast it first (an operation of your own that ` +
+            "reads parameters lists them in `parameters`)",
       );
     }
     this.operations.push(operation);

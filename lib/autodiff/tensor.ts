@@ -99,6 +99,10 @@ export class Tensor {
     this.replicas = replicas;
     this.rows = rows;
     this.columns = columns;
+    const total = segments.reduce((sum, each) => sum + each, 0);
+    if (total !== columns) {
+      throw new Error(`Tensor: the segments ${segments.join(" + ")} are not ${columns} columns`);
+    }
     this.segments = joined(segments);
     this.width = this.segments.reduce((total, each) => total + padded(each), 0);
     this.rowStride = storage ? this.width : activationStride(rows, this.width);

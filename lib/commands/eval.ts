@@ -101,9 +101,9 @@ export async function evaluate(args: readonly string[]): Promise<void> {
     ? undefined
     : tasks.get(task)?.paperScores[loaded.column];
   if (published !== undefined) console.log(paperText(published, loaded.column!));
+  await observers.write(spec, episodes);
   const estimate = await estimator?.(acting.policy, interrupt.signal);
   if (estimate !== undefined) console.log(fitted(estimateText(estimate)));
-  await observers.write(spec, episodes);
   if (flags.json) {
     const json = evaluationJson(task, loaded, spec, found, actors, published);
     console.log(JSON.stringify(estimate === undefined ? json : { ...json, fqe: estimate }));

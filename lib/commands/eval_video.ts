@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { environments } from "../envs/ids.ts";
 import { PositionRecorder } from "../envs/position_recorder.ts";
 import type { Episode } from "../envs/rollout.ts";
@@ -41,15 +41,12 @@ export class EpisodeFilm {
           `maze2d), not "${id}"`,
       );
     }
-    const [extension] = /\.\w+$/.exec(basename(path)) ?? [];
-    if (extension === ".mp4") await checkWritable(path);
-    else if (extension === undefined) makeFolder(path);
-    else {
+    if (path.endsWith(".mp4")) await checkWritable(path);
+    else if (/\.(avi|gif|m4v|mkv|mov|mp4|mpe?g|png|webm)$/i.test(path)) {
       throw new UserError(
-        `--video ${path}: expected a file that ends in .mp4, or a folder for PNG files, whose name ` +
-          `has no extension`,
+        `--video ${path}: expected a file that ends in .mp4, or the name of a folder for PNG files`,
       );
-    }
+    } else makeFolder(path);
     return new EpisodeFilm(path, id);
   }
 

@@ -3,14 +3,13 @@
  *
  * @module
  */
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { findAlgorithm } from "../algorithms/registry.ts";
 import { UserError } from "../errors.ts";
 import { cHeader } from "../export/c.ts";
 import { javascriptModule } from "../export/javascript.ts";
 import { onnxModel, onnxNames } from "../export/onnx.ts";
-import { checkWritable, makeFolder } from "../files.ts";
+import { checkWritable, isFile, makeFolder } from "../files.ts";
 import { boundsText } from "../nn/host/action_bounds.ts";
 import { type Actor, readActor } from "../nn/host/actor.ts";
 import { readCheckpoint } from "../runs/checkpoint.ts";
@@ -98,7 +97,7 @@ async function writeOfficial(path: string, folder: string): Promise<void> {
   if (written.length === 0) {
     throw new UserError(`${path}: the official code of ${algorithm.title} does not use PyTorch`);
   }
-  const present = written.filter(({ name }) => existsSync(run.checkpoint(name)));
+  const present = written.filter(({ name }) => isFile(run.checkpoint(name)));
   if (present.length === 0) {
     const names = written.map(({ name }) => run.checkpoint(name));
     throw new UserError(`${path}: no checkpoint; expected ${names.join(" or ")}`);

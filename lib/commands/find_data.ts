@@ -11,6 +11,7 @@ import { datasetHash } from "../data/hash.ts";
 import { readingOptions } from "../data/own_task.ts";
 import { dataFolder } from "../data/resolve.ts";
 import { UserError } from "../errors.ts";
+import { isFile } from "../files.ts";
 import type { RunConfig } from "../runs/config.ts";
 
 /**
@@ -61,16 +62,5 @@ function filesIn(folder: string): string[] {
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return [];
     throw error;
-  }
-}
-
-function isFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
-      return false;
-    }
-    throw new UserError(`cannot access ${path}: ${(error as Error).message}`);
   }
 }

@@ -173,7 +173,7 @@ function referenceRows({ series }: Group, quantity: string): Content[][] {
   const { random_return, data_return, data_score } = references;
   const score = quantity !== "return";
   const row = (name: string, value: number | null) =>
-    value === null ? [] : [[name, "", "", "", value.toFixed(1), "–", "–", "–", "–", "–"]];
+    value === null ? [] : [[name, "", "", "–", value.toFixed(1), "–", "–", "–", "–", "–"]];
   return [
     ...row("data", score ? data_score : data_return),
     ...row("random actions (D4RL)", score ? (random_return === null ? null : 0) : random_return),

@@ -85,8 +85,10 @@ function statisticsTable({ actors, statistics, seeds }: Results): string {
       interval === null ? "–" : interval.map((value) => value.toFixed(1)).join(" to "),
     ]),
   );
-  const shorter = statistics.filter((row) => row.seeds.length < seeds.length)
-    .map((row) => `${named(actors, row.stage, row.variant)} (${row.seeds.join(", ")})`);
+  const shorter = statistics.flatMap((row) => {
+    const left = seeds.filter((seed) => !row.seeds.includes(seed));
+    return left.length === 0 ? [] : [`${named(actors, row.stage, row.variant)} ${left.join(", ")}`];
+  });
   return `${table}\n± is the standard deviation over the seeds ${seeds.join(", ")}. The interval ` +
     `is a bootstrap interval\nof the interquartile mean with ${bootstrapResamples} resamples.` +
     (shorter.length === 0

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Algorithm } from "../algorithms/algorithm.ts";
 import { algorithms, findAlgorithm } from "../algorithms/registry.ts";
 import type { Task } from "../data/catalog.ts";
 import { UserError } from "../errors.ts";
+import { isFile } from "../files.ts";
 import type { RunConfig } from "../runs/config.ts";
 import { RunDirectory } from "../runs/directory.ts";
 import { runId } from "../runs/identity.ts";
@@ -110,7 +110,7 @@ export function readRuns(folder: string): (RunRecord | UnreadableRun)[] {
   }
   const found = names.sort().flatMap((name): (RunRecord | UnreadableRun)[] => {
     const path = join(folder, name);
-    if (!existsSync(new RunDirectory(path).config)) return [];
+    if (!isFile(new RunDirectory(path).config)) return [];
     try {
       return [readRun(path)];
     } catch (error) {

@@ -3,20 +3,23 @@
  *
  * @module
  */
-import { type D4rlTask, findTask, taskOfFile } from "../data/catalog.ts";
+import { type D4rlTask, findTask, taskOfFile, tasks } from "../data/catalog.ts";
 import { resolveData } from "../data/resolve.ts";
 import { UserError } from "../errors.ts";
+import { isFile } from "../files.ts";
 import { formatTable } from "../report/table.ts";
 import { variantsOf } from "../runs/replicas.ts";
 import { SweepDirectory } from "../sweep/manifest.ts";
 import { parseSweepFile } from "../sweep/sweep_file.ts";
-import { isDataFile, type Unit, unitsOf } from "../sweep/units.ts";
+import { type Unit, unitsOf } from "../sweep/units.ts";
 import { fitted } from "../terminal.ts";
 import { parseFlags, text } from "./flags.ts";
 import { helpText } from "./help.ts";
 import { hyperparameterOverrides, sweepOf } from "./hyperparameter_flags.ts";
 import { familyOf } from "./own_task.ts";
 import { parseTrain } from "./train_flags.ts";
+import { ownFlagOf } from "./train_plan.ts";
+import { refuseIneffectiveFlags } from "./unused_flags.ts";
 
 const command = {
   name: "sweep plan",
@@ -58,7 +61,7 @@ export async function sweepPlan(args: readonly string[]): Promise<void> {
     throw new UserError(`cannot read the sweep file ${file}: ${(error as Error).message}`);
   }
   const units = unitsOf(parseSweepFile(contents, file));
-  const work = units.flatMap(checkUnit);
+  const work = (await Promise.all(units.map(checkUnit))).flat();
   const directory = new SweepDirectory(out);
   const written = await directory.write(units);
   await noteMissingData([...new Set(units.map(({ task }) => task))]);
@@ -70,12 +73,12 @@ export async function sweepPlan(args: readonly string[]): Promise<void> {
 }
 
 /**
- * Checks a unit as `train` does, without its data.
+ * Checks a unit as `train` does. Its data files may be missing yet.
  *
  * @returns The steps of its stages.
  * @throws {UserError} If `train` would reject its task, seeds or hyperparameters.
  */
-export function checkUnit(unit: Unit): StageSteps[] {
+export async function checkUnit(unit: Unit): Promise<StageSteps[]> {
   try {
     const { algorithm, parsed } = parseTrain(unit.train);
     if (parsed === "help") throw new UserError(`"${unit.task}" is not a task or a data file`);
@@ -90,10 +93,18 @@ export function checkUnit(unit: Unit): StageSteps[] {
           .map(({ list, hyperparameter }) => [hyperparameter, sweep[list]![0]!]),
       ),
     };
-    const task = taskOf(unit.task, flags.task) ??
-      familyOf([unit.task], flags.family, { table, preset, overrides });
+    const known = await taskOf(unit.task, flags.task);
+    const task = ownFlagOf(unit.task, flags) === undefined && known !== null
+      ? known
+      : familyOf([unit.task], flags.family, { table, preset, overrides });
     const h = table.valuesFor(task, preset, overrides);
-    const variants = Math.max(1, variantsOf(algorithm, h, sweep).length);
+    const all = variantsOf(algorithm, h, sweep);
+    refuseIneffectiveFlags(
+      algorithm,
+      hyperparameterOverrides(table, flags),
+      all.length === 0 ? [h] : all.map(({ hyperparameters }) => hyperparameters),
+    );
+    const variants = Math.max(1, all.length);
     return algorithm.stages.map(({ name, over, steps }) => ({
       algorithm: algorithm.name,
       stage: name,
@@ -102,13 +113,24 @@ export function checkUnit(unit: Unit): StageSteps[] {
     }));
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    throw new UserError(`unit ${unit.name}: ${error.message}`);
+    throw new UserError(
+      `unit ${unit.name}: ${error.message}` +
+        (isPath(unit.task)
+          ? `. In a sweep file, the flags of a data file are written as in { file: ${unit.task}, ` +
+            "family: maze }"
+          : ""),
+    );
   }
 }
 
+function isPath(what: string): boolean {
+  return !tasks.has(what) && /[/\\]|\.h(df)?5$/.test(what);
+}
+
 /** Returns the D4RL task of a unit; null for a data file of no D4RL task. */
-function taskOf(what: string, given: string | undefined): D4rlTask | null {
-  if (!isDataFile(what)) return findTask(what);
+async function taskOf(what: string, given: string | undefined): Promise<D4rlTask | null> {
+  if (!isPath(what)) return findTask(what);
+  if (what.split(",").every(isFile)) return (await resolveData(what, given)).task;
   return given === undefined ? taskOfFile(what) : findTask(given);
 }
 

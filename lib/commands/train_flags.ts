@@ -77,18 +77,21 @@ function sharedFlags({ hyperparameters: { presets }, stages }: Algorithm) {
       min: 1,
       shown: "only at the end of a stage",
     }),
-    "eval-episodes": integer("Episodes per evaluation; 0 disables evaluation", {
-      max: 1000,
-      shown: String(defaultEpisodes),
-    }),
+    "eval-episodes": integer(
+      "Episodes per evaluation; 0 disables evaluation, also of policies that wait for it",
+      {
+        max: 1000,
+        shown: String(defaultEpisodes),
+      },
+    ),
     matmul: choice(
       "Matrix product tiles; auto measures them and uses the fastest of each shape",
       [...matmulVariants, "auto"],
       { shown: "auto" },
     ),
     profile: toggle(
-      "Time the kernels of each trained stage and write profile-<stage>.txt and " +
-        "trace-<stage>.json to the run directory",
+      "Time the kernels of each stage and write profile-<stage>.txt and trace-<stage>.json to the " +
+        "run directory; no stage is taken from the cache",
     ),
     live: toggle(
       "Serve a page on this machine that shows the curves, the progress and the policy playing " +

@@ -281,15 +281,28 @@ async function taskOfSource(
   flags: TrainFlags,
   setting: OwnTaskSetting,
 ): Promise<Task> {
+  if (ownFlagOf(what, flags) === undefined && task !== null) return task;
+  return await ownTaskOfFiles(paths, flags, setting);
+}
+
+/**
+ * Returns the first flag that makes the data those of a custom task; undefined if there is none.
+ *
+ * @param what The task or file given on the command line.
+ * @throws {UserError} There is such a flag, and a D4RL task too.
+ */
+export function ownFlagOf(
+  what: string | undefined,
+  flags: Pick<TrainFlags, "family" | "env" | "server" | "task">,
+): "family" | "env" | "server" | undefined {
   const own = (["family", "env", "server"] as const).find((name) => flags[name] !== undefined);
-  if (task !== null && own === undefined) return task;
   if (own !== undefined && (flags.task !== undefined || what === undefined || tasks.has(what))) {
     throw new UserError(
       `--${own} is only for data that belong to no D4RL task; remove it, or ` +
         (flags.task === undefined ? "give the data as a file" : "remove --task"),
     );
   }
-  return await ownTaskOfFiles(paths, flags, setting);
+  return own;
 }
 
 /** Checkpoint files by the flags of the stages. */

@@ -1,6 +1,6 @@
 /**
- * Rejects flags of stages that are not trained. They would have no effect, but `config.json` would
- * record them.
+ * Rejects flags without effect: of stages that are not trained, and of values that another flag
+ * makes meaningless. `config.json` would record them.
  *
  * @module
  */

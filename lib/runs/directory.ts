@@ -191,15 +191,17 @@ export function openRunDirectory(path: string): RunDirectory {
 /** Rejects the folder of one seed or variant, whose metrics and lock are those of the whole run. */
 function refusePart(path: string): void {
   const real = Deno.realPathSync(path);
+  if (!/^seed-\d+(-|$)/.test(basename(real))) return;
   const whole = new RunDirectory(dirname(real));
-  if (!/^seed-\d+(-|$)/.test(basename(real)) || !exists(whole.config)) return;
-  const { seeds, sweep } = whole.readConfig();
-  if (seeds.length === 1 && sweep === undefined) return;
+  try {
+    const { seeds, sweep } = whole.readConfig();
+    if (seeds.length === 1 && sweep === undefined) return;
+  } catch {
+    return; // The folder above is no run, or this process may not read it.
+  }
   throw new UserError(
-    `${path} is part of the run ${
-      dirname(path)
-    }, which trains all its seeds and variants together; ` +
-      `resume that with --resume ${dirname(path)}`,
+    `${path} is part of the run ${whole.path}, which trains all its seeds and variants together; ` +
+      `resume that with --resume ${whole.path}`,
   );
 }
 

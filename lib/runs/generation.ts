@@ -9,7 +9,7 @@
  */
 import { basename, dirname, join } from "node:path";
 import { UserError } from "../errors.ts";
-import { syncFolder } from "../files.ts";
+import { isFile, syncFolder } from "../files.ts";
 import { assertFingerprint, readCheckpoint } from "./checkpoint.ts";
 import { writeAtomic } from "./files.ts";
 import type { Checkpoint } from "./networks.ts";
@@ -173,14 +173,5 @@ function removeIfAny(path: string): void {
     Deno.removeSync(path);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-}
-
-function isFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
   }
 }

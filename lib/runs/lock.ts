@@ -11,6 +11,7 @@
 import { join } from "node:path";
 import * as v from "valibot";
 import { UserError } from "../errors.ts";
+import { isFile } from "../files.ts";
 import { kinds } from "../schema.ts";
 
 const ownerSchema = v.object({
@@ -149,14 +150,4 @@ export function clearRemains(run: LockedPaths): void {
     }
   };
   visit(run.path, 2); // seed-<k>/checkpoints/ lies deepest.
-}
-
-function isFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch (error) {
-    const absent = [Deno.errors.NotFound, Deno.errors.NotADirectory];
-    if (absent.some((each) => error instanceof each)) return false;
-    throw error;
-  }
 }

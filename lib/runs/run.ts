@@ -103,12 +103,3 @@ export function stepsOf(
 ): number {
   return Number(hyperparameters[steps]);
 }
-
-/** Returns whether a path is a file. */
-export function isFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
-}

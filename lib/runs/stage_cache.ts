@@ -11,6 +11,7 @@ import { join } from "node:path";
 import * as v from "valibot";
 import type { Algorithm, StageDefinition } from "../algorithms/algorithm.ts";
 import type { HyperparameterValues } from "../algorithms/hyperparameters.ts";
+import { isFile } from "../files.ts";
 import type { Json } from "./config.ts";
 import { kinds, parseValue } from "../schema.ts";
 import { readCheckpoint } from "./checkpoint.ts";
@@ -190,13 +191,5 @@ export class StageCache {
       checkpoint: join(this.#folder, `${key}.safetensors`),
       description: join(this.#folder, `${key}.json`),
     };
-  }
-}
-
-function isFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
   }
 }

@@ -6,12 +6,13 @@
  */
 import type { StageDefinition } from "../algorithms/algorithm.ts";
 import { UserError } from "../errors.ts";
+import { isFile } from "../files.ts";
 import { readCheckpoint } from "./checkpoint.ts";
 import { EvaluationQueue } from "./evaluation_queue.ts";
 import { MetricsFile, type MetricsRow, readMetrics, sameReplica } from "./metrics.ts";
 import { Progress } from "./progress.ts";
 import { type Replica, replicasOf, stageOf } from "./replicas.ts";
-import { fingerprintOf, isFile, type TrainingRun } from "./run.ts";
+import { fingerprintOf, type TrainingRun } from "./run.ts";
 import { fileHash } from "./stage_cache.ts";
 
 /**

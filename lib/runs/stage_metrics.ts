@@ -4,10 +4,11 @@
  * @module
  */
 import type { StageDefinition } from "../algorithms/algorithm.ts";
+import { isFile } from "../files.ts";
 import { MetricsFile, type MetricsRow, readMetrics, sameReplica } from "./metrics.ts";
 import { loggedSteps } from "./metrics_log.ts";
 import type { Replica } from "./replicas.ts";
-import { isFile, stepsOf, type TrainingRun } from "./run.ts";
+import { stepsOf, type TrainingRun } from "./run.ts";
 import type { CacheEntry } from "./stage_cache.ts";
 
 /**

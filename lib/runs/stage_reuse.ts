@@ -4,6 +4,7 @@
  * @module
  */
 import type { Algorithm, StageDefinition } from "../algorithms/algorithm.ts";
+import { isFile } from "../files.ts";
 import { copyWhole } from "./files.ts";
 import { type MetricsRow, sameReplica } from "./metrics.ts";
 import type { Replica } from "./replicas.ts";
@@ -123,12 +124,4 @@ export function originOf(
     stage.needs.map((each) => [each, fileHash(directory.checkpoint(each))]),
   );
   return { algorithm, stage, seed, hyperparameters, inputs };
-}
-
-function isFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
 }

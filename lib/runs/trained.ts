@@ -11,6 +11,7 @@ import type { Placeable } from "../nn/placement.ts";
 import { networkPolicy } from "../nn/host/policy.ts";
 import { algorithms, findAlgorithm } from "../algorithms/registry.ts";
 import { UserError } from "../errors.ts";
+import { isFile } from "../files.ts";
 import { type ActorFile, readActor } from "../nn/host/actor.ts";
 import type { HyperparameterValues } from "../algorithms/hyperparameters.ts";
 import { assertFingerprint, withoutPrefix } from "./checkpoint.ts";
@@ -201,10 +202,12 @@ function openRun(path: string, known: ReadonlyMap<string, Algorithm>): Trained {
   /** Says of the stages of an actor's files which are not finished. */
   const unfinished = ({ needs }: Actor, files: readonly ActorFile[]): string[] =>
     needs.flatMap((stage, i) => {
+      // A checkpoint from elsewhere may have had other numbers of steps.
+      if (!config.stages.includes(stage)) return [];
       const steps = Number(config.hyperparameters[stageOf(algorithm, stage).steps]);
       const step = Number(files[i]!.metadata["step"] ?? steps);
       return step < steps
-        ? [`the ${stage} stage is not finished; the policy is that of step ${step} of ${steps}`]
+        ? [`the ${stage} stage is not finished; its checkpoint is of step ${step} of ${steps}`]
         : [];
     });
   return {
@@ -372,13 +375,4 @@ function readFile(path: string): ActorFile {
     throw new UserError(`${path}: cannot be read: ${(error as Error).message}`);
   }
   return { source: path, ...decode(bytes, path) };
-}
-
-function isFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw new UserError(`cannot access ${path}: ${(error as Error).message}`);
-  }
 }

@@ -7,13 +7,14 @@
 import { dirname } from "node:path";
 import { Graph } from "../autodiff/graph.ts";
 import type { StageDefinition } from "../algorithms/algorithm.ts";
+import { isFile } from "../files.ts";
 import { readCheckpoint, writePolicy } from "./checkpoint.ts";
 import { discardWaiting } from "./evaluation_queue.ts";
 import { copyWhole } from "./files.ts";
 import { recoverGeneration } from "./generation.ts";
 import { readMetrics } from "./metrics.ts";
 import { type Replica, replicasOf, stageOf } from "./replicas.ts";
-import { fingerprintOf, isFile, type StageResult, stepsOf, type TrainingRun } from "./run.ts";
+import { fingerprintOf, type StageResult, stepsOf, type TrainingRun } from "./run.ts";
 import type { CacheEntry } from "./stage_cache.ts";
 import { evaluateFinished } from "./stage_evaluation.ts";
 import { lacksOf, openMetrics, warnOfGaps } from "./stage_metrics.ts";
@@ -46,8 +47,8 @@ async function trainOne(run: TrainingRun, definition: StageDefinition): Promise<
   const discarded = run.resume && !run.evaluator ? discardWaiting(name, replicas) : 0;
   if (discarded > 0) {
     run.announce(
-      `evaluate ${discarded} policies of the ${name} stage that waited for their evaluation are ` +
-        "removed, because this run makes none",
+      `evaluate ${discarded === 1 ? "a policy" : `${discarded} policies`} of the ${name} stage ` +
+        "that waited for evaluation: removed, because this run makes none",
     );
   }
   const checkpoint = ({ directory }: Replica) => directory.checkpoint(name);

@@ -17,6 +17,7 @@
 import { join } from "node:path";
 import * as v from "valibot";
 import { UserError } from "../errors.ts";
+import { isFile } from "../files.ts";
 import { openJson, sealJson } from "../runs/checksum.ts";
 import { RunDirectory } from "../runs/directory.ts";
 import { writeAtomic } from "../runs/files.ts";
@@ -137,16 +138,5 @@ export class SweepDirectory {
   trainArguments(unit: Unit): readonly string[] {
     const { path } = this.runOf(unit);
     return this.stateOf(unit) === "new" ? [...unit.train, `--out=${path}`] : [`--resume=${path}`];
-  }
-}
-
-function isFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
-      return false;
-    }
-    throw new UserError(`cannot access ${path}: ${(error as Error).message}`);
   }
 }

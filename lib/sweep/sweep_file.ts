@@ -15,20 +15,28 @@ export type SweptValues = Readonly<
   Record<string, HyperparameterValue | readonly HyperparameterValue[]>
 >;
 
+/** A data file and what it is trained as; the fields are flags of `train`. */
+export interface DataFile {
+  /** Path, or several separated by commas. */
+  readonly file: string;
+  /** D4RL task. */
+  readonly task?: string;
+  /** Default hyperparameters of data of no D4RL task. */
+  readonly family?: "locomotion" | "maze";
+  /** Evaluation environment of such data. */
+  readonly env?: string;
+  /** Server of that environment. */
+  readonly server?: "python" | "wasm";
+}
+
 /** The contents of a sweep file. */
 export interface SweepFile {
-  /** D4RL tasks, or data files that `train` takes. */
-  readonly tasks: readonly string[];
+  /** D4RL tasks, and data files that `train` takes. */
+  readonly tasks: readonly (string | DataFile)[];
   /** Seeds as text for `train --seeds`, or as a list. */
   readonly seeds: string | readonly number[];
   /** Hyperparameters by algorithm; null stands for none. */
   readonly algorithms: Readonly<Record<string, SweptValues | null>>;
-  /** D4RL task that data files are trained as, like `train --task`. */
-  readonly task?: string;
-  /** Defaults and evaluation environment of data files of no D4RL task, as for `train`. */
-  readonly family?: "locomotion" | "maze";
-  readonly env?: string;
-  readonly server?: "python" | "wasm";
   /** Preset of the other hyperparameters; `train`'s default if absent. */
   readonly preset?: Preset;
   /** Steps between evaluations, and episodes of each; `train`'s defaults if absent. */
@@ -42,11 +50,27 @@ const value = v.union(
 const values = "a list of one or more distinct values";
 const tasks = "a list of one or more distinct tasks or data files";
 const seeds = 'seeds such as "0-5", or a list of one or more whole numbers from 0';
+const dataFile: v.GenericSchema<unknown, DataFile> = v.strictObject({
+  file: v.pipe(kinds.text, v.nonEmpty("a data file")),
+  task: v.exactOptional(kinds.text),
+  family: v.exactOptional(v.picklist(["locomotion", "maze"], "locomotion or maze")),
+  env: v.exactOptional(kinds.text),
+  server: v.exactOptional(v.picklist(["python", "wasm"], "python or wasm")),
+});
 const schema: v.GenericSchema<unknown, SweepFile> = v.strictObject({
   tasks: v.pipe(
-    v.array(v.pipe(kinds.text, v.nonEmpty("a task or a data file")), tasks),
+    v.array(
+      v.union(
+        [v.pipe(kinds.text, v.nonEmpty("a task or a data file")), dataFile],
+        "a task or a data file",
+      ),
+      tasks,
+    ),
     v.minLength(1, tasks),
-    v.check((each) => areDistinct(each), tasks),
+    v.check(
+      (each) => areDistinct(each.map((task) => typeof task === "string" ? task : task.file)),
+      tasks,
+    ),
   ),
   seeds: v.union(
     [v.string(), v.pipe(v.array(kinds.count), v.minLength(1, seeds))],
@@ -70,10 +94,6 @@ const schema: v.GenericSchema<unknown, SweepFile> = v.strictObject({
     ),
     v.check((each) => Object.keys(each).length > 0, "one or more algorithms"),
   ),
-  task: v.exactOptional(kinds.text),
-  family: v.exactOptional(v.picklist(["locomotion", "maze"], "locomotion or maze")),
-  env: v.exactOptional(kinds.text),
-  server: v.exactOptional(v.picklist(["python", "wasm"], "python or wasm")),
   preset: v.exactOptional(v.picklist(["paper", "quick"], "paper or quick")),
   evaluation: v.exactOptional(v.strictObject({
     every: v.exactOptional(kinds.positive),

@@ -11,7 +11,6 @@ import { basename } from "node:path";
 import type { Algorithm } from "../algorithms/algorithm.ts";
 import type { HyperparameterValue } from "../algorithms/hyperparameters.ts";
 import { algorithms, findAlgorithm } from "../algorithms/registry.ts";
-import { taskOfFile, tasks } from "../data/catalog.ts";
 import { UserError } from "../errors.ts";
 import { suggestion } from "../suggestion.ts";
 import type { SweepFile, SweptValues } from "./sweep_file.ts";
@@ -53,7 +52,8 @@ export function unitsOf(
       `the sweep has ${count} units, at most ${maxUnits} are possible; split it into several files`,
     );
   }
-  const units = sweep.tasks.flatMap((task) =>
+  const files = sweep.tasks.map((task) => typeof task === "string" ? { file: task } : task);
+  const units = files.flatMap(({ file: task, ...traits }) =>
     choices.flatMap(({ name, shared, separate }) =>
       combinationsOf(separate).map((combination): Unit => ({
         name: [label(task), name, ...combination.flat()].join("-").replaceAll(/[^\w.-]+/g, "_"),
@@ -62,7 +62,7 @@ export function unitsOf(
         train: [
           task,
           ...flag("algorithm", name),
-          ...fileFlags(sweep, task),
+          ...Object.entries(traits).flatMap(([name, value]) => flag(name, value)),
           ...(sweep.preset === undefined ? [] : flag("preset", sweep.preset)),
           ...flag("seeds", String(sweep.seeds)),
           ...evaluationFlags(sweep.evaluation),
@@ -125,18 +125,6 @@ function combinationsOf(
       combinations.flatMap((each) => values.map((value) => [...each, [name, value] as const])),
     [[]],
   );
-}
-
-/** Whether an entry of `tasks` names a data file, not a task. */
-export function isDataFile(task: string): boolean {
-  return !tasks.has(task) && /[/\\]|\.h(df)?5$/.test(task);
-}
-
-/** Returns the flags that say what a data file is trained as, if it is one that needs them. */
-function fileFlags({ task, family, env, server }: SweepFile, file: string): string[] {
-  if (!isDataFile(file) || taskOfFile(file) !== null) return [];
-  return Object.entries({ task, family, env, server })
-    .flatMap(([name, value]) => value === undefined ? [] : flag(name, value));
 }
 
 function evaluationFlags(evaluation: SweepFile["evaluation"] = {}): string[] {

@@ -49,8 +49,9 @@ export interface ShownTable {
   readonly rows: readonly (readonly string[])[];
 }
 
-/** What the worker reports. Every task ends with `end` or `error`. */
+/** What the worker reports: `ready` at its start, and `end` or `error` at the end of every task. */
 export type Report =
+  | { readonly kind: "ready" }
   | { readonly kind: "note"; readonly text: string }
   | { readonly kind: "gpu"; readonly text: string }
   | {

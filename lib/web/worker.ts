@@ -29,6 +29,7 @@ scope.onmessage = ({ data: request }) => {
     run(request, gate);
   }
 };
+post({ kind: "ready" });
 
 async function run(request: TaskRequest, gate: Gate): Promise<void> {
   try {

@@ -84,7 +84,7 @@ Deno.test({
       await assertRejects(
         () => evaluate([path, "--video", join(folder, "film.avi")]),
         UserError,
-        "expected a file that ends in .mp4, or a folder",
+        "expected a file that ends in .mp4, or the name of a folder",
       );
       await assertRejects(
         () => evaluate([path, "--video", join("/dev/null", "film")]),

@@ -129,8 +129,8 @@ Deno.test({
       await Deno.writeTextFile(
         join(data, "sweep.json"),
         JSON.stringify({
-          ...{ tasks: ["data/gone.hdf5"], seeds: "0", algorithms: { iql: {} } },
-          family: "maze",
+          tasks: [{ file: "data/gone.hdf5", family: "maze" }],
+          ...{ seeds: "0", algorithms: { iql: {} } },
         }),
       );
       // In the place of Slurm's commands.

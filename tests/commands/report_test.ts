@@ -128,8 +128,8 @@ Deno.test({
       );
       assertStringIncludes(scores, "The paper's Table 1 BEAR TD3+BC IQL");
       assertStringIncludes(scores, "52.1 59.3 66.3");
-      assertStringIncludes(scores, "data 44.3");
-      assertStringIncludes(scores, "random actions (D4RL) 0.0");
+      assertStringIncludes(scores, "data – 44.3");
+      assertStringIncludes(scores, "random actions (D4RL) – 0.0");
       assertStringIncludes(textUnder(page, "Data"), "gone.hdf5");
       assertStringIncludes(textUnder(page, "Data"), "cannot be read here");
       const configuration = textUnder(page, "Configuration");

@@ -6,7 +6,8 @@ import { sweepStatus } from "../../lib/commands/sweep_status.ts";
 import { sweepSubmit } from "../../lib/commands/sweep_submit.ts";
 import { UserError } from "../../lib/errors.ts";
 import { SweepDirectory } from "../../lib/sweep/manifest.ts";
-import { mayUseFiles, withFolder } from "../data/files.ts";
+import { writeDataset } from "../../lib/data/writer.ts";
+import { mayUseFiles, tinyContents, withFolder } from "../data/files.ts";
 import { unitNamed } from "../sweep/sweeps.ts";
 import { printed } from "./printed.ts";
 import { writeRun } from "./run_records.ts";
@@ -74,17 +75,36 @@ Deno.test({
   ignore,
   fn: () =>
     withFolder(async (folder) => {
-      const plan = (...lines: string[]) => {
-        const file = join(folder, "sweep.yaml");
-        const tasks = ["tasks: [maze2d-umaze-v1, mine.hdf5]", "seeds: [0]"];
-        Deno.writeTextFileSync(file, [...tasks, "algorithms: { iql: }", ...lines].join("\n"));
-        return printed(() => sweepPlan([file, "--out", join(folder, "out")]));
+      const plan = (file: string, algorithms = "{ iql: }") => {
+        const sweep = join(folder, "sweep.yaml");
+        const tasks = `tasks: [maze2d-umaze-v1, ${file}]`;
+        Deno.writeTextFileSync(sweep, `${tasks}\nseeds: [0]\nalgorithms: ${algorithms}`);
+        return printed(() => sweepPlan([sweep, "--out", join(folder, "out")]));
       };
       const { error } = console;
       console.error = () => {}; // The note that data are missing.
       try {
-        await assertRejects(() => plan(), UserError, "mine.hdf5 belongs to no D4RL task");
-        await plan("family: maze", "env: Own-v0", "server: python");
+        await assertRejects(
+          () => plan("mine.hdf5"),
+          UserError,
+          "mine.hdf5 belongs to no D4RL task",
+        );
+        await assertRejects(
+          () => plan("{ file: mine.hdf5, task: hopper-medium-v2, family: maze }"),
+          UserError,
+          "--family is only for data that belong to no D4RL task",
+        );
+        await assertRejects(
+          () => plan("hopper-medium-v2", "{ srpo: { fixed-time: 0.5 } }"),
+          UserError,
+          "--fixed-time has an effect only with weighting fixed_time",
+        );
+        // The metadata of a file that exists name its task.
+        const known = join(folder, "known.hdf5");
+        await writeDataset(known, { ...tinyContents, metadata: { task: "maze2d-open-v0" } });
+        await plan(known);
+        Deno.removeSync(join(folder, "out"), { recursive: true });
+        await plan("{ file: mine.hdf5, family: maze, env: Own-v0, server: python }");
       } finally {
         console.error = error;
       }

@@ -33,7 +33,7 @@ Deno.test({
         return { files, notes };
       };
       const unfinished = (step: number) => [
-        `the policy stage is not finished; the policy is that of step ${step} of 100`,
+        `the policy stage is not finished; its checkpoint is of step ${step} of 100`,
       ];
       const checkpoint = run.checkpoint("policy");
 

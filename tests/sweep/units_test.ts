@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import table1 from "../../docs/sweeps/table1.yaml" with { type: "text" };
 import { checkUnit } from "../../lib/commands/sweep_plan.ts";
 import { isInPaper, tasks } from "../../lib/data/catalog.ts";
@@ -90,12 +90,14 @@ Deno.test("unitsOf() rejects unknown names, equal names and too many units", () 
   }
 });
 
-Deno.test("checkUnit() rejects what train would reject, naming the unit", () => {
-  const checked = (
+Deno.test("checkUnit() rejects what train would reject, naming the unit", async () => {
+  const checked = async (
     more: Partial<Parameters<typeof unitsOf>[0]>,
-  ) =>
-    unitsOf({ tasks: ["hopper-medium-v2"], seeds: "0", algorithms: { srpo: null }, ...more })
-      .flatMap(checkUnit);
+  ) => {
+    const tasks = ["hopper-medium-v2"];
+    const units = unitsOf({ tasks, seeds: "0", algorithms: { srpo: null }, ...more });
+    return (await Promise.all(units.map(checkUnit))).flat();
+  };
   const cases: readonly [Parameters<typeof checked>[0], string][] = [
     [{ tasks: ["hoper-medium-v2"] }, 'unit hoper-medium-v2-srpo: unknown task "hoper-medium-v2"'],
     [{ tasks: ["--resume"] }, "unit"],
@@ -106,12 +108,14 @@ Deno.test("checkUnit() rejects what train would reject, naming the unit", () => 
     [{ algorithms: { srpo: { beta: "x" } } }, "--beta needs a number"],
     [{ algorithms: { srpo: { "fixed-time": [0.1, 0.5] } } }, "--times has an effect only with"],
   ];
-  for (const [change, message] of cases) assertThrows(() => checked(change), UserError, message);
-  const steps = checked({ seeds: "0-2", algorithms: { srpo: { beta: [0.1, 0.2] } } });
+  for (const [change, message] of cases) {
+    await assertRejects(() => checked(change), UserError, message);
+  }
+  const steps = await checked({ seeds: "0-2", algorithms: { srpo: { beta: [0.1, 0.2] } } });
   assertEquals(steps.map(({ replicas }) => replicas), [3, 3, 6]);
 });
 
-Deno.test("docs/sweeps/table1.yaml has the paper's 15 tasks, five algorithms and six seeds", () => {
+Deno.test("docs/sweeps/table1.yaml has the paper's 15 tasks, five algorithms and six seeds", async () => {
   const units = unitsOf(parseSweepFile(table1, "table1.yaml"));
   assertEquals(units.length, 75);
   assertEquals(
@@ -119,5 +123,7 @@ Deno.test("docs/sweeps/table1.yaml has the paper's 15 tasks, five algorithms and
     [...tasks.values()].filter(isInPaper).map(({ name }) => name).toSorted(),
   );
   assertEquals(new Set(units.map(({ algorithm }) => algorithm)).size, 5);
-  for (const { replicas } of units.flatMap(checkUnit)) assertEquals(replicas, 6);
+  for (const unit of units) {
+    for (const { replicas } of await checkUnit(unit)) assertEquals(replicas, 6);
+  }
 });

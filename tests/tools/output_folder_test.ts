@@ -1,24 +1,33 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { join } from "node:path";
 import { UserError } from "../../lib/errors.ts";
-import { emptied } from "../../tools/output_folder.ts";
+import { filled } from "../../tools/output_folder.ts";
 import { mayUseFiles, withFolder } from "../data/files.ts";
 
 Deno.test({
-  name: "emptied() replaces an earlier build, and leaves other files alone",
+  name: "filled() replaces an earlier build by a whole one, and leaves other files alone",
   ignore: !mayUseFiles,
   fn: () =>
-    withFolder(async (folder) => {
-      const names = (path: string) => [...Deno.readDirSync(path)].map(({ name }) => name);
-      const build = join(folder, "build");
-      await emptied(build, ["a.js"]);
-      assertEquals(names(build), []);
-      Deno.writeTextFileSync(join(build, "a.js"), "");
-      Deno.writeTextFileSync(join(build, "b.js"), "");
-      await emptied(build, ["a.js"]);
-      assertEquals(names(build), []);
-      Deno.writeTextFileSync(join(build, "thesis.txt"), "");
-      await assertRejects(() => emptied(build, ["a.js"]), UserError, "no earlier build");
-      assertEquals(names(build), ["thesis.txt"]);
+    withFolder(async (root) => {
+      const folder = join(root, "deeper", "build");
+      const names = (path: string) => [...Deno.readDirSync(path)].map(({ name }) => name).sort();
+      const writing = (...files: string[]) => (fresh: string) =>
+        Promise.all(files.map((file) => Deno.writeTextFile(join(fresh, file), ""))).then(() => {});
+      await filled(folder, ["a.js"], writing("a.js", "b.js"));
+      assertEquals(names(folder), ["a.js", "b.js"]);
+      await filled(folder, ["a.js"], writing("a.js"));
+      assertEquals(names(folder), ["a.js"]);
+      const failing = () => Promise.reject(new Error("no compiler"));
+      await assertRejects(() => filled(folder, ["a.js"], failing), Error, "no compiler");
+      assertEquals([names(folder), names(join(root, "deeper"))], [["a.js"], ["build"]]);
+
+      Deno.removeSync(join(folder, "a.js"));
+      Deno.writeTextFileSync(join(folder, "thesis.txt"), "");
+      await assertRejects(
+        () => filled(folder, ["a.js"], writing("a.js")),
+        UserError,
+        "no earlier build (it contains thesis.txt)",
+      );
+      assertEquals(names(folder), ["thesis.txt"]);
     }),
 });

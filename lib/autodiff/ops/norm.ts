@@ -22,6 +22,9 @@ const vectors = 16;
  * heads of a seed are combined. Not differentiable.
  */
 export function globalNorm(graph: Graph, tensors: readonly Tensor[]): Tensor {
+  if (tensors.every(({ columns }) => columns === 0)) {
+    throw new Error(`globalNorm: there are no entries in ${tensors.join(", ") || "no tensors"}`);
+  }
   return sqrt(graph, sumRows(graph, sumColumns(graph, squaredSums(graph, tensors))));
 }
 

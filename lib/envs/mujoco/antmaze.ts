@@ -13,8 +13,6 @@ const FRAME_SKIP = 5;
 /** Half the height of a wall, in metres. */
 const WALL_HALF_HEIGHT = 1;
 
-/** Distance from the goal, in metres, within which an episode succeeds. */
-
 /** D4RL's ant and the maze walls. It has a longer timestep and softer contacts than gym's ant. */
 function antBetweenWalls(maze: Maze): Robot {
   const half = maze.cellSize / 2;

@@ -14,7 +14,7 @@ const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module
 const send = (request: Request) => worker.postMessage(request);
 
 let running: View | null = null;
-/** Whether the worker has answered, which it does when it starts. */
+/** Whether the worker is loaded. */
 let loaded = false;
 
 function start(view: View, request: TaskRequest): void {

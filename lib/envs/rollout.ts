@@ -1,6 +1,6 @@
 /**
  * Plays episodes in a batch of environments in lockstep, with one policy call per step for all of
- * them, or for each half of them.
+ * them.
  *
  * @module
  */
@@ -69,8 +69,8 @@ export async function rollout(
   const { id, observationSize, maxEpisodeSteps } = environment.spec;
   const atGoal = goalOf(id);
   const episodes: Episode[] = [];
+  let runs: Run[] = [];
   let next = 0;
-  let failed = false;
 
   /** Starts the next episodes in the given environments, as long as seeds remain. */
   const start = async (free: readonly number[]): Promise<Run[]> => {
@@ -96,8 +96,8 @@ export async function rollout(
     return started;
   };
 
-  /** Takes a step of each episode. Returns those that go on, and those that began anew. */
-  const advance = async (runs: readonly Run[]): Promise<readonly Run[]> => {
+  runs = await start(Array.from({ length: environment.count }, (_, i) => i));
+  while (runs.length > 0) {
     const observations = new Float64Array(runs.length * observationSize);
     runs.forEach((run, i) => observations.set(run.observation, i * observationSize));
     const actions = await policy.act(observations, runs.map(({ random }) => random));
@@ -124,35 +124,11 @@ export async function rollout(
       };
       observer.end?.(episode, episodes[episode]);
     }
-    if (ended.length === 0) return runs;
+    if (ended.length === 0) continue;
     const started = await start(ended.map(({ environment }) => environment));
-    return [...runs.filter((run) => !ended.includes(run)), ...started];
-  };
-
-  const groups: (readonly Run[])[] = [];
-  for (const free of groupsOf(environment.count, "remote" in policy)) {
-    groups.push(await start(free));
+    runs = [...runs.filter((run) => !ended.includes(run)), ...started];
   }
-  const ends = await Promise.allSettled(groups.map(async (first) => {
-    try {
-      for (let runs = first; runs.length > 0 && !failed;) runs = await advance(runs);
-    } catch (error) {
-      failed = true;
-      throw error;
-    }
-  }));
-  for (const end of ends) if (end.status === "rejected") throw end.reason;
   return episodes;
-}
-
-/**
- * Divides the environments. With a remote policy there are two halves: while one waits for its
- * actions, which takes a GPU's answer 10 ms in Deno, the other one is computed.
- */
-function groupsOf(count: number, remote: boolean): number[][] {
-  const all = Array.from({ length: count }, (_, i) => i);
-  const half = Math.ceil(count / 2);
-  return remote && count > 1 ? [all.slice(0, half), all.slice(half)] : [all];
 }
 
 /** A batch of environments and a way to release it. */

@@ -52,7 +52,6 @@ interface Compiled {
 
 /** A policy on the GPU. Its actions match those of the same policy on the CPU to 1e-5. */
 export class GraphPolicy implements RemotePolicy {
-  readonly remote = true;
   readonly observationSize: number;
   readonly actionSize: number;
   readonly flops?: number;

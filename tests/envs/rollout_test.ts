@@ -7,7 +7,7 @@ import { evaluateHere } from "../../lib/envs/evaluate_here.ts";
 import { Placement } from "../../lib/nn/placement.ts";
 import { evaluateInWorker } from "../../lib/envs/evaluate_in_worker.ts";
 import { candidatePolicy, solverSampler } from "../../lib/algorithms/candidate_policy.ts";
-import { networkPolicy, type Policy, type RemotePolicy } from "../../lib/nn/host/policy.ts";
+import { networkPolicy, type Policy } from "../../lib/nn/host/policy.ts";
 import { RandomStream } from "../../lib/envs/random.ts";
 import { makeEnvironment } from "../../lib/envs/registry.ts";
 import {
@@ -93,36 +93,6 @@ Deno.test({
     assertEquals(positions, episodes.map(({ length }) => length + 1));
     assertEquals(ended, episodes);
   },
-});
-
-Deno.test("rollout(): a remote policy computes one half of the episodes while the other half waits", async () => {
-  const policy = restless();
-  let [acting, most] = [0, 0];
-  const rows: number[] = [];
-  const remote: RemotePolicy = {
-    ...{ observationSize: 11, actionSize: 3, remote: true },
-    async act(observations, random) {
-      rows.push(random.length);
-      most = Math.max(most, ++acting);
-      const actions = policy.act(observations, random);
-      await new Promise((resolve) => setTimeout(resolve));
-      acting--;
-      return actions;
-    },
-  };
-  const { environment, close } = await hopper(5);
-  const episodes = await rollout(environment, remote, seeds);
-  assertEquals(episodes, await play(5));
-  assertEquals([most, ...rows.slice(0, 2)], [2, 3, 2]);
-  // After a failure, no call is left.
-  let calls = 0;
-  const broken: RemotePolicy = {
-    ...remote,
-    act: (...given) => ++calls === 5 ? Promise.reject(new Error("lost")) : remote.act(...given),
-  };
-  await assertRejects(() => rollout(environment, broken, seeds), Error, "lost");
-  assertEquals(acting, 0);
-  await close();
 });
 
 Deno.test("rollout(): cuts episodes of an environment that has no step limit", async () => {

@@ -61,16 +61,6 @@ export function checkRange(
   );
 }
 
-/** Returns the properties of a policy besides its actions. */
-function factsOf(policy: Policy | RemotePolicy) {
-  const { observationSize, actionSize, flops } = policy;
-  return {
-    ...{ observationSize, actionSize },
-    ...(flops !== undefined && { flops }),
-    ...("remote" in policy && { remote: policy.remote }),
-  };
-}
-
 /** The policy whose actions are those of `policy`, which are within [−1, 1], scaled to `bounds`. */
 export function scaledPolicy(policy: Policy, bounds: ActionBounds): Policy;
 /** The same for a policy that may run elsewhere. */
@@ -89,5 +79,8 @@ export function scaledPolicy(
     const actions = policy.act(observations, random);
     return actions instanceof Promise ? actions.then(scaled) : scaled(actions);
   };
-  return { ...factsOf(policy), act } as Policy | RemotePolicy;
+  const { observationSize, flops } = policy;
+  return { observationSize, actionSize, ...(flops !== undefined && { flops }), act } as
+    | Policy
+    | RemotePolicy;
 }

@@ -39,12 +39,10 @@ export interface Policy extends PolicyFacts {
 
 /** A policy that runs elsewhere, for example on a GPU, and returns actions asynchronously. */
 export interface RemotePolicy extends PolicyFacts {
-  /** Tells it from a {@linkcode Policy}. */
-  readonly remote: true;
   /**
-   * Like {@linkcode Policy.act}, but asynchronous. Calls may overlap.
+   * Like {@linkcode Policy.act}, but asynchronous. Calls must not overlap.
    *
-   * @returns `[rows, actionSize]`.
+   * @returns `[rows, actionSize]`; the next call may overwrite it.
    */
   act(observations: Float64Array, random: readonly Draws[]): Promise<Float64Array>;
 }

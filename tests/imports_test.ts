@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 const layers = [
   [
     "deno.json",
+    "lib/duration.ts",
     "lib/errors.ts",
     "lib/protobuf.ts",
     "lib/suggestion.ts",

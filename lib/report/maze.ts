@@ -105,7 +105,7 @@ export function mazePanels(drawn: MazePicture): string[] {
     { length: 2 + drawn.policies.length },
     (): Place => [alone.left, alone.top],
   );
-  const names = ["data", "value", ...drawn.policies.map(({ title }) => title)];
+  const names = ["the data", "the learned value", ...drawn.policies.map(({ title }) => title)];
   return panelsAt(drawn, places).map((panel, i) =>
     picture(
       `${drawn.title.split(":")[0]}: ${names[i]}`,

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { UserError } from "../lib/errors.ts";
 
 /**
@@ -14,10 +14,11 @@ import { UserError } from "../lib/errors.ts";
  * @throws {UserError} The folder has contents that are no earlier build.
  */
 export async function filled(
-  folder: string,
+  path: string,
   marks: readonly string[],
   build: (folder: string) => Promise<void>,
 ): Promise<void> {
+  const folder = resolve(path);
   const present = namesIn(folder);
   if (present.length > 0 && !marks.every((mark) => present.includes(mark))) {
     throw new UserError(
@@ -28,12 +29,14 @@ export async function filled(
     );
   }
   await Deno.mkdir(dirname(folder), { recursive: true });
-  const fresh = `${folder.replace(/[/\\]+$/, "")}.${crypto.randomUUID()}.tmp`;
+  const beside = (name: string) => `${folder}.${crypto.randomUUID()}.${name}.tmp`;
+  const [fresh, former] = [beside("new"), beside("old")];
   await Deno.mkdir(fresh);
   try {
     await build(fresh);
-    await Deno.remove(folder, { recursive: true }).catch(ignoreMissing);
+    await Deno.rename(folder, former).catch(ignoreMissing);
     await Deno.rename(fresh, folder);
+    await Deno.remove(former, { recursive: true }).catch(ignoreMissing);
   } catch (error) {
     await Deno.remove(fresh, { recursive: true }).catch(() => {});
     throw error;

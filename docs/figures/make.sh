@@ -8,7 +8,7 @@
 #                                     runs/figures-quick
 #
 # Finished runs are reused and unfinished ones continued, so an interrupted call can be repeated.
-# DENO names another Deno. The times are computed from measured steps per second.
+# DENO names another Deno. The times were measured.
 # shellcheck disable=SC2086 # lists of flags are split into words
 set -eu
 cd "$(dirname "$0")/../.."
@@ -19,14 +19,14 @@ case "${1:-}" in
     runs=runs/figures pictures=docs/figures
     seeds=100-102 episodes=100 few=20 critic=20000 behavior=8000 policy=3000 every=300
     short="" brief="" hopper="" bandit="" often="--eval-every 2000" seldom="--eval-every 2000"
-    echo "This takes about two and a half hours on two processor cores (AMD EPYC, Mesa 25.0)." ;;
+    echo "This takes about two and a half hours on two processor cores (AMD EPYC, Zen 4, Mesa 25.0)." ;;
   --quick)
     runs=runs/figures-quick pictures=runs/figures-quick
     seeds=100-101 episodes=10 few=10 critic=4000 behavior=1600 policy=600 every=120
     short="--steps 4000" brief="--steps 2000" bandit=--quick
     hopper="--critic-steps 1000 --behavior-steps 1000 --policy-steps 500"
     often="--eval-every 800" seldom="--eval-every 1000"
-    echo "This takes about 13 minutes on two processor cores (AMD EPYC, Mesa 25.0)." ;;
+    echo "This takes about 8 minutes on two processor cores (AMD EPYC, Zen 5, Mesa 25.0)." ;;
   *)
     echo "usage: sh docs/figures/make.sh [--quick]" >&2
     exit 2 ;;

@@ -110,9 +110,8 @@ export function readRuns(folder: string): (RunRecord | UnreadableRun)[] {
   }
   const found = names.sort().flatMap((name): (RunRecord | UnreadableRun)[] => {
     const path = join(folder, name);
-    if (!isFile(new RunDirectory(path).config)) return [];
     try {
-      return [readRun(path)];
+      return isFile(new RunDirectory(path).config) ? [readRun(path)] : [];
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       return [{ error: error.message }];

@@ -94,9 +94,11 @@ export async function checkUnit(unit: Unit): Promise<StageSteps[]> {
       ),
     };
     const known = await taskOf(unit.task, flags.task);
-    const task = ownFlagOf(unit.task, flags) === undefined && known !== null
-      ? known
-      : familyOf([unit.task], flags.family, { table, preset, overrides });
+    const own = ownFlagOf(unit.task, flags);
+    const task = own === undefined && known !== null ? known : familyIn(
+      unit.task,
+      () => familyOf([unit.task], flags.family, { table, preset, overrides }),
+    );
     const h = table.valuesFor(task, preset, overrides);
     const all = variantsOf(algorithm, h, sweep);
     refuseIneffectiveFlags(
@@ -113,13 +115,7 @@ export async function checkUnit(unit: Unit): Promise<StageSteps[]> {
     }));
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    throw new UserError(
-      `unit ${unit.name}: ${error.message}` +
-        (isPath(unit.task)
-          ? `. In a sweep file, the flags of a data file are written as in { file: ${unit.task}, ` +
-            "family: maze }"
-          : ""),
-    );
+    throw new UserError(`unit ${unit.name}: ${error.message}`);
   }
 }
 
@@ -127,9 +123,29 @@ function isPath(what: string): boolean {
   return !tasks.has(what) && /[/\\]|\.h(df)?5$/.test(what);
 }
 
+/** Says how a sweep file names the family that `train` asks for. */
+function familyIn<T>(file: string, family: () => T): T {
+  try {
+    return family();
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw new UserError(
+      `${error.message}. In a sweep file: { file: ${
+        JSON.stringify(file)
+      }, family: locomotion }, or ` +
+        "the hyperparameters under algorithms",
+    );
+  }
+}
+
 /** Returns the D4RL task of a unit; null for a data file of no D4RL task. */
 async function taskOf(what: string, given: string | undefined): Promise<D4rlTask | null> {
-  if (!isPath(what)) return findTask(what);
+  if (!isPath(what)) {
+    if (given !== undefined) {
+      throw new UserError(`${what} is a task itself; "task" is only for data files`);
+    }
+    return findTask(what);
+  }
   if (what.split(",").every(isFile)) return (await resolveData(what, given)).task;
   return given === undefined ? taskOfFile(what) : findTask(given);
 }

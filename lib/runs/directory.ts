@@ -194,11 +194,16 @@ function refusePart(path: string): void {
   if (!/^seed-\d+(-|$)/.test(basename(real))) return;
   const whole = new RunDirectory(dirname(real));
   try {
-    const { seeds, sweep } = whole.readConfig();
-    if (seeds.length === 1 && sweep === undefined) return;
-  } catch {
-    return; // The folder above is no run, or this process may not read it.
+    Deno.statSync(whole.config);
+  } catch (error) {
+    // The folder above is no run, or this process may not read it.
+    const { NotFound, NotADirectory, NotCapable, PermissionDenied } = Deno.errors;
+    const absent = [NotFound, NotADirectory, NotCapable, PermissionDenied];
+    if (absent.some((each) => error instanceof each)) return;
+    throw error;
   }
+  const { seeds, sweep } = whole.readConfig();
+  if (seeds.length === 1 && sweep === undefined) return;
   throw new UserError(
     `${path} is part of the run ${whole.path}, which trains all its seeds and variants together; ` +
       `resume that with --resume ${whole.path}`,

@@ -54,6 +54,7 @@ Deno.test({
       Deno.mkdirSync(join(folder, "broken"));
       Deno.writeTextFileSync(join(folder, "broken", "config.json"), "{");
       Deno.mkdirSync(join(folder, "no-run"));
+      Deno.symlinkSync("loop", join(folder, "loop"));
       const { out, errors } = await printed(listRuns, folder);
       const lines = out.split("\n").filter((line) => line.startsWith(folder))
         .map((line) => line.slice(folder.length + 1).split(/ {2,}/));
@@ -64,6 +65,7 @@ Deno.test({
       ]);
       assert(when.every((text) => Math.abs(Date.parse(`${text}Z`) - Date.now()) < 120_000));
       assertStringIncludes(errors, "broken/config.json is not JSON");
+      assertStringIncludes(errors, "cannot access");
 
       const json = (await printed(listRuns, folder, "--json")).out.split("\n");
       assertEquals(json.map((line) => JSON.parse(line).score?.mean ?? null), [45, 1]);

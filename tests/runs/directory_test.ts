@@ -168,6 +168,9 @@ folderTest(
     const error = assertThrows(() => openRunDirectory(part.path), UserError);
     assertStringIncludes(error.message, `${part.path} is part of the run ${run.path}`);
     assertStringIncludes(error.message, `--resume ${run.path}`);
+    // Of a damaged run, no part can be resumed either.
+    Deno.writeTextFileSync(run.config, "{");
+    assertThrows(() => openRunDirectory(part.path), UserError, "is not JSON");
     // A run of one seed may have any name.
     await run.writeConfig({ ...config, seeds: [0] });
     assertEquals(openRunDirectory(part.path).path, part.path);

@@ -48,7 +48,7 @@ export function makeFolder(path: string): void {
 /**
  * Returns whether a file exists.
  *
- * @throws {UserError} It cannot be found out, for example because a folder is not readable.
+ * @throws {UserError} The path cannot be accessed, for example because a folder is not readable.
  */
 export function isFile(path: string): boolean {
   try {

@@ -218,8 +218,8 @@ async function secondsOf(program: Program): Promise<Record<Form, number>> {
 }
 
 /**
- * Whether a time looks rounded to 100 µs, as Chrome rounds timestamps. Products take about as long,
- * or less, which then counts as 0.
+ * Whether a time looks rounded to 100 µs, as Chrome rounds timestamps. Many products are faster
+ * than that, and their time is then 0.
  */
 export function isCoarse(seconds: number): boolean {
   const rounded = seconds * 1e4;

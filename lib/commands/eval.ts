@@ -144,7 +144,7 @@ function taskOf(flags: Flags, trained: Trained, path: string): string | null {
   return task;
 }
 
-/** Rejects options that no actor has which plays or is timed. */
+/** Rejects options that none of the actors to play or to time has. */
 function refuseUnusedOptions(flags: Flags, { ways, options }: Trained, path: string): void {
   const unused = Object.entries(actorOptions(flags))
     .find(([name, value]) => value !== undefined && !options.includes(name));

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type D4rlTask, findTask, taskOfFile, tasks } from "../data/catalog.ts";
+import { type D4rlTask, type Family, findTask, taskOfFile, tasks } from "../data/catalog.ts";
 import { resolveData } from "../data/resolve.ts";
 import { UserError } from "../errors.ts";
 import { isFile } from "../files.ts";
@@ -95,10 +95,10 @@ export async function checkUnit(unit: Unit): Promise<StageSteps[]> {
     };
     const known = await taskOf(unit.task, flags.task);
     const own = ownFlagOf(unit.task, flags);
-    const task = own === undefined && known !== null ? known : familyIn(
-      unit.task,
-      () => familyOf([unit.task], flags.family, { table, preset, overrides }),
-    );
+    const task = own === undefined && known !== null
+      ? known
+      : withFamilyHint(unit.task, () =>
+        familyOf([unit.task], flags.family, { table, preset, overrides }));
     const h = table.valuesFor(task, preset, overrides);
     const all = variantsOf(algorithm, h, sweep);
     refuseIneffectiveFlags(
@@ -123,8 +123,8 @@ function isPath(what: string): boolean {
   return !tasks.has(what) && /[/\\]|\.h(df)?5$/.test(what);
 }
 
-/** Says how a sweep file names the family that `train` asks for. */
-function familyIn<T>(file: string, family: () => T): T {
+/** Adds to an error of `family` how a sweep file names what `train` takes as `--family`. */
+function withFamilyHint(file: string, family: () => Family): Family {
   try {
     return family();
   } catch (error) {

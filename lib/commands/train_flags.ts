@@ -165,7 +165,7 @@ export function parseTrain(args: readonly string[]): {
   };
 }
 
-/** Flags that change nothing of a run, but what a process does with it. */
+/** Flags that set what a process does with a run, not what the run computes. */
 const processFlags = ["force", "profile", "live", "tensorboard", "json"] as const;
 /** Flags that change settings of a run to resume. */
 const changingFlags = ["data", "no-cache", "eval-every", "eval-episodes", "matmul"] as const;

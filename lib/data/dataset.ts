@@ -72,7 +72,7 @@ export async function readDataset(
       else if (options.maxEpisodeSteps !== undefined) {
         markStepLimit(terminals, timeouts, options.maxEpisodeSteps);
       }
-      // A terminal row needs no mark: its next value counts nothing.
+      // A terminal row needs no mark: its next value is multiplied by 0.
       if (end < rows && arrays.terminals[end - 1] === 0) arrays.timeouts[end - 1] = 1;
       sources.push({ path: file.path, firstRow, task: file.task });
       firstRow = end;

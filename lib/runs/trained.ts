@@ -199,7 +199,7 @@ function openRun(path: string, known: ReadonlyMap<string, Algorithm>): Trained {
     Object.fromEntries(
       needs.map((stage) => [stage, ownCheckpoint(run, config, algorithm, stage)]),
     );
-  /** Says of the stages of an actor's files which are not finished. */
+  /** Describes the stages of an actor that are not finished. */
   const unfinished = ({ needs }: Actor, files: readonly ActorFile[]): string[] =>
     needs.flatMap((stage, i) => {
       // A checkpoint from elsewhere may have had other numbers of steps.

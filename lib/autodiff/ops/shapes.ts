@@ -1,5 +1,5 @@
 /**
- * Checks of operands' shapes.
+ * Shapes of operands, and their checks.
  *
  * @module
  */

@@ -51,20 +51,26 @@ for (const steps of [checks, ...benchmarks.map((step) => [step])]) {
   const found = await Promise.all(steps.map(([name, args]) => run(name, args, left)));
   for (const { step, result } of found) console.error(`gpu: ${step}: ${result}`);
   outcomes.push(...found);
+  // After every step, in case the machine is taken away.
+  await write();
 }
-const report = {
-  version,
-  began: new Date(start).toISOString(),
-  seconds: Math.round((Date.now() - start) / 1000),
-  machine: await machineLine(adapterText(adapter)),
-  adapter,
-  outcomes,
-};
-Deno.mkdirSync(dirname(String(name)), { recursive: true });
-Deno.writeTextFileSync(`${name}.json`, JSON.stringify(report, null, 2) + "\n");
-Deno.writeTextFileSync(`${name}.md`, markdownOf(report));
-console.error(`gpu: wrote ${name}.json and ${name}.md after ${report.seconds} s`);
 Deno.exitCode = outcomes.every(({ failed }) => !failed) ? 0 : 1;
+
+/** Writes the outcomes so far. */
+async function write(): Promise<void> {
+  const report = {
+    version,
+    began: new Date(start).toISOString(),
+    seconds: Math.round((Date.now() - start) / 1000),
+    machine: await machineLine(adapterText(adapter)),
+    adapter,
+    outcomes,
+  };
+  Deno.mkdirSync(dirname(String(name)), { recursive: true });
+  Deno.writeTextFileSync(`${name}.json`, JSON.stringify(report, null, 2) + "\n");
+  Deno.writeTextFileSync(`${name}.md`, markdownOf(report));
+  console.error(`gpu: wrote ${name}.json and ${name}.md after ${report.seconds} s`);
+}
 
 /** Runs one step, for at most `left` seconds. */
 async function run(step: string, args: readonly string[], left: number): Promise<Outcome> {

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { startOurs, startPytorch } from "./support/contestant.ts";
+import { startOurs, startPytorchBeside } from "./support/contestant.ts";
 import { machineLine } from "./support/machine.ts";
 import { budget, digits, Printer, timeInTurns } from "./support/rounds.ts";
 import type { ProductTask } from "./support/tasks.ts";
@@ -39,7 +39,7 @@ const forms = {
 } as const;
 
 await using ours = await startOurs();
-await using pytorch = await startPytorch();
+await using pytorch = await startPytorchBeside(ours);
 const contestants = pytorch ? [ours, pytorch] : [ours];
 const printer = new Printer(Deno.args.includes("--json"), await machineLine(ours.device));
 for (const form of ["forward", "input", "weight"] as const) {

@@ -14,7 +14,7 @@ import {
   type Contestant,
   startJax,
   startOurs,
-  startPytorch,
+  startPytorchBeside,
   startTensorflow,
 } from "./support/contestant.ts";
 import { machineLine } from "./support/machine.ts";
@@ -56,7 +56,7 @@ async function compare(
 }
 
 await using ours = await startOurs();
-await using pytorch = await startPytorch();
+await using pytorch = await startPytorchBeside(ours);
 await using webgpu = await startJax("webgpu");
 await using wasm = await startJax("wasm");
 await using tensorflow = await startTensorflow();

@@ -16,7 +16,7 @@
  *
  * @module
  */
-import { type Contestant, startOurs, startPytorch } from "./support/contestant.ts";
+import { type Contestant, startOurs, startPytorchBeside } from "./support/contestant.ts";
 import { parseArgs } from "@std/cli/parse-args";
 import { agreement } from "./support/agreement.ts";
 import { machineLine } from "./support/machine.ts";
@@ -148,7 +148,7 @@ const printer = new Printer(Deno.args.includes("--json"), await machineLine(ours
 if (typeof against === "string") {
   await twoVersions(against, printer);
 } else {
-  await using pytorch = await startPytorch();
+  await using pytorch = await startPytorchBeside(ours);
   await fullSize(ours, pytorch, printer);
   await using tiny = await startOurs({ tiny: true });
   await severalSeeds(

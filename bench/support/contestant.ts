@@ -150,6 +150,12 @@ export async function startPytorch(
   );
 }
 
+/** Starts PyTorch on CUDA if `ours` computes on a graphics card, otherwise or without CUDA on all cores. */
+export async function startPytorchBeside(ours: Contestant): Promise<Contestant | null> {
+  const cuda = ours.device.includes("software GPU") ? null : await startPytorch({ device: "cuda" });
+  return cuda ?? await startPytorch();
+}
+
 /** Returns a Python command that can run these statements, or null. */
 async function findPython(statements: string): Promise<string | null> {
   for (const command of ["python3", "/usr/bin/python3"]) {

@@ -2,13 +2,14 @@
  * The schedule: which operations share a dispatch, and the order of the dispatches.
  *
  * Independent operations with the same kernel become jobs of one dispatch; for example, the hidden
- * layers of all networks of a step run together. Matrix products do so even if their tiles differ. A kernel is delayed while more of its operations
- * can become ready without it, so weight gradients accumulate until the end of a backward pass.
+ * layers of all networks of a step run together. Matrix products do so even if their tiles differ.
+ * A kernel is delayed while more of its operations can become ready without it, so weight gradients
+ * accumulate until the end of a backward pass.
  *
  * @module
  */
 import { groupKey, type KernelSpec } from "../gpu/kernel.ts";
-import type { Target } from "../gpu/target.ts";
+import { type Target, tileOf } from "../gpu/target.ts";
 import type { Operation } from "./graph.ts";
 import type { Lifetime } from "./memory.ts";
 import type { Storage } from "./tensor.ts";
@@ -67,12 +68,22 @@ export function schedule(operations: readonly Operation[], target: Target): Stag
   return stages;
 }
 
-/** Returns the kernel of a group: with the tile of the operation that has the most arithmetic. */
+/**
+ * Returns the kernel of a group: with the tile of the operation that has the most arithmetic, or a
+ * larger one if the group has many results.
+ */
 function kernelOf(
   group: readonly { readonly operation: Operation; readonly kernel: KernelSpec }[],
 ): KernelSpec {
   const flops = ({ operation }: { readonly operation: Operation }) => operation.flops ?? 0;
-  return group.reduce((most, next) => flops(next) > flops(most) ? next : most).kernel;
+  const { kernel } = group.reduce((most, next) => flops(next) > flops(most) ? next : most);
+  if (!kernel.largerTiles) return kernel;
+  const results = group.reduce((total, { operation: { writes } }) => {
+    const { replicas, rows, columns } = writes[0]!;
+    return total + replicas * rows * columns;
+  }, 0);
+  const larger = kernel.largerTiles.findLast(({ from }) => results >= from);
+  return larger ? { ...kernel, tile: tileOf(larger.tile)! } : kernel;
 }
 
 /** Returns the first and last stage that read or write each storage. */

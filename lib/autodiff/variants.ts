@@ -10,6 +10,7 @@ import type { Program } from "../gpu/program.ts";
 import {
   type Form,
   forms,
+  largerTilesOf,
   type MatmulVariant,
   matmulVariants,
   mixedTarget,
@@ -17,6 +18,8 @@ import {
   shapeClasses,
   type Target,
   targetOf,
+  type TileName,
+  type Tiles,
 } from "../gpu/target.ts";
 import { UserError } from "../errors.ts";
 import { compile, readTensor, writeInput } from "./compile.ts";
@@ -261,15 +264,23 @@ async function computesLinearLayers(
   for (const layer of checkedLayers) {
     if (!await computesLinearLayer(gpu, kernels, target, layer)) return false;
   }
-  // The tiles of large layers, at a size that can be checked quickly.
+  // The other tiles of layers, at a size that can be checked quickly.
   const { NT, NN, TN } = target.tiles;
-  if ([NT, NN, TN].every(({ large, medium }) => large === medium)) return true;
-  const tiles = {
-    NT: { ...NT, medium: NT.large },
-    NN: { ...NN, medium: NN.large },
-    TN: { ...TN, medium: TN.large },
-  };
-  return await computesLinearLayer(gpu, kernels, { ...target, tiles }, checkedLayers[0]!);
+  const all = (tile: TileName) =>
+    Object.fromEntries(shapeClasses.map((shape) => [shape, tile])) as Tiles[Form];
+  const others = [
+    ...([NT, NN, TN].some(({ large, medium }) => large !== medium)
+      ? [{ NT: NT.large, NN: NN.large, TN: TN.large }]
+      : []),
+    ...largerTilesOf(NT.medium, "NT").map(({ tile }) => ({ NT: tile, NN: tile, TN: TN.large })),
+  ];
+  for (const other of others) {
+    const tiles = { NT: all(other.NT), NN: all(other.NN), TN: all(other.TN) };
+    if (!await computesLinearLayer(gpu, kernels, { ...target, tiles }, checkedLayers[0]!)) {
+      return false;
+    }
+  }
+  return true;
 }
 
 /** Whether a linear layer and its gradients match the host. */

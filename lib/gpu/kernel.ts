@@ -14,7 +14,7 @@ import {
   jobFieldsOf,
   render,
 } from "./shader.ts";
-import type { Tile } from "./target.ts";
+import type { LargerTile, Tile } from "./target.ts";
 
 /** A kernel: its WGSL, directives (structure) and constants (sizes). */
 export interface KernelSpec {
@@ -28,6 +28,8 @@ export interface KernelSpec {
   readonly constants?: Readonly<Record<string, number>>;
   /** The tile of a matrix product. */
   readonly tile?: Tile;
+  /** Tiles of dispatches with many results. */
+  readonly largerTiles?: readonly LargerTile[];
 }
 
 /** Returns the directives of a kernel, including those of its tile. */

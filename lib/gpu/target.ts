@@ -98,6 +98,8 @@ export interface Target {
   readonly tiles: Tiles;
 }
 
+const tiled = tilesOf({ layers: "workgroup-4x4-8x8-16", thin: "workgroup-4x4-4x8-16" });
+
 /** The tiles of each variant. */
 const variantTiles: Readonly<Record<MatmulVariant, Tiles>> = {
   registers: tilesOf({ layers: "none-16x4-8x1-4", thin: "none-4x4-1x8-4" }),
@@ -107,31 +109,49 @@ const variantTiles: Readonly<Record<MatmulVariant, Tiles>> = {
     NN: "lanes-4x16-1x8-8",
     TN: "lanes-16x4-8x1-8",
   }),
-  tiled: tilesOf({
-    layers: "workgroup-4x4-8x8-16",
-    large: "workgroup-8x4-16x8-8",
-    thin: "workgroup-4x4-4x8-16",
-  }),
+  tiled: { ...tiled, TN: { ...tiled.TN, large: "workgroup-8x4-16x8-8" } },
 };
+
+/** A tile for dispatches with many results. */
+export interface LargerTile {
+  /** The number of results from which on it is used. */
+  readonly from: number;
+  /** The tile. */
+  readonly tile: TileName;
+}
+
+/**
+ * Returns larger tiles for dispatches with many results, in ascending order. With few results,
+ * small tiles occupy more of a graphics card. All these tiles sum along the depth in the same
+ * order, so NT and NN have the same bits with each of them, and the number of seeds may decide. The
+ * bias gradients of TN do not.
+ */
+export function largerTilesOf(name: TileName, form: Form): readonly LargerTile[] {
+  return name === tiled.NT.medium && form !== "TN" ? largerTiles : [];
+}
+
+// The fastest of the tiles measured in the behavior step on an NVIDIA H200 (docs/performance.md).
+const largerTiles: readonly LargerTile[] = [
+  { from: 2 ** 20, tile: "workgroup-8x4-16x8-8" },
+  { from: 2.5 * 2 ** 20, tile: "workgroup-8x8-16x8-8" },
+];
 
 /**
  * Returns a variant's tiles.
  *
- * @param given `layers`: the tile of most layers. `large`: that of large ones, if another. `thin`:
- * that of thin outputs, except for dy W, whose result is not thin. `NN`, `TN`: those of the
- * gradients of thin inputs, if others.
+ * @param given `layers`: the tile of most layers. `thin`: that of thin outputs, except for dy W,
+ * whose result is not thin. `NN`, `TN`: those of the gradients of thin inputs, if others.
  */
 function tilesOf(
-  { layers, large = layers, thin, NN = layers, TN = layers }: {
+  { layers, thin, NN = layers, TN = layers }: {
     readonly layers: TileName;
-    readonly large?: TileName;
     readonly thin: TileName;
     readonly NN?: TileName;
     readonly TN?: TileName;
   },
 ): Tiles {
   const of = (thinInputs: TileName, thinOutputs: TileName) => ({
-    large,
+    large: layers,
     medium: layers,
     "thin inputs": thinInputs,
     "thin outputs": thinOutputs,

@@ -12,7 +12,7 @@ import mainSource from "../../../shaders/matmul.wgsl" with { type: "text" };
 import workgroupSource from "../../../shaders/matmul_workgroup.wgsl" with { type: "text" };
 import nanSource from "../../../shaders/nan.wgsl" with { type: "text" };
 import type { Job, KernelSpec } from "../../gpu/kernel.ts";
-import { type Form, shapeClassOf, type Target, tileOf } from "../../gpu/target.ts";
+import { type Form, largerTilesOf, shapeClassOf, type Target, tileOf } from "../../gpu/target.ts";
 import type { Graph, Operation, ParameterUpdate } from "../graph.ts";
 import { registerOperation } from "../operations.ts";
 import { Tensor } from "../tensor.ts";
@@ -311,11 +311,13 @@ function matmulKernel(
   directives: readonly string[],
   update = "",
 ): KernelSpec {
+  const tile = tiles[form][shapeClassOf(rows, inputs, outputs)];
   return {
     name: "matmul",
     source: nanSource + activationSource + jobSource + update + matmulSource,
     directives: [form, ...directives],
-    tile: tileOf(tiles[form][shapeClassOf(rows, inputs, outputs)])!,
+    tile: tileOf(tile)!,
+    largerTiles: largerTilesOf(tile, form),
   };
 }
 

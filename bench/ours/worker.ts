@@ -15,7 +15,7 @@ import { meanSquaredError } from "../../lib/autodiff/ops/squared_error.ts";
 import { ParameterSet, type ParameterValues } from "../../lib/autodiff/parameters.ts";
 import type { Tensor } from "../../lib/autodiff/tensor.ts";
 import { adapterText } from "../../lib/gpu/device.ts";
-import { computeAloneIfSmall } from "../../lib/gpu/software_threads.ts";
+import { computeAlone } from "../../lib/gpu/software_threads.ts";
 import { maxChunk, type Program } from "../../lib/gpu/program.ts";
 import { linearShapes } from "../../lib/nn/initialisation.ts";
 import { mlp, mlpShapes } from "../../lib/nn/mlp.ts";
@@ -118,7 +118,7 @@ async function losses(engine: Engine, task: StepTask, steps: number): Promise<nu
 
 if (import.meta.main) {
   // As in training, where the size of all stages is known before the GPU is opened.
-  if (Deno.args.includes("--tiny")) computeAloneIfSmall(0);
+  if (Deno.args.includes("--tiny")) computeAlone();
   using engine = await Engine.open();
   await serve({
     device: `${adapterText(engine.gpu.adapter)} (matrix products: ${engine.target.matmul})`,

@@ -9,11 +9,11 @@ import { Engine } from "../autodiff/engine.ts";
 import { loadDataset, type OfflineDataset } from "../data/dataset.ts";
 import { datasetHash } from "../data/hash.ts";
 import type { Algorithm } from "../algorithms/algorithm.ts";
+import { algorithms } from "../algorithms/registry.ts";
 import { readingOptions } from "../data/own_task.ts";
 import { ReplayBuffer } from "../data/replay_buffer.ts";
 import { shapeRewards } from "../data/rewards.ts";
 import { UserError } from "../errors.ts";
-import { computeAloneIfSmall } from "../gpu/software_threads.ts";
 import { fingerprintDifferences } from "../gpu/fingerprint.ts";
 import { resultTables } from "./results_table.ts";
 import { createRunDirectory, refuseRun, RunDirectory } from "../runs/directory.ts";
@@ -23,13 +23,15 @@ import { clearRemains, RunLock } from "../runs/lock.ts";
 import { RunLog } from "../runs/log.ts";
 import { readMetrics } from "../runs/metrics.ts";
 import { upgradeMetrics } from "../runs/metrics_upgrade.ts";
-import { flopsPerDispatch, RunEstimate, type StageWork, workOf } from "../runs/estimate.ts";
-import { standardError } from "../runs/progress.ts";
-import type { ReplicaAxes } from "../runs/replicas.ts";
+import { RunEstimate, type StageWork, workOf } from "../runs/estimate.ts";
+import { eraseProgress, type ProgressOutput, standardError } from "../runs/progress.ts";
+import { groupsOf, type ReplicaAxes } from "../runs/replicas.ts";
 import { ownProvenance } from "../runs/run_task.ts";
 import { StageCache } from "../runs/stage_cache.ts";
 import type { TrainingRun } from "../runs/run.ts";
 import { evaluateTaken } from "../runs/stage_evaluation.ts";
+import { sessionsInWorkers } from "../runs/stage_in_worker.ts";
+import { ThreadFile } from "../runs/thread_times.ts";
 import { trainStages } from "../runs/training_run.ts";
 import { VariantFile } from "../runs/variant_memory.ts";
 import { fitted } from "../terminal.ts";
@@ -108,9 +110,16 @@ async function attempt(
   const axes = { ...plan, directory: new RunDirectory("") };
   await checkGiven(axes, plan, outline);
   const work = await workOf(axes, plan.stages, outline);
-  computeAloneIfSmall(flopsPerDispatch(work));
+  const threads = new ThreadFile();
+  const { every, episodes } = plan.evaluation;
+  const together = canTrainTogether(plan.algorithm, flags);
+  const groups = groupsOf(plan, episodes > 0 ? every ?? Infinity : Infinity, together);
+  const alone = await threads.computeAloneIfFaster(
+    groups.map((group) => work.filter(({ stage }) => group.some(({ name }) => name === stage))),
+  );
   const memory = new VariantFile();
   using engine = await Engine.open(plan.target, memory);
+  threads.confirm(engine.gpu.adapter);
   plan = continued(plan, engine, flags);
   const { task, seeds } = plan;
   const directory = plan.resumed ?? createRunDirectory({ task: task.name, seeds, out: flags.out });
@@ -124,7 +133,7 @@ async function attempt(
   using interrupt = watchInterrupt("stopping after writing a checkpoint");
   try {
     await trainIn(directory, {
-      ...{ plan, flags, args, data, sha256, work, engine, memory, log, interrupt },
+      ...{ plan, flags, args, data, sha256, work, engine, memory, log, interrupt, alone },
     });
   } catch (error) {
     const lost = interrupt.requested ? null : await engine.gpu.lost();
@@ -180,18 +189,22 @@ interface Setting {
   readonly memory: VariantFile;
   readonly log: RunLog;
   readonly interrupt: Interrupt;
+  /** Whether a software GPU computes in the thread that submits. */
+  readonly alone: boolean;
 }
 
 /** Trains and evaluates in a folder, and writes and prints the results. */
 async function trainIn(
   directory: RunDirectory,
-  { plan, flags, args, data, sha256, work, engine, memory, log, interrupt }: Setting,
+  { plan, flags, args, data, sha256, work, engine, memory, log, interrupt, alone }: Setting,
 ): Promise<void> {
   const started = performance.now();
   const { algorithm, task, hyperparameters, seeds, variants, stages } = plan;
+  let progress: ProgressOutput | null = null;
   const say = (line: string) => {
     log.write(line);
     try {
+      if (progress) eraseProgress(progress);
       console.log(fitted(line));
     } catch (error) {
       // After a terminal closes, which requests the stop, standard output cannot be written.
@@ -211,6 +224,8 @@ async function trainIn(
   const estimate = new RunEstimate(work);
   for (const line of notes(plan, engine, estimate, former)) say(line);
   await using observers = await observersOf(axes, plan, flags);
+  progress = observers.progress(log.progress(standardError()));
+  const beside = alone && engine.gpu.adapter.software && canTrainTogether(algorithm, flags);
   const drawn = new DrawnEpisodes(axes);
   const evaluator = evaluatorOf(
     algorithm,
@@ -218,17 +233,26 @@ async function trainIn(
     plan.evaluation,
     interrupt,
     engine.target,
-    { onPlayback: observers.onPlayback, drawn },
+    {
+      workers: beside ? workersFor(plan.evaluation.episodes) : 1,
+      onPlayback: observers.onPlayback,
+      drawn,
+    },
   );
+  const rewards = shapeRewards(data, algorithm.rewardRule(hyperparameters));
   const run: TrainingRun = {
     ...axes,
     id: runId(directory.readConfig()),
     engine,
-    buffer: new ReplayBuffer(
-      engine.gpu,
-      data,
-      shapeRewards(data, algorithm.rewardRule(hyperparameters)),
-    ),
+    buffer: new ReplayBuffer(engine.gpu, data, rewards),
+    ...(beside && {
+      beside: sessionsInWorkers({
+        algorithm: algorithm.name,
+        data,
+        rewards,
+        target: engine.target,
+      }),
+    }),
     stages,
     cache: plan.cache
       ? {
@@ -245,7 +269,7 @@ async function trainIn(
     },
     resume: plan.resumed !== undefined,
     interrupt,
-    progress: observers.progress(log.progress(standardError())),
+    progress,
     estimate,
     announce: say,
     profile: flags.profile,
@@ -266,4 +290,18 @@ async function trainIn(
       : `stopped  resume with: deno run -A cli.ts train --resume ${directory.path}`,
   );
   if (flags.json) console.log(JSON.stringify({ run: directory.path, ...results }));
+}
+
+/**
+ * Returns whether stages can be trained at the same time on a software GPU: a worker uses another
+ * CPU. It can load only registered algorithms, and would disturb a profile.
+ */
+function canTrainTogether(algorithm: Algorithm, { profile }: TrainFlags): boolean {
+  return navigator.hardwareConcurrency > 1 && !profile &&
+    algorithms.get(algorithm.name) === algorithm;
+}
+
+/** Returns the number of workers that evaluate a policy on a software GPU. */
+function workersFor(episodes: number): number {
+  return Math.max(1, Math.min(navigator.hardwareConcurrency, Math.ceil(episodes / 8)));
 }

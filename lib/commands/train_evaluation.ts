@@ -12,7 +12,7 @@ import type { Task } from "../data/catalog.ts";
 import type { OfflineDataset } from "../data/dataset.ts";
 import { episodesOf } from "../data/summary.ts";
 import { evaluateHere } from "../envs/evaluate_here.ts";
-import { evaluateInWorker } from "../envs/evaluate_in_worker.ts";
+import { evaluateInWorkers } from "../envs/evaluate_in_worker.ts";
 import { evaluationRecord, summarize } from "../envs/evaluation.ts";
 import { openServer } from "../envs/bridge/open.ts";
 import type { Bridge } from "../envs/evaluate_here.ts";
@@ -60,8 +60,10 @@ export interface EvaluatedPolicy {
   readonly replica: ReplicaName;
 }
 
-/** Receivers of evaluation episodes. */
-export interface EvaluationObservers {
+/** Receivers of evaluation episodes, and the workers that play them. */
+export interface EvaluationOptions {
+  /** Workers for the policies that a GPU computes; defaults to 1. */
+  readonly workers?: number;
   /** Receives the first episode of every evaluation, in built-in environments. */
   readonly onPlayback?: ((playback: Playback, policy: EvaluatedPolicy) => void) | undefined;
   /** Receives the paths that the maze picture shows, if the algorithm is a registered one. */
@@ -81,7 +83,7 @@ export function evaluatorOf(
   { every, episodes }: EvaluationPlan,
   interrupt: Pick<Interrupt, "signal">,
   target?: Target,
-  { onPlayback, drawn }: EvaluationObservers = {},
+  { workers = 1, onPlayback, drawn }: EvaluationOptions = {},
 ): Evaluator | null {
   if (episodes === 0 || !(task.own ? task.own.environment !== null : environments.has(task.name))) {
     return null;
@@ -102,6 +104,7 @@ export function evaluatorOf(
             task,
             bridge: server?.bridge,
             seeds: evaluationSeeds(0, episodes),
+            workers,
             signal,
             ...(target && { target }),
             ...(onPlayback && place === 0 && {
@@ -143,10 +146,11 @@ async function play(
   stage: string,
   checkpoint: Uint8Array,
   directory: RunDirectory,
-  { task: { name: task, own }, bridge, seeds, signal, target, ...observers }: {
+  { task: { name: task, own }, bridge, seeds, workers, signal, target, ...observers }: {
     readonly task: Task;
     readonly bridge: Bridge | undefined;
     readonly seeds: readonly number[];
+    readonly workers: number;
     readonly signal: AbortSignal;
     readonly target?: Target;
     readonly onEpisode: (ended: number) => void;
@@ -168,23 +172,27 @@ async function play(
   // A worker can load only registered algorithms.
   if (algorithms.get(algorithm.name) === algorithm) {
     const request = { algorithm: algorithm.name, actor: actor.name, checkpoints, options };
-    return await evaluateInWorker({
-      ...request,
-      task,
-      seeds,
-      ...(target && { target }),
-      ...(bridge && { bridge }),
-      ...(actionBounds && { actionBounds }),
-      ...(onPlayback && { record: true }),
-      ...(pathSeeds && { pathSeeds }),
-    }, {
-      signal,
-      onEpisode,
-      ...(onPlayback && { onPlayback }),
-      ...(pathSeeds && onPaths && {
-        onPaths: (paths) => onPaths(new Map(paths.map((path, i) => [pathSeeds[i]!, path]))),
-      }),
-    });
+    return await evaluateInWorkers(
+      {
+        ...request,
+        task,
+        seeds,
+        ...(target && { target }),
+        ...(bridge && { bridge }),
+        ...(actionBounds && { actionBounds }),
+        ...(onPlayback && { record: true }),
+        ...(pathSeeds && { pathSeeds }),
+      },
+      actor.describe ? workers : 1,
+      {
+        signal,
+        onEpisode,
+        ...(onPlayback && { onPlayback }),
+        ...(pathSeeds && onPaths && {
+          onPaths: (paths) => onPaths(new Map(paths.map((path, i) => [pathSeeds[i]!, path]))),
+        }),
+      },
+    );
   }
   let ended = 0;
   await using placement = new Placement({ ...(target && { target }) });

@@ -104,3 +104,46 @@ export async function evaluateInWorker(
     worker.terminate();
   }
 }
+
+/**
+ * Like {@linkcode evaluateInWorker}, with the episodes divided among several workers. Episodes do not
+ * depend on each other, so the result is the same.
+ *
+ * @param count Number of workers; at most one per episode is used.
+ */
+export async function evaluateInWorkers(
+  request: EvaluationRequest,
+  count: number,
+  { onEpisode, onPlayback, onPaths, signal }: EvaluationOptions = {},
+): Promise<Episode[]> {
+  const { seeds, record = false, pathSeeds = [] } = request;
+  const size = Math.ceil(seeds.length / count);
+  const parts = Array.from({ length: Math.ceil(seeds.length / size) }, (_, part) => {
+    const own = seeds.slice(part * size, (part + 1) * size);
+    // The first one also plays the episodes that only the paths need.
+    const isOwn = (seed: number) => part === 0 && !seeds.includes(seed) || own.includes(seed);
+    return {
+      ...request,
+      seeds: own,
+      record: record && part === 0,
+      pathSeeds: pathSeeds.filter(isOwn),
+    };
+  });
+  const stop = new AbortController();
+  let ended = 0;
+  const paths = new Map<number, readonly number[]>();
+  try {
+    const episodes = await Promise.all(parts.map((part) =>
+      evaluateInWorker(part, {
+        onEpisode: () => onEpisode?.(++ended),
+        ...(onPlayback && { onPlayback }),
+        onPaths: (found) => found.forEach((path, i) => paths.set(part.pathSeeds[i]!, path)),
+        signal: signal ? AbortSignal.any([signal, stop.signal]) : stop.signal,
+      })
+    ));
+    if (pathSeeds.length > 0) onPaths?.(pathSeeds.map((seed) => paths.get(seed)!));
+    return episodes.flat();
+  } finally {
+    stop.abort(); // Ends the others if one has failed.
+  }
+}

@@ -20,28 +20,25 @@ const longWait = 0.3;
 const busy = { release: 0.25, pin: 0.1 };
 
 /**
- * The largest number of FLOPs in a dispatch, on average over a run, at which the thread that submits
- * computes alone. Waking the driver's threads and waiting for them takes 20 to 70 µs per dispatch,
- * in which one thread computes as much (docs/performance.md).
- */
-const flopsAlone = 0.5e6;
-
-/**
- * Has Mesa's software driver compute in the thread that submits, if dispatches are so small that
- * waking other threads takes longer. Call it before a GPU is opened. It does nothing if
- * `LP_NUM_THREADS` is set, or without permission to set it. It affects only the speed.
+ * Has Mesa's software driver compute in the thread that submits. Call it before a GPU is opened. It
+ * affects only the speed.
  *
- * @param flopsPerDispatch FLOPs of matrix products in a dispatch, on average.
- * @returns Whether it set the variable.
+ * @returns Whether it does: not if `LP_NUM_THREADS` is set, or without permission to set it.
  */
-export function computeAloneIfSmall(flopsPerDispatch: number): boolean {
-  if (flopsPerDispatch >= flopsAlone) return false;
-  const variable = "LP_NUM_THREADS";
-  const { state } = Deno.permissions.querySync({ name: "env", variable });
-  if (state !== "granted" || Deno.env.get(variable)) return false;
-  Deno.env.set(variable, "0");
+export function computeAlone(): boolean {
+  if (!mayChooseThreads()) return false;
+  Deno.env.set(threadsVariable, "0");
   return true;
 }
+
+/** Whether this program chooses the threads of Mesa's software driver, and not the user. */
+export function mayChooseThreads(): boolean {
+  const { state } = Deno.permissions.querySync({ name: "env", variable: threadsVariable });
+  return state === "granted" && !Deno.env.get(threadsVariable);
+}
+
+/** Environment variable with the number of the driver's threads, read when a GPU is opened. */
+export const threadsVariable = "LP_NUM_THREADS";
 
 /** The compute threads of one device of Mesa's software driver. */
 export class SoftwareThreads {

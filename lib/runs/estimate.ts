@@ -51,11 +51,13 @@ export class RunEstimate {
    * Returns the estimated seconds for the stages after `stage`, at the FLOP rate of `stage`.
    *
    * @param stepsPerSecond Current speed of `stage`.
+   * @param beside Stages that are trained at the same time.
    */
-  after(stage: string, stepsPerSecond: number): number {
+  after(stage: string, stepsPerSecond: number, beside: readonly string[] = []): number {
     const place = this.#stages.findIndex((each) => each.stage === stage);
     const { flops } = this.#stages[place]!;
-    return secondsOf(this.#stages.slice(place + 1), stepsPerSecond * flops);
+    const later = this.#stages.slice(place + 1).filter((each) => !beside.includes(each.stage));
+    return secondsOf(later, stepsPerSecond * flops);
   }
 }
 

@@ -76,8 +76,11 @@ export function sameReplica(a: ReplicaName, b: ReplicaName): boolean {
 export class MetricsFile implements Disposable {
   readonly #path: string;
   readonly #id: string | undefined;
-  readonly #file: Deno.FsFile;
+  #file: Deno.FsFile;
   readonly #encoder = new TextEncoder();
+  /** The lines appended while the file is replaced. */
+  #held: Uint8Array[] = [];
+  #replacing: Promise<void> | null = null;
 
   /** Use `create` or `resume`. */
   private constructor(path: string, id: string | undefined, options: Deno.OpenOptions) {
@@ -108,8 +111,7 @@ export class MetricsFile implements Disposable {
     id?: string,
   ): Promise<MetricsFile> {
     const text = Deno.readTextFileSync(path);
-    const kept = wholeLines(text).filter((line, i) => keep(parseRow(line, path, i)))
-      .map((line) => `${line}\n`).join("");
+    const kept = linesKept(text, path, keep);
     if (kept !== text) await writeAtomic(path, kept);
     return new MetricsFile(path, id, { append: true });
   }
@@ -130,6 +132,31 @@ export class MetricsFile implements Disposable {
    */
   copy(row: MetricsRow): void {
     const bytes = this.#encoder.encode(lineOf(row, this.#id));
+    if (this.#replacing) this.#held.push(bytes);
+    else this.#write(bytes);
+  }
+
+  /**
+   * Removes the rows that `keep` rejects. Call it once at a time. Rows may be appended meanwhile.
+   *
+   * @throws {UserError} If the file cannot be written.
+   */
+  async remove(keep: (row: MetricsRow) => boolean): Promise<void> {
+    const text = Deno.readTextFileSync(this.#path);
+    const kept = linesKept(text, this.#path, keep);
+    if (kept === text) return;
+    this.#replacing = writeAtomic(this.#path, kept);
+    try {
+      await this.#replacing;
+      this.#file.close();
+      this.#file = Deno.openSync(this.#path, { append: true });
+    } finally {
+      this.#replacing = null;
+    }
+    for (const bytes of this.#held.splice(0)) this.#write(bytes);
+  }
+
+  #write(bytes: Uint8Array): void {
     try {
       for (let done = 0; done < bytes.length;) done += this.#file.writeSync(bytes.subarray(done));
     } catch (error) {
@@ -138,7 +165,8 @@ export class MetricsFile implements Disposable {
   }
 
   /** Flushes the rows to disk, for use before writing a checkpoint that refers to them. */
-  flush(): void {
+  async flush(): Promise<void> {
+    await this.#replacing;
     this.#file.syncDataSync();
   }
 
@@ -190,6 +218,12 @@ export function readMetrics(path: string, id?: string): MetricsRow[] {
     if (error instanceof Deno.errors.NotFound) return [];
     throw error;
   }
+}
+
+/** Returns the whole lines of a metrics file whose rows `keep` accepts. */
+function linesKept(text: string, path: string, keep: (row: MetricsRow) => boolean): string {
+  return wholeLines(text).filter((line, i) => keep(parseRow(line, path, i)))
+    .map((line) => `${line}\n`).join("");
 }
 
 /** Returns the lines that end with a line break. */

@@ -58,6 +58,22 @@ export function formatProgress(state: ProgressState): string {
   return parts.join("  ");
 }
 
+/** Formats a progress line that shares its line with others: without losses and percents. */
+export function formatShared(state: ProgressState): string {
+  const { stage, step, total, stepsPerSecond, unit = "steps", evaluation } = state;
+  if (evaluation) {
+    return `${stage}  evaluated ${grouped(evaluation.done)}/${
+      grouped(evaluation.planned)
+    } episodes`;
+  }
+  const parts = [`${stage}  ${grouped(step)}/${grouped(total)}`];
+  if (stepsPerSecond !== null && stepsPerSecond > 0) {
+    parts.push(`${formatRate(stepsPerSecond)} ${unit}/s`);
+    if (step < total) parts.push(`${formatDuration((total - step) / stepsPerSecond)} left`);
+  }
+  return parts.join("  ");
+}
+
 /** Formats a loss with four or more significant digits: `12.35`, `0.01235`, `12346`, `1.235e-7`. */
 export function formatLoss(value: number): string {
   const size = Math.abs(value);
@@ -147,6 +163,14 @@ const plainMilliseconds = 10_000;
  */
 export type LaterStages = (stepsPerSecond: number) => number | null;
 
+/** The progress that is shown on each output. On a terminal, several share a line. */
+const shown = new WeakMap<ProgressOutput, Set<Progress>>();
+
+/** Erases the line on a terminal, so that something else can be written in its place. */
+export function eraseProgress(output: ProgressOutput): void {
+  if (output.terminal && (shown.get(output)?.size ?? 0) > 0) output.write("\r\x1b[K");
+}
+
 /** Shows the progress of one stage. */
 export class Progress {
   readonly #stage: string;
@@ -228,8 +252,12 @@ export class Progress {
   /** Draws the final state and ends the line. */
   finish(): void {
     const now = this.#output.now();
-    if (this.#output.terminal || this.#drawn !== this.#line()) this.#draw(now);
-    if (this.#output.terminal) this.#output.write("\n");
+    const others = shown.get(this.#output);
+    others?.delete(this);
+    if (this.#output.terminal || this.#drawn !== this.#line()) this.#write(this.#line(), now);
+    if (!this.#output.terminal) return;
+    this.#output.write("\n");
+    for (const other of others ?? []) return other.#draw(now);
   }
 
   #drawInTime(now: number): void {
@@ -257,7 +285,15 @@ export class Progress {
   }
 
   #draw(now: number): void {
-    const line = this.#line();
+    let group = shown.get(this.#output);
+    if (!group) shown.set(this.#output, group = new Set());
+    group.add(this);
+    const together = this.#output.terminal && group.size > 1;
+    const texts = together ? [...group].map((each) => formatShared(each.#state())) : [this.#line()];
+    this.#write(texts.join("  |  "), now);
+  }
+
+  #write(line: string, now: number): void {
     this.#output.write(
       this.#output.terminal
         ? `\r\x1b[K${line.slice(0, Math.max(1, this.#output.columns() - 1))}`

@@ -95,6 +95,34 @@ export function stageOf({ name, stages }: Algorithm, stage: string): StageDefini
 }
 
 /**
+ * Returns the stages to train, in groups that can be trained at the same time.
+ *
+ * @param stages Names of the stages.
+ * @param every Steps between evaluations; infinite if stages are only evaluated at the end.
+ * @param together Whether to group stages; otherwise each is alone.
+ */
+export function groupsOf(
+  { algorithm, stages }: { readonly algorithm: Algorithm; readonly stages: readonly string[] },
+  every: number,
+  together: boolean,
+): StageDefinition[][] {
+  const groups: StageDefinition[][] = [];
+  for (const name of stages) {
+    const definition = stageOf(algorithm, name);
+    const actor = algorithm.actors.find((each) => each.name === definition.evaluated);
+    const needs = [
+      ...definition.needs,
+      // During training, the actor acts with the finished stages.
+      ...(every < Infinity && !definition.evaluatedOnce ? actor?.needs ?? [] : []),
+    ];
+    const last = groups.at(-1);
+    if (together && last && !last.some((each) => needs.includes(each.name))) last.push(definition);
+    else groups.push([definition]);
+  }
+  return groups;
+}
+
+/**
  * Returns all combinations of a sweep's lists, in the order of the algorithm's sweeps with the
  * first one varying slowest. Empty if nothing is swept.
  *

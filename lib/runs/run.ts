@@ -14,6 +14,7 @@ import type { ProgressOutput } from "./progress.ts";
 import type { Replica, ReplicaAxes } from "./replicas.ts";
 import { stageFingerprint } from "./stage_cache.ts";
 import { originOf, type RunCache } from "./stage_reuse.ts";
+import type { OpenSession } from "./stage_session.ts";
 
 /** Metadata in every policy file, under these names. */
 export interface Provenance {
@@ -64,6 +65,11 @@ export interface TrainingRun extends ReplicaAxes {
   readonly profile?: boolean;
   /** Evaluates the policies; absent if evaluation is disabled. */
   readonly evaluator?: Evaluator;
+  /**
+   * Opens sessions that compute beside the engine, for stages that do not need each other; absent
+   * if stages are trained one after another.
+   */
+  readonly beside?: OpenSession;
 }
 
 /** The result of a stage. */
@@ -81,7 +87,7 @@ export interface StageResult {
   /** Seconds that these steps took. */
   readonly seconds: number;
   /** False if a signal stopped an evaluation; otherwise true. */
-  readonly evaluated: boolean;
+  evaluated: boolean;
   /** Replicas taken from the cache: their directories, and those of the runs that trained them. */
   readonly cached: readonly { readonly directory: string; readonly run: string }[];
 }

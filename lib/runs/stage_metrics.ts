@@ -11,29 +11,34 @@ import type { Replica } from "./replicas.ts";
 import { stepsOf, type TrainingRun } from "./run.ts";
 import type { CacheEntry } from "./stage_cache.ts";
 
+/** Opens the run's metrics file, and creates it if there is none. */
+export async function openMetrics({ directory, id }: TrainingRun): Promise<MetricsFile> {
+  Deno.mkdirSync(directory.path, { recursive: true });
+  return isFile(directory.metrics)
+    ? await MetricsFile.resume(directory.metrics, () => true, id)
+    : MetricsFile.create(directory.metrics, id);
+}
+
 /**
- * Opens the run's metrics file at the start of a stage. Removes the rows after `step` of replicas
- * to train. Adds the rows of replicas from the cache.
+ * Prepares the metrics file for a stage. Removes the rows after `step` of replicas to train, and
+ * adds the rows of replicas from the cache.
  */
-export async function openMetrics(
+export async function beginStage(
+  file: MetricsFile,
   run: TrainingRun,
   definition: StageDefinition,
   step: number,
   replicas: readonly Replica[],
   pending: readonly Replica[],
   cached: ReadonlyMap<Replica, CacheEntry>,
-): Promise<MetricsFile> {
-  const { directory } = run;
+): Promise<void> {
   const stage = definition.name;
-  const keep = (row: MetricsRow) => {
+  await file.remove((row) => {
     if (row.stage !== stage) return true;
     const replica = replicas.find((each) => sameReplica(each, row));
     return replica !== undefined && !cached.has(replica) &&
       (!pending.includes(replica) || row.step <= step);
-  };
-  const file = isFile(directory.metrics)
-    ? await MetricsFile.resume(directory.metrics, keep, run.id)
-    : MetricsFile.create(directory.metrics, run.id);
+  });
   const isOwn = isOwnEvaluation(run, definition);
   for (const [{ seed, variant }, entry] of cached) {
     for (const row of entry.metrics) {
@@ -41,7 +46,6 @@ export async function openMetrics(
       if (row.episodes === null || isOwn(entry, row)) file.copy({ ...row, seed, variant });
     }
   }
-  return file;
 }
 
 /**

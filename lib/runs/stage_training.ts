@@ -3,23 +3,20 @@
  *
  * @module
  */
-import { Graph } from "../autodiff/graph.ts";
-import type { StepMetrics, TrainingStep } from "../autodiff/training_step.ts";
-import type { ReplayBuffer } from "../data/replay_buffer.ts";
+import type { StepMetrics } from "../autodiff/training_step.ts";
 import type { StageDefinition } from "../algorithms/algorithm.ts";
-import { encodeCheckpoints, fingerprintKey, readCheckpoint } from "./checkpoint.ts";
+import { fingerprintKey } from "./checkpoint.ts";
 import { DivergenceWatch } from "./divergence.ts";
 import { EvaluationQueue } from "./evaluation_queue.ts";
 import { writeGeneration } from "./generation.ts";
-import { runSteps } from "./loop.ts";
 import type { MetricsFile } from "./metrics.ts";
 import { MetricsLog } from "./metrics_log.ts";
-import { type Checkpoint, loadNetworks, startNetworks } from "./networks.ts";
-import { profileStage } from "./profile.ts";
-import { Progress } from "./progress.ts";
+import type { Checkpoint } from "./networks.ts";
+import { type LaterStages, Progress } from "./progress.ts";
 import type { Replica } from "./replicas.ts";
 import { fingerprintOf, type StageResult, stepsOf, type TrainingRun } from "./run.ts";
 import { canAct, resumeEvaluations } from "./stage_evaluation.ts";
+import type { OpenSession, StageSize } from "./stage_session.ts";
 
 /** Time between checkpoints of a stage, in milliseconds. */
 const checkpointMilliseconds = 5 * 60 * 1000;
@@ -31,6 +28,8 @@ const unlogged = "unlogged_metrics";
  * Trains the replicas `pending` of a stage.
  *
  * @param present Their checkpoints to resume from; null if the stage starts at step 0.
+ * @param open Opens a session that trains them.
+ * @param later Estimates the time of the stages that come after.
  */
 export async function trainReplicas(
   run: TrainingRun,
@@ -38,8 +37,10 @@ export async function trainReplicas(
   pending: readonly Replica[],
   present: readonly Checkpoint[] | null,
   metrics: MetricsFile,
+  open: OpenSession,
+  later: LaterStages,
 ): Promise<Pick<StageResult, "step" | "dispatches" | "made" | "seconds" | "evaluated">> {
-  const { engine, hyperparameters: h } = run;
+  const { hyperparameters: h } = run;
   const { name } = definition;
   const total = stepsOf(run, definition);
   if (pending.length === 0) {
@@ -49,21 +50,17 @@ export async function trainReplicas(
   const start = present?.[0]?.step ?? 0;
   const fingerprints = pending.map((replica) => fingerprintOf(run, definition, replica));
 
-  const graph = new Graph({ seeds: pending.map(({ seed }) => seed) });
-  const { networks, more = [] } = await definition.describe(
-    graph,
-    run.buffer,
-    h,
-    pending.map(({ hyperparameters }) => hyperparameters),
-  );
-  const program = await engine.compileStep([graph, ...more]);
-  const progress = new Progress(
-    name,
-    total,
-    run.progress,
-    start,
-    (stepsPerSecond) => run.estimate?.after(name, stepsPerSecond) ?? null,
-  );
+  const session = await open({
+    stage: name,
+    hyperparameters: h,
+    replicas: pending.map(({ seed, hyperparameters, directory }, place) => ({
+      seed,
+      hyperparameters,
+      present: present && own[place]!,
+      earlier: definition.needs.map((each) => directory.checkpoint(each)),
+    })),
+  });
+  const progress = new Progress(name, total, run.progress, start, later);
   const log = new MetricsLog(metrics, name, total, pending);
   log.restore(present?.map(({ file }) => file.metadata[unlogged]) ?? []);
   // For updates that do not run in every step, the progress line shows the latest value.
@@ -83,19 +80,9 @@ export async function trainReplicas(
   let step = start;
   let saved = present === null ? null : start;
   try {
-    pending.forEach((replica, place) => {
-      const earlier = definition.needs.map((each) =>
-        readCheckpoint(replica.directory.checkpoint(each))
-      );
-      if (present) {
-        loadNetworks(name, networks, place, [present[place]!, ...earlier], true);
-      } else {
-        startNetworks(name, networks, place, replica.seed, earlier);
-      }
-    });
-    run.announce(memoryText(name, program, run.buffer));
-    if (run.profile) {
-      const { text, files } = await profileStage(engine, program, name, step, run.directory.path);
+    run.announce(memoryText(name, session.size));
+    if (run.profile && session.profile) {
+      const { text, files } = await session.profile(step, run.directory.path);
       progress.skipTime();
       run.announce(`\n${text}\n${files.map((file) => `profile  ${file}`).join("\n")}\n`);
     }
@@ -104,16 +91,16 @@ export async function trainReplicas(
       ? Infinity
       : run.evaluator!.every;
     const save = async (): Promise<void> => {
-      const metadata = (replica: number): Record<string, string> => {
+      const metadata = fingerprints.map((fingerprint, replica): Record<string, string> => {
         const partial = log.partial(replica);
         return {
           algorithm: run.algorithm.name,
-          [fingerprintKey]: fingerprints[replica]!,
+          [fingerprintKey]: fingerprint,
           ...(partial !== null && { [unlogged]: partial }),
         };
-      };
-      const encoded = await encodeCheckpoints(name, networks, pending.length, step, metadata);
-      metrics.flush();
+      });
+      const encoded = await session.encode(step, metadata);
+      await metrics.flush();
       if (step % every === 0 && step < total) await evaluations?.addWaiting(step, pending, encoded);
       const files = new Map(encoded.map((bytes, place) => [own[place]!, bytes]));
       await writeGeneration(step, files, saved);
@@ -122,8 +109,7 @@ export async function trainReplicas(
     while (step < total && !run.interrupt.requested) {
       const due = performance.now() + checkpointMilliseconds;
       const end = Math.min(total, (Math.floor(step / every) + 1) * every);
-      step = await runSteps(program, {
-        stage: name,
+      step = await session.run({
         start: step,
         end,
         onStep: (done, values) => {
@@ -145,19 +131,19 @@ export async function trainReplicas(
     const seconds = (performance.now() - began) / 1000;
     const whole = await evaluations?.finish() ?? true;
     progress.finish();
-    const dispatches = program.dispatchesPerStep;
+    const { dispatches } = session.size;
     return { step, dispatches, made: step - start, seconds, evaluated: whole };
   } finally {
     await Promise.allSettled([evaluations?.finish()]);
-    program.destroy();
+    session.destroy();
   }
 }
 
 /** Describes the GPU memory of a stage. */
-function memoryText(name: string, program: TrainingStep, buffer: ReplayBuffer): string {
+function memoryText(name: string, { bytes }: StageSize): string {
   const mebibytes = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
-  return `memory   ${name}: ${mebibytes(program.plannedBytes)} of GPU memory planned, ` +
-    `${mebibytes(program.bytes)} allocated; data set ${mebibytes(buffer.bytes)}`;
+  return `memory   ${name}: ${mebibytes(bytes.planned)} of GPU memory planned, ` +
+    `${mebibytes(bytes.allocated)} allocated; data set ${mebibytes(bytes.data)}`;
 }
 
 /** Returns the losses for the progress line, averaged over the replicas. */

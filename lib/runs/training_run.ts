@@ -1,6 +1,6 @@
 /**
- * A training run: trains the stages one after another, with progress, metrics, checkpoints,
- * interruption, resumption, evaluations and the stage cache.
+ * A training run: trains the stages, with progress, metrics, checkpoints, interruption, resumption,
+ * evaluations and the stage cache.
  *
  * @module
  */
@@ -12,31 +12,94 @@ import { readCheckpoint, writePolicy } from "./checkpoint.ts";
 import { discardWaiting } from "./evaluation_queue.ts";
 import { copyWhole } from "./files.ts";
 import { recoverGeneration } from "./generation.ts";
-import { readMetrics } from "./metrics.ts";
-import { type Replica, replicasOf, stageOf } from "./replicas.ts";
+import { type MetricsFile, readMetrics } from "./metrics.ts";
+import type { Checkpoint } from "./networks.ts";
+import { groupsOf, type Replica, replicasOf, stageOf } from "./replicas.ts";
 import { fingerprintOf, type StageResult, stepsOf, type TrainingRun } from "./run.ts";
 import type { CacheEntry } from "./stage_cache.ts";
 import { evaluateFinished } from "./stage_evaluation.ts";
-import { lacksOf, openMetrics, warnOfGaps } from "./stage_metrics.ts";
-import { copyCached, findCached, keepStage } from "./stage_reuse.ts";
+import { beginStage, lacksOf, openMetrics, warnOfGaps } from "./stage_metrics.ts";
+import { copyCached, findCached, keepStage, type ReusableStage } from "./stage_reuse.ts";
+import { openSession } from "./stage_session.ts";
 import { trainReplicas } from "./stage_training.ts";
 
 /**
- * Trains the stages in order. On an interrupt it stops early, after writing a checkpoint. Stages
- * that were not started have no result.
+ * Trains the stages in order, and those that can be at the same time. A finished stage is evaluated
+ * while the next one trains. On an interrupt it stops early, after writing a checkpoint. Stages that
+ * were not started have no result.
  */
 export async function trainStages(run: TrainingRun): Promise<StageResult[]> {
+  if (run.interrupt.requested) return [];
+  using metrics = await openMetrics(run);
   const results: StageResult[] = [];
-  for (const name of run.stages) {
-    if (run.interrupt.requested) break;
-    const result = await trainOne(run, stageOf(run.algorithm, name));
-    results.push(result);
-    if (result.step < result.steps) break;
+  let failed = false;
+  /** Stops everything else if a task fails, and waits for it. */
+  const whole = async <T>(task: Promise<T>): Promise<T> => {
+    try {
+      return await task;
+    } catch (error) {
+      failed = true;
+      throw error;
+    }
+  };
+  const interrupt = {
+    get requested() {
+      return failed || run.interrupt.requested;
+    },
+  };
+  const guarded: TrainingRun = { ...run, interrupt };
+  let evaluating: Promise<void> = Promise.resolve();
+  try {
+    for (const group of groupsOf(run, run.evaluator?.every ?? Infinity, !!run.beside)) {
+      if (interrupt.requested) break;
+      const stages: PreparedStage[] = [];
+      for (const definition of group) stages.push(await prepare(guarded, definition, metrics));
+      const names = group.map(({ name }) => name);
+      const trained = await all(
+        stages.map((stage, i) => whole(trainStage(guarded, stage, metrics, names, i > 0))),
+      );
+      results.push(...trained);
+      evaluating = whole(evaluating.then(async () => {
+        for (const [i, stage] of stages.entries()) {
+          await evaluateStage(run, stage, trained[i]!, metrics);
+        }
+      }));
+      evaluating.catch(() => {}); // Awaited below.
+      if (trained.some(({ step, steps }) => step < steps)) break;
+    }
+  } finally {
+    await Promise.allSettled([evaluating]);
   }
+  await evaluating;
   return results;
 }
 
-async function trainOne(run: TrainingRun, definition: StageDefinition): Promise<StageResult> {
+/** Waits until all tasks have ended. Throws the error of the first that failed. */
+async function all<T>(tasks: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(tasks);
+  return await Promise.all(tasks);
+}
+
+/** A stage that is ready to be trained. */
+interface PreparedStage {
+  readonly definition: StageDefinition;
+  readonly replicas: readonly Replica[];
+  /** The replicas to train. */
+  readonly pending: readonly Replica[];
+  /** Their checkpoints to resume from; null if the stage starts at step 0. */
+  readonly present: readonly Checkpoint[] | null;
+  /** The replicas taken from the cache. */
+  readonly cached: ReadonlyMap<Replica, CacheEntry>;
+  /** How the cache finds the stage; null without a cache. */
+  readonly reusable: ReusableStage | null;
+}
+
+/** Finds out what is left of a stage, and takes what the cache has. */
+async function prepare(
+  run: TrainingRun,
+  definition: StageDefinition,
+  metrics: MetricsFile,
+): Promise<PreparedStage> {
   const { name } = definition;
   const total = stepsOf(run, definition);
   const replicas = replicasOf(run, definition);
@@ -61,7 +124,7 @@ async function trainOne(run: TrainingRun, definition: StageDefinition): Promise<
     : [];
   const left = replicas.filter((_, place) => steps[place] !== total);
   const { cache } = run;
-  const reusable = cache && {
+  const reusable: ReusableStage | null = cache && {
     algorithm: run.algorithm,
     stage: definition,
     kernels: await kernelsOf(run, definition),
@@ -75,44 +138,78 @@ async function trainOne(run: TrainingRun, definition: StageDefinition): Promise<
     ? pending.map((replica) => readCheckpoint(checkpoint(replica)))
     : null;
   const start = present?.[0]?.step ?? 0;
-  using metrics = await openMetrics(run, definition, start, replicas, pending, cached);
+  await beginStage(metrics, run, definition, start, replicas, pending, cached);
   // A replica with a checkpoint counts as started, so the checkpoints follow the rows.
   await copyCached(cached, name);
   if (run.resume) {
     warnOfGaps(run, definition, replicas, (each) => pending.includes(each) ? start : total);
   }
+  return { definition, replicas, pending, present, cached, reusable };
+}
 
-  const trained = await trainReplicas(run, definition, pending, present, metrics);
-  const result = {
-    ...trained,
-    stage: name,
-    steps: total,
-    cached: [...cached].map(([replica, entry]) => ({
-      directory: replica.directory.path,
-      run: entry.run,
-    })),
-  };
-  const [actor] = run.algorithm.actors;
+/**
+ * Trains a stage, and writes the policy files.
+ *
+ * @param names The stages that are trained at the same time.
+ * @param aside Whether to train it beside the run's own engine.
+ */
+async function trainStage(
+  run: TrainingRun,
+  { definition, replicas, pending, present, cached }: PreparedStage,
+  metrics: MetricsFile,
+  names: readonly string[],
+  aside: boolean,
+): Promise<StageResult> {
+  const { engine, buffer, algorithm } = run;
+  const { name } = definition;
+  const trained = await trainReplicas(
+    run,
+    definition,
+    pending,
+    present,
+    metrics,
+    aside ? run.beside! : (request) => openSession(engine, buffer, algorithm, request),
+    (stepsPerSecond) => run.estimate?.after(name, stepsPerSecond, names) ?? null,
+  );
+  const [actor] = algorithm.actors;
   if (actor?.prefix !== undefined && actor.needs.includes(name)) {
-    for (const replica of replicas.filter((each) => isFile(checkpoint(each)))) {
-      const bytes = Deno.readFileSync(checkpoint(replica));
-      const { seed, variant } = replica;
+    for (const { seed, variant, directory } of replicas) {
+      const path = directory.checkpoint(name);
+      if (!isFile(path)) continue;
       const metadata = {
         ...actor.metadata,
         ...run.provenance,
         seed: String(seed),
         ...(variant !== null && { variant }),
       };
-      await writePolicy(replica.directory.policy, bytes, actor.prefix, metadata);
+      await writePolicy(directory.policy, Deno.readFileSync(path), actor.prefix, metadata);
     }
   }
-  if (result.step < total || !result.evaluated) return result;
-  const evaluated = await evaluateFinished(run, definition, total, replicas, metrics);
+  return {
+    ...trained,
+    stage: name,
+    steps: stepsOf(run, definition),
+    cached: [...cached].map(([replica, entry]) => ({
+      directory: replica.directory.path,
+      run: entry.run,
+    })),
+  };
+}
+
+/** Evaluates a finished stage, and adds it to the cache. */
+async function evaluateStage(
+  run: TrainingRun,
+  { definition, replicas, pending, reusable }: PreparedStage,
+  result: StageResult,
+  metrics: MetricsFile,
+): Promise<void> {
+  const { cache } = run;
+  if (result.step < result.steps || !result.evaluated) return;
+  result.evaluated = await evaluateFinished(run, definition, result.steps, replicas, metrics);
   if (cache && reusable && pending.length > 0) {
     const origin = { run: run.directory.path, task: run.provenance.task };
     await keepStage(cache, reusable, pending, origin, readMetrics(run.directory.metrics));
   }
-  return { ...result, evaluated };
 }
 
 /**

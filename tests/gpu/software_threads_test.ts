@@ -3,8 +3,9 @@ import { assert, assertEquals } from "@std/assert";
 import { Gpu } from "../../lib/gpu/device.ts";
 import {
   busyElsewhere,
-  computeAloneIfSmall,
+  computeAlone,
   computingThreads,
+  mayChooseThreads,
   parseProcessorUse,
   waitingShare,
 } from "../../lib/gpu/software_threads.ts";
@@ -52,19 +53,16 @@ Deno.test("waitingShare() is the part of a thread's time that it waited for a CP
 });
 
 Deno.test({
-  name:
-    "computeAloneIfSmall() sets LP_NUM_THREADS for small dispatches, but not over a given value",
+  name: "computeAlone() sets LP_NUM_THREADS, but not over a given value",
   ignore: Deno.permissions.querySync({ name: "env" }).state !== "granted",
   fn: () => {
     const given = Deno.env.get("LP_NUM_THREADS");
     try {
       Deno.env.set("LP_NUM_THREADS", "3");
-      assertEquals(computeAloneIfSmall(1000), false);
+      assertEquals([mayChooseThreads(), computeAlone()], [false, false]);
       assertEquals(Deno.env.get("LP_NUM_THREADS"), "3");
       Deno.env.delete("LP_NUM_THREADS");
-      assertEquals(computeAloneIfSmall(30e6), false);
-      assertEquals(Deno.env.get("LP_NUM_THREADS"), undefined);
-      assertEquals(computeAloneIfSmall(1000), true);
+      assertEquals([mayChooseThreads(), computeAlone()], [true, true]);
       assertEquals(Deno.env.get("LP_NUM_THREADS"), "0");
     } finally {
       if (given === undefined) Deno.env.delete("LP_NUM_THREADS");

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import type { OfflineDataset } from "../../lib/data/offline_dataset.ts";
 import { evaluateHere } from "../../lib/envs/evaluate_here.ts";
-import { evaluateInWorker } from "../../lib/envs/evaluate_in_worker.ts";
+import { evaluateInWorker, evaluateInWorkers } from "../../lib/envs/evaluate_in_worker.ts";
 import { PositionRecorder } from "../../lib/envs/position_recorder.ts";
 import { evaluationSeeds } from "../../lib/envs/seeds.ts";
 import { Mlp } from "../../lib/nn/host/mlp.ts";
@@ -40,7 +40,7 @@ Deno.test({
     assertEquals(pathSeeds.filter((seed) => !seeds.includes(seed)), [all[21]!, all[23]!]);
     let paths: readonly (readonly number[])[] = [];
     let ended = 0;
-    const episodes = await evaluateInWorker({
+    const request = {
       algorithm: "srpo",
       actor: "srpo",
       checkpoints: { policy: { source: "test", tensors } },
@@ -48,7 +48,16 @@ Deno.test({
       task,
       seeds,
       pathSeeds,
-    }, { onPaths: (found) => paths = found, onEpisode: (count) => ended = count });
+    };
+    const options = {
+      onPaths: (found: typeof paths) => paths = found,
+      onEpisode: (count: number) => ended = count,
+    };
+    const divided = await evaluateInWorkers(request, 3, options);
+    const [dividedPaths, dividedEnded] = [paths, ended];
+    [paths, ended] = [[], 0];
+    const episodes = await evaluateInWorker(request, options);
+    assertEquals([divided, dividedPaths, dividedEnded], [episodes, paths, ended]);
     const here = new PositionRecorder();
     assertEquals(episodes, await evaluateHere(counting(), task, seeds));
     assertEquals(ended, 20);

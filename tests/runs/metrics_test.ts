@@ -28,7 +28,6 @@ const row = (stage: string, step: number, loss = step / 4, seed = 0): MetricsRow
 function write(path: string, rows: readonly MetricsRow[]) {
   using file = MetricsFile.create(path);
   for (const each of rows) file.copy(each);
-  file.flush();
 }
 
 Deno.test({
@@ -94,6 +93,29 @@ Deno.test({
       }
       assertEquals(readMetrics(path), [early, other, row("critic", 150)]);
       assertEquals([...Deno.readDirSync(join(path, ".."))].length, 1, "a temporary file is left");
+    }),
+});
+
+Deno.test({
+  name: "MetricsFile.remove() keeps rows that are appended meanwhile, in order",
+  ignore,
+  fn: () =>
+    inFolder(async (path) => {
+      using file = MetricsFile.create(path);
+      file.copy(row("critic", 100));
+      file.copy(row("policy", 5));
+      const removed = file.remove(({ stage }) => stage !== "policy");
+      file.copy(row("critic", 200));
+      const flushed = file.flush();
+      file.copy(row("critic", 300));
+      await Promise.all([removed, flushed]);
+      file.copy(row("policy", 1));
+      assertEquals(readMetrics(path), [
+        row("critic", 100),
+        row("critic", 200),
+        row("critic", 300),
+        row("policy", 1),
+      ]);
     }),
 });
 

@@ -1,6 +1,7 @@
 import { formatDuration } from "../../lib/duration.ts";
 import { assertAlmostEquals, assertEquals } from "@std/assert";
 import {
+  eraseProgress,
   formatLoss,
   formatProgress,
   Progress,
@@ -148,4 +149,33 @@ Deno.test("Progress.note() puts a line above the progress line", () => {
   const progress = new Progress("policy", 100, output);
   progress.note("score 57");
   assertEquals(state.text, "\r\x1b[Kscore 57\n\r\x1b[Kpolicy    0/100  0 %");
+});
+
+Deno.test("Progress of two stages shares the line of a terminal until one finishes", () => {
+  const { state, output } = recorder(true);
+  const critic = new Progress("critic", 1000, output);
+  const behavior = new Progress("behavior", 50, output);
+  const drawn = () => {
+    const { text } = state;
+    state.text = "";
+    return text;
+  };
+  eraseProgress(output);
+  assertEquals(drawn(), "");
+  state.time = 1000;
+  critic.update(100, { loss: 1 });
+  assertEquals(drawn(), "\r\x1b[Kcritic    100/1,000  10 %  100 steps/s  0:09 left  loss 1.000");
+  behavior.update(5, { loss: 2 });
+  const both =
+    "critic  100/1,000  100 steps/s  0:09 left  |  behavior  5/50  5.0 steps/s  0:09 left";
+  assertEquals(drawn(), `\r\x1b[K${both}`);
+  eraseProgress(output);
+  assertEquals(drawn(), "\r\x1b[K");
+  behavior.evaluated(1, 20);
+  behavior.finish();
+  assertEquals(
+    drawn(),
+    "\r\x1b[Kbehavior  5/50  10 %  5.0 steps/s  0:09 left  loss 2.000  evaluated 1/20 episodes\n" +
+      "\r\x1b[Kcritic    100/1,000  10 %  100 steps/s  0:09 left  loss 1.000",
+  );
 });

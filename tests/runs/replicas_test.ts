@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { UserError } from "../../lib/errors.ts";
 import { hyperparametersFor } from "../../lib/algorithms/srpo/hyperparameters.ts";
 import { srpo } from "../../lib/algorithms/srpo/algorithm.ts";
-import { variantsOf } from "../../lib/runs/replicas.ts";
+import { groupsOf, variantsOf } from "../../lib/runs/replicas.ts";
 
 const h = hyperparametersFor("maze2d", "quick");
 
@@ -56,4 +56,24 @@ Deno.test("variantsOf() crosses times only with the weighting that uses them", (
     UserError,
     "--times has an effect only with weighting fixed_time",
   );
+});
+
+Deno.test("groupsOf() groups stages that do not need each other, also for their evaluations", () => {
+  const stages = ["critic", "behavior", "policy"];
+  const names = (...args: [typeof srpo, readonly string[], number, boolean]) => {
+    const [algorithm, given, every, together] = args;
+    return groupsOf({ algorithm, stages: given }, every, together)
+      .map((group) => group.map(({ name }) => name));
+  };
+  const alone = stages.map((stage) => [stage]);
+  assertEquals(names(srpo, stages, Infinity, false), alone);
+  assertEquals(names(srpo, stages, Infinity, true), [["critic", "behavior"], ["policy"]]);
+  assertEquals(names(srpo, ["behavior", "policy"], Infinity, true), alone.slice(1));
+  // IDQL's actor, which needs both, is only evaluated at the end of the behavior stage.
+  assertEquals(names(srpo, stages, 100, true), [["critic", "behavior"], ["policy"]]);
+  const often = {
+    ...srpo,
+    stages: srpo.stages.map(({ evaluatedOnce: _, ...stage }) => stage),
+  };
+  assertEquals(names(often, stages, 100, true), alone);
 });

@@ -5,7 +5,7 @@
  */
 import type { Engine } from "../../lib/autodiff/engine.ts";
 import type { Target } from "../../lib/gpu/target.ts";
-import type { ReplayBuffer } from "../../lib/data/replay_buffer.ts";
+import type { BufferedData, ReplayBuffer } from "../../lib/data/replay_buffer.ts";
 import { RunDirectory } from "../../lib/runs/directory.ts";
 import type { TrainingRun } from "../../lib/runs/run.ts";
 import {
@@ -39,14 +39,14 @@ export const tiny: Partial<Hyperparameters> = {
 export async function setUp(
   rewardScale = 1,
   target?: Target,
-): Promise<{ engine: Engine; buffer: ReplayBuffer }> {
+): Promise<{ engine: Engine; buffer: ReplayBuffer; data: BufferedData; rewards: Float32Array }> {
   const { Engine } = await import("../../lib/autodiff/engine.ts");
   const { ReplayBuffer } = await import("../../lib/data/replay_buffer.ts");
   const engine = await Engine.open(target);
   const rows = 300;
   const wave = (count: number, pace: number) =>
     Float32Array.from({ length: count }, (_, i) => 0.9 * Math.sin(pace * i * i));
-  const buffer = new ReplayBuffer(engine.gpu, {
+  const data = {
     rows,
     observationSize: 5,
     actionSize: 3,
@@ -54,8 +54,9 @@ export async function setUp(
     actions: wave(rows * 3, 0.11),
     terminals: Float32Array.from({ length: rows }, (_, i) => Number(i % 50 === 49)),
     transitions: Uint32Array.from({ length: rows - 1 }, (_, i) => i),
-  }, wave(rows, 0.53).map((reward) => reward * rewardScale));
-  return { engine, buffer };
+  };
+  const rewards = wave(rows, 0.53).map((reward) => reward * rewardScale);
+  return { engine, buffer: new ReplayBuffer(engine.gpu, data, rewards), data, rewards };
 }
 
 /** Returns a run of seed 3 through all stages in a directory. `more` overrides its fields. */

@@ -18,6 +18,8 @@ async function outputOf(example: string, ...args: string[]): Promise<string> {
   const path = fileURLToPath(new URL(`../examples/${example}`, import.meta.url));
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--no-check", "--allow-read", "--allow-write", "--allow-env", path, ...args],
+    // A test beside this one may change the current folder.
+    cwd: new URL("..", import.meta.url),
   }).output();
   const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
   assertEquals(code, 0, err);

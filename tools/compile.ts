@@ -22,13 +22,20 @@ export const targets = [
   "x86_64-pc-windows-msvc",
 ] as const;
 
+/** The modules of the program's workers. */
+export const workers = [
+  "lib/envs/evaluation_worker.ts",
+  "lib/runs/stage_worker.ts",
+  "lib/runs/thread_worker.ts",
+] as const;
+
 /** Returns the arguments of `deno` that compile the program for a platform. */
 export function compileArguments(target: string, folder: string): string[] {
   const extension = target.includes("windows") ? ".exe" : "";
   return [
-    ...["compile", "--allow-all", "--frozen", "--target", target],
+    ...["compile", "--allow-all", "--frozen", "--target", target, "--no-check"],
     // A worker's module is not in the graph of the program's modules.
-    ...["--no-check", "--include", join(root, "lib/envs/evaluation_worker.ts")],
+    ...workers.flatMap((path) => ["--include", join(root, path)]),
     ...["--output", join(folder, `srpo-webgpu-${target}${extension}`), join(root, "cli.ts")],
   ];
 }

@@ -117,7 +117,7 @@ async function losses(engine: Engine, task: StepTask, steps: number): Promise<nu
 }
 
 if (import.meta.main) {
-  // As in training, where the size of all stages is known before the GPU is opened.
+  // As in training, where such small networks compute in one thread.
   if (Deno.args.includes("--tiny")) computeAlone();
   using engine = await Engine.open();
   await serve({

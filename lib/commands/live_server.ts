@@ -31,6 +31,7 @@ export class LiveServer implements AsyncDisposable {
   readonly #viewers = new Set<Viewer>();
   readonly #encoder = new TextEncoder();
   #status: LiveStatus | null = null;
+  readonly #stages = new Map<string, LiveStatus>();
   #episode: LiveEpisode | null = null;
   #ending = "The run has ended.";
 
@@ -49,7 +50,10 @@ export class LiveServer implements AsyncDisposable {
 
   /** Sets how far the run is. Viewers get it with the next tick. */
   observe(status: LiveStatus): void {
-    this.#status = status;
+    // Stages may be trained at the same time; the first one that is not finished is shown.
+    this.#stages.set(status.stage, status);
+    const unfinished = this.#stages.values().find(({ step, total }) => step < total);
+    this.#status = unfinished ?? status;
   }
 
   /** Sets the episode that viewers see, from the next tick on. */

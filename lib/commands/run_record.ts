@@ -121,16 +121,20 @@ export function readRuns(folder: string): (RunRecord | UnreadableRun)[] {
   return found.sort((a, b) => time(a) - time(b));
 }
 
-/** Says how far a run is: `finished`, or the stage and step of its last row. */
+/** Says how far a run is: `finished`, or its first unfinished stage and how far that is. */
 export function progressOf({ config, algorithm, rows, finished }: RunRecord): string {
   if (finished) return "finished";
+  const stepsOf = (stage: string) => {
+    const definition = algorithm.stages.find(({ name }) => name === stage);
+    return Number(config.hyperparameters[definition?.steps ?? ""]);
+  };
   // Evaluations may be of earlier steps, or of stages that another run has trained.
-  const last = rows.findLast(({ stage, episodes }) =>
-    episodes === null && config.stages.includes(stage)
+  const latest = config.stages.flatMap((stage) =>
+    rows.findLast((row) => row.episodes === null && row.stage === stage) ?? []
   );
+  const last = latest.find(({ stage, step }) => step < stepsOf(stage)) ?? latest.at(-1);
   if (last === undefined) return "no step yet";
-  const definition = algorithm.stages.find(({ name }) => name === last.stage);
-  const steps = Number(config.hyperparameters[definition?.steps ?? ""]);
+  const steps = stepsOf(last.stage);
   const stage = config.stages.indexOf(last.stage) + 1;
   const percent = Number.isFinite(steps) ? `, ${Math.floor((100 * last.step) / steps)} %` : "";
   return `${last.stage}${percent} (stage ${stage} of ${config.stages.length})`;

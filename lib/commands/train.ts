@@ -14,6 +14,7 @@ import { readingOptions } from "../data/own_task.ts";
 import { ReplayBuffer } from "../data/replay_buffer.ts";
 import { shapeRewards } from "../data/rewards.ts";
 import { UserError } from "../errors.ts";
+import { GpuLostError } from "../gpu/device.ts";
 import { fingerprintDifferences } from "../gpu/fingerprint.ts";
 import { resultTables } from "./results_table.ts";
 import { createRunDirectory, refuseRun, RunDirectory } from "../runs/directory.ts";
@@ -114,12 +115,14 @@ async function attempt(
   const { every, episodes } = plan.evaluation;
   const together = canTrainTogether(plan.algorithm, flags);
   const groups = groupsOf(plan, episodes > 0 ? every ?? Infinity : Infinity, together);
-  const alone = await threads.computeAloneIfFaster(
-    groups.map((group) => work.filter(({ stage }) => group.some(({ name }) => name === stage))),
+  const grouped = groups.map((group) =>
+    work.filter(({ stage }) => group.some(({ name }) => name === stage))
   );
+  const alone = await threads.computeAloneIfFaster(grouped);
   const memory = new VariantFile();
   using engine = await Engine.open(plan.target, memory);
   threads.confirm(engine.gpu.adapter);
+  const beside = alone && together && engine.gpu.adapter.software;
   plan = continued(plan, engine, flags);
   const { task, seeds } = plan;
   const directory = plan.resumed ?? createRunDirectory({ task: task.name, seeds, out: flags.out });
@@ -127,16 +130,26 @@ async function attempt(
   if (!plan.resumed) refuseRun(directory); // Another process may have begun it before the lock.
   clearRemains(directory);
   const log = new RunLog(directory.log);
+  if (threads.problem !== undefined) {
+    log.write(
+      `warning: the threads of the GPU are timed again in the next run: ${threads.problem}`,
+    );
+  }
   if (lock.problem !== null) {
     log.write(`warning: ${directory.lock} cannot be locked: ${lock.problem}`);
   }
   using interrupt = watchInterrupt("stopping after writing a checkpoint");
   try {
     await trainIn(directory, {
-      ...{ plan, flags, args, data, sha256, work, engine, memory, log, interrupt, alone },
+      ...{ plan, flags, args, data, sha256, engine, memory, log, interrupt, beside },
+      work: beside ? grouped : work.map((each) => [each]),
     });
   } catch (error) {
-    const lost = interrupt.requested ? null : await engine.gpu.lost();
+    const lost = interrupt.requested
+      ? null
+      : error instanceof GpuLostError
+      ? error
+      : await engine.gpu.lost();
     const reason = (lost ?? error) instanceof Error ? (lost ?? error as Error).message : `${error}`;
     try {
       log.write(`error: ${reason}`);
@@ -184,19 +197,20 @@ interface Setting {
   readonly args: readonly string[];
   readonly data: OfflineDataset;
   readonly sha256: string;
-  readonly work: readonly StageWork[];
+  /** The stages, in groups that are trained at the same time. */
+  readonly work: readonly (readonly StageWork[])[];
   readonly engine: Engine;
   readonly memory: VariantFile;
   readonly log: RunLog;
   readonly interrupt: Interrupt;
-  /** Whether a software GPU computes in the thread that submits. */
-  readonly alone: boolean;
+  /** Whether a software GPU computes in the thread that submits, and in workers beside it. */
+  readonly beside: boolean;
 }
 
 /** Trains and evaluates in a folder, and writes and prints the results. */
 async function trainIn(
   directory: RunDirectory,
-  { plan, flags, args, data, sha256, work, engine, memory, log, interrupt, alone }: Setting,
+  { plan, flags, args, data, sha256, work, engine, memory, log, interrupt, beside }: Setting,
 ): Promise<void> {
   const started = performance.now();
   const { algorithm, task, hyperparameters, seeds, variants, stages } = plan;
@@ -225,7 +239,6 @@ async function trainIn(
   for (const line of notes(plan, engine, estimate, former)) say(line);
   await using observers = await observersOf(axes, plan, flags);
   progress = observers.progress(log.progress(standardError()));
-  const beside = alone && engine.gpu.adapter.software && canTrainTogether(algorithm, flags);
   const drawn = new DrawnEpisodes(axes);
   const evaluator = evaluatorOf(
     algorithm,

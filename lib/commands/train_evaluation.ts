@@ -61,7 +61,7 @@ export interface EvaluatedPolicy {
 }
 
 /** Receivers of evaluation episodes, and the workers that play them. */
-export interface EvaluationOptions {
+export interface EvaluatorOptions {
   /** Workers for the policies that a GPU computes; defaults to 1. */
   readonly workers?: number;
   /** Receives the first episode of every evaluation, in built-in environments. */
@@ -83,7 +83,7 @@ export function evaluatorOf(
   { every, episodes }: EvaluationPlan,
   interrupt: Pick<Interrupt, "signal">,
   target?: Target,
-  { workers = 1, onPlayback, drawn }: EvaluationOptions = {},
+  { workers = 1, onPlayback, drawn }: EvaluatorOptions = {},
 ): Evaluator | null {
   if (episodes === 0 || !(task.own ? task.own.environment !== null : environments.has(task.name))) {
     return null;
@@ -93,7 +93,8 @@ export function evaluatorOf(
   return {
     every: every ?? Infinity,
     episodes,
-    async evaluate(stage, step, checkpoints, replicas, progress) {
+    async evaluate(stage, step, checkpoints, replicas, progress, stop) {
+      const ending = stop ? AbortSignal.any([signal, stop]) : signal;
       await using server = await bridgeOf(task);
       const found: PolicyEvaluation[] = [];
       const total = checkpoints.length * episodes;
@@ -105,7 +106,7 @@ export function evaluatorOf(
             bridge: server?.bridge,
             seeds: evaluationSeeds(0, episodes),
             workers,
-            signal,
+            signal: ending,
             ...(target && { target }),
             ...(onPlayback && place === 0 && {
               onPlayback: (playback: Playback) =>
@@ -121,7 +122,7 @@ export function evaluatorOf(
           const record = evaluationRecord(task.name, figures, reference);
           found.push({ metrics: figuresOf(record), episodes: record.episodes });
         } catch (error) {
-          if (signal.aborted && error === signal.reason) return null;
+          if (ending.aborted && error === ending.reason) return null;
           throw error;
         }
       }

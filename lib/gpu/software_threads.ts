@@ -28,17 +28,27 @@ const busy = { release: 0.25, pin: 0.1 };
 export function computeAlone(): boolean {
   if (!mayChooseThreads()) return false;
   Deno.env.set(threadsVariable, "0");
+  alone = true;
   return true;
+}
+
+/** Has Mesa's software driver compute with all threads again, after {@linkcode computeAlone}. */
+export function computeWithAll(): void {
+  if (alone) Deno.env.delete(threadsVariable);
+  alone = false;
 }
 
 /** Whether this program chooses the threads of Mesa's software driver, and not the user. */
 export function mayChooseThreads(): boolean {
   const { state } = Deno.permissions.querySync({ name: "env", variable: threadsVariable });
-  return state === "granted" && !Deno.env.get(threadsVariable);
+  return state === "granted" && (alone || !Deno.env.get(threadsVariable));
 }
 
 /** Environment variable with the number of the driver's threads, read when a GPU is opened. */
-export const threadsVariable = "LP_NUM_THREADS";
+const threadsVariable = "LP_NUM_THREADS";
+
+/** Whether {@linkcode computeAlone} has set the variable. */
+let alone = false;
 
 /** The compute threads of one device of Mesa's software driver. */
 export class SoftwareThreads {

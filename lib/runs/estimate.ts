@@ -31,11 +31,11 @@ export function flopsPerDispatch(stages: readonly StageWork[]): number {
 
 /** Estimates the time of a run's stages. */
 export class RunEstimate {
-  readonly #stages: readonly StageWork[];
+  readonly #groups: readonly (readonly StageWork[])[];
 
-  /** Creates an estimate for the stages, in training order. */
-  constructor(stages: readonly StageWork[]) {
-    this.#stages = stages;
+  /** Creates an estimate for the stages, in groups that are trained at the same time. */
+  constructor(groups: readonly (readonly StageWork[])[]) {
+    this.#groups = groups;
   }
 
   /**
@@ -44,20 +44,19 @@ export class RunEstimate {
    * @param rate FLOP/s of matrix products on the adapter.
    */
   total(rate: number): number {
-    return secondsOf(this.#stages, rate);
+    return secondsOf(this.#groups, rate);
   }
 
   /**
-   * Returns the estimated seconds for the stages after `stage`, at the FLOP rate of `stage`.
+   * Returns the estimated seconds for the stages that begin after `stage`, at the FLOP rate of
+   * `stage`.
    *
    * @param stepsPerSecond Current speed of `stage`.
-   * @param beside Stages that are trained at the same time.
    */
-  after(stage: string, stepsPerSecond: number, beside: readonly string[] = []): number {
-    const place = this.#stages.findIndex((each) => each.stage === stage);
-    const { flops } = this.#stages[place]!;
-    const later = this.#stages.slice(place + 1).filter((each) => !beside.includes(each.stage));
-    return secondsOf(later, stepsPerSecond * flops);
+  after(stage: string, stepsPerSecond: number): number {
+    const place = this.#groups.findIndex((group) => group.some((each) => each.stage === stage));
+    const { flops } = this.#groups[place]!.find((each) => each.stage === stage)!;
+    return secondsOf(this.#groups.slice(place + 1), stepsPerSecond * flops);
   }
 }
 
@@ -94,6 +93,9 @@ function flopsOf({ operations }: Graph): number {
   return operations.reduce((sum, { flops = 0 }) => sum + flops, 0);
 }
 
-function secondsOf(stages: readonly StageWork[], rate: number): number {
-  return stages.reduce((sum, { steps, flops }) => sum + steps * flops / rate, 0);
+function secondsOf(groups: readonly (readonly StageWork[])[], rate: number): number {
+  return groups.reduce(
+    (sum, group) => sum + Math.max(...group.map(({ steps, flops }) => steps * flops / rate)),
+    0,
+  );
 }

@@ -35,6 +35,7 @@ export interface Evaluator {
   /**
    * Evaluates the policy in each replica's checkpoint. It must not wait for the GPU.
    *
+   * @param stop Stops it.
    * @returns One evaluation per replica, or null if a signal stopped it.
    */
   evaluate(
@@ -43,6 +44,7 @@ export interface Evaluator {
     checkpoints: readonly Uint8Array[],
     replicas: readonly Replica[],
     progress: EpisodeProgress,
+    stop: AbortSignal | undefined,
   ): Promise<readonly PolicyEvaluation[] | null>;
 }
 
@@ -62,18 +64,21 @@ export class EvaluationQueue {
   readonly #stage: string;
   readonly #metrics: MetricsFile;
   readonly #progress: EpisodeProgress;
+  readonly #stop: AbortSignal | undefined;
   #last: Promise<void> = Promise.resolve();
   #planned = 0;
   #ended = 0;
   #stopped = false;
 
-  /** Creates an empty queue that writes evaluations to `metrics`. */
+  /** Creates an empty queue that writes evaluations to `metrics`. `stop` ends them. */
   constructor(
     evaluator: Evaluator,
     stage: string,
     metrics: MetricsFile,
     progress: EpisodeProgress,
+    stop?: AbortSignal,
   ) {
+    this.#stop = stop;
     this.#evaluator = evaluator;
     this.#stage = stage;
     this.#metrics = metrics;
@@ -164,6 +169,7 @@ export class EvaluationQueue {
         this.#ended = before + done;
         this.#progress(this.#ended, this.#planned);
       },
+      this.#stop,
     );
     if (found === null) {
       this.#stopped = true;
@@ -174,6 +180,7 @@ export class EvaluationQueue {
       const evaluation = { ...found[place]!, checkpoint };
       this.#metrics.append({ stage: this.#stage, step, seed, variant, ...evaluation });
     });
+    await this.#metrics.flush();
     for (const file of files) Deno.removeSync(file);
   }
 }

@@ -35,9 +35,10 @@ export class RunLog {
     }
   }
 
-  /** Returns a progress output that also writes to the log, once per minute. */
+  /** Returns a progress output that also writes to the log, once per minute and stage. */
   progress(output: ProgressOutput): ProgressOutput {
-    let last = -Infinity;
+    // Several stages may be shown in turns.
+    const last = new Map<string, number>();
     return {
       terminal: output.terminal,
       columns: () => output.columns(),
@@ -45,10 +46,13 @@ export class RunLog {
       observe: (state) => output.observe?.(state),
       write: (text) => {
         output.write(text);
+        const line = text.replaceAll("\r\x1b[K", "");
+        if (line.trim() === "") return;
+        const [stage] = line.split(" ", 1) as [string];
         const now = output.now();
-        if (now - last < progressMilliseconds || text.trim() === "") return;
-        last = now;
-        this.write(text.replaceAll("\r\x1b[K", ""));
+        if (now - (last.get(stage) ?? -Infinity) < progressMilliseconds) return;
+        last.set(stage, now);
+        this.write(line);
       },
     };
   }

@@ -117,7 +117,8 @@ export class MetricsFile implements Disposable {
   }
 
   /**
-   * Appends a row with the current time. On return, the operating system has the row.
+   * Appends a row with the current time. On return, the operating system has the row, unless rows are
+   * being removed.
    *
    * @throws {UserError} If a metric is not finite, or the file cannot be written.
    */
@@ -146,27 +147,30 @@ export class MetricsFile implements Disposable {
     const kept = linesKept(text, this.#path, keep);
     if (kept === text) return;
     this.#replacing = writeAtomic(this.#path, kept);
+    this.#file.close();
     try {
       await this.#replacing;
-      this.#file.close();
-      this.#file = Deno.openSync(this.#path, { append: true });
     } finally {
       this.#replacing = null;
+      this.#file = Deno.openSync(this.#path, { append: true });
+      for (const bytes of this.#held.splice(0)) this.#write(bytes);
     }
-    for (const bytes of this.#held.splice(0)) this.#write(bytes);
   }
 
   #write(bytes: Uint8Array): void {
+    let done = 0;
     try {
-      for (let done = 0; done < bytes.length;) done += this.#file.writeSync(bytes.subarray(done));
+      while (done < bytes.length) done += this.#file.writeSync(bytes.subarray(done));
     } catch (error) {
+      // Another row may follow, so no part of a line may stay.
+      if (done > 0) this.#file.truncateSync(this.#file.statSync().size - done);
       throw new UserError(`cannot write ${this.#path}: ${(error as Error).message}`);
     }
   }
 
   /** Flushes the rows to disk, for use before writing a checkpoint that refers to them. */
   async flush(): Promise<void> {
-    await this.#replacing;
+    await this.#replacing?.catch(() => {}); // remove() throws it.
     this.#file.syncDataSync();
   }
 

@@ -58,15 +58,13 @@ export function formatProgress(state: ProgressState): string {
   return parts.join("  ");
 }
 
-/** Formats a progress line that shares its line with others: without losses and percents. */
+/** Formats a progress line that shares its line with others: in about 35 characters. */
 export function formatShared(state: ProgressState): string {
   const { stage, step, total, stepsPerSecond, unit = "steps", evaluation } = state;
   if (evaluation) {
-    return `${stage}  evaluated ${grouped(evaluation.done)}/${
-      grouped(evaluation.planned)
-    } episodes`;
+    return `${stage} evaluated ${grouped(evaluation.done)}/${grouped(evaluation.planned)} episodes`;
   }
-  const parts = [`${stage}  ${grouped(step)}/${grouped(total)}`];
+  const parts = [`${stage} ${total === 0 ? 100 : Math.floor((100 * step) / total)} %`];
   if (stepsPerSecond !== null && stepsPerSecond > 0) {
     parts.push(`${formatRate(stepsPerSecond)} ${unit}/s`);
     if (step < total) parts.push(`${formatDuration((total - step) / stepsPerSecond)} left`);

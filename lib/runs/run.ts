@@ -55,6 +55,8 @@ export interface TrainingRun extends ReplicaAxes {
   readonly resume: boolean;
   /** Requests to stop. */
   readonly interrupt: Pick<Interrupt, "requested">;
+  /** Ends evaluations; set if something else has failed. */
+  readonly stop?: AbortSignal;
   /** Output for progress lines. */
   readonly progress: ProgressOutput;
   /** Estimate for later stages; absent if progress should not show it. */

@@ -41,6 +41,7 @@ export async function evaluateFinished(
     name,
     metrics,
     (done, planned) => progress.evaluated(done, planned),
+    run.stop,
   );
   resumeEvaluations(queue, run, definition, step, replicas, rows);
   if (missing.length > 0) queue.add(step, missing);

@@ -7,6 +7,7 @@
 import type { StepMetrics } from "../autodiff/training_step.ts";
 import type { BufferedData } from "../data/replay_buffer.ts";
 import { missingPermission, UserError } from "../errors.ts";
+import { GpuLostError } from "../gpu/device.ts";
 import type { Target } from "../gpu/target.ts";
 import type { OpenSession, StageRequest, StageSession, StageSize } from "./stage_session.ts";
 
@@ -35,15 +36,15 @@ export type StageMessage =
   };
 
 /**
- * Messages of the worker: one answer to `open`, `run` and `encode` each, and `steps` during a `run`.
- * `isUserError` marks a {@linkcode UserError}.
+ * Messages of the worker: one answer to `open`, `run` and `encode` each, and `steps` during a `run`,
+ * about every 50 ms. `kind` tells errors of the user's and a lost GPU from others.
  */
 export type StageAnswer =
   | { readonly opened: StageSize }
   | { readonly steps: { readonly first: number; readonly values: readonly StepMetrics[] } }
   | { readonly ran: number }
   | { readonly encoded: readonly Uint8Array[] }
-  | { readonly error: { readonly message: string; readonly isUserError: boolean } };
+  | { readonly error: { readonly message: string; readonly kind: "user" | "lost" | "other" } };
 
 /** Returns a function that opens sessions in workers. The data set is copied to each. */
 export function sessionsInWorkers(inputs: WorkerInputs): OpenSession {
@@ -89,6 +90,17 @@ class WorkerSession implements StageSession {
 /** The connection to a worker. */
 class Link {
   readonly #worker = new Worker(new URL("./stage_worker.ts", import.meta.url), { type: "module" });
+  #fail: (error: Error) => void = () => {};
+  /** Why the worker has ended, if it has. */
+  #failure: Error | null = null;
+
+  constructor() {
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      const failure = new Error(`the training worker failed: ${event.message}`);
+      this.#fail(this.#failure = missingPermission(failure) ?? failure);
+    };
+  }
 
   /** Sends a message and waits for its answer. */
   ask(
@@ -100,19 +112,17 @@ class Link {
       try {
         if ("steps" in data) onSteps?.(data.steps.first, data.steps.values);
         else if ("error" in data) {
-          const { message, isUserError } = data.error;
-          reject(isUserError ? new UserError(message) : new Error(message));
+          const { message, kind } = data.error;
+          const kinds = { user: UserError, lost: GpuLostError, other: Error };
+          reject(new kinds[kind](message));
         } else resolve(data);
       } catch (error) {
         reject(error);
       }
     };
-    this.#worker.onerror = (event) => {
-      event.preventDefault();
-      const failure = new Error(`the training worker failed: ${event.message}`);
-      reject(missingPermission(failure) ?? failure);
-    };
-    this.tell(message);
+    this.#fail = reject;
+    if (this.#failure) reject(this.#failure);
+    else this.tell(message);
     return promise;
   }
 

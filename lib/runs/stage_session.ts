@@ -49,8 +49,11 @@ export interface StageSize {
 export interface StageSession {
   /** The size of its programs. */
   readonly size: StageSize;
-  /** Runs steps as {@linkcode runSteps} does. */
-  run(options: Omit<LoopOptions, "stage">): Promise<number>;
+  /**
+   * Runs steps as {@linkcode runSteps} does. A session in a worker calls `onStep` some milliseconds
+   * later, and `shouldStop` after steps of which it has heard.
+   */
+  run(options: Omit<LoopOptions, "stage" | "between">): Promise<number>;
   /** Encodes the checkpoint of each replica. */
   encode(
     step: number,

@@ -50,16 +50,6 @@ export async function trainReplicas(
   const start = present?.[0]?.step ?? 0;
   const fingerprints = pending.map((replica) => fingerprintOf(run, definition, replica));
 
-  const session = await open({
-    stage: name,
-    hyperparameters: h,
-    replicas: pending.map(({ seed, hyperparameters, directory }, place) => ({
-      seed,
-      hyperparameters,
-      present: present && own[place]!,
-      earlier: definition.needs.map((each) => directory.checkpoint(each)),
-    })),
-  });
   const progress = new Progress(name, total, run.progress, start, later);
   const log = new MetricsLog(metrics, name, total, pending);
   log.restore(present?.map(({ file }) => file.metadata[unlogged]) ?? []);
@@ -71,15 +61,26 @@ export async function trainReplicas(
       name,
       metrics,
       (done, planned) => progress.evaluated(done, planned),
+      run.stop,
     )
     : null;
-  if (present && evaluations) resumeEvaluations(evaluations, run, definition, start, pending);
   const watch = definition.bounded === undefined
     ? null
     : new DivergenceWatch(definition.bounded, h, run.buffer.largestReward, pending);
+  const session = await open({
+    stage: name,
+    hyperparameters: h,
+    replicas: pending.map(({ seed, hyperparameters, directory }, place) => ({
+      seed,
+      hyperparameters,
+      present: present && own[place]!,
+      earlier: definition.needs.map((each) => directory.checkpoint(each)),
+    })),
+  });
   let step = start;
   let saved = present === null ? null : start;
   try {
+    if (present && evaluations) resumeEvaluations(evaluations, run, definition, start, pending);
     run.announce(memoryText(name, session.size));
     if (run.profile && session.profile) {
       const { text, files } = await session.profile(step, run.directory.path);

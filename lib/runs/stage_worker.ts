@@ -8,6 +8,7 @@ import { Engine } from "../autodiff/engine.ts";
 import type { StepMetrics } from "../autodiff/training_step.ts";
 import { ReplayBuffer } from "../data/replay_buffer.ts";
 import { missingPermission, UserError } from "../errors.ts";
+import { GpuLostError } from "../gpu/device.ts";
 import type { StageAnswer, StageMessage } from "./stage_in_worker.ts";
 import { openSession, type StageSession } from "./stage_session.ts";
 
@@ -62,8 +63,9 @@ async function answered(message: Exclude<StageMessage, { stop: true }>): Promise
     return await answer(message);
   } catch (error) {
     const known = error instanceof UserError ? error : missingPermission(error);
-    const text = known?.message ?? String((error as Error).stack ?? error);
-    return { error: { message: text, isUserError: known !== null } };
+    const message = known?.message ?? String((error as Error).stack ?? error);
+    const kind = known === null ? "other" : known instanceof GpuLostError ? "lost" : "user";
+    return { error: { message, kind } };
   }
 }
 

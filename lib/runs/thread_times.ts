@@ -8,7 +8,7 @@
  */
 import { type AdapterDescription, adapterText } from "../gpu/device.ts";
 import { processorFeatures } from "../gpu/processor_features.ts";
-import { computeAlone, mayChooseThreads, threadsVariable } from "../gpu/software_threads.ts";
+import { computeAlone, computeWithAll, mayChooseThreads } from "../gpu/software_threads.ts";
 import { flopsPerDispatch, type StageWork } from "./estimate.ts";
 import { cachePath, UserCacheFile } from "./user_cache.ts";
 
@@ -37,7 +37,7 @@ export interface ThreadMeasurement {
 /** FLOPs of the large dispatch: seven products of 128 × 64 and 64 × 64. */
 export const largeFlops = 7 * 2 * 128 * 64 * 64;
 
-/** FLOPs per dispatch below or above which the answer is known on every machine. */
+/** FLOPs per dispatch below or above which nothing is timed: one thread, or all. */
 const unclear = { from: 0.1e6, to: 20e6 };
 
 /**
@@ -72,6 +72,11 @@ export class ThreadFile {
     this.#key = `${processorFeatures() ?? "unknown processor"}, ${navigator.hardwareConcurrency}`;
   }
 
+  /** Why times could not be stored, if they could not. */
+  get problem(): string | undefined {
+    return this.#file.problem;
+  }
+
   /**
    * Has a software GPU compute in the thread that submits, if that is faster. Call it before a GPU
    * is opened.
@@ -80,11 +85,19 @@ export class ThreadFile {
    * @returns Whether it does, if the GPU is a software GPU.
    */
   async computeAloneIfFaster(groups: readonly (readonly StageWork[])[]): Promise<boolean> {
+    computeWithAll();
     const flops = flopsPerDispatch(groups.flat());
     if (!mayChooseThreads() || flops > unclear.to) return false;
     if (flops < unclear.from) return computeAlone();
     let entry = this.#entry();
-    if (!entry) this.#file.store(this.#key, entry = await measure());
+    if (!entry) {
+      try {
+        entry = await measure();
+      } catch {
+        return false; // Without a usable GPU, opening it says why.
+      }
+      this.#file.store(this.#key, entry);
+    }
     return entry.times !== null && isAloneFaster(entry.times, groups) && computeAlone();
   }
 
@@ -115,12 +128,12 @@ interface Entry {
 async function measure(): Promise<Entry> {
   const { adapter, seconds: all } = await measureInWorker();
   if (all === null) return { adapter, times: null };
-  Deno.env.set(threadsVariable, "0");
+  computeAlone();
   try {
     const { seconds: alone } = await measureInWorker();
     return { adapter, times: { all, alone: alone! } };
   } finally {
-    Deno.env.delete(threadsVariable);
+    computeWithAll();
   }
 }
 

@@ -24,47 +24,52 @@ import { openSession } from "./stage_session.ts";
 import { trainReplicas } from "./stage_training.ts";
 
 /**
- * Trains the stages in order, and those that can be at the same time. A finished stage is evaluated
- * while the next one trains. On an interrupt it stops early, after writing a checkpoint. Stages that
- * were not started have no result.
+ * Trains the stages: with `run.beside` those that do not need each other at the same time, otherwise
+ * one after another. A finished stage is evaluated while the next one trains, except where both would
+ * compete for the threads of a software GPU, or disturb a profile. On an interrupt it stops early,
+ * after writing a checkpoint. Stages that were not started have no result.
  */
 export async function trainStages(run: TrainingRun): Promise<StageResult[]> {
   if (run.interrupt.requested) return [];
   using metrics = await openMetrics(run);
   const results: StageResult[] = [];
-  let failed = false;
-  /** Stops everything else if a task fails, and waits for it. */
-  const whole = async <T>(task: Promise<T>): Promise<T> => {
+  const failed = new AbortController();
+  /** Waits for a task, and stops the others if it fails. */
+  const stoppingOthers = async <T>(task: Promise<T>): Promise<T> => {
     try {
       return await task;
     } catch (error) {
-      failed = true;
+      failed.abort();
       throw error;
     }
   };
   const interrupt = {
     get requested() {
-      return failed || run.interrupt.requested;
+      return failed.signal.aborted || run.interrupt.requested;
     },
   };
-  const guarded: TrainingRun = { ...run, interrupt };
+  const guarded: TrainingRun = { ...run, interrupt, stop: failed.signal };
+  const overlaps = !run.profile && (run.beside !== undefined || !run.engine.gpu.adapter.software);
   let evaluating: Promise<void> = Promise.resolve();
   try {
     for (const group of groupsOf(run, run.evaluator?.every ?? Infinity, !!run.beside)) {
       if (interrupt.requested) break;
       const stages: PreparedStage[] = [];
       for (const definition of group) stages.push(await prepare(guarded, definition, metrics));
-      const names = group.map(({ name }) => name);
       const trained = await all(
-        stages.map((stage, i) => whole(trainStage(guarded, stage, metrics, names, i > 0))),
+        stages.map((stage, i) => stoppingOthers(trainStage(guarded, stage, metrics, i > 0))),
       );
       results.push(...trained);
-      evaluating = whole(evaluating.then(async () => {
-        for (const [i, stage] of stages.entries()) {
-          await evaluateStage(run, stage, trained[i]!, metrics);
+      evaluating = stoppingOthers(evaluating.then(async () => {
+        for (const [i, { definition, replicas }] of stages.entries()) {
+          const result = trained[i]!;
+          if (result.step < result.steps || !result.evaluated) continue;
+          const { steps } = result;
+          result.evaluated = await evaluateFinished(guarded, definition, steps, replicas, metrics);
         }
       }));
       evaluating.catch(() => {}); // Awaited below.
+      if (!overlaps) await evaluating;
       if (trained.some(({ step, steps }) => step < steps)) break;
     }
   } finally {
@@ -74,7 +79,7 @@ export async function trainStages(run: TrainingRun): Promise<StageResult[]> {
   return results;
 }
 
-/** Waits until all tasks have ended. Throws the error of the first that failed. */
+/** Waits until all tasks have ended. Throws the error of one that failed. */
 async function all<T>(tasks: readonly Promise<T>[]): Promise<T[]> {
   await Promise.allSettled(tasks);
   return await Promise.all(tasks);
@@ -148,20 +153,19 @@ async function prepare(
 }
 
 /**
- * Trains a stage, and writes the policy files.
+ * Trains a stage, writes the policy files, and adds the stage to the cache.
  *
- * @param names The stages that are trained at the same time.
  * @param aside Whether to train it beside the run's own engine.
  */
 async function trainStage(
   run: TrainingRun,
-  { definition, replicas, pending, present, cached }: PreparedStage,
+  { definition, replicas, pending, present, cached, reusable }: PreparedStage,
   metrics: MetricsFile,
-  names: readonly string[],
   aside: boolean,
 ): Promise<StageResult> {
-  const { engine, buffer, algorithm } = run;
+  const { engine, buffer, algorithm, cache } = run;
   const { name } = definition;
+  const steps = stepsOf(run, definition);
   const trained = await trainReplicas(
     run,
     definition,
@@ -169,7 +173,7 @@ async function trainStage(
     present,
     metrics,
     aside ? run.beside! : (request) => openSession(engine, buffer, algorithm, request),
-    (stepsPerSecond) => run.estimate?.after(name, stepsPerSecond, names) ?? null,
+    (stepsPerSecond) => run.estimate?.after(name, stepsPerSecond) ?? null,
   );
   const [actor] = algorithm.actors;
   if (actor?.prefix !== undefined && actor.needs.includes(name)) {
@@ -185,31 +189,19 @@ async function trainStage(
       await writePolicy(directory.policy, Deno.readFileSync(path), actor.prefix, metadata);
     }
   }
+  if (cache && reusable && pending.length > 0 && trained.step === steps && trained.evaluated) {
+    const origin = { run: run.directory.path, task: run.provenance.task };
+    await keepStage(cache, reusable, pending, origin, readMetrics(run.directory.metrics));
+  }
   return {
     ...trained,
     stage: name,
-    steps: stepsOf(run, definition),
+    steps,
     cached: [...cached].map(([replica, entry]) => ({
       directory: replica.directory.path,
       run: entry.run,
     })),
   };
-}
-
-/** Evaluates a finished stage, and adds it to the cache. */
-async function evaluateStage(
-  run: TrainingRun,
-  { definition, replicas, pending, reusable }: PreparedStage,
-  result: StageResult,
-  metrics: MetricsFile,
-): Promise<void> {
-  const { cache } = run;
-  if (result.step < result.steps || !result.evaluated) return;
-  result.evaluated = await evaluateFinished(run, definition, result.steps, replicas, metrics);
-  if (cache && reusable && pending.length > 0) {
-    const origin = { run: run.directory.path, task: run.provenance.task };
-    await keepStage(cache, reusable, pending, origin, readMetrics(run.directory.metrics));
-  }
 }
 
 /**

@@ -7,11 +7,12 @@ import { flopsPerDispatch, RunEstimate, workOf } from "../../lib/runs/estimate.t
 import { formatProgress } from "../../lib/runs/progress.ts";
 import { tiny } from "./tiny_run.ts";
 
-const estimate = new RunEstimate([
+const stages = [
   { stage: "critic", steps: 100, flops: 2e6, dispatches: 16 },
   { stage: "behavior", steps: 50, flops: 8e6, dispatches: 32 },
   { stage: "policy", steps: 10, flops: 1e6, dispatches: 26 },
-]);
+] as const;
+const estimate = new RunEstimate(stages.map((stage) => [stage]));
 
 Deno.test("RunEstimate.total() divides the FLOPs of all stages by the adapter's rate", () => {
   assertAlmostEquals(estimate.total(1e8), (2e8 + 4e8 + 1e7) / 1e8);
@@ -22,6 +23,14 @@ Deno.test("RunEstimate.after() uses the FLOP rate of the current stage for later
   assertAlmostEquals(estimate.after("critic", 50), 4.1);
   assertAlmostEquals(estimate.after("behavior", 12.5), 0.1);
   assertEquals(estimate.after("policy", 3), 0);
+});
+
+Deno.test("RunEstimate counts the longest of the stages that are trained at the same time", () => {
+  const [critic, behavior, policy] = stages;
+  const together = new RunEstimate([[critic, behavior], [policy]]);
+  assertAlmostEquals(together.total(1e8), (4e8 + 1e7) / 1e8);
+  assertAlmostEquals(together.after("critic", 50), 0.1);
+  assertAlmostEquals(together.after("behavior", 12.5), 0.1);
 });
 
 Deno.test("formatProgress() shows the time left for the stage and for all stages", () => {

@@ -166,8 +166,7 @@ Deno.test("Progress of two stages shares the line of a terminal until one finish
   critic.update(100, { loss: 1 });
   assertEquals(drawn(), "\r\x1b[Kcritic    100/1,000  10 %  100 steps/s  0:09 left  loss 1.000");
   behavior.update(5, { loss: 2 });
-  const both =
-    "critic  100/1,000  100 steps/s  0:09 left  |  behavior  5/50  5.0 steps/s  0:09 left";
+  const both = "critic 10 %  100 steps/s  0:09 left  |  behavior 10 %  5.0 steps/s  0:09 left";
   assertEquals(drawn(), `\r\x1b[K${both}`);
   eraseProgress(output);
   assertEquals(drawn(), "\r\x1b[K");

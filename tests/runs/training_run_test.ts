@@ -324,6 +324,38 @@ Deno.test({
       assert(failed);
       const { step } = readCheckpoint(`${root}/failed/seed-3/checkpoints/critic.safetensors`);
       assert(step! > 0 && step! < 1e6, `critic stopped at ${step}`);
+
+      // An evaluation that fails stops the stage that trains beside it.
+      const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+      const gone: Evaluator = {
+        ...evaluator,
+        evaluate: async () => {
+          await begun;
+          throw new UserError("gone");
+        },
+      };
+      const watched = {
+        ...progress,
+        write: (text: string) => text.startsWith("policy") && begin(),
+      };
+      await assertRejects(
+        () =>
+          trainStages(runIn(`${root}/gone`, machine, {
+            ...{ ...more, evaluator: gone, beside, progress: watched },
+            hyperparameters: { ...hyperparameters, policySteps: 1e6 },
+          })),
+        UserError,
+        "gone",
+      );
+      const policy = readCheckpoint(`${root}/gone/seed-3/checkpoints/policy.safetensors`);
+      assert(policy.step! > 0 && policy.step! < 1e6, `policy stopped at ${policy.step}`);
+
+      const unknown = sessionsInWorkers({ algorithm: "none", data, rewards, target });
+      await assertRejects(
+        () => unknown({ stage: "critic", hyperparameters, replicas: [] }),
+        UserError,
+        "none",
+      );
     } finally {
       machine.buffer.destroy();
       machine.engine.close();

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { UserError } from "../../lib/errors.ts";
-import { compile, compileArguments, targets } from "../../tools/compile.ts";
-import { mayUseFiles, withFolder } from "../data/files.ts";
+import { compile, compileArguments, targets, workers } from "../../tools/compile.ts";
+import { mayUseFiles, projectFile, withFolder } from "../data/files.ts";
 
 const ignore = !mayUseFiles || Deno.permissions.querySync({ name: "run" }).state !== "granted";
 
@@ -13,6 +13,33 @@ Deno.test("compileArguments() names one executable per platform, .exe on Windows
   });
   assertEquals(new Set(outputs).size, targets.length);
   assertEquals(outputs.at(-1), "bin/srpo-webgpu-x86_64-pc-windows-msvc.exe");
+});
+
+Deno.test({
+  name: "compileArguments() includes the module of every worker",
+  ignore: !mayUseFiles,
+  fn: () => {
+    const found: string[] = [];
+    const search = (folder: string) => {
+      for (const { name, isDirectory } of Deno.readDirSync(projectFile(folder))) {
+        const path = `${folder}/${name}`;
+        if (isDirectory) search(path);
+        else if (name.endsWith(".ts")) {
+          const text = Deno.readTextFileSync(projectFile(path));
+          for (const [, worker] of text.matchAll(/new Worker\(\s*new URL\("\.\/([^"]+)"/g)) {
+            found.push(`${folder}/${worker}`);
+          }
+        }
+      }
+    };
+    search("lib");
+    assertEquals(found.toSorted(), [...workers].toSorted());
+    const args = compileArguments(targets[0], "bin");
+    for (const worker of workers) {
+      const place = args.indexOf(projectFile(worker));
+      assertEquals(args[place - 1], "--include", worker);
+    }
+  },
 });
 
 Deno.test("compile() rejects an unknown platform", async () => {

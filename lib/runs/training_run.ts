@@ -55,7 +55,9 @@ export async function trainStages(run: TrainingRun): Promise<StageResult[]> {
     for (const group of groupsOf(run, run.evaluator?.every ?? Infinity, !!run.beside)) {
       if (interrupt.requested) break;
       const stages: PreparedStage[] = [];
-      for (const definition of group) stages.push(await prepare(guarded, definition, metrics));
+      for (const definition of group) {
+        stages.push(await stoppingOthers(prepare(guarded, definition, metrics)));
+      }
       const trained = await all(
         stages.map((stage, i) => stoppingOthers(trainStage(guarded, stage, metrics, i > 0))),
       );

@@ -166,7 +166,8 @@ chromiumTest(
         assertEquals(found, [episode!.return, episode!.length].map(String));
       }
       assertEquals(await page.locator(".value-name").textContent(), "Critic V(s)");
-      assert(Number.isFinite(Number(await page.locator("dd.value").textContent())));
+      // The critic may still compute when an episode ends.
+      await page.locator("dd.value", { hasText: /^-?\d+(\.\d+)?(e[+-]\d+)?$/ }).waitFor();
 
       await press(page, "add");
       await page.locator(".pane").nth(1).waitFor();

@@ -11,6 +11,7 @@ import { mayUseFiles, tinyContents, withFolder } from "../data/files.ts";
 import { unitNamed } from "../sweep/sweeps.ts";
 import { printed } from "./printed.ts";
 import { writeRun } from "./run_records.ts";
+import { inOwnProcess } from "../support/own_process.ts";
 
 const ignore = !mayUseFiles;
 
@@ -141,11 +142,13 @@ Deno.test({
     }),
 });
 
+const afterSignal = "sweep run: after SIGTERM, waits for the unit's checkpoint and exits with 143";
 Deno.test({
-  name: "sweep run: after SIGTERM, waits for the unit's checkpoint and exits with 143",
+  name: afterSignal,
   ignore: ignore || Deno.build.os === "windows" ||
-    Deno.permissions.querySync({ name: "run" }).state !== "granted",
-  fn: () =>
+    (["run", "env"] as const)
+      .some((name) => Deno.permissions.querySync({ name }).state !== "granted"),
+  fn: inOwnProcess(import.meta.url, afterSignal, () =>
     withSweep(async (path) => {
       let saved = false;
       const { code, trained } = await run([path], async (_, signal) => {
@@ -158,7 +161,7 @@ Deno.test({
         return 143;
       });
       assertEquals({ code, units: trained.length, saved }, { code: 143, units: 1, saved: true });
-    }),
+    })),
 });
 
 Deno.test({

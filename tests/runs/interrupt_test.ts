@@ -1,7 +1,9 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { watchInterrupt } from "../../lib/runs/interrupt.ts";
+import { inOwnProcess } from "../support/own_process.ts";
 
-const granted = (name: "run" | "read") => Deno.permissions.querySync({ name }).state === "granted";
+const granted = (name: "run" | "read" | "env") =>
+  Deno.permissions.querySync({ name }).state === "granted";
 
 /** A program that loops until it is interrupted, like training, and then says so. */
 const program = `
@@ -71,10 +73,11 @@ Deno.test({
   },
 });
 
+const keyPress = "watchInterrupt() counts two signals within 0.3 s as one key press";
 Deno.test({
-  name: "watchInterrupt() counts two signals within 0.3 s as one key press",
-  ignore,
-  fn: async () => {
+  name: keyPress,
+  ignore: ignore || !granted("env"),
+  fn: inOwnProcess(import.meta.url, keyPress, async () => {
     const exits: number[] = [];
     const messages: string[] = [];
     let time = 0;
@@ -103,5 +106,5 @@ Deno.test({
     await send(1300);
     assertEquals(exits, [143]);
     assertEquals(messages.length, 1);
-  },
+  }),
 });

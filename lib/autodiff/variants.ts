@@ -18,8 +18,6 @@ import {
   shapeClasses,
   type Target,
   targetOf,
-  type TileName,
-  type Tiles,
 } from "../gpu/target.ts";
 import { UserError } from "../errors.ts";
 import { compile, readTensor, writeInput } from "./compile.ts";
@@ -266,8 +264,6 @@ async function computesLinearLayers(
   }
   // The other tiles of layers, at a size that can be checked quickly.
   const { NT, NN, TN } = target.tiles;
-  const all = (tile: TileName) =>
-    Object.fromEntries(shapeClasses.map((shape) => [shape, tile])) as Tiles[Form];
   const others = [
     ...([NT, NN, TN].some(({ large, medium }) => large !== medium)
       ? [{ NT: NT.large, NN: NN.large, TN: TN.large }]
@@ -275,7 +271,11 @@ async function computesLinearLayers(
     ...largerTilesOf(NT.medium, "NT").map(({ tile }) => ({ NT: tile, NN: tile, TN: TN.large })),
   ];
   for (const other of others) {
-    const tiles = { NT: all(other.NT), NN: all(other.NN), TN: all(other.TN) };
+    const tiles = {
+      NT: { ...NT, medium: other.NT },
+      NN: { ...NN, medium: other.NN },
+      TN: { ...TN, medium: other.TN },
+    };
     if (!await computesLinearLayer(gpu, kernels, { ...target, tiles }, checkedLayers[0]!)) {
       return false;
     }

@@ -113,8 +113,8 @@ async function attempt(
   const work = await workOf(axes, plan.stages, outline);
   const threads = new ThreadFile();
   const { every, episodes } = plan.evaluation;
-  const together = canTrainTogether(plan.algorithm, flags);
-  const groups = groupsOf(plan, episodes > 0 ? every ?? Infinity : Infinity, together);
+  const possible = canTrainTogether(plan.algorithm, flags);
+  const groups = groupsOf(plan, episodes > 0 ? every ?? Infinity : Infinity, possible);
   const grouped = groups.map((group) =>
     work.filter(({ stage }) => group.some(({ name }) => name === stage))
   );
@@ -122,7 +122,7 @@ async function attempt(
   const memory = new VariantFile();
   using engine = await Engine.open(plan.target, memory);
   threads.confirm(engine.gpu.adapter);
-  const beside = alone && together && engine.gpu.adapter.software;
+  const together = alone && possible && engine.gpu.adapter.software;
   plan = continued(plan, engine, flags);
   const { task, seeds } = plan;
   const directory = plan.resumed ?? createRunDirectory({ task: task.name, seeds, out: flags.out });
@@ -141,8 +141,8 @@ async function attempt(
   using interrupt = watchInterrupt("stopping after writing a checkpoint");
   try {
     await trainIn(directory, {
-      ...{ plan, flags, args, data, sha256, engine, memory, log, interrupt, beside },
-      work: beside ? grouped : work.map((each) => [each]),
+      ...{ plan, flags, args, data, sha256, engine, memory, log, interrupt, together },
+      work: together ? grouped : work.map((each) => [each]),
     });
   } catch (error) {
     const lost = interrupt.requested
@@ -203,14 +203,14 @@ interface Setting {
   readonly memory: VariantFile;
   readonly log: RunLog;
   readonly interrupt: Interrupt;
-  /** Whether a software GPU computes in the thread that submits, and in workers beside it. */
-  readonly beside: boolean;
+  /** Whether stages are trained at the same time, each in one thread of a software GPU. */
+  readonly together: boolean;
 }
 
 /** Trains and evaluates in a folder, and writes and prints the results. */
 async function trainIn(
   directory: RunDirectory,
-  { plan, flags, args, data, sha256, work, engine, memory, log, interrupt, beside }: Setting,
+  { plan, flags, args, data, sha256, work, engine, memory, log, interrupt, together }: Setting,
 ): Promise<void> {
   const started = performance.now();
   const { algorithm, task, hyperparameters, seeds, variants, stages } = plan;
@@ -247,7 +247,7 @@ async function trainIn(
     interrupt,
     engine.target,
     {
-      workers: beside ? workersFor(plan.evaluation.episodes) : 1,
+      workers: together ? workersFor(plan.evaluation.episodes) : 1,
       onPlayback: observers.onPlayback,
       drawn,
     },
@@ -258,7 +258,7 @@ async function trainIn(
     id: runId(directory.readConfig()),
     engine,
     buffer: new ReplayBuffer(engine.gpu, data, rewards),
-    ...(beside && {
+    ...(together && {
       beside: sessionsInWorkers({
         algorithm: algorithm.name,
         data,

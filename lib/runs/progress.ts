@@ -255,7 +255,8 @@ export class Progress {
     if (this.#output.terminal || this.#drawn !== this.#line()) this.#write(this.#line(), now);
     if (!this.#output.terminal) return;
     this.#output.write("\n");
-    for (const other of others ?? []) return other.#draw(now);
+    const [other] = others ?? [];
+    if (other) other.#draw(now);
   }
 
   #drawInTime(now: number): void {

@@ -38,7 +38,7 @@ export interface ThreadMeasurement {
 export const largeFlops = 7 * 2 * 128 * 64 * 64;
 
 /** FLOPs per dispatch below or above which nothing is timed: one thread, or all. */
-const unclear = { from: 0.1e6, to: 20e6 };
+const timedRange = { from: 0.1e6, to: 20e6 };
 
 /**
  * Returns whether one thread per stage takes less time than all threads for one stage after another.
@@ -87,8 +87,8 @@ export class ThreadFile {
   async computeAloneIfFaster(groups: readonly (readonly StageWork[])[]): Promise<boolean> {
     computeWithAll();
     const flops = flopsPerDispatch(groups.flat());
-    if (!mayChooseThreads() || flops > unclear.to) return false;
-    if (flops < unclear.from) return computeAlone();
+    if (!mayChooseThreads() || flops > timedRange.to) return false;
+    if (flops < timedRange.from) return computeAlone();
     let entry = this.#entry();
     if (!entry) {
       try {

@@ -7,6 +7,7 @@ import type { Engine } from "../../lib/autodiff/engine.ts";
 import type { Target } from "../../lib/gpu/target.ts";
 import type { BufferedData, ReplayBuffer } from "../../lib/data/replay_buffer.ts";
 import { RunDirectory } from "../../lib/runs/directory.ts";
+import { type MetricsRow, readMetrics } from "../../lib/runs/metrics.ts";
 import type { TrainingRun } from "../../lib/runs/run.ts";
 import {
   type Hyperparameters,
@@ -83,4 +84,12 @@ export function runIn(
     announce: () => {},
     ...more,
   };
+}
+
+/** Returns the rows of a metrics file by stage, step and kind, without their times. */
+export function timelessRows(run: string): Omit<MetricsRow, "time">[] {
+  const key = ({ stage, step, episodes }: Omit<MetricsRow, "time">) =>
+    `${stage} ${String(step).padStart(6)} ${episodes === null ? 0 : 1}`;
+  return readMetrics(`${run}/metrics.jsonl`).map(({ time: _, ...row }) => row)
+    .sort((a, b) => key(a) < key(b) ? -1 : 1);
 }

@@ -1,13 +1,10 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { UserError } from "../../lib/errors.ts";
 import type { Evaluator } from "../../lib/runs/evaluation_queue.ts";
-import { type MetricsRow, readMetrics } from "../../lib/runs/metrics.ts";
 import { hyperparametersFor } from "../../lib/algorithms/srpo/hyperparameters.ts";
 import { decode } from "../../lib/runs/safetensors.ts";
 import { StageCache } from "../../lib/runs/stage_cache.ts";
-import { readCheckpoint } from "../../lib/runs/checkpoint.ts";
-import { sessionsInWorkers } from "../../lib/runs/stage_in_worker.ts";
-import { runIn, setUp, stageNames, steps, tiny } from "./tiny_run.ts";
+import { runIn, setUp, stageNames, steps, timelessRows, tiny } from "./tiny_run.ts";
 
 const granted = ["read", "write"].every((name) =>
   Deno.permissions.querySync({ name: name as "read" }).state === "granted"
@@ -233,137 +230,6 @@ Deno.test({
   },
 });
 
-Deno.test({
-  name: "trainStages() trains stages at the same time in workers, with the same bits",
-  ignore: !granted,
-  fn: async () => {
-    const { trainStages } = await import("../../lib/runs/training_run.ts");
-    const root = Deno.makeTempDirSync();
-    const machine = await setUp();
-    const hyperparameters = hyperparametersFor("maze2d", "quick", {
-      ...tiny,
-      criticSteps: 500,
-      behaviorSteps: 500,
-    });
-    const { engine: { target }, data, rewards } = machine;
-    const evaluated: string[] = [];
-    const evaluator: Evaluator = {
-      every: Infinity,
-      episodes: 1,
-      evaluate: (stage, _, checkpoints) => {
-        evaluated.push(stage);
-        return Promise.resolve(checkpoints.map(() => ({ metrics: {}, episodes: [] })));
-      },
-    };
-    const seeds = [3, 4];
-    const more = { hyperparameters, seeds, evaluator };
-    const beside = sessionsInWorkers({ algorithm: "srpo", data, rewards, target });
-    const same = (run: string) => {
-      for (const seed of seeds) {
-        for (const stage of stageNames) {
-          const read = (run: string) =>
-            Deno.readFileSync(`${root}/${run}/seed-${seed}/checkpoints/${stage}.safetensors`);
-          assertEquals(read(run), read("whole"), `${run}, ${stage} of seed ${seed}`);
-        }
-      }
-      assertEquals(timelessRows(`${root}/${run}`), timelessRows(`${root}/whole`));
-    };
-    try {
-      await trainStages(runIn(`${root}/whole`, machine, more));
-      assertEquals(evaluated.splice(0), stageNames);
-      await trainStages(runIn(`${root}/together`, machine, { ...more, beside }));
-      same("together");
-      assertEquals(evaluated.splice(0), stageNames);
-
-      // Both stages are interrupted.
-      const done = { critic: 0, behavior: 0 };
-      const interrupt = {
-        get requested() {
-          return done.critic >= 3 && done.behavior >= 3;
-        },
-      };
-      const progress = {
-        ...{ terminal: false, columns: () => 200, now: () => performance.now() * 1e6 },
-        write: (text: string) => {
-          const [, stage, step] = /^(critic|behavior) +([\d,]+)\//.exec(text) ?? [];
-          if (stage) done[stage as keyof typeof done] = Number(step!.replace(",", ""));
-        },
-      };
-      const slow = { ...more, beside, interrupt, progress };
-      const stopped = await trainStages(runIn(`${root}/stopped`, machine, slow));
-      assertEquals(stopped.map(({ stage }) => stage), ["critic", "behavior"]);
-      assert(stopped[1]!.step > 0 && stopped[1]!.step < 500, `stopped at ${stopped[1]!.step}`);
-      await trainStages(runIn(`${root}/stopped`, machine, { ...more, beside, resume: true }));
-      same("stopped");
-
-      // A stage that fails stops the other one, whose checkpoint is kept.
-      let failed = false;
-      const failing: typeof beside = async (request) => {
-        const session = await beside(request);
-        return {
-          size: session.size,
-          encode: (...args) => session.encode(...args),
-          destroy: () => session.destroy(),
-          run: async (options) => {
-            const steps = await session.run({ ...options, end: 1 });
-            failed = true;
-            throw new UserError(`behavior failed after ${steps} step`);
-          },
-        };
-      };
-      const long = { ...hyperparameters, criticSteps: 1e6 };
-      await assertRejects(
-        () =>
-          trainStages(runIn(`${root}/failed`, machine, {
-            ...more,
-            ...{ hyperparameters: long, beside: failing },
-          })),
-        UserError,
-        "behavior failed after 1 step",
-      );
-      assert(failed);
-      const { step } = readCheckpoint(`${root}/failed/seed-3/checkpoints/critic.safetensors`);
-      assert(step! > 0 && step! < 1e6, `critic stopped at ${step}`);
-
-      // An evaluation that fails stops the stage that trains beside it.
-      const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
-      const gone: Evaluator = {
-        ...evaluator,
-        evaluate: async () => {
-          await begun;
-          throw new UserError("gone");
-        },
-      };
-      const watched = {
-        ...progress,
-        write: (text: string) => text.startsWith("policy") && begin(),
-      };
-      await assertRejects(
-        () =>
-          trainStages(runIn(`${root}/gone`, machine, {
-            ...{ ...more, evaluator: gone, beside, progress: watched },
-            hyperparameters: { ...hyperparameters, policySteps: 1e6 },
-          })),
-        UserError,
-        "gone",
-      );
-      const policy = readCheckpoint(`${root}/gone/seed-3/checkpoints/policy.safetensors`);
-      assert(policy.step! > 0 && policy.step! < 1e6, `policy stopped at ${policy.step}`);
-
-      const unknown = sessionsInWorkers({ algorithm: "none", data, rewards, target });
-      await assertRejects(
-        () => unknown({ stage: "critic", hyperparameters, replicas: [] }),
-        UserError,
-        "none",
-      );
-    } finally {
-      machine.buffer.destroy();
-      machine.engine.close();
-      Deno.removeSync(root, { recursive: true });
-    }
-  },
-});
-
 /** An evaluator whose metric is computed from the policy's weights. */
 function weighing(every: number): Evaluator {
   return {
@@ -375,14 +241,6 @@ function weighing(every: number): Evaluator {
         return { metrics: { mean_return: Number(weights[0]) }, episodes: [] };
       })),
   };
-}
-
-/** Returns the rows of a metrics file by stage, step and kind, without their times. */
-function timelessRows(run: string): Omit<MetricsRow, "time">[] {
-  const key = ({ stage, step, episodes }: Omit<MetricsRow, "time">) =>
-    `${stage} ${String(step).padStart(6)} ${episodes === null ? 0 : 1}`;
-  return readMetrics(`${run}/metrics.jsonl`).map(({ time: _, ...row }) => row)
-    .sort((a, b) => key(a) < key(b) ? -1 : 1);
 }
 
 Deno.test({

@@ -237,6 +237,10 @@ async function trainIn(
   say(announcement(plan, data, adapterLine(engine, memory), directory));
   const estimate = new RunEstimate(work);
   for (const line of notes(plan, engine, estimate, former)) say(line);
+  for (const group of work.filter(({ length }) => length > 1)) {
+    const names = group.map(({ stage }) => stage).join(" and ");
+    say(`note     ${names} are trained at the same time, each in one thread`);
+  }
   await using observers = await observersOf(axes, plan, flags);
   progress = observers.progress(log.progress(standardError()));
   const drawn = new DrawnEpisodes(axes);

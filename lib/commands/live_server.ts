@@ -11,12 +11,14 @@ import { LoopbackServer, respond } from "./loopback_server.ts";
 /** Time between two looks at the metrics file, in milliseconds. */
 const tickMilliseconds = 1000;
 
+const noStages: readonly LiveStatus[] = [];
+
 /** A page that follows the run. */
 interface Viewer {
   readonly follower: MetricsFollower;
   readonly stream: ReadableStreamDefaultController<Uint8Array>;
-  /** Versions of the status and of the episode that it has. */
-  status: unknown;
+  /** The stages and the episode that it has. */
+  stages: readonly LiveStatus[];
   episode: unknown;
 }
 
@@ -30,8 +32,8 @@ export class LiveServer implements AsyncDisposable {
   readonly #timer: ReturnType<typeof setInterval>;
   readonly #viewers = new Set<Viewer>();
   readonly #encoder = new TextEncoder();
-  #status: LiveStatus | null = null;
-  readonly #stages = new Map<string, LiveStatus>();
+  /** The stages that have begun, in the order of the run. */
+  #stages = noStages;
   #episode: LiveEpisode | null = null;
   #ending = "The run has ended.";
 
@@ -48,12 +50,11 @@ export class LiveServer implements AsyncDisposable {
     this.#timer = setInterval(() => this.#tick(), tickMilliseconds);
   }
 
-  /** Sets how far the run is. Viewers get it with the next tick. */
+  /** Sets how far a stage is. Viewers get it with the next tick. */
   observe(status: LiveStatus): void {
-    // Stages may be trained at the same time; the first one that is not finished is shown.
-    this.#stages.set(status.stage, status);
-    const unfinished = this.#stages.values().find(({ step, total }) => step < total);
-    this.#status = unfinished ?? status;
+    const place = ({ stage }: LiveStatus) => this.#run.stages.indexOf(stage);
+    this.#stages = [...this.#stages.filter(({ stage }) => stage !== status.stage), status]
+      .toSorted((a, b) => place(a) - place(b));
   }
 
   /** Sets the episode that viewers see, from the next tick on. */
@@ -100,7 +101,7 @@ export class LiveServer implements AsyncDisposable {
     return new ReadableStream({
       start: (stream) => {
         const follower = new MetricsFollower(this.#metrics);
-        viewer = { follower, stream, status: null, episode: null };
+        viewer = { follower, stream, stages: noStages, episode: null };
         this.#send(viewer, "run", JSON.stringify(this.#run));
         this.#viewers.add(viewer);
         this.#update(viewer);
@@ -121,9 +122,9 @@ export class LiveServer implements AsyncDisposable {
     if (restarted) this.#send(viewer, "restart", "null");
     // The lines are JSON already.
     if (lines.length > 0) this.#send(viewer, "rows", `[${lines.join(",")}]`);
-    if (viewer.status !== this.#status) {
-      viewer.status = this.#status;
-      this.#send(viewer, "status", JSON.stringify(this.#status));
+    if (viewer.stages !== this.#stages) {
+      viewer.stages = this.#stages;
+      this.#send(viewer, "stages", JSON.stringify(this.#stages));
     }
     if (viewer.episode !== this.#episode) {
       viewer.episode = this.#episode;

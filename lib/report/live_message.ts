@@ -6,9 +6,9 @@
 
 import type { Playback } from "../envs/playback.ts";
 
-/** How far a run is. */
+/** How far a stage is. */
 export interface LiveStatus {
-  /** Current stage. */
+  /** Name of the stage. */
   readonly stage: string;
   /** Completed steps of the stage. */
   readonly step: number;
@@ -16,7 +16,7 @@ export interface LiveStatus {
   readonly total: number;
   /** Steps per second; null if unknown. */
   readonly stepsPerSecond: number | null;
-  /** Estimated seconds of later stages; null if unknown. */
+  /** Estimated seconds of later stages; absent or null if there are none or they are unknown. */
   readonly laterSeconds?: number | null;
   /** Episodes of evaluations under way. */
   readonly evaluation?: { readonly done: number; readonly planned: number };

@@ -20,10 +20,7 @@ export function livePage(): string {
     html`
       <h1 id="name">Training</h1>
       <p id="description" class="note"></p>
-      <div class="progress">
-        <div id="bar"></div>
-      </div>
-      <p id="status"></p>
+      <div id="stages"></div>
       <p id="connection" class="note"></p>
       <figure id="evaluations"></figure>
       <section id="episode" hidden>

@@ -43,7 +43,7 @@ async function* messagesOf(
 }
 
 Deno.test({
-  name: "LiveServer: sends each viewer all rows, then new ones, the status and the end",
+  name: "LiveServer: sends each viewer all rows, then new ones, the stages and the end",
   ignore,
   fn: () =>
     withFolder(async (folder) => {
@@ -60,11 +60,17 @@ Deno.test({
           (message.data as { step: number }[]).map(({ step }) => step);
         assertEquals(steps(await next()), [1, 2]);
         append(file, 3);
-        const status = { stage: "critic", step: 3, total: 9, stepsPerSecond: 2 };
-        server.observe(status);
+        const status = (stage: string, step: number) => (
+          { stage, step, total: 9, stepsPerSecond: 2 }
+        );
+        // Stages may be trained at the same time.
+        server.observe(status("policy", 1));
+        server.observe(status("critic", 2));
+        server.observe(status("critic", 3));
         server.show(episode);
         assertEquals(steps(await next()), [3]);
-        assertEquals(await next(), { event: "status", data: status });
+        const stages = [status("critic", 3), status("policy", 1)];
+        assertEquals(await next(), { event: "stages", data: stages });
         assertEquals(await next(), { event: "episode", data: episode });
 
         const second = messagesOf(server.address);
@@ -120,6 +126,7 @@ chromiumTest("LiveServer: the page draws curves as they grow, survives a reload,
     using file = MetricsFile.create(path);
     for (const step of [1, 2]) append(file, step);
     server.observe({ stage: "critic", step: 2, total: 8, stepsPerSecond: 0.1, laterSeconds: 3600 });
+    server.observe({ stage: "policy", step: 4, total: 4, stepsPerSecond: 20 });
     server.show(episode);
 
     const allowed = new RegExp(`^${server.address}|^data:`);
@@ -145,10 +152,11 @@ chromiumTest("LiveServer: the page draws curves as they grow, survives a reload,
         "stages critic, policy",
       ].join(" · "),
     );
-    assertEquals(
-      await page.locator("#status").textContent(),
+    assertEquals(await page.locator("#stages p").allTextContents(), [
       "critic: step 2 of 8 · 0.100 steps/s · 1:00 left · all stages 1:01:00",
-    );
+      "policy: step 4 of 4 · 20.0 steps/s",
+    ]);
+    assertEquals(await page.title(), "25 % critic");
     append(file, 3);
     await points(3);
     await page.reload();

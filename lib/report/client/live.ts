@@ -8,7 +8,7 @@ import { formatDuration } from "../../duration.ts";
 import { curvesFigure, curvesOf, type Measurement } from "../curves.ts";
 import type { LiveEpisode, LiveRun, LiveStatus } from "../live_message.ts";
 import { drawFigure } from "../plot.ts";
-import { byId } from "./dom.ts";
+import { byId, made } from "./dom.ts";
 import { playEpisode } from "./live_player.ts";
 
 /** Shortest time between two drawings of the curves, in milliseconds. */
@@ -39,19 +39,34 @@ function drawSoon(): void {
   setTimeout(draw, drawn < 0 ? 0 : redrawMilliseconds);
 }
 
-function showStatus({ stage, step, total, stepsPerSecond, laterSeconds, evaluation }: LiveStatus) {
-  byId("bar").style.width = `${(100 * step) / Math.max(1, total)}%`;
-  const left = stepsPerSecond !== null && stepsPerSecond > 0
+/** Shows a bar and a line for each stage that has begun. */
+function showStages(stages: readonly LiveStatus[]): void {
+  const percent = ({ step, total }: LiveStatus) => (100 * step) / Math.max(1, total);
+  byId("stages").replaceChildren(...stages.flatMap((status) => {
+    const bar = made("div", "");
+    bar.style.width = `${percent(status)}%`;
+    const progress = made("div", "progress");
+    progress.append(bar);
+    return [progress, made("p", "", statusText(status))];
+  }));
+  const current = stages.filter(({ step, total }) => step < total);
+  document.title = (current.length > 0 ? current : stages.slice(-1))
+    .map((status) => `${Math.floor(percent(status))} % ${status.stage}`).join(", ");
+}
+
+function statusText(
+  { stage, step, total, stepsPerSecond, laterSeconds, evaluation }: LiveStatus,
+): string {
+  const left = stepsPerSecond !== null && stepsPerSecond > 0 && step < total
     ? (total - step) / stepsPerSecond
     : null;
-  byId("status").textContent = [
+  return [
     `${stage}: step ${step.toLocaleString("en-US")} of ${total.toLocaleString("en-US")}`,
     ...(stepsPerSecond === null ? [] : [`${stepsPerSecond.toPrecision(3)} steps/s`]),
     ...(left === null ? [] : [`${formatDuration(left)} left`]),
     ...(left !== null && laterSeconds ? [`all stages ${formatDuration(left + laterSeconds)}`] : []),
     ...(evaluation ? [`evaluated ${evaluation.done} of ${evaluation.planned} episodes`] : []),
   ].join(" · ");
-  document.title = `${Math.floor((100 * step) / Math.max(1, total))} % ${stage}`;
 }
 
 const events = new EventSource("events");
@@ -70,7 +85,7 @@ on<Measurement[]>("rows", (more) => {
   for (const row of more) rows.push(row);
   drawSoon();
 });
-on<LiveStatus>("status", showStatus);
+on<LiveStatus[]>("stages", showStages);
 on<LiveEpisode>("episode", (episode) => {
   byId("episode").hidden = false;
   byId("caption").textContent = episode.caption;

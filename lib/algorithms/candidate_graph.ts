@@ -12,6 +12,7 @@ import { broadcast } from "../autodiff/ops/broadcast.ts";
 import { concatenate } from "../autodiff/ops/concatenate.ts";
 import { clip } from "../autodiff/ops/entrywise.ts";
 import { gatherRows } from "../autodiff/ops/gather_rows.ts";
+import { linear } from "../autodiff/ops/linear.ts";
 import { minimumOverHeads } from "../autodiff/ops/minimum_over_heads.ts";
 import { reshape } from "../autodiff/ops/reshape.ts";
 import { padded, type Tensor } from "../autodiff/tensor.ts";
@@ -22,8 +23,15 @@ import {
   type RecordedPrediction,
   recordSolver,
 } from "../diffusion/graph_sampler.ts";
-import { behaviorShapes, noisePrediction, timeEmbedding } from "../nn/behavior_model.ts";
+import {
+  type BehaviorShape,
+  behaviorShapes,
+  layerOf,
+  residualNetwork,
+  timeEmbedding,
+} from "../nn/behavior_model.ts";
 import type { TwinQ } from "../nn/host/mlp.ts";
+import { linearShapes } from "../nn/initialisation.ts";
 import type { NoiseModel } from "../nn/host/noise_model.ts";
 import { type NamedTensors, tensor } from "../nn/host/tensors.ts";
 import { mlp, mlpShapes } from "../nn/mlp.ts";
@@ -98,7 +106,8 @@ export function recordedAncestral(
 
 /**
  * Returns the actor that draws candidates from a behavior model and takes the one with the highest
- * Q.
+ * Q. Its FLOPs are those of the networks as they are defined; the program has fewer, because it
+ * computes once per state what the candidates have in common.
  *
  * @param candidates Number of candidates per observation.
  * @returns Null if the sampler has more steps than {@linkcode mostSteps}, or the candidates do not
@@ -115,13 +124,13 @@ export function candidateActor(
   const { stateSize, actionSize, shape, details } = model.network;
   const { steps } = sampler;
   // The inputs of each step, and the activations between the layers of a prediction.
-  const inputs = padded(actionSize) + padded(stateSize) + padded(shape.embedding);
+  const inputs = padded(actionSize) + padded(shape.width);
   const noise = sampler.draws * padded(actionSize);
   const layers = 8 * Math.max(shape.width, ...q.network.sizes);
   const floats = candidates * (steps * inputs + 2 * noise + layers);
   if (steps > mostSteps || floats > mostFloats) return null;
   const store = new ParameterStore(1);
-  const modelShapes = behaviorShapes(shape);
+  const modelShapes = actingShapes(shape);
   const trained = new ParameterSet(store, modelShapes, 1);
   const qShapes = mlpShapes({
     inputs: [actionSize, stateSize],
@@ -138,7 +147,7 @@ export function candidateActor(
     mostRows: Math.floor(mostFloats / floats),
     store,
     networks: [
-      { parameters: trained, values: [valuesOf(model.from, model.name, modelShapes)] },
+      { parameters: trained, values: [actingValues(model, modelShapes)] },
       {
         parameters: twins,
         values: ["q1", "q2"].map((twin) => valuesOf(q.from, `${q.name}.${twin}`, qShapes)),
@@ -147,20 +156,22 @@ export function candidateActor(
     describe(graph, observations, draws) {
       const rows = observations.rows * candidates;
       const inputs: [Tensor, Float32Array][] = [];
-      const states = () =>
-        broadcast(graph, observations, { replicas: 1, rows, columns: stateSize });
+      const repeat = (x: Tensor, rows: number) =>
+        broadcast(graph, x, { replicas: 1, rows, columns: x.columns });
       const predict = (x: Tensor, t: number) => {
         // Computed in double precision, because the phases of the features reach hundreds of turns.
         const values = model.network.features(new Float32Array([t]));
         const features = graph.input(1, values.length);
         inputs.push([features, values]);
         const embedded = timeEmbedding(graph, trained, features, details);
-        const input = {
-          action: x,
-          state: states(),
-          embedding: broadcast(graph, embedded, { replicas: 1, rows, columns: embedded.columns }),
-        };
-        return noisePrediction(graph, trained, input, undefined, details);
+        const common = linear(
+          graph,
+          concatenate(graph, [observations, repeat(embedded, observations.rows)]),
+          layerOf(trained, commonPart),
+        );
+        const action = layerOf(trained, actionPart);
+        const first = linear(graph, x, action, "none", repeat(common, rows));
+        return residualNetwork(graph, trained, first, undefined, details);
       };
       const size = candidates * actionSize;
       const draw = (k: number) => {
@@ -169,11 +180,50 @@ export function candidateActor(
       };
       const samples = sampler.record(graph, draw, predict);
       const kept = clip(graph, samples, -1, 1);
-      const values = mlp(graph, twins, concatenate(graph, [kept, states()]));
+      const values = mlp(graph, twins, concatenate(graph, [kept, repeat(observations, rows)]));
       const actions = bestOf(graph, kept, minimumOverHeads(graph, values, 2), candidates);
       return { actions, inputs };
     },
   };
+}
+
+// The first layer of the behavior model in two parts: that of state and time, which the candidates
+// of a state have in common, and that of the action.
+const firstLayer = "main.fc";
+const commonPart = `${firstLayer}.common`;
+const actionPart = `${firstLayer}.action`;
+
+/** Returns the parameters of a behavior model whose first layer is in two parts. */
+function actingShapes(shape: BehaviorShape): ParameterShape[] {
+  const { actionSize, observationSize, embedding, width } = shape;
+  return [
+    ...linearShapes(commonPart, [observationSize, embedding], width),
+    ...linearShapes(actionPart, [actionSize], width),
+    ...behaviorShapes(shape).filter(({ name }) => !name.startsWith(`${firstLayer}.`)),
+  ];
+}
+
+/**
+ * Returns the values of {@linkcode actingShapes}.
+ *
+ * @throws {UserError} If a tensor is missing or has the wrong shape.
+ */
+function actingValues(
+  { network: { shape, actionSize }, from, name }: Loaded<NoiseModel>,
+  shapes: readonly ParameterShape[],
+): ParameterValues {
+  const others = shapes.filter(({ name }) => !name.startsWith(`${firstLayer}.`));
+  const inputs = actionSize + shape.observationSize + shape.embedding;
+  const weight = tensor(from, `${name}.${firstLayer}.weight`, [shape.width, inputs]).data;
+  const columns = (first: number, end: number) =>
+    weight.filter((_, i) => i % inputs >= first && i % inputs < end);
+  return new Map([
+    [`${commonPart}.weight`, columns(actionSize, inputs)],
+    [`${commonPart}.bias`, tensor(from, `${name}.${firstLayer}.bias`, [shape.width]).data],
+    [`${actionPart}.weight`, columns(0, actionSize)],
+    [`${actionPart}.bias`, new Float32Array(shape.width)],
+    ...valuesOf(from, name, others),
+  ]);
 }
 
 /**

@@ -103,11 +103,26 @@ export function noisePrediction(
   dropout?: (block: number) => Dropout,
   { activation, epsilon }: BehaviorDetails = srpoDetails,
 ): Tensor {
-  let h = linear(
-    graph,
-    concatenate(graph, [action, state, embedding]),
-    layerOf(trained, "main.fc"),
-  );
+  const input = concatenate(graph, [action, state, embedding]);
+  const h = linear(graph, input, layerOf(trained, "main.fc"));
+  return residualNetwork(graph, trained, h, dropout, { activation, epsilon });
+}
+
+/**
+ * Computes the residual blocks and the last layer.
+ *
+ * @param first Output of the first layer, `[R, rows, width]`.
+ * @param dropout As in {@linkcode behaviorModel}.
+ * @returns `[R, rows, actions]`.
+ */
+export function residualNetwork(
+  graph: Graph,
+  trained: ParameterSet,
+  first: Tensor,
+  dropout: ((block: number) => Dropout) | undefined,
+  { activation, epsilon }: BehaviorDetails,
+): Tensor {
+  let h = first;
   const blocks = trained.shapes.filter(({ name }) => name.endsWith("fc1.weight")).length;
   for (let i = 0; i < blocks; i++) {
     const block = `main.blocks.${i}`;
@@ -139,6 +154,7 @@ function activated(
     : silu(graph, linear(graph, x, layer, "none", residual));
 }
 
-function layerOf(trained: ParameterSet, name: string): LinearParameters {
+/** Returns the parameters `<name>.weight` and `<name>.bias`. */
+export function layerOf(trained: ParameterSet, name: string): LinearParameters {
   return { weight: trained.get(`${name}.weight`), bias: trained.get(`${name}.bias`) };
 }

@@ -156,9 +156,10 @@ Deno.test("candidateActor() takes six dispatches per step with one block, for an
     actor.store.destroy();
     return count;
   };
-  // Another 11 embed the times of all steps, repeat states and times, clip, score and select.
-  assertEquals(await dispatches(4, 3), 11 + 3 * 6);
-  assertEquals(await dispatches(40, 4), 11 + 4 * 6);
+  // Another 14 embed the times of all steps, compute and repeat what candidates have in common, clip,
+  // score and select.
+  assertEquals(await dispatches(4, 3), 14 + 3 * 6);
+  assertEquals(await dispatches(40, 4), 14 + 4 * 6);
 });
 
 Deno.test("candidateActor() rejects different sizes, and is null for too many steps or candidates", () => {

@@ -31,9 +31,9 @@ import {
   timeEmbedding,
 } from "../nn/behavior_model.ts";
 import type { TwinQ } from "../nn/host/mlp.ts";
-import { linearShapes } from "../nn/initialisation.ts";
 import type { NoiseModel } from "../nn/host/noise_model.ts";
 import { type NamedTensors, tensor } from "../nn/host/tensors.ts";
+import { linearShapes } from "../nn/initialisation.ts";
 import { mlp, mlpShapes } from "../nn/mlp.ts";
 import { candidateFlops, requireSameSizes } from "./candidate_policy.ts";
 import type { GraphActor } from "../nn/graph_policy.ts";
@@ -106,8 +106,8 @@ export function recordedAncestral(
 
 /**
  * Returns the actor that draws candidates from a behavior model and takes the one with the highest
- * Q. Its FLOPs are those of the networks as they are defined; the program has fewer, because it
- * computes once per state what the candidates have in common.
+ * Q. It reports the FLOPs of the networks as they are defined. Its program has fewer: it computes
+ * what the candidates of a state have in common only once.
  *
  * @param candidates Number of candidates per observation.
  * @returns Null if the sampler has more steps than {@linkcode mostSteps}, or the candidates do not
@@ -130,8 +130,7 @@ export function candidateActor(
   const floats = candidates * (steps * inputs + 2 * noise + layers);
   if (steps > mostSteps || floats > mostFloats) return null;
   const store = new ParameterStore(1);
-  const modelShapes = actingShapes(shape);
-  const trained = new ParameterSet(store, modelShapes, 1);
+  const trained = new ParameterSet(store, actingShapes(shape), 1);
   const qShapes = mlpShapes({
     inputs: [actionSize, stateSize],
     hidden: q.network.sizes.slice(1, -1),
@@ -147,7 +146,7 @@ export function candidateActor(
     mostRows: Math.floor(mostFloats / floats),
     store,
     networks: [
-      { parameters: trained, values: [actingValues(model, modelShapes)] },
+      { parameters: trained, values: [actingValues(model)] },
       {
         parameters: twins,
         values: ["q1", "q2"].map((twin) => valuesOf(q.from, `${q.name}.${twin}`, qShapes)),
@@ -208,22 +207,16 @@ function actingShapes(shape: BehaviorShape): ParameterShape[] {
  *
  * @throws {UserError} If a tensor is missing or has the wrong shape.
  */
-function actingValues(
-  { network: { shape, actionSize }, from, name }: Loaded<NoiseModel>,
-  shapes: readonly ParameterShape[],
-): ParameterValues {
-  const others = shapes.filter(({ name }) => !name.startsWith(`${firstLayer}.`));
-  const inputs = actionSize + shape.observationSize + shape.embedding;
-  const weight = tensor(from, `${name}.${firstLayer}.weight`, [shape.width, inputs]).data;
-  const columns = (first: number, end: number) =>
-    weight.filter((_, i) => i % inputs >= first && i % inputs < end);
-  return new Map([
-    [`${commonPart}.weight`, columns(actionSize, inputs)],
-    [`${commonPart}.bias`, tensor(from, `${name}.${firstLayer}.bias`, [shape.width]).data],
-    [`${actionPart}.weight`, columns(0, actionSize)],
-    [`${actionPart}.bias`, new Float32Array(shape.width)],
-    ...valuesOf(from, name, others),
-  ]);
+function actingValues({ network, from, name }: Loaded<NoiseModel>): ParameterValues {
+  const { shape, actionSize } = network;
+  const values = valuesOf(from, name, behaviorShapes(shape));
+  const weight = values.get(`${firstLayer}.weight`)!;
+  const inputs = weight.length / shape.width;
+  return values
+    .set(`${commonPart}.weight`, weight.filter((_, i) => i % inputs >= actionSize))
+    .set(`${commonPart}.bias`, values.get(`${firstLayer}.bias`)!)
+    .set(`${actionPart}.weight`, weight.filter((_, i) => i % inputs < actionSize))
+    .set(`${actionPart}.bias`, new Float32Array(shape.width));
 }
 
 /**

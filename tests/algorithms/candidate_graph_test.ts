@@ -140,26 +140,33 @@ Deno.test("GraphPolicy acts after a compilation has failed, and with its own net
   await assertRejects(() => policy.act(observationsOf(3), streams(3)), UserError, "GPU memory");
 });
 
-Deno.test("candidateActor() takes six dispatches per step with one block, for any number of candidates", async () => {
+Deno.test("candidateActor() takes six dispatches per step with one block, and computes what candidates have in common once", async () => {
   using engine = await Engine.open();
-  const { loaded } = networks();
-  const dispatches = async (candidates: number, steps: number) => {
+  const { loaded, model: { shape } } = networks();
+  const observed = 3;
+  const counts = async (candidates: number, steps: number) => {
     const actor = candidateActor(...loaded, candidates, recordedSolver(steps))!;
     const graph = new Graph({ seeds: [0], store: actor.store });
-    const observations = graph.input(3, stateSize);
-    const draws = graph.input(3, candidates * actionSize);
+    const observations = graph.input(observed, stateSize);
+    const draws = graph.input(observed, candidates * actionSize);
     const program = await engine.compile(graph, [
       actor.describe(graph, observations, draws).actions,
     ]);
-    const count = program.dispatchesPerStep;
+    const dispatches = program.dispatchesPerStep;
+    const flops = program.dispatches.reduce((sum, { work }) => sum + (work?.flops ?? 0), 0);
     program.destroy();
     actor.store.destroy();
-    return count;
+    return { dispatches, flops, defined: observed * actor.flops! };
   };
   // Another 14 embed the times of all steps, compute and repeat what candidates have in common, clip,
   // score and select.
-  assertEquals(await dispatches(4, 3), 14 + 3 * 6);
-  assertEquals(await dispatches(40, 4), 14 + 4 * 6);
+  const few = await counts(4, 3);
+  const many = await counts(40, 3);
+  assertEquals(few.dispatches, 14 + 3 * 6);
+  assertEquals((await counts(40, 4)).dispatches, 14 + 4 * 6);
+  // FLOPs of the first layer for state and time, which another candidate does not need.
+  const common = 3 * 2 * (shape.observationSize + shape.embedding) * shape.width;
+  assertEquals(many.flops - few.flops, many.defined - few.defined - observed * 36 * common);
 });
 
 Deno.test("candidateActor() rejects different sizes, and is null for too many steps or candidates", () => {

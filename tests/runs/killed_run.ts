@@ -5,12 +5,17 @@
  *
  * @module
  */
+import { join, relative } from "node:path";
+import { makeFolder } from "../../lib/files.ts";
 import { portableTarget } from "../../lib/gpu/target.ts";
+import { RunDirectory } from "../../lib/runs/directory.ts";
 import type { Evaluator } from "../../lib/runs/evaluation_queue.ts";
+import { clearRemains, RunLock } from "../../lib/runs/lock.ts";
 import { readMetrics } from "../../lib/runs/metrics.ts";
 import { decode } from "../../lib/runs/safetensors.ts";
 import { trainStages } from "../../lib/runs/training_run.ts";
-import { runIn, setUp, stageNames } from "./tiny_run.ts";
+import { fileHash } from "../../lib/runs/stage_cache.ts";
+import { runIn, setUp } from "./tiny_run.ts";
 
 /** Seeds of the run. */
 export const seeds = [3, 7];
@@ -26,8 +31,13 @@ const evaluator: Evaluator = {
     })),
 };
 
-/** Trains or resumes the run in a folder to its end. */
+/** Trains or resumes the run in a folder to its end. Clears what a kill left there, as `train` does. */
 export async function trainIn(folder: string): Promise<void> {
+  const directory = new RunDirectory(folder);
+  makeFolder(folder);
+  Deno.writeTextFileSync(directory.config, "{}\n"); // Without settings, everything is cleared.
+  using _lock = RunLock.take(directory);
+  clearRemains(directory);
   const machine = await setUp(1, portableTarget);
   try {
     console.error("begun");
@@ -39,21 +49,22 @@ export async function trainIn(folder: string): Promise<void> {
   }
 }
 
-/** Returns what a run's folder holds: bytes of checkpoints and policies, and rows without times. */
-export function outcomeOf(folder: string): Record<string, unknown> {
-  const files = seeds.flatMap((seed) => [
-    `seed-${seed}/policy.safetensors`,
-    ...stageNames.map((stage) => `seed-${seed}/checkpoints/${stage}.safetensors`),
-  ]);
-  const rows = readMetrics(`${folder}/metrics.jsonl`)
-    .map(({ time: _, ...row }) => JSON.stringify(row)).toSorted();
+/** Returns what a run's folder holds: the hash of every file by its path, and rows without times. */
+export function outcomeOf(folder: string): { rows: string[]; files: Record<string, string> } {
+  const { metrics } = new RunDirectory(folder);
+  const rows = readMetrics(metrics).map(({ time: _, ...row }) => JSON.stringify(row)).toSorted();
+  const files = filesIn(folder).filter((path) => path !== metrics).toSorted();
   return {
     rows,
-    ...Object.fromEntries(files.map((file) => [file, Deno.readFileSync(`${folder}/${file}`)])),
-    names: seeds.map((seed) =>
-      [...Deno.readDirSync(`${folder}/seed-${seed}/checkpoints`)].map(({ name }) => name).toSorted()
-    ),
+    files: Object.fromEntries(files.map((path) => [relative(folder, path), fileHash(path)])),
   };
+}
+
+/** Returns the paths of all files in a folder and in those below it. */
+export function filesIn(folder: string): string[] {
+  return [...Deno.readDirSync(folder)].flatMap(({ name, isDirectory }) =>
+    isDirectory ? filesIn(join(folder, name)) : [join(folder, name)]
+  );
 }
 
 /** Starts the run in another process and kills it so many milliseconds after it has begun. */

@@ -5,6 +5,7 @@
  */
 import { assertEquals } from "@std/assert";
 import { relative } from "node:path";
+import { filesIn } from "../runs/killed_run.ts";
 import { RunDirectory } from "../../lib/runs/directory.ts";
 import { readMetrics } from "../../lib/runs/metrics.ts";
 import { readResults } from "../../lib/runs/results.ts";
@@ -23,7 +24,7 @@ function command(args: readonly string[], cwd: string): Deno.ChildProcess {
   }).spawn();
 }
 
-/** What a finished run holds, without times. */
+/** What a finished run holds, without times: the names of all files, and what is in those trained. */
 function outcomeOf(path: string): unknown {
   const run = new RunDirectory(path);
   const rows = readMetrics(run.metrics).map(({ time: _, ...row }) => JSON.stringify(row));
@@ -33,6 +34,7 @@ function outcomeOf(path: string): unknown {
     rows: rows.toSorted(),
     evaluations: evaluations.map(key).toSorted(),
     statistics,
+    names: filesIn(path).map((file) => relative(path, file)).toSorted(),
     files: seeds.flatMap((seed) => {
       const { policy } = run.replica(seed);
       const checkpoints = stages.map((stage) => run.replica(seed).checkpoint(stage));

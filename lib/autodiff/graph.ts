@@ -121,6 +121,10 @@ export class Graph {
   /** Creates an empty graph for the given seeds, one replica per seed. */
   constructor({ seeds, store, every = 1, first = every - 1 }: GraphOptions) {
     if (seeds.length === 0) throw new Error("Graph: at least one seed is required");
+    const invalid = seeds.find((seed) => seed >>> 0 !== seed);
+    if (invalid !== undefined) {
+      throw new Error(`Graph: a seed must be an integer from 0 to 2^32 - 1, got ${invalid}`);
+    }
     if (store && store.replicas !== seeds.length) {
       throw new Error(
         `Graph: got ${seeds.length} seeds, but the store has ${store.replicas} replicas`,

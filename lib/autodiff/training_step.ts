@@ -94,7 +94,7 @@ export function assertTogether(graphs: readonly Graph[]): void {
   }
   const names = graphs.flatMap(({ metrics }) => metrics.map(({ name }) => name));
   const twice = names.find((name, i) => names.indexOf(name) < i);
-  if (twice !== undefined) throw new Error(`compileStep: two graphs report "${twice}"`);
+  if (twice !== undefined) throw new Error(`compileStep: "${twice}" is reported twice`);
 }
 
 function sum(numbers: readonly number[]): number {

@@ -180,37 +180,40 @@ const scoreRegularized: Check = {
   // terms.
   limit: 2e-5,
   cases: regularizations.flatMap((regularization) =>
-    [[1, 1, 1], [7, 3, 3], [33, 8, 1], [257, 13, 3]].map(([rows, columns, replicas]) => {
-      const { weighting, subtractBaseline, normalizeQ } = regularization;
-      const shape = { rows: rows!, columns: columns! };
-      return compared({
-        shape: `${rows}×${columns}, ${weighting}` +
-          (subtractBaseline ? ", baseline" : "") + (normalizeQ ? ", normalized" : ""),
-        replicas: replicas!,
-        inputs: {
-          action: { ...shape, wanted: true },
-          noiseHat: shape,
-          z: shape,
-          t: { rows: rows!, columns: 1, from: (z) => 0.02 + 0.96 * timeFrom(z) },
-          qGradient: shape,
-          q: { rows: rows!, columns: 1, heads: 2 },
-        },
-        record: (graph, { action, ...terms }) => ({
-          results: {},
-          objective: scoreRegularizedLoss(graph, "loss", action, terms, () => regularization),
-        }),
-        reference: ({ action, noiseHat, z, t, qGradient, q }) => {
-          const direction = scoreDirectionReference(
-            { noiseHat: noiseHat[0], z: z[0], t: t[0], qGradient: qGradient[0] },
-            regularization,
-          );
-          return {
-            loss: [scalar(sum(zip(direction, action[0], (d, a) => d * a)) / rows!)],
-            q_mean: [scalar((mean(q[0]) + mean(q[1]!)) / 2)],
-          };
-        },
-      });
-    })
+    [[1, 1, 1], [7, 3, 3], [33, 8, 1], [33, 1, 3], [257, 13, 3]].map(
+      ([rows, columns, replicas]) => {
+        const { weighting, subtractBaseline, normalizeQ } = regularization;
+        const shape = { rows: rows!, columns: columns! };
+        return compared({
+          shape: `${rows}×${columns}, ${weighting}` +
+            (subtractBaseline ? ", baseline" : "") + (normalizeQ ? ", normalized" : ""),
+          replicas: replicas!,
+          inputs: {
+            action: { ...shape, wanted: true },
+            noiseHat: shape,
+            z: shape,
+            t: { rows: rows!, columns: 1, from: (z) => 0.02 + 0.96 * timeFrom(z) },
+            // With one column, it is zero in some rows.
+            qGradient: columns === 1 ? { ...shape, from: (z) => Math.max(z, 0) } : shape,
+            q: { rows: rows!, columns: 1, heads: 2 },
+          },
+          record: (graph, { action, ...terms }) => ({
+            results: {},
+            objective: scoreRegularizedLoss(graph, "loss", action, terms, () => regularization),
+          }),
+          reference: ({ action, noiseHat, z, t, qGradient, q }) => {
+            const direction = scoreDirectionReference(
+              { noiseHat: noiseHat[0], z: z[0], t: t[0], qGradient: qGradient[0] },
+              regularization,
+            );
+            return {
+              loss: [scalar(sum(zip(direction, action[0], (d, a) => d * a)) / rows!)],
+              q_mean: [scalar((mean(q[0]) + mean(q[1]!)) / 2)],
+            };
+          },
+        });
+      },
+    )
   ),
 };
 

@@ -85,10 +85,21 @@ export class ReplayBuffer {
           "a GPU with larger buffers",
       );
     }
+    const allocated: GPUBuffer[] = [];
+    const allocate = (name: string, bytes: number) => {
+      try {
+        const buffer = gpu.buffer(name, bytes);
+        allocated.push(buffer);
+        return buffer;
+      } catch (error) {
+        for (const buffer of allocated) buffer.destroy();
+        throw error;
+      }
+    };
     const pages = Array.from({ length: pageCount }, (_, page) => {
       const first = page * pageRows;
       const rows = Math.min(pageRows, data.rows - first);
-      const buffer = gpu.buffer(`data set, page ${page}`, rows * width * 4);
+      const buffer = allocate(`data set, page ${page}`, rows * width * 4);
       const batch = Math.max(1, Math.floor(uploadBytes / (4 * width)));
       for (let start = 0; start < rows; start += batch) {
         const count = Math.min(batch, rows - start);
@@ -105,7 +116,7 @@ export class ReplayBuffer {
       }
       return buffer;
     });
-    const transitions = gpu.buffer("transitions", data.transitions.byteLength);
+    const transitions = allocate("transitions", data.transitions.byteLength);
     gpu.device.queue.writeBuffer(transitions, 0, data.transitions as Uint32Array<ArrayBuffer>);
     this.records = { pages, pageRows, recordWidth, transitions, transitionCount };
   }

@@ -52,11 +52,11 @@ export function returnRange(
 /**
  * Returns the smallest and the largest return as the official code of implicit Q-learning computes
  * them (`train_offline.py`): the sums over the transitions of each episode, including an unfinished
- * episode at the end.
+ * episode at the end. Null if there are no transitions.
  */
 export function episodeReturnRange(
   { rewards, terminals, transitions }: RewardColumns,
-): { min: number; max: number } {
+): { min: number; max: number } | null {
   let [min, max] = [Infinity, -Infinity];
   let sum = 0;
   transitions.forEach((row, i) => {
@@ -67,7 +67,7 @@ export function episodeReturnRange(
     max = Math.max(max, sum);
     sum = 0;
   });
-  return { min, max };
+  return min <= max ? { min, max } : null;
 }
 
 /**
@@ -84,7 +84,9 @@ export function shapeRewards(data: RewardColumns, rule: RewardRule): Float32Arra
     throw new UserError(
       `rewards: rule ${rule} divides by the range of returns, but ` +
         (range === null
-          ? "no episode in the data ends (no terminal, and fewer than 1000 rows)"
+          ? data.transitions.length === 0
+            ? "the data have no transitions"
+            : "no episode in the data ends (no terminal, and fewer than 1000 rows)"
           : `all returns are ${range.min}`) +
         "; choose another rule with --reward-rule",
     );

@@ -15,7 +15,7 @@ import { alpha, logRatio, sigma, timeOfLogRatio } from "./schedule.ts";
  */
 export type NoisePrediction = (x: Float32Array, t: number) => Float32Array;
 
-/** Start and end time of the ODE: the range of times that the behavior model is trained on. */
+/** Start and end time of the ODE: the times that behavior models are trained on by default. */
 export const sampleTimes = { first: 1, last: 1e-3 } as const;
 
 /** One step of the solver, from one time to an earlier one. */

@@ -56,13 +56,17 @@ const silence: ProgressOutput = {
  * Deno and permissions for the folder.
  *
  * @returns The trained run of each seed, in order. `load()` returns its policy.
- * @throws {UserError} If a seed is repeated, the folder is not empty or not writable, the reward
+ * @throws {UserError} If a seed is repeated or not an integer from 0 to 2³² − 1, the folder is not empty or not writable, the reward
  * rule does not fit the data, or a loss is not finite. The last checkpoint is then kept.
  */
 export async function trainAlgorithm(engine: Engine, run: AlgorithmRun): Promise<Trained[]> {
   const { algorithm, data, task, hyperparameters, seeds = [0], progress = silence } = run;
-  if (seeds.length === 0 || new Set(seeds).size < seeds.length) {
-    throw new UserError(`trainAlgorithm: expected one or more distinct seeds, got [${seeds}]`);
+  const valid = seeds.every((seed) => seed >>> 0 === seed);
+  if (seeds.length === 0 || new Set(seeds).size < seeds.length || !valid) {
+    throw new UserError(
+      "trainAlgorithm: expected one or more distinct seeds, integers from 0 to 2^32 - 1, got " +
+        `[${seeds}]`,
+    );
   }
   const rewards = shapeRewards(data, algorithm.rewardRule(hyperparameters));
   const directory = createRunDirectory({ task: task.name, seeds, out: run.directory });

@@ -220,14 +220,22 @@ Deno.test("operations reject parameters where they read activations, and the rev
   );
 });
 
+Deno.test("Graph: rejects seeds that are no words of 32 bits, and impossible periods", () => {
+  for (const seeds of [[-1], [0, 0.5], [NaN], [2 ** 32]]) {
+    assertThrows(() => new Graph({ seeds }), Error, "a seed must be an integer from 0 to 2^32 - 1");
+  }
+  assertThrows(() => new Graph({ seeds: [] }), Error, "at least one seed is required");
+  assertThrows(() => new Graph({ seeds: [0], every: 0 }), Error, "every must be an integer ≥ 1");
+});
+
 Deno.test("dropout() and the fused losses reject rates and shapes that their kernels cannot read", () => {
   const graph = new Graph({ seeds: [0, 1] });
   const x = graph.input(4, 3);
-  for (const rate of [-0.1, 1, NaN]) {
+  for (const rate of [-0.1, 1 - 1e-10, 1, NaN]) {
     assertThrows(
       () => dropout(graph, x, { rate, keep: { stream: 0 } }),
       Error,
-      "the rate must be at least 0 and below 1",
+      "the rate must be at least 0 and at most 1 - 2^-32",
     );
   }
   const mask = graph.input(4, 2);

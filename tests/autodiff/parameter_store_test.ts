@@ -177,7 +177,7 @@ Deno.test("ParameterStore: rejects graphs that cannot share it", async () => {
     "seeds must agree, got 1 and 2",
   );
   const same = graphOf(1, "a", store);
-  await assertRejects(compile(graphOf(1, "a", store), same), Error, `two graphs report "a"`);
+  await assertRejects(compile(graphOf(1, "a", store), same), Error, `"a" is reported twice`);
 
   const graph = new Graph({ seeds: [1], store });
   const program = await engine.compile(graph);

@@ -45,6 +45,13 @@ Deno.test("shapeRewards() return_range rejects data without a range of returns",
   assertThrows(() => shapeRewards(unfinished, "return_range"), UserError, "no episode in the data");
   const constant = columns([1, 1], [1, 1]);
   assertThrows(() => shapeRewards(constant, "return_range"), UserError, "all returns are 1");
+  for (const rule of ["return_range", "episode_return_range"] as const) {
+    assertThrows(
+      () => shapeRewards({ ...constant, transitions: Uint32Array.of() }, rule),
+      UserError,
+      "the data have no transitions",
+    );
+  }
 });
 
 Deno.test({

@@ -87,12 +87,12 @@ Deno.test({
       assertNotEquals(lastLoss(other)!.metrics, lastLoss(alone)!.metrics);
 
       // What cannot be trained leaves no folder.
-      for (const seeds of [[], [1, 1]]) {
+      for (const seeds of [[], [1, 1], [1, 1 + 2 ** 32], [-1], [0.5]]) {
         const refused = join(root, "refused");
         await assertRejects(
           () => trainAlgorithm(engine, { ...shared, data, directory: refused, seeds }),
           UserError,
-          `expected one or more distinct seeds, got [${seeds}]`,
+          `expected one or more distinct seeds, integers from 0 to 2^32 - 1, got [${seeds}]`,
         );
         await assertRejects(() => Deno.stat(refused), Deno.errors.NotFound);
       }

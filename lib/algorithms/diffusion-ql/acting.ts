@@ -162,7 +162,8 @@ export function diffusionPolicy(networks: Networks, candidates: number): Policy 
           networks.q(x, state),
           (value) => value - Math.log((normal() ** 2 + normal() ** 2) / 2),
         );
-        const chosen = scores.indexOf(Math.max(...scores));
+        let chosen = 0; // Also if the scores are NaN, as the actions then are.
+        for (let k = 1; k < candidates; k++) if (scores[k]! > scores[chosen]!) chosen = k;
         actions.set(
           x.subarray(chosen * actionSize, (chosen + 1) * actionSize),
           row * actionSize,

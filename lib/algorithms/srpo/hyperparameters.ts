@@ -307,6 +307,17 @@ export const hyperparameterTable = new HyperparameterTable({
         );
       }
     }
+    const { weighting, fixedTime, behaviorMinTime, behaviorMaxTime } = values;
+    const [first, last, flags] = weighting === "fixed_time"
+      ? [fixedTime, fixedTime, "--fixed-time"]
+      : [values.policyMinTime, values.policyMaxTime, "--policy-min-time and --policy-max-time"];
+    if (first < behaviorMinTime || last > behaviorMaxTime) {
+      throw new UserError(
+        `the diffusion times of the policy (${flags}: ${first} to ${last}) must be among those of ` +
+          `the behavior model (--behavior-min-time and --behavior-max-time: ${behaviorMinTime} to ` +
+          `${behaviorMaxTime}), which has not learned others`,
+      );
+    }
   },
 });
 

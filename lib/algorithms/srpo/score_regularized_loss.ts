@@ -13,8 +13,8 @@ import { registerOperation } from "../../autodiff/operations.ts";
 import { requireHeads, requireShape, shapeOf } from "../../autodiff/ops/shapes.ts";
 import { headFields, rowFields } from "../../autodiff/ops/job_fields.ts";
 import { recordLoss } from "../../autodiff/ops/loss.ts";
-import { scheduleReference } from "../../autodiff/ops/noising.ts";
 import { Tensor } from "../../autodiff/tensor.ts";
+import { alpha, sigma } from "../../diffusion/schedule.ts";
 
 const operation = registerOperation("srpo loss");
 
@@ -111,16 +111,15 @@ export function scoreRegularizedLoss(
 
 /** Returns ω(t), in float64. */
 export function weightAt(weighting: Weighting, t: number): number {
-  const { alpha, sigma } = scheduleReference(t);
   switch (weighting) {
     case "sigma2":
-      return sigma ** 2;
+      return sigma(t) ** 2;
     case "sigma4":
-      return sigma ** 4;
+      return sigma(t) ** 4;
     case "constant":
       return 1;
     case "alpha_over_sigma":
-      return alpha / sigma;
+      return alpha(t) / sigma(t);
   }
 }
 
@@ -149,11 +148,13 @@ export function scoreDirectionReference(
     const rootMeanSquare = Math.sqrt(
       gradient.reduce((total, g) => total + g * g, 0) / gradient.length,
     );
+    // A gradient of zero has no direction.
+    const divisor = normalizeQ && rootMeanSquare > 0 ? rootMeanSquare : 1;
     return Array.from(
       row,
       (noise, i) =>
         omega * (noise - (subtractBaseline ? z.values[start + i]! : 0)) -
-        (greed * gradient[i]!) / (normalizeQ ? rootMeanSquare : 1),
+        (greed * gradient[i]!) / divisor,
     );
   });
 }

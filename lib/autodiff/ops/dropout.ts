@@ -23,7 +23,7 @@ const source = randomSource + stepSource + dropoutSource;
  */
 export type Keep = { readonly stream: number } | { readonly mask: Tensor };
 
-/** Dropout with a rate of at least 0 and below 1. Kept entries are multiplied by 1 / (1 − rate). */
+/** Dropout with a rate of 0 to 1 − 2⁻³². Kept entries are multiplied by 1 / (1 − rate). */
 export interface Dropout {
   /** Fraction of the entries that is dropped. */
   readonly rate: number;
@@ -53,12 +53,17 @@ export function dropout(graph: Graph, x: Tensor, how: Dropout): Tensor {
   return y;
 }
 
-/** Rejects a rate outside [0, 1), and a mask of another shape than x. */
+/** Rejects a rate outside [0, 1) or so close to 1 that a drawn mask keeps no entry, and a mask of another shape than x. */
 export function requireDropout(x: Tensor, { rate, keep }: Dropout): void {
-  if (!(rate >= 0 && rate < 1)) {
-    throw new Error(`dropout: the rate must be at least 0 and below 1, got ${rate}`);
+  if (!(rate >= 0 && rate < 1) || keptWords(rate) === 0) {
+    throw new Error(`dropout: the rate must be at least 0 and at most 1 - 2^-32, got ${rate}`);
   }
   if ("mask" in keep) requireShape(dropoutName, "mask", keep.mask, x);
+}
+
+/** Returns how many of the 2^32 random words keep an entry. */
+function keptWords(rate: number): number {
+  return Math.round((1 - rate) * 2 ** 32);
 }
 
 /** Returns the job fields that select the entries to keep. */
@@ -74,7 +79,7 @@ export function keepFields(
   }
   return {
     scale,
-    highest: Math.round((1 - rate) * 2 ** 32) - 1,
+    highest: keptWords(rate) - 1,
     seed: graph.seed(job, jobs),
     stream: keep.stream,
   };

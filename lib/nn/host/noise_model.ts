@@ -56,7 +56,7 @@ export class NoiseModel {
    * `<name>.main.blocks.<i>.{layer_norm,fc1,fc2}.*` (for all blocks present) and
    * `<name>.main.out_fc.*`.
    *
-   * @throws {UserError} A tensor is missing or has a wrong shape.
+   * @throws {UserError} A tensor is missing, has a wrong shape or belongs to a block after a gap.
    */
   constructor(from: NamedTensors, name: string, details: BehaviorDetails = srpoDetails) {
     this.details = details;
@@ -85,6 +85,14 @@ export class NoiseModel {
         widen,
         narrow,
       });
+    }
+    const pattern = new RegExp(`^${name.replaceAll(".", "\\.")}\\.main\\.blocks\\.(\\d+)\\.`);
+    const stray = [...from.tensors.keys()]
+      .find((key) => Number(pattern.exec(key)?.[1]) >= blocks.length);
+    if (stray !== undefined) {
+      throw new UserError(
+        `${from.source}: unexpected tensor ${stray}; found ${blocks.length} residual blocks`,
+      );
     }
     this.#blocks = blocks;
     this.#leave = new Linear(from, `${name}.main.out_fc`, { inputs: width });

@@ -55,6 +55,11 @@ Deno.test("diffusionActor(): actions on the GPU match the CPU to 1e-5", async ()
       assert(worst <= 1e-5, `${candidates} candidates: off by ${worst}`);
       assert(found.every((a) => Math.abs(a) <= 1), `${found}`);
     }
+    // Not the actions of the time before.
+    const nowhere = new Float64Array(rows * stateSize).fill(NaN);
+    for (const actions of [host.act(nowhere, ours), await onGpu.act(nowhere, theirs)]) {
+      assert(actions.every(Number.isNaN), `${actions}`);
+    }
   }
 });
 

@@ -148,6 +148,12 @@ Deno.test("hyperparametersFor() rejects invalid values, naming flag, range and v
     { policyMinTime: 0.99 },
     "--policy-min-time (0.99) must be smaller than --policy-max-time (0.98)",
   );
+  // The behavior model must know the times that the policy asks for.
+  refused({ behaviorMaxTime: 0.6 }, "the policy (--policy-min-time and --policy-max-time: 0.02 to");
+  refused({ behaviorMinTime: 0.1 }, "--behavior-max-time: 0.1 to 1), which has not learned others");
+  const fixed = { weighting: "fixed_time", behaviorMaxTime: 0.6 } as const;
+  refused({ ...fixed, fixedTime: 0.7 }, "the policy (--fixed-time: 0.7 to 0.7) must be");
+  hyperparametersFor(findTask("hopper-medium-v2"), "paper", { ...fixed, beta: 1 });
 });
 
 Deno.test("hyperparameterTable: every row has a unique flag, a help text and a source", () => {

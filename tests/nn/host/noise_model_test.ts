@@ -70,6 +70,11 @@ Deno.test({
       "tensor diffusion.main.blocks.1.fc2.weight should be [any, 64], it is [16, 63]",
     );
     refuses(
+      "diffusion.main.blocks.4.fc1.weight",
+      [64, 16],
+      "unexpected tensor diffusion.main.blocks.4.fc1.weight; found 3 residual blocks",
+    );
+    refuses(
       "diffusion.main.blocks.2.layer_norm.bias",
       null,
       "expected a tensor diffusion.main.blocks.2.layer_norm.bias of [16], found none",

@@ -108,11 +108,11 @@ export {
   type ScoreRegularization,
   scoreRegularizedLoss,
   type ScoreTerms,
-  type Weighting,
+  type TimeWeight,
 } from "./lib/algorithms/srpo/score_regularized_loss.ts";
 
 // Networks and optimizers.
-export * from "./lib/nn/initialisation.ts";
+export * from "./lib/nn/initialization.ts";
 export * from "./lib/nn/mlp.ts";
 export * from "./lib/optim/adam.ts";
 export * from "./lib/optim/average.ts";

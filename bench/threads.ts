@@ -55,11 +55,11 @@ await using none = await startOurs({ threads: 0 });
 const contestants = [all, one, none];
 const printer = new Printer(Deno.args.includes("--json"), await machineLine(all.device));
 await compare(printer, "Alone", contestants);
-const neighbour = new Deno.Command(Deno.execPath(), { args: ["eval", "for (;;) {}"] }).spawn();
+const neighbor = new Deno.Command(Deno.execPath(), { args: ["eval", "for (;;) {}"] }).spawn();
 try {
   await compare(printer, "Beside a busy process", contestants);
 } finally {
-  neighbour.kill();
-  await neighbour.status;
+  neighbor.kill();
+  await neighbor.status;
 }
 printer.finish();

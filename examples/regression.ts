@@ -4,7 +4,7 @@
  * Mesa's Vulkan drivers print a warning without it. With `--allow-env=XDG_RUNTIME_DIR` the engine
  * sets it if it is missing.
  */
-import { constant, Engine, Graph, initialise, linear, linearShapes } from "../mod.ts";
+import { constant, Engine, Graph, initialize, linear, linearShapes } from "../mod.ts";
 import { meanSquaredError, minimize, ParameterSet, readTensor, writeInput } from "../mod.ts";
 
 using engine = await Engine.open();
@@ -32,7 +32,7 @@ const program = await engine.compile(graph, [prediction]);
 const points = Float32Array.from({ length: 64 }, (_, i) => i / 32 - 1);
 writeInput(program, x, points);
 writeInput(program, y, points.map((point) => Math.sin(3 * point)));
-network.write(program, 0, initialise(network.shapes, 0, 0));
+network.write(program, 0, initialize(network.shapes, 0, 0));
 console.log(`${engine.gpu.adapter.name}, ${program.dispatchesPerStep} dispatches per step`);
 for (let step = 0; step < 1000; step += 200) {
   const losses = await program.submit(step, 200);

@@ -9,7 +9,7 @@ const limit = 3;
  *
  * A known word is near if at most 40 % of the longer word's letters differ, or if at most 25 % do from
  * some of its parts: `hoper` is near `hopper-medium-v2`, `learning-rate` near `critic-learning-rate`.
- * Two neighbouring letters that have changed places are one difference.
+ * Two neighboring letters that have changed places are one difference.
  *
  * @param prefix Goes before a known word, for example `--`; quotes surround a word without prefix.
  */
@@ -38,7 +38,7 @@ function near(word: string, other: string, share: number): number {
   return distance <= share * Math.max(word.length, other.length) ? distance : Infinity;
 }
 
-/** The word with each two neighbouring letters swapped in turn. */
+/** The word with each two neighboring letters swapped in turn. */
 function swaps(word: string): string[] {
   return Array.from(
     word.slice(1),

@@ -1,4 +1,4 @@
-// The common part of all entrywise operations: one invocation computes four neighbouring entries of
+// The common part of all entrywise operations: one invocation computes four neighboring entries of
 // the result. The preceding struct `Job` and function `entries` are generated from the table in
 // lib/autodiff/ops/entrywise.ts.
 

@@ -24,7 +24,7 @@ fn cosine(x: vec4f) -> vec4f {
 
 // Standard normal cumulative distribution: 1 - erfc(x / sqrt(2)) / 2. It uses a fit in
 // 1 / (1 + z / 2) with a relative error of 1.2e-7, also in the tails.
-fn normal_below(x: vec4f) -> vec4f {
+fn normal_cdf(x: vec4f) -> vec4f {
   let z = abs(x) * 0.7071067811865476;
   let t = 1.0 / (1.0 + 0.5 * z);
   var fit = 1.48851587 + t * (-0.82215223 + t * 0.17087277);
@@ -36,7 +36,7 @@ fn normal_below(x: vec4f) -> vec4f {
 }
 
 fn gelu_derivative(x: vec4f) -> vec4f {
-  return normal_below(x) + x * 0.3989422804014327 * exp(-0.5 * x * x);
+  return normal_cdf(x) + x * 0.3989422804014327 * exp(-0.5 * x * x);
 }
 
 // The fraction of the gradient of min(a, b) that goes to a, or of max(a, b) that goes to b: one

@@ -1,4 +1,4 @@
-// Reduces the heads of a tensor (neighbouring replicas) entry by entry. SUM: their sum times a
+// Reduces the heads of a tensor (neighboring replicas) entry by entry. SUM: their sum times a
 // factor. Without a directive: their minimum. GRADIENT: the gradient of the minimum, which is the
 // upstream gradient at the smallest head (the first one if several are equal) and zero at the
 // others. Requires nan.wgsl except with SUM.

@@ -1,4 +1,4 @@
-// Layer normalisation after dropout: y = gain * xhat + shift with xhat = (x' - mean) / deviation
+// Layer normalization after dropout: y = gain * xhat + shift with xhat = (x' - mean) / deviation
 // and x' = x keep / (1 - p). With GRADIENT, the gradient with respect to x. Dropout comes first, as
 // in the behavior model's residual blocks; its mask is drawn (DRAW), given (MASK) or absent. A
 // workgroup handles eight rows. Eight invocations share a row; on a software GPU (SOFTWARE) each

@@ -1,4 +1,4 @@
-// Gradients of layer normalisation's gain and shift: sums over the rows of dy * xhat and dy. A
+// Gradients of layer normalization's gain and shift: sums over the rows of dy * xhat and dy. A
 // workgroup handles four vec4 columns; 64 invocations share a column and reduce in a fixed tree
 // order. On a software GPU (SOFTWARE) two share it, which need one barrier.
 

@@ -2,7 +2,7 @@
 //   d loss / d a = [ omega(t) (epsilon_hat - baseline z) - beta dQ/da ] / rows
 // and its surrogate loss, the mean over rows of a . [...]. With `weighted_q`, dQ/da is multiplied by
 // weighted_q omega(t) too. With `normalize`, dQ/da is divided by its root mean square over the
-// action's entries (beta_norm, Appendix C). Beta, omega, the baseline and the normalisation are set
+// action's entries (beta_norm, Appendix C). Beta, omega, the baseline and the normalization are set
 // per job, so replicas may differ in them. With TANH_DERIVATIVE, the gradient is with respect to the
 // argument of a = tanh(...).
 
@@ -61,7 +61,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         let g = activations[job.q_gradient + row * job.q_gradient_stride + c];
         squares += dot(g, g);
       }
-      // A zero gradient has no direction to normalise; the official code divides 0 by 0 here.
+      // A zero gradient has no direction to normalize; the official code divides 0 by 0 here.
       let rms = sqrt(squares / f32(job.columns));
       beta = select(0.0, job.beta / rms, rms > 0.0);
     }

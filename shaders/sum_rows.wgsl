@@ -1,4 +1,4 @@
-// Sums groups of neighbouring rows, times a factor. A workgroup handles COLUMNS vec4 columns of one
+// Sums groups of neighboring rows, times a factor. A workgroup handles COLUMNS vec4 columns of one
 // group. Its other invocations share the rows and reduce in a fixed tree order.
 
 override COLUMNS = 4u;

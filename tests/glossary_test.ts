@@ -31,7 +31,7 @@ Deno.test("docs/glossary.md: explains every symbol and every curve, and names on
   }
 });
 
-Deno.test("docs/glossary.md: numbers match the noise schedule and the catalogue", () => {
+Deno.test("docs/glossary.md: numbers match the noise schedule and the catalog", () => {
   const rows = [...glossary.matchAll(/^\| (0\.\d+) +\| (\S+) +\| (\S+) +\|$/gm)];
   assertEquals(rows.length, 5);
   for (const [, t, a, s] of rows) {

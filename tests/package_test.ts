@@ -14,7 +14,7 @@ const permitted = (["run", "read", "write", "env"] as const).every((name) =>
  */
 const program = `
 import {
-  type AlgorithmRun, constant, Engine, type Episode, evaluateHere, findAlgorithm, findTask, Graph, initialise,
+  type AlgorithmRun, constant, Engine, type Episode, evaluateHere, findAlgorithm, findTask, Graph, initialize,
   linear, linearShapes, loadDataset, meanSquaredError, minimize, ParameterSet, type Policy,
   type Tensor, trainAlgorithm, UserError, writeInput,
 } from "@srpo/webgpu";
@@ -53,7 +53,7 @@ try {
   const points = Float32Array.from({ length: 8 }, (_, i) => i / 8);
   writeInput(steps, x, points);
   writeInput(steps, y, points);
-  network.write(steps, 0, initialise(network.shapes, 0, 0));
+  network.write(steps, 0, initialize(network.shapes, 0, 0));
   const losses = await steps.submit(0, 50);
   console.log("learned", losses.at(-1)! < losses[0]!);
 } catch (error) {

@@ -232,7 +232,7 @@ async function run(
     for (const [tensor, name, limit] of first) {
       const values = await readTensor(program, tensor);
       const size = fixture.get(variant + name).length;
-      // The twin heads are neighbouring replicas.
+      // The twin heads are neighboring replicas.
       const [q1, q2] = [values.subarray(0, size), values.subarray(size)];
       const actual = name.endsWith("target_q")
         ? q1.map((q, i) => Math.min(q, q2[i]!))

@@ -11,7 +11,7 @@ import { ReplayBuffer } from "../../lib/data/replay_buffer.ts";
 import type { ParameterSet, ParameterValues } from "../../lib/autodiff/parameters.ts";
 import type { Tensor } from "../../lib/autodiff/tensor.ts";
 import type { Program } from "../../lib/gpu/program.ts";
-import { initialise } from "../../lib/nn/initialisation.ts";
+import { initialize } from "../../lib/nn/initialization.ts";
 import { behavior } from "../../lib/algorithms/srpo/behavior.ts";
 import { critic } from "../../lib/algorithms/srpo/critic.ts";
 import {
@@ -72,7 +72,7 @@ export async function timedStage(engine: Engine, task: StepTask): Promise<Progra
   const program = await engine.compile(graph);
   stage.networks.forEach(({ parameters }, family) => {
     for (let replica = 0; replica < parameters.replicas; replica++) {
-      parameters.write(program, replica, initialise(parameters.shapes, replica, family));
+      parameters.write(program, replica, initialize(parameters.shapes, replica, family));
     }
   });
   return program;

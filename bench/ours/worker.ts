@@ -17,7 +17,7 @@ import type { Tensor } from "../../lib/autodiff/tensor.ts";
 import { adapterText } from "../../lib/gpu/device.ts";
 import { computeAlone } from "../../lib/gpu/software_threads.ts";
 import { maxChunk, type Program } from "../../lib/gpu/program.ts";
-import { linearShapes } from "../../lib/nn/initialisation.ts";
+import { linearShapes } from "../../lib/nn/initialization.ts";
 import { mlp, mlpShapes } from "../../lib/nn/mlp.ts";
 import { constant, minimize } from "../../lib/optim/adam.ts";
 import { layers, samples, sampleSeeds } from "../support/samples.ts";

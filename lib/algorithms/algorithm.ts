@@ -10,7 +10,7 @@ import type { Tensor } from "../autodiff/tensor.ts";
 import type { ReplayBuffer } from "../data/replay_buffer.ts";
 import type { RewardRule } from "../data/rewards.ts";
 import type { NamedTensors } from "../nn/host/tensors.ts";
-import type { Initial } from "../nn/initialisation.ts";
+import type { Initial } from "../nn/initialization.ts";
 import type { Optimizer } from "../optim/adam.ts";
 import type { GraphActor } from "../nn/graph_policy.ts";
 import type { HyperparameterTable, HyperparameterValues } from "./hyperparameters.ts";

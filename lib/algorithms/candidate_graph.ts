@@ -26,14 +26,13 @@ import {
 import {
   type BehaviorShape,
   behaviorShapes,
-  layerOf,
   residualNetwork,
   timeEmbedding,
 } from "../nn/behavior_model.ts";
 import type { TwinQ } from "../nn/host/mlp.ts";
 import type { NoiseModel } from "../nn/host/noise_model.ts";
 import { type NamedTensors, tensor } from "../nn/host/tensors.ts";
-import { linearShapes } from "../nn/initialisation.ts";
+import { layerOf, linearShapes } from "../nn/initialization.ts";
 import { mlp, mlpShapes } from "../nn/mlp.ts";
 import { candidateFlops, requireSameSizes } from "./candidate_policy.ts";
 import type { GraphActor } from "../nn/graph_policy.ts";

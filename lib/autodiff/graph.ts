@@ -69,7 +69,7 @@ export interface Metric {
   readonly index: number;
 }
 
-/** A scalar to minimise. Its operation computes the gradients together with the value. */
+/** A scalar to minimize. Its operation computes the gradients together with the value. */
 export interface Loss {
   /** The reported value. */
   readonly metric: Metric;

@@ -117,7 +117,7 @@ export function mish(x: number): number {
 }
 
 /** Returns Φ(x), the standard normal distribution function, by a series of positive terms. */
-export function normalBelow(x: number): number {
+export function normalCdf(x: number): number {
   const z = Math.abs(x);
   if (z > 9) return x > 0 ? 1 : 0;
   let term = z;
@@ -132,5 +132,5 @@ export function normalBelow(x: number): number {
 
 /** Returns x Φ(x), PyTorch's default form of GELU. */
 export function gelu(x: number): number {
-  return x * normalBelow(x);
+  return x * normalCdf(x);
 }

@@ -97,13 +97,13 @@ export function place(
     const lifetime = storage.persistent
       ? { first: 0, last: stages }
       : lifetimes.get(storage) ?? { first: 0, last: stages };
-    const neighbours = placed
+    const neighbors = placed
       .filter((other) =>
         other.lifetime.first <= lifetime.last && lifetime.first <= other.lifetime.last
       )
       .sort((a, b) => a.start - b.start);
     let start = 0;
-    for (const other of neighbours) {
+    for (const other of neighbors) {
       if (start + sizeOf(storage) <= other.start) break;
       start = Math.max(start, other.end);
     }

@@ -178,7 +178,7 @@ export class Tensor {
   /**
    * Returns the offset of a replica's first row, in vec4s from the start of its arena slice, for
    * job `job` of an operation on `jobs` replicas. A tensor with fewer replicas is shared by
-   * neighbouring ones, as the Q-heads of a seed share its minibatch.
+   * neighboring ones, as the Q-heads of a seed share its minibatch.
    */
   at(job: number, jobs: number): number {
     const { offset, replicaSize, replicas, slices } = this.storage;

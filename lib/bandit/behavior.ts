@@ -45,7 +45,7 @@ export interface Behavior {
   readonly values: ParameterValues;
 }
 
-/** How long a stage runs, and who is told. */
+/** Callback and stop condition of a stage. */
 export interface Watch {
   /** Called after each step with the loss. */
   readonly onStep?: (step: number, loss: number) => void;

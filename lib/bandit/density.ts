@@ -8,9 +8,9 @@ import { logAlphaSlope, sigma } from "../diffusion/schedule.ts";
 import { sampleTimes } from "../diffusion/sampler.ts";
 import type { Field } from "./field.ts";
 
-/** A square grid of points, the centres of its cells. */
+/** A square grid of points, the centers of its cells. */
 export interface Grid {
-  /** Half the side of the square, which is centred at 0. */
+  /** Half the side of the square, which is centered at 0. */
   readonly half: number;
   /** Cells per side. */
   readonly cells: number;

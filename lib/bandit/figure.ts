@@ -75,7 +75,7 @@ function sheet(result: BanditResult, title: string, rows: readonly (readonly Pan
     element(
       "defs",
       {},
-      element("g", { id: "density" }, densityShapes(result.budget.grid, result.logDensity, grey)),
+      element("g", { id: "density" }, densityShapes(result.budget.grid, result.logDensity, gray)),
     ),
     ...rows.flatMap((panels, row) =>
       panels.map(({ title: [first, second], content }, column) => {
@@ -135,16 +135,16 @@ function optimumPanel(result: BanditResult): Panel {
   };
 }
 
-/** Colours of a density behind policies. */
-export function grey(place: number): string {
+/** Colors of a density behind policies. */
+export function gray(place: number): string {
   const tone = Math.round(250 - 75 * place).toString(16);
   return `#${tone}${tone}${tone}`;
 }
 
-/** Colours of a density by itself. */
+/** Colors of a density by itself. */
 export const blues = interpolateBlues;
 
-/** Draws filled contours of a density. `map` maps [0, 1] to colours, from few to many. */
+/** Draws filled contours of a density. `map` maps [0, 1] to colors, from few to many. */
 export function densityShapes(
   { cells }: Grid,
   logs: Float64Array,
@@ -197,7 +197,7 @@ export function data({ points, budget: { grid } }: Plane): string {
   });
 }
 
-/** The colour of a target: its hue by the angle; grey at the centre. */
+/** The color of a target: its hue by the angle; gray at the center. */
 function colorOf(x: number, y: number): string {
   if (Math.hypot(x, y) < 1e-6) return "rgb(102, 102, 102)";
   const turn = Math.atan2(y, x) / (2 * Math.PI);
@@ -247,7 +247,7 @@ export function arrows(
     element("g", { stroke: "#222", "stroke-width": 0.5 }, ...dots);
 }
 
-/** Returns a colour `rgb(r, g, b)` as `#rrggbb`, which is shorter. */
+/** Returns a color `rgb(r, g, b)` as `#rrggbb`, which is shorter. */
 function hexOf(color: string): string {
   return "#" +
     color.match(/\d+/g)!.map((part) => Number(part).toString(16).padStart(2, "0")).join("");

@@ -4,7 +4,7 @@
  * @module
  */
 import { element } from "../report/svg.ts";
-import { arrows, blues, data, densityShapes, grey, side, stacked } from "./figure.ts";
+import { arrows, blues, data, densityShapes, gray, side, stacked } from "./figure.ts";
 import type { Figure3 } from "./figure3.ts";
 
 /** A panel and its captions. */
@@ -20,7 +20,7 @@ export interface FigurePanel {
 /** Draws the figure as it is. */
 export function figure3Panels(figure: Figure3): FigurePanel[] {
   const { density, policies, targets } = figure;
-  const behind = density ? densityShapes(density.grid, density.logs, grey) : "";
+  const behind = density ? densityShapes(density.grid, density.logs, gray) : "";
   return [
     { title: "Data", note: "points of μ", svg: panel(data(figure)) },
     {

@@ -55,15 +55,6 @@ export function regressionWeights(
   return logs.map((log) => Math.exp(log - largest));
 }
 
-/** Returns the log-density of a Gaussian. */
-export function gaussianLogDensity({ mean, covariance }: Gaussian, [x, y]: Point): number {
-  const [xx, xy, yy] = covariance;
-  const determinant = xx * yy - xy * xy;
-  const [dx, dy] = [x - mean[0], y - mean[1]];
-  const distance = (yy * dx * dx - 2 * xy * dx * dy + xx * dy * dy) / determinant;
-  return -Math.log(2 * Math.PI) - Math.log(determinant) / 2 - distance / 2;
-}
-
 /**
  * Returns the deterministic reverse-KL policy (Eq. 9) for a Gaussian behavior model: the maximum of
  * Q(a) + log μ(a) / β, both quadratic. It solves (2β I + Σ⁻¹) a = 2β target + Σ⁻¹ mean.

@@ -123,7 +123,7 @@ export async function regularizedActions(
   ];
 }
 
-/** Computes the policies of the other methods. Those that a signal cut short are useless. */
+/** Computes the policies of the other methods. If `shouldStop` returned true, the results are not usable. */
 export async function comparedActions(setting: Setting): Promise<ActionSet[]> {
   const { engine, points, targets, budget, seed, part } = setting;
   const beta = 1 / comparedInverseBeta;

@@ -30,7 +30,8 @@ const firstStream = 66;
  * unbiased estimate of one term per row (Gretton et al., 2012, Section 6): k(x, x′) + k(y, y′) −
  * k(x, y′) − k(x′, y), `[R, rows, 1]`.
  *
- * @param x Draws `[R, rows, 2]`; `y` those of the other distribution, or with fewer replicas.
+ * @param x Draws of one distribution, `[R, rows, 2]`.
+ * @param y Draws of the other. It may have fewer replicas.
  */
 export function discrepancy(
   graph: Graph,

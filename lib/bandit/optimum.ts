@@ -1,6 +1,5 @@
 /**
- * The optimum of Eq. 1, π*(a) ∝ μ(a) exp(β Q(a)), on a grid, and Kullback–Leibler divergences by
- * quadrature. They are what every policy of the bandit is compared with.
+ * The optimum of Eq. 1, π*(a) ∝ μ(a) exp(β Q(a)), on a grid.
  *
  * @module
  */
@@ -14,7 +13,7 @@ export function qOf([x, y]: Point, [targetX, targetY]: Point): number {
   return -((x - targetX) ** 2) - (y - targetY) ** 2;
 }
 
-/** Returns the log-density of Eq. 1's optimum at the points of a grid, which is normalised there. */
+/** Returns the log-density of Eq. 1's optimum at the points of a grid, which is normalized there. */
 export function logOptimum(
   logMu: ArrayLike<number>,
   grid: Grid,
@@ -37,16 +36,6 @@ export function normalized(logs: Float64Array, grid: Grid): Float64Array {
   const sum = logs.reduce((total, log) => total + Math.exp(log - largest), 0);
   const logIntegral = largest + Math.log(sum * cellArea(grid));
   return logs.map((log) => log - logIntegral);
-}
-
-/** Returns KL[p ‖ q] of two densities given by their logarithms at the points of a grid. */
-export function klDivergence(logP: Float64Array, logQ: Float64Array, grid: Grid): number {
-  let total = 0;
-  for (let i = 0; i < logP.length; i++) {
-    const p = Math.exp(logP[i]!);
-    if (p > 0) total += p * (logP[i]! - logQ[i]!);
-  }
-  return total * cellArea(grid);
 }
 
 /**

@@ -1,5 +1,5 @@
 /**
- * What the policies of the bandit reach.
+ * Scores of the bandit's policies.
  *
  * @module
  */
@@ -23,7 +23,7 @@ export interface PolicyScores {
   readonly regret: number | null;
 }
 
-/** What actions are judged by. */
+/** What scores are computed from. */
 export interface Judges {
   /** Log-density of the behavior model at the points of the grid. */
   readonly logMu: Float64Array;
@@ -43,7 +43,7 @@ const sharedObjective: readonly Method[] = [
 ];
 
 /**
- * Returns what actions reach.
+ * Returns the scores of a policy's actions.
  *
  * @param set `actions` are `[K m, 2]`: K consecutive rows per target.
  * @param targets `[m, 2]`.

@@ -16,7 +16,7 @@ import { ParameterSet, type ParameterShape, type ParameterValues } from "../auto
 import type { Tensor } from "../autodiff/tensor.ts";
 import { TrainingStep } from "../autodiff/training_step.ts";
 import { ReplayBuffer } from "../data/replay_buffer.ts";
-import { numbered } from "../nn/initialisation.ts";
+import { numbered } from "../nn/initialization.ts";
 import { mlp, mlpShapes } from "../nn/mlp.ts";
 import { cosine, minimize } from "../optim/adam.ts";
 import { runSteps } from "../runs/loop.ts";

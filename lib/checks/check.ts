@@ -61,7 +61,7 @@ export interface Comparison<Name extends string> {
    * Size of terms that cancel exactly, if there are any. A GPU that fuses multiplications and
    * additions leaves their rounding errors, so errors are relative to at least this size.
    */
-  readonly cancelling?: number;
+  readonly canceling?: number;
 }
 
 /** The seeds of the cases. */
@@ -112,7 +112,7 @@ export function compared<Name extends string>(comparison: Comparison<Name>): Cas
       for (const [name, found] of [...outcome.results, ...outcome.metrics]) {
         const reference = expected.flatMap((results) => results[name] ?? []);
         const exact = reference.flatMap(({ values }) => [...values]);
-        errors.push(relativeError(found, exact, comparison.cancelling));
+        errors.push(relativeError(found, exact, comparison.canceling));
       }
       for (const name of wanted) {
         const { heads = 1, rows, columns } = inputs[name];
@@ -141,7 +141,7 @@ export function compared<Name extends string>(comparison: Comparison<Name>): Cas
             }
           }
         });
-        errors.push(relativeError(found, differences, comparison.cancelling));
+        errors.push(relativeError(found, differences, comparison.canceling));
       }
       return Math.max(...errors);
     },

@@ -5,7 +5,7 @@
  */
 import { add, multiply, tanh } from "../autodiff/ops/entrywise.ts";
 import { concatenate } from "../autodiff/ops/concatenate.ts";
-import { dropout } from "../autodiff/ops/dropout.ts";
+import { dropout, dropoutReference } from "../autodiff/ops/dropout.ts";
 import { copy } from "../autodiff/ops/copy.ts";
 import { type Case, type Check, compared } from "./check.ts";
 import { beside, map, mapRows, zip } from "../autodiff/matrix.ts";
@@ -182,7 +182,7 @@ const dropped: Check = {
         results: { y: dropout(graph, x, { rate: 0.1, keep: { mask } }) },
         objective: "y",
       }),
-      reference: ({ x, mask }) => ({ y: [zip(x[0], mask[0], (a, keep) => (a * keep) / 0.9)] }),
+      reference: ({ x, mask }) => ({ y: [dropoutReference(x[0], mask[0], 0.1)] }),
     })
   ),
 };

@@ -1,5 +1,5 @@
 /**
- * Checks of layer normalisation alone, after dropout, and in a residual block, where it adds the
+ * Checks of layer normalization alone, after dropout, and in a residual block, where it adds the
  * gradient of the residual path to its own.
  *
  * @module
@@ -14,8 +14,8 @@ import { affine, zip } from "../autodiff/matrix.ts";
 const limit = 1e-5;
 /** Larger than the default, so that a wrong epsilon is detected. */
 const epsilon = 0.25;
-/** A row with one column equals its mean, so normalisation cancels numbers of about 1. */
-const cancelling = (columns: number) => columns === 1 ? { cancelling: 1 } : {};
+/** A row with one column equals its mean, so normalization cancels numbers of about 1. */
+const canceling = (columns: number) => columns === 1 ? { canceling: 1 } : {};
 const sizes = [[1, 1], [7, 13], [33, 257]] as const;
 const each = (make: (rows: number, columns: number, replicas: number) => Case): Case[] =>
   sizes.flatMap(([rows, columns]) => [1, 3].map((replicas) => make(rows, columns, replicas)));
@@ -35,7 +35,7 @@ const plain: Check = {
     compared({
       shape: `${rows}×${columns}, 2 heads`,
       replicas,
-      ...cancelling(columns),
+      ...canceling(columns),
       inputs: {
         x: { rows, columns, heads: 2, wanted: true },
         gain: vector(columns, 2),
@@ -59,7 +59,7 @@ const afterDropout: Check = {
     compared({
       shape: `${rows}×${columns}`,
       replicas,
-      ...cancelling(columns),
+      ...canceling(columns),
       inputs: {
         x: { rows, columns, wanted: true },
         mask: { rows, columns, from: keepMask },
@@ -129,7 +129,7 @@ const block: Check = {
 };
 
 /**
- * With drawn masks, the forward and the backward pass of normalisation after dropout must keep the
+ * With drawn masks, the forward and the backward pass of normalization after dropout must keep the
  * same entries as dropout alone.
  */
 const drawnMask: Check = {
@@ -184,5 +184,5 @@ const drawnMask: Check = {
   })),
 };
 
-/** Checks of layer normalisation. */
+/** Checks of layer normalization. */
 export const layerNormChecks: readonly Check[] = [plain, afterDropout, drawnMask, block];

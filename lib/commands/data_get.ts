@@ -87,7 +87,7 @@ export async function dataGet(args: readonly string[], settings: GetSettings = {
 
 function outcome({ path, bytes, sha256, downloaded, compared }: GotFile): string {
   const checks = {
-    "catalogue": "as in the catalogue",
+    "catalog": "as in the catalog",
     "first download": "as when it was first seen",
     "nothing": "recorded, as this task's hash was not known",
   };

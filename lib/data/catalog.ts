@@ -1,5 +1,5 @@
 /**
- * The catalogue of known tasks: D4RL's locomotion, AntMaze and Maze2D data sets, with the paper's β
+ * The catalog of known tasks: D4RL's locomotion, AntMaze and Maze2D data sets, with the paper's β
  * and scores for each.
  *
  * `catalog.json` holds D4RL's address and file names, step limits and reference returns (from its
@@ -31,7 +31,7 @@ export interface Task {
   readonly maxEpisodeSteps: number | null;
   /**
    * Number of observation and action entries; null if unknown, in which case the sizes of data are
-   * not checked. Actions range from −1 to 1 in every task of the catalogue.
+   * not checked. Actions range from −1 to 1 in every task of the catalog.
    */
   readonly sizes: { readonly observations: number; readonly actions: number } | null;
   /** Returns of D4RL's random and expert policies (scores 0 and 100); null if there are none. */
@@ -114,7 +114,7 @@ export function addressOf({ path, file }: D4rlTask, mirror: string | null): stri
   return folder.href;
 }
 
-/** Returns what the catalogue knows about a task's data file. */
+/** Returns what the catalog knows about a task's data file. */
 export function knownFileOf({ file }: D4rlTask): KnownFile {
   const known = (catalog.files as Record<string, Partial<KnownFile>>)[file];
   return { bytes: known?.bytes ?? null, sha256: known?.sha256 ?? null };

@@ -1,7 +1,7 @@
 /**
  * Checks whether a data set fits a task: its sizes, and the task that its files name.
  *
- * Action bounds need no check here. The actions of every task in the catalogue range from −1 to 1,
+ * Action bounds need no check here. The actions of every task in the catalog range from −1 to 1,
  * and {@linkcode valueProblems} rejects actions outside that range.
  *
  * @module

@@ -40,7 +40,7 @@ export interface GotFile {
   /** Whether this call downloaded it. */
   readonly downloaded: boolean;
   /** What its hash was compared with; `nothing` if it was seen for the first time. */
-  readonly compared: "catalogue" | "first download" | "nothing";
+  readonly compared: "catalog" | "first download" | "nothing";
 }
 
 /** Size, hash and origin of a file when it was first seen. */
@@ -98,7 +98,7 @@ export async function getData(task: D4rlTask, options: GetOptions): Promise<GotF
   return { ...found, path, downloaded: !present };
 }
 
-/** Compares a file with the catalogue or the record of its first download, or makes the record. */
+/** Compares a file with the catalog or the record of its first download, or makes the record. */
 async function checkedFile(
   task: D4rlTask,
   path: string,
@@ -130,7 +130,7 @@ async function checkedFile(
     const made: Seen = { url, bytes, sha256, date: new Date().toISOString() };
     await replaceFile(record, (name) => Deno.writeTextFile(name, `${JSON.stringify(made)}\n`));
   }
-  const compared = known !== null ? "catalogue" : seen !== null ? "first download" : "nothing";
+  const compared = known !== null ? "catalog" : seen !== null ? "first download" : "nothing";
   return { bytes, sha256, compared };
 }
 

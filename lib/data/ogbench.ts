@@ -28,7 +28,7 @@ const goalCells: Readonly<Record<string, readonly (readonly [row: number, column
   teleport: [[7, 1], [7, 10], [7, 10], [7, 10], [7, 1]],
 };
 
-/** Goal tolerance in metres, by robot. */
+/** Goal tolerance in meters, by robot. */
 const tolerances: Readonly<Record<string, number>> = {
   pointmaze: 1,
   antmaze: 0.5,
@@ -39,9 +39,9 @@ const tolerances: Readonly<Record<string, number>> = {
 export interface OgbenchTask {
   /** Id of its environment, for `gymnasium.make`. */
   readonly environment: string;
-  /** Goal in metres. */
+  /** Goal in meters. */
   readonly goal: readonly [x: number, y: number];
-  /** Distance from the goal in metres up to which a state is a success. */
+  /** Distance from the goal in meters up to which a state is a success. */
   readonly tolerance: number;
 }
 

@@ -138,7 +138,7 @@ const accessMode = 3;
 /** Emscripten's ENOENT. */
 const notFound = 44;
 
-/** Returns those of the names in a file that are Minari's names of episodes. */
+/** Returns the names of Minari's episodes among the names in a file. */
 export function episodeNames(names: readonly string[]): string[] {
   return names.filter((name) => /^episode_\d+$/.test(name));
 }

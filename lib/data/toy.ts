@@ -20,7 +20,7 @@ export const toyNames = [
 /** One of {@linkcode toyNames}. */
 export type ToyName = (typeof toyNames)[number];
 
-/** Centres and standard deviation of the eight Gaussians, all of equal weight. */
+/** Centers and standard deviation of the eight Gaussians, all of equal weight. */
 export const eightGaussians = {
   centers: Array.from({ length: 8 }, (_, i): readonly [number, number] => {
     const [radius, angle] = [4 / Math.SQRT2, (i * Math.PI) / 4];

@@ -111,7 +111,7 @@ export class Maze {
    * Places a grid of `#` (wall), `.` (free), `G` (goal) and `S` (start) in the plane.
    *
    * @param point Maps a cell to its reference point, see {@link Maze.point}.
-   * @param offset Offset from a cell's reference point to its centre, on both axes.
+   * @param offset Offset from a cell's reference point to its center, on both axes.
    */
   constructor(
     name: string,
@@ -150,14 +150,14 @@ export class Maze {
 
   /**
    * Returns the cell's reference point, which places starts, waypoints and goals. In maze2d it is
-   * the point `[row, column]`, which is 0.2 off the cell's centre on both axes. In antmaze it is
-   * the centre.
+   * the point `[row, column]`, which is 0.2 off the cell's center on both axes. In antmaze it is
+   * the center.
    */
   point(cell: Cell): Point {
     return this.#point(cell);
   }
 
-  /** Returns the centre of a cell's square. A wall block has the same centre. */
+  /** Returns the center of a cell's square. A wall block has the same center. */
   center(cell: Cell): Point {
     const [x, y] = this.#point(cell);
     return [x + this.#offset, y + this.#offset];
@@ -188,16 +188,16 @@ export class Maze {
     const next = new Map<number, Cell>([[key(to), to]]);
     for (const queue = [to]; queue.length > 0;) {
       const { row, column } = queue.shift()!;
-      const neighbours = [
+      const neighbors = [
         { row: row - 1, column },
         { row: row + 1, column },
         { row, column: column - 1 },
         { row, column: column + 1 },
       ];
-      for (const neighbour of neighbours) {
-        if (this.isWall(neighbour) || next.has(key(neighbour))) continue;
-        next.set(key(neighbour), { row, column });
-        queue.push(neighbour);
+      for (const neighbor of neighbors) {
+        if (this.isWall(neighbor) || next.has(key(neighbor))) continue;
+        next.set(key(neighbor), { row, column });
+        queue.push(neighbor);
       }
     }
     const path = [from];

@@ -6,7 +6,7 @@
  */
 import { solidsOf } from "./solids.ts";
 
-/** A recorded episode. Lengths are in metres, rounded to millimetres. */
+/** A recorded episode. Lengths are in meters, rounded to millimetres. */
 export interface Playback {
   /** `side`: x to the right, z up. `above`: x to the right, y up. */
   readonly view: "side" | "above";
@@ -18,7 +18,7 @@ export interface Playback {
   readonly radii: readonly number[];
   /** Per frame, for each part the ends of its segment `[x0, y0, x1, y1]`. */
   readonly frames: readonly (readonly number[])[];
-  /** Walls seen from above: centre and half the side, `[x, y, half]`; empty in the side view. */
+  /** Walls seen from above: center and half the side, `[x, y, half]`; empty in the side view. */
   readonly walls: readonly (readonly [x: number, y: number, half: number])[];
   /** The goal of a maze2d task, `[x, y]`; null if there is none, or each episode has its own. */
   readonly goal: readonly [x: number, y: number] | null;
@@ -58,7 +58,7 @@ export async function playbackOf(
   };
 }
 
-/** Rounds metres to millimetres. */
-function rounded(metres: number): number {
-  return Math.round(1000 * metres) / 1000;
+/** Rounds meters to millimetres. */
+function rounded(meters: number): number {
+  return Math.round(1000 * meters) / 1000;
 }

@@ -10,7 +10,7 @@ export interface ReferenceReturn {
 }
 
 /**
- * Reference returns by simulated task, taken from the data catalogue (all data sets of a task share
+ * Reference returns by simulated task, taken from the data catalog (all data sets of a task share
  * them). gym's `-v4` ant is the same robot with a shorter observation, so it uses the same returns.
  */
 const references: ReadonlyMap<string, ReferenceReturn> = new Map(

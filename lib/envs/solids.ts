@@ -11,7 +11,7 @@ import { fixedGoal, taskOf, type Terrain, terrainOf } from "./tasks.ts";
 
 /** A sphere, or a capsule: a line segment with round ends. */
 export interface Limb {
-  /** The ends of the segment in metres; equal for a sphere. */
+  /** The ends of the segment in meters; equal for a sphere. */
   readonly ends: readonly [Vector3, Vector3];
   readonly radius: number;
   /** Number of the limb that it belongs to, counted from 1; 0 for the robot's root. */

@@ -8,7 +8,7 @@
 export interface BehaviorDetails {
   /** Activation between layers. */
   readonly activation: "mish" | "silu";
-  /** What layer normalisations add to the variance. */
+  /** What layer normalizations add to the variance. */
   readonly epsilon: number;
 }
 

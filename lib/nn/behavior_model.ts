@@ -13,7 +13,7 @@ import { linear, type LinearParameters } from "../autodiff/ops/linear.ts";
 import type { ParameterSet, ParameterShape } from "../autodiff/parameters.ts";
 import type { Tensor } from "../autodiff/tensor.ts";
 import { type BehaviorDetails, srpoDetails } from "./behavior_details.ts";
-import { layerNormShapes, linearShapes } from "./initialisation.ts";
+import { layerNormShapes, layerOf, linearShapes } from "./initialization.ts";
 
 /** Sizes of the network. */
 export interface BehaviorShape {
@@ -152,9 +152,4 @@ function activated(
   return activation === "mish"
     ? linear(graph, x, layer, "mish", residual)
     : silu(graph, linear(graph, x, layer, "none", residual));
-}
-
-/** Returns the parameters `<name>.weight` and `<name>.bias`. */
-export function layerOf(trained: ParameterSet, name: string): LinearParameters {
-  return { weight: trained.get(`${name}.weight`), bias: trained.get(`${name}.bias`) };
 }

@@ -7,7 +7,7 @@ import type { Graph } from "../autodiff/graph.ts";
 import { linear } from "../autodiff/ops/linear.ts";
 import type { ParameterSet, ParameterShape } from "../autodiff/parameters.ts";
 import type { Tensor } from "../autodiff/tensor.ts";
-import { linearShapes } from "./initialisation.ts";
+import { layerOf, linearShapes } from "./initialization.ts";
 
 /** Sizes of a perceptron. */
 export interface MlpShape {
@@ -33,7 +33,7 @@ export function mlpShapes({ inputs, hidden, outputs }: MlpShape): ParameterShape
  * Applies a perceptron to x `[R, rows, Σ inputs]`.
  *
  * @param output Output activation (`tanh` for a policy).
- * @param within What precedes the layers' names in a set that holds more than the perceptron.
+ * @param within Prefix of the layers' names, if the set holds more than the perceptron.
  * @returns `[R', rows, outputs]`, where R' is the larger number of replicas of x and the
  * parameters.
  */
@@ -49,13 +49,8 @@ export function mlp(
       .length;
   let h = x;
   for (let layer = 0; layer < layers; layer++) {
-    const name = `${within}${2 * layer}`;
-    h = linear(
-      graph,
-      h,
-      { weight: parameters.get(`${name}.weight`), bias: parameters.get(`${name}.bias`) },
-      layer < layers - 1 ? "relu" : output,
-    );
+    const own = layerOf(parameters, `${within}${2 * layer}`);
+    h = linear(graph, h, own, layer < layers - 1 ? "relu" : output);
   }
   return h;
 }

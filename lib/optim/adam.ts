@@ -60,7 +60,7 @@ const workgroup = 64;
 const updateSource = stepSource + adamUpdateSource;
 
 /**
- * Records one step of Adam (AdamW with decay) that minimises `loss` with respect to `parameters`.
+ * Records one step of Adam (AdamW with decay) that minimizes `loss` with respect to `parameters`.
  * If every gradient is computed by a kernel that can apply the step and nothing is clipped, the
  * step is merged into those kernels.
  */

@@ -1,5 +1,5 @@
 /**
- * Shared parts of chart panels: axes, colour scales and colour bars.
+ * Shared parts of chart panels: axes, color scales and color bars.
  *
  * @module
  */
@@ -80,17 +80,17 @@ export function axes(box: Box, x: Axis, y: Axis, title: string): string {
   );
 }
 
-/** Maps a quantity to a colour. */
+/** Maps a quantity to a color. */
 export interface ColorScale {
-  /** Maps a quantity to a position in [0, 1] on the colour map. */
+  /** Maps a quantity to a position in [0, 1] on the color map. */
   readonly place: Scale;
-  /** Maps a position to a colour. */
+  /** Maps a position to a color. */
   readonly map: (place: number) => string;
 }
 
 /**
- * Creates a colour scale from `low` to `high`. `root` spacing gives small quantities more colours,
- * which suits counts. If `low` equals `high`, the scale returns the middle colour.
+ * Creates a color scale from `low` to `high`. `root` spacing gives small quantities more colors,
+ * which suits counts. If `low` equals `high`, the scale returns the middle color.
  */
 export function colorScale(
   low: number,
@@ -103,7 +103,7 @@ export function colorScale(
   return { place: place.range([0, 1]), map };
 }
 
-/** Draws the colour bar of a scale in `box`, which lies right of a panel. */
+/** Draws the color bar of a scale in `box`, which lies right of a panel. */
 export function colorBar(box: Box, { place, map }: ColorScale, name: string): string {
   const strips = 64;
   const height = box.height / strips;

@@ -13,7 +13,7 @@ export const robotView = {
   ground: { height: 0.4, offset: [-1.9, -3.2, 2.1] },
 } as const satisfies Readonly<
   Record<string, {
-    /** Height above the ground that the camera looks at, in metres. */
+    /** Height above the ground that the camera looks at, in meters. */
     readonly height: number;
     /** From there to the camera. */
     readonly offset: Vector3;
@@ -26,9 +26,9 @@ export interface Projected {
   readonly x: number;
   /** Pixels from the top. */
   readonly y: number;
-  /** Distance from the camera along its direction, in metres; negative behind it. */
+  /** Distance from the camera along its direction, in meters; negative behind it. */
   readonly depth: number;
-  /** Pixels per metre at this depth. */
+  /** Pixels per meter at this depth. */
   readonly scale: number;
 }
 

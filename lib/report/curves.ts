@@ -155,7 +155,7 @@ function panel(
   };
 }
 
-/** Averages neighbouring points, per seed, so that at most `resolution` points remain. */
+/** Averages neighboring points, per seed, so that at most `resolution` points remain. */
 function averagedDown({ steps, values }: Curve): Pick<Curve, "steps" | "values"> {
   const size = Math.ceil(steps.length / resolution);
   if (size <= 1) return { steps, values };

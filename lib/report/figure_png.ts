@@ -12,7 +12,7 @@ import { inLightColors } from "./palette.ts";
 let ready: Promise<void> | undefined;
 
 /**
- * Renders an SVG document in its light colours as PNG. Text is set in a font that comes with the
+ * Renders an SVG document in its light colors as PNG. Text is set in a font that comes with the
  * program, so the result does not depend on the machine's fonts.
  *
  * @param svg Result of `figureSvg`, or another SVG document.

@@ -1,6 +1,6 @@
 /**
  * Pictures of a recorded episode as SVG, for films and slides: the robot in three dimensions, with
- * its shadow, on a ground of tiles of one metre, or two metres in large mazes.
+ * its shadow, on a ground of tiles of one meter, or two meters in large mazes.
  *
  * @module
  */
@@ -24,7 +24,7 @@ const colors = {
   text: "#59636e",
 } as const;
 
-/** Direction in which the sun shines, per metre of height. */
+/** Direction in which the sun shines, per meter of height. */
 const sun = [0.35, 0.45] as const;
 
 /** A film. */
@@ -130,7 +130,7 @@ function shadows(camera: Camera, pose: readonly Limb[], floor: number): string {
   return `<g opacity="0.22" fill="#1f2328">${paths.join("")}</g>`;
 }
 
-/** A limb, with a light stripe on the side of the sun. The colours of limbs alternate. */
+/** A limb, with a light stripe on the side of the sun. The colors of limbs alternate. */
 function limbSvg(camera: Camera, { ends: [a, b], radius, limb }: Limb): string {
   const color = colors.limbs[limb === 0 ? 0 : 1 + (limb - 1) % 2];
   const lifted = (end: Vector3) => plus(end, [-0.3 * radius, -0.3 * radius, 0.35 * radius]);

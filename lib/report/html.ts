@@ -57,7 +57,7 @@ export function table(header: readonly string[], rows: readonly (readonly Conten
 }
 
 /**
- * Returns a complete page, which loads nothing else. Its colours follow the reader's scheme.
+ * Returns a complete page, which loads nothing else. Its colors follow the reader's scheme.
  *
  * @param head Further elements of the page's head, for example a style.
  */

@@ -59,7 +59,7 @@ const goalColor = "#e4003a";
 const pathColor = "#1f6fd0";
 
 /**
- * Returns points `[n, 2]` in observation coordinates, cell by cell. They are the centres of a grid
+ * Returns points `[n, 2]` in observation coordinates, cell by cell. They are the centers of a grid
  * of `perCell` × `perCell` squares in each free cell.
  */
 export function mazePoints(maze: Maze, perCell: number): Float64Array {
@@ -196,7 +196,7 @@ function mazeBounds(maze: Maze) {
 function density(maze: Maze, positions: ArrayLike<number>): number[] {
   const side = maze.cellSize / densityBins;
   const [cornerX, cornerY] = maze.center({ row: 0, column: 0 });
-  // Counting from the centre of a corner cell aligns the borders of squares and cells.
+  // Counting from the center of a corner cell aligns the borders of squares and cells.
   const key = (x: number, y: number) =>
     `${Math.floor((x - cornerX) / side)},${Math.floor((y - cornerY) / side)}`;
   const counts = new Map<string, number>();
@@ -211,12 +211,12 @@ function density(maze: Maze, positions: ArrayLike<number>): number[] {
   );
 }
 
-/** A perceptually uniform colour map from white (few) to black (many). */
+/** A perceptually uniform color map from white (few) to black (many). */
 function lightToDark(place: number): string {
   return interpolateMagma(1 - place);
 }
 
-/** Draws a coloured square around each point. `color` returns null for squares left white. */
+/** Draws a colored square around each point. `color` returns null for squares left white. */
 function heat(
   { x, y }: Plane,
   maze: Maze,

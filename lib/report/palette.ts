@@ -1,12 +1,12 @@
 /**
- * Colours of figures and reports, for a light and a dark background.
+ * Colors of figures and reports, for a light and a dark background.
  *
  * @module
  */
 // @ts-types="@types/d3-scale-chromatic"
 import { interpolateViridis } from "d3-scale-chromatic";
 
-/** A colour on a light and on a dark background. */
+/** A color on a light and on a dark background. */
 type Pair = readonly [light: string, dark: string];
 
 const palette: Readonly<Record<string, Pair>> = {
@@ -14,7 +14,7 @@ const palette: Readonly<Record<string, Pair>> = {
   ink: ["#1f2328", "#e6e9ed"],
   muted: ["#59636e", "#9aa5b1"],
   rule: ["#c4cad1", "#444c56"],
-  // Series: Okabe and Ito's colours, which colour-blind readers can tell apart, with more contrast
+  // Series: Okabe and Ito's colors, which color-blind readers can tell apart, with more contrast
   // to the background.
   "series-0": ["#0068b0", "#58aef2"],
   "series-1": ["#c94f00", "#ff8f4d"],
@@ -30,14 +30,14 @@ const seriesCount = Object.keys(palette).filter((name) => name.startsWith("serie
 export const paletteStyle = `.themed{${variables(0)}}` +
   `@media (prefers-color-scheme:dark){.themed{${variables(1)}}}`;
 
-/** Returns the colour of series `index` of `count`. Many series are spaced along a colour map. */
+/** Returns the color of series `index` of `count`. Many series are spaced along a color map. */
 export function seriesColor(index: number, count: number): string {
   if (count <= seriesCount) return `var(--series-${index})`;
   // The ends of the map have too little contrast to a dark or a light background.
   return interpolateViridis(0.15 + (0.7 * index) / (count - 1));
 }
 
-/** Replaces the variables in SVG text by their colours on a light background. */
+/** Replaces the variables in SVG text by their colors on a light background. */
 export function inLightColors(svg: string): string {
   return svg.replace(/<style>.*?<\/style>/gs, "")
     .replaceAll(/var\(--([\w-]+)\)/g, (whole, name) => palette[name]?.[0] ?? whole);

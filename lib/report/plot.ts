@@ -27,11 +27,11 @@ export interface Panel {
   readonly marks: readonly Plot.Markish[];
 }
 
-/** A series and its colour, for the legend. */
+/** A series and its color, for the legend. */
 export interface LegendEntry {
   /** Name of the series. */
   readonly name: string;
-  /** CSS colour. */
+  /** CSS color. */
   readonly color: string;
 }
 
@@ -61,7 +61,7 @@ const smallestWidth = 440;
 const panelLeft = 52;
 
 /**
- * Draws a figure as an SVG element. Its colours are CSS variables, which follow the reader's light
+ * Draws a figure as an SVG element. Its colors are CSS variables, which follow the reader's light
  * or dark scheme.
  */
 export function drawFigure(

@@ -23,7 +23,7 @@ export interface Estimate {
 /**
  * Draws estimates of one series over a numeric axis as points with intervals.
  *
- * @param color CSS colour of the series.
+ * @param color CSS color of the series.
  * @param join Whether a line joins the points, in order of x.
  */
 export function pointMarks(
@@ -31,7 +31,7 @@ export function pointMarks(
   color: string,
   { join = false }: { readonly join?: boolean } = {},
 ): Plot.Markish[] {
-  const labelled = estimates.filter(({ label }) => label !== undefined);
+  const labeled = estimates.filter(({ label }) => label !== undefined);
   const sorted = estimates.toSorted((a, b) => Number(a.x) - Number(b.x));
   return [
     ...(join ? [Plot.line(sorted, { x: "x", y: "y", stroke: color, strokeWidth: 1.5 })] : []),
@@ -44,7 +44,7 @@ export function pointMarks(
     }),
     Plot.dot(estimates, { x: "x", y: "y", r: 4, fill: color }),
     Plot.dot(singleRows(estimates), { x: "x", y: "dot", ...single }),
-    Plot.text(labelled, { x: "x", y: "y", text: "label", dx: 8, textAnchor: "start" }),
+    Plot.text(labeled, { x: "x", y: "y", text: "label", dx: 8, textAnchor: "start" }),
   ];
 }
 
@@ -53,7 +53,7 @@ export function pointMarks(
  * panel, see {@linkcode groupedAxes}.
  *
  * @param series Name of the series, its place in a group.
- * @param color CSS colour of the series.
+ * @param color CSS color of the series.
  */
 export function barMarks(
   estimates: readonly Estimate[],

@@ -15,7 +15,7 @@ import { UserError } from "../errors.ts";
 import type { Policy, RemotePolicy } from "../nn/host/policy.ts";
 import { bootstrapInterval } from "../report/statistics.ts";
 import { runSteps } from "./loop.ts";
-import { initialise, shapeOf } from "./networks.ts";
+import { initialize, shapeOf } from "./networks.ts";
 
 /** Rows that a policy acts on at a time. */
 const actRows = 256;
@@ -82,7 +82,7 @@ export async function fittedQEstimate(
     const graph = new Graph({ seeds });
     const { networks, more = [] } = describe(graph, buffer, settings, range);
     using program = await engine.compileStep([graph, ...more]);
-    seeds.forEach((seed, place) => initialise(networks, place, seed));
+    seeds.forEach((seed, place) => initialize(networks, place, seed));
     await runSteps(program, {
       stage: "fitted Q evaluation",
       start: 0,

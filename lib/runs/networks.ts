@@ -21,7 +21,7 @@ export interface Checkpoint {
 }
 
 /** Writes the initial values of one replica of the networks that a stage trains. */
-export function initialise(
+export function initialize(
   networks: readonly Network[],
   place: number,
   seed: number,
@@ -41,7 +41,7 @@ export function initialise(
 
 /**
  * Writes the first values of one replica's networks at the start of a stage: those that it trains
- * are initialised, the others are loaded from the checkpoints of earlier stages.
+ * are initialized, the others are loaded from the checkpoints of earlier stages.
  *
  * @throws {UserError} As {@linkcode loadNetworks}.
  */
@@ -52,7 +52,7 @@ export function startNetworks(
   seed: number,
   earlier: readonly Checkpoint[],
 ): void {
-  initialise(networks, replica, seed);
+  initialize(networks, replica, seed);
   const frozen = networks.filter(({ initial }) => initial === undefined);
   loadNetworks(stage, frozen, replica, earlier, false);
 }

@@ -26,7 +26,7 @@ import { temporalDifferenceLoss } from "../../lib/algorithms/losses/temporal_dif
 import { ParameterSet } from "../../lib/autodiff/parameters.ts";
 import { Mlp } from "../../lib/nn/host/mlp.ts";
 import { networkPolicy } from "../../lib/nn/host/policy.ts";
-import { frequencyValues, numbered } from "../../lib/nn/initialisation.ts";
+import { frequencyValues, numbered } from "../../lib/nn/initialization.ts";
 import { mlp, mlpShapes } from "../../lib/nn/mlp.ts";
 import { constant, minimize } from "../../lib/optim/adam.ts";
 import { movingAverage } from "../../lib/optim/average.ts";

@@ -156,9 +156,9 @@ Deno.test("fused kernels: equal a composition of basic operations", async (t) =>
       }),
       (graph, { x, mask, gain, shift: added }) => {
         const kept = scale(graph, multiply(graph, x, mask), 1 / 0.9);
-        const centred = subtract(graph, kept, meanColumns(graph, kept));
-        const variance = meanColumns(graph, square(graph, centred));
-        const normalized = divide(graph, centred, sqrt(graph, shift(graph, variance, 1e-5)));
+        const centered = subtract(graph, kept, meanColumns(graph, kept));
+        const variance = meanColumns(graph, square(graph, centered));
+        const normalized = divide(graph, centered, sqrt(graph, shift(graph, variance, 1e-5)));
         return {
           results: { y: add(graph, multiply(graph, normalized, gain), added) },
           objective: "y",

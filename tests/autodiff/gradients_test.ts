@@ -367,7 +367,7 @@ Deno.test("gradients() of random graphs match finite differences", async () => {
   );
 });
 
-Deno.test("losses: reject a column of a concatenation instead of reading its neighbours", async () => {
+Deno.test("losses: reject a column of a concatenation instead of reading its neighbors", async () => {
   using engine = await Engine.open();
   const graph = new Graph({ seeds: [0] });
   const value = tanh(graph, graph.input(3, 1));

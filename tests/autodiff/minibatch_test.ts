@@ -102,7 +102,7 @@ Deno.test("minibatch() shuffles rows by seed: the orders of different seeds are 
     const other = orders[(i + 1) % 3]!;
     // Two independent orders agree in about one place per thousand, and rarely in more than six.
     assert(order.filter((row, place) => row === other[place]).length <= 6);
-    // Neighbouring ranks, other orders and the order of the data are uncorrelated; the standard
+    // Neighboring ranks, other orders and the order of the data are uncorrelated; the standard
     // deviation 1 / √1000 is 0.03.
     const correlation = (a: readonly number[], b: readonly number[]) =>
       a.reduce((total, x, place) => total + (x - 499.5) * (b[place]! - 499.5), 0) /

@@ -237,7 +237,7 @@ for (
     keptFrom,
   ]] as const
 ) {
-  Deno.test(`${name} numbers: streams, seeds, steps and neighbouring entries are independent`, async () => {
+  Deno.test(`${name} numbers: streams, seeds, steps and neighboring entries are independent`, async () => {
     using engine = await Engine.open();
     const one = await drawn(engine, [0, 1, 2], [0, 1, 1000], from(94, fewRows));
     const other = await drawn(engine, [0, 1, 2], [0, 1, 1000], from(95, fewRows));

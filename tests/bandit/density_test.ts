@@ -5,7 +5,7 @@ import { behaviorHyperparameters, trainBehavior } from "../../lib/bandit/behavio
 import { cellArea, gridPoints, logDensity } from "../../lib/bandit/density.ts";
 import { hostModel } from "../../lib/bandit/diffusion_policy.ts";
 import { type Field, LearnedField } from "../../lib/bandit/field.ts";
-import { Mixture } from "../../lib/bandit/mixture.ts";
+import { Mixture } from "./mixture.ts";
 import { drawToy, eightGaussians } from "../../lib/data/toy.ts";
 
 const mixture = new Mixture(eightGaussians);

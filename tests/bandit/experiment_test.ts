@@ -54,7 +54,7 @@ Deno.test("runBandit(): computes every policy of the figures, which are drawn", 
   assertEquals(await runBandit(engine, "rings", tiny, 1, { shouldStop: () => true }), null);
 });
 
-Deno.test("targetGrid(): covers [−4, 4]² evenly, the centre included", () => {
+Deno.test("targetGrid(): covers [−4, 4]² evenly, the center included", () => {
   const targets = targetGrid(7);
   assertEquals(targets.length, 98);
   assertEquals([...targets.slice(0, 2)], [-4, -4]);

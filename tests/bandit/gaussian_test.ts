@@ -2,14 +2,14 @@ import { assertAlmostEquals, assertGreater } from "@std/assert";
 import { gridPoints } from "../../lib/bandit/density.ts";
 import {
   type Gaussian,
-  gaussianLogDensity,
   regressionWeights,
   reverseKlPoint,
   weightedGaussian,
 } from "../../lib/bandit/gaussian.ts";
-import { Mixture } from "../../lib/bandit/mixture.ts";
-import { interpolated, klDivergence, logOptimum, qOf } from "../../lib/bandit/optimum.ts";
+import { interpolated, logOptimum, qOf } from "../../lib/bandit/optimum.ts";
 import { drawToy, eightGaussians } from "../../lib/data/toy.ts";
+import { gaussianLogDensity, klDivergence } from "./densities.ts";
+import { Mixture } from "./mixture.ts";
 
 const mixture = new Mixture(eightGaussians);
 const grid = { half: 5, cells: 100 };
@@ -26,7 +26,7 @@ const beta = 0.4;
 /**
  * Mean and covariance of Eq. 1's optimum in closed form. The product of a Gaussian with
  * exp(−β |a − target|²) is a Gaussian again: its precision is 1/s² + 2β, and its weight that of the
- * distance from the centre to the target, whose variance is s² + 1/(2β).
+ * distance from the center to the target, whose variance is s² + 1/(2β).
  */
 function exactMoments(): Gaussian {
   const s2 = mixture.deviation ** 2;

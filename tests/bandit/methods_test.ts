@@ -19,7 +19,7 @@ import {
 } from "../../lib/bandit/vae.ts";
 import { drawToy } from "../../lib/data/toy.ts";
 import { Mlp } from "../../lib/nn/host/mlp.ts";
-import { numbered } from "../../lib/nn/initialisation.ts";
+import { numbered } from "../../lib/nn/initialization.ts";
 
 /** A graph of one seed with a VAE's untrained parameters. */
 function untrainedVae() {

@@ -4,8 +4,8 @@ import { scoreDirectionReference } from "../../lib/algorithms/srpo/score_regular
 import { matrix } from "../../lib/autodiff/matrix.ts";
 import { normal, uniform } from "../../lib/autodiff/random.ts";
 import { gridPoints } from "../../lib/bandit/density.ts";
-import { Mixture } from "../../lib/bandit/mixture.ts";
-import { klDivergence } from "../../lib/bandit/optimum.ts";
+import { Mixture } from "./mixture.ts";
+import { klDivergence } from "./densities.ts";
 import { eightGaussians } from "../../lib/data/toy.ts";
 import { alpha, sigma } from "../../lib/diffusion/schedule.ts";
 

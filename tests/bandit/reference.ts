@@ -9,7 +9,7 @@
 import { Engine } from "../../lib/autodiff/engine.ts";
 import { hyperparametersFor } from "../../lib/algorithms/srpo/hyperparameters.ts";
 import { trainBehavior } from "../../lib/bandit/behavior.ts";
-import { Mixture } from "../../lib/bandit/mixture.ts";
+import { Mixture } from "./mixture.ts";
 import { LearnedPrediction, type Prediction } from "../../lib/bandit/prediction.ts";
 import {
   ensemble,
@@ -31,7 +31,7 @@ export const referenceTargets = Float32Array.from(
 export interface ReferenceRow {
   readonly name: string;
   readonly regularization: PointRegularization;
-  /** Fraction within two standard deviations of a centre. */
+  /** Fraction within two standard deviations of a center. */
   readonly fraction: number;
   /** Mean of Q. */
   readonly q: number;
@@ -80,7 +80,7 @@ export const referenceTraining = hyperparametersFor("maze2d", "quick", {
   behaviorDropout: 0,
 });
 
-/** Returns the fraction within two standard deviations of a centre, and the mean of Q. */
+/** Returns the fraction within two standard deviations of a center, and the mean of Q. */
 export function figuresOf(points: Float32Array): { fraction: number; q: number } {
   const count = points.length / 2;
   const sums = { fraction: 0, q: 0 };

@@ -3,7 +3,7 @@ import { readTensor, writeInput } from "../../lib/autodiff/compile.ts";
 import { Engine } from "../../lib/autodiff/engine.ts";
 import { Graph } from "../../lib/autodiff/graph.ts";
 import { normal, uniform } from "../../lib/autodiff/random.ts";
-import { Mixture } from "../../lib/bandit/mixture.ts";
+import { Mixture } from "./mixture.ts";
 import { writeNetworks } from "../../lib/bandit/prediction.ts";
 import { ensemble, optimizePoints, singleTime } from "../../lib/bandit/score_points.ts";
 import { eightGaussians } from "../../lib/data/toy.ts";

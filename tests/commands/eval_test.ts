@@ -111,7 +111,7 @@ Deno.test({
     assert(
       lines.includes(
         "network      11-3, output clipped to [-1, 1], no bias, " +
-          "observations normalised and clipped to 10 standard deviations",
+          "observations normalized and clipped to 10 standard deviations",
       ),
     );
   },
@@ -331,7 +331,7 @@ Deno.test({
         data: new Float32Array(length).fill(value),
       });
       await refusesActor("log_std: unknown tensors for an actor", [["log_std", vector(3)]]);
-      await refusesActor("observations are normalised by obs_rms.mean and obs_rms.var, so", [
+      await refusesActor("observations are normalized by obs_rms.mean and obs_rms.var, so", [
         ["obs_rms.mean", vector(11)],
         ["obs_rms.var", vector(11)],
       ]);

@@ -166,7 +166,7 @@ chromiumTest("LiveServer: the page draws curves as they grow, survives a reload,
     const others = problemsOf(second, allowed);
     await second.goto(server.address);
     await second.locator("#losses [aria-label=line] path").waitFor();
-    // The robot is drawn: more than one colour on its canvas.
+    // The robot is drawn: more than one color on its canvas.
     const colors = await page.evaluate(`(() => {
       const canvas = document.getElementById("canvas");
       const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);

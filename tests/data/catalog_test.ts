@@ -97,7 +97,7 @@ Deno.test("addressOf() joins D4RL's path, or the file's name with a mirror's add
   }
 });
 
-Deno.test("knownFileOf() has a hash for seven files, all of the catalogue's", () => {
+Deno.test("knownFileOf() has a hash for seven files, all of the catalog's", () => {
   const known = [...tasks.values()].map(knownFileOf).filter(({ sha256 }) => sha256 !== null);
   assertEquals(known.length, 7);
   for (const { sha256 } of known) assertEquals(/^[0-9a-f]{64}$/.test(sha256!), true);

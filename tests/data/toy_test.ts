@@ -57,7 +57,7 @@ Deno.test("drawToy(): a seed repeats its points, another seed and more points do
   assertNotEquals(drawToy("rings", 50, 2), first);
 });
 
-Deno.test("eightGaussians: neighbouring centres are 2.165 apart", () => {
+Deno.test("eightGaussians: neighboring centers are 2.165 apart", () => {
   const [a, b] = eightGaussians.centers as [readonly [number, number], readonly [number, number]];
   assertAlmostEquals(Math.hypot(a[0] - b[0], a[1] - b[1]), 2.1648, 1e-4);
 });

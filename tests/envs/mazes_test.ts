@@ -38,7 +38,7 @@ Deno.test("Maze.isWall(): is true for walls and outside the grid", () => {
   assertEquals(umaze.isWall(cell(1, 5)), true);
 });
 
-Deno.test("Maze.cellAt(): finds each free cell by its point and centre, and never returns a wall", () => {
+Deno.test("Maze.cellAt(): finds each free cell by its point and center, and never returns a wall", () => {
   for (const one of mazes.values()) {
     for (const free of one.freeCells()) {
       assertEquals(one.cellAt(one.point(free)), free);

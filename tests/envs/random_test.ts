@@ -15,7 +15,7 @@ const draw = (seed: number, count: number) => {
 
 Deno.test("RandomStream: equal seeds give equal numbers, different seeds different numbers", () => {
   assertEquals(draw(7, 100), draw(7, 100));
-  // Neighbouring seeds, and seeds that differ only in their high word.
+  // Neighboring seeds, and seeds that differ only in their high word.
   const first = [0, 1, 2, 2 ** 32, 2 ** 33, Number.MAX_SAFE_INTEGER].map((seed) =>
     draw(seed, 1)[0]
   );

@@ -91,7 +91,7 @@ Deno.test("makeEnvironment(): rejects counts that are not positive integers", as
 });
 
 Deno.test({
-  name: "makeEnvironment(): creates every task of the data catalogue, with its step limit",
+  name: "makeEnvironment(): creates every task of the data catalog, with its step limit",
   ignore,
   async fn() {
     for (const [name, { maxEpisodeSteps, referenceReturn }] of tasks) {

@@ -123,7 +123,7 @@ Deno.test("curvesOf(): names the curves of a run that is compared, and its varia
   assertEquals(curvesOf([rows], "IQL").map(({ series }) => series), ["IQL", "IQL a"]);
 });
 
-Deno.test("curvesFigure(): draws variants in one panel, each with its colour and name", () => {
+Deno.test("curvesFigure(): draws variants in one panel, each with its color and name", () => {
   const curves = ["beta-0.1", "beta-0.2"].map((series, i) => ({
     name: "policy: loss",
     series,

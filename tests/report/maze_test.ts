@@ -46,7 +46,7 @@ function draw(
 
 Deno.test("mazePoints(): spreads points evenly over each free cell", () => {
   assertEquals(mazePoints(umaze, 1).length, 14);
-  // The first free cell of umaze is row 1, column 1, with centre (0.8, 0.8).
+  // The first free cell of umaze is row 1, column 1, with center (0.8, 0.8).
   const [x0, y0, x1, y1, x2, y2, x3, y3] = mazePoints(umaze, 2);
   for (
     const [found, expected] of [[x0, 0.55], [y0, 0.55], [x1, 0.55], [y1, 1.05]] as const

@@ -45,7 +45,7 @@ Deno.test("figureSvg(): names axes, series and panels, and escapes text", () => 
   assert(!/NaN|undefined|\.\d{3}/.test(svg), svg);
 });
 
-Deno.test("figureSvg(): defines every colour that it uses, on a light and a dark background", () => {
+Deno.test("figureSvg(): defines every color that it uses, on a light and a dark background", () => {
   const svg = figureSvg(figure);
   const used = new Set([...svg.matchAll(/var\((--[\w-]+)\)/g)].map(([, name]) => name));
   assert(used.size >= 4);
@@ -78,14 +78,14 @@ Deno.test("palette: series have a contrast of 3:1 to the background, in light an
   }
 });
 
-Deno.test("seriesColor(): gives many series distinct colours", () => {
+Deno.test("seriesColor(): gives many series distinct colors", () => {
   for (const count of [1, 6, 7, 20]) {
     const colors = Array.from({ length: count }, (_, i) => seriesColor(i, count));
     assertEquals(new Set(colors).size, count);
   }
 });
 
-Deno.test("figurePng(): renders text and colours at the given scale", async () => {
+Deno.test("figurePng(): renders text and colors at the given scale", async () => {
   const width = Number(figureSvg(figure).match(/ width="(\d+)"/)![1]);
   const png = await figurePng(figureSvg(figure), 1);
   assertEquals([...png.slice(0, 8)], [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);

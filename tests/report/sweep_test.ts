@@ -20,7 +20,7 @@ function draw(...figure: Parameters<typeof sweepFigure>): string {
 /** Upper and lower edge of the plot area. */
 const area = { top: 24, bottom: 298 };
 
-/** Returns the centres of the large dots, which mark the means. */
+/** Returns the centers of the large dots, which mark the means. */
 function means(svg: string): [x: number, y: number][] {
   return [...svg.matchAll(/<circle r="4" cy="([\d.]+)" cx="([\d.]+)"/g)]
     .map((match): [number, number] => [Number(match[2]), Number(match[1])])

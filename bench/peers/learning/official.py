@@ -85,13 +85,13 @@ def td3_bc(options, data):
     import TD3_BC
 
     torch.manual_seed(options.seed)
-    # Normalise in float64, as the official buffer does.
+    # Normalize in float64, as the official buffer does.
     s = data["observations"].astype(np.float64)
     mean, std = s.mean(0, keepdims=True), s.std(0, keepdims=True) + 1e-3
-    normalised = {name: ((data[name] - mean) / std).astype(np.float32)
+    normalized = {name: ((data[name] - mean) / std).astype(np.float32)
                   for name in ("observations", "next_observations")}
     agent = TD3_BC.TD3_BC(s.shape[1], data["actions"].shape[1], 1.0)
-    buffer = TorchBuffer({**data, **normalised}, options.batch_size)
+    buffer = TorchBuffer({**data, **normalized}, options.batch_size)
 
     def act(observations):
         with torch.no_grad():

@@ -6,7 +6,7 @@ CLONE is a clone of github.com/thu-ml/SRPO. Its behavior stage runs as it is at 
 a state, at width 64 with two blocks and minibatches of 512 fresh points. The learning rate falls from
 3e-4 to 1e-4 after 70 % of the steps. Prints one JSON object per seed: the diffusion loss on fresh
 draws, and for the two rows of docs/bandit.md with a trained network the fraction of points within two
-standard deviations of a centre and the mean Q.
+standard deviations of a center and the mean Q.
 """
 
 import argparse
@@ -56,7 +56,7 @@ def train(options, official, schedule):
 
 
 def move(network, schedule, form, beta):
-    """Moves one point per target; returns the fraction near a centre and the mean Q."""
+    """Moves one point per target; returns the fraction near a center and the mean Q."""
     points = torch.nn.Parameter(TARGETS.clone())
     optimizer = torch.optim.Adam([points], lr=0.05)
     decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, POINT_STEPS)

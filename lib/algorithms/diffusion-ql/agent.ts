@@ -3,7 +3,7 @@
  * Q-networks and an actor. The actor is a diffusion model of T steps that imitates the data's actions
  * and maximizes Q.
  *
- *     each step, for a minibatch (s, a, r, d, s'):
+ *     in every step, for a minibatch (s, a, r, d, s'):
  *       ã ← a sample of the averaged actor π' at s' (ten samples with the maximum over actions)
  *       y ← r + γ (1 − d) min(Q₁', Q₂')(s', ã) (with the maximum, each Q' is its largest over the ten)
  *       Q ← Adam step on mean (Q₁(s, a) − y)² + mean (Q₂(s, a) − y)²
@@ -13,8 +13,8 @@
  *       i, j ← 1, 2 or 2, 1 with equal probability
  *       L_q ← −mean Q_i(s, π(s)) / mean |Q_j(s, π(s))| with the updated Q; no gradient through the divisor
  *       ε̂ ← Adam step on L_d + η L_q
- *       Q' ← moved towards Q by the target rate
- *       π' ← every few steps, moved towards π by the average rate
+ *       Q' ← moving average of Q
+ *       π' ← every few steps, moving average of π
  *
  * Both gradients are clipped to a maximum norm. Each step of a chain clips its prediction of the action
  * to ±1; no gradient flows through a clipped entry.
@@ -46,7 +46,7 @@ import { ParameterSet } from "../../autodiff/parameters.ts";
 import type { Tensor } from "../../autodiff/tensor.ts";
 import type { ReplayBuffer } from "../../data/replay_buffer.ts";
 import { noisingWeights, variancePreservingBetas } from "../../diffusion/ddpm.ts";
-import { numbered } from "../../nn/initialisation.ts";
+import { numbered } from "../../nn/initialization.ts";
 import { constant, minimize, periodic } from "../../optim/adam.ts";
 import type { Stage } from "../algorithm.ts";
 import { bestOf } from "../candidate_graph.ts";
@@ -164,12 +164,12 @@ export function agent(
   // Improvement.
   const sampled = sampleActions(graph, predict, state, betas, chain);
   const sampledQ = qValues(graph, q, state, sampled);
-  const number = graph.constant(1, 1, (each) => each % 2, 2 * replicas);
-  const isOther = abs(graph, subtract(graph, number, head));
-  const isClimbed = shift(graph, scale(graph, isOther, -1), 1);
-  const climbed = sumHeads(
+  const headIndex = graph.constant(1, 1, (each) => each % 2, 2 * replicas);
+  const isOther = abs(graph, subtract(graph, headIndex, head));
+  const isMaximized = shift(graph, scale(graph, isOther, -1), 1);
+  const maximizedQ = sumHeads(
     graph,
-    multiply(graph, meanRows(graph, sampledQ), isClimbed),
+    multiply(graph, meanRows(graph, sampledQ), isMaximized),
     2,
   );
   const size = sumHeads(
@@ -177,12 +177,12 @@ export function agent(
     multiply(graph, copy(graph, meanRows(graph, abs(graph, sampledQ))), isOther),
     2,
   );
-  const improvement = scale(graph, divide(graph, climbed, size), -1);
+  const improvement = scale(graph, divide(graph, maximizedQ, size), -1);
   const eta = graph.constant(1, 1, (replica) => etas[replica]!);
   const actorLoss = add(graph, imitation, multiply(graph, eta, improvement));
   report(graph, "loss_imitation", imitation);
   report(graph, "loss_improvement", improvement);
-  report(graph, "q_mean", climbed);
+  report(graph, "q_mean", maximizedQ);
   const { averageEvery: every, averageFrom } = h;
   const first = every * Math.ceil(averageFrom / every);
   const actorOptimizer = minimize(graph, lossOf(graph, "loss_actor", actorLoss), actor, {

@@ -13,7 +13,7 @@ import type { ParameterSet, ParameterShape } from "../../autodiff/parameters.ts"
 import type { Tensor } from "../../autodiff/tensor.ts";
 import { ancestralSteps } from "../../diffusion/ddpm.ts";
 import { recordAncestral } from "../../diffusion/graph_sampler.ts";
-import { linearShapes } from "../../nn/initialisation.ts";
+import { layerOf, linearShapes } from "../../nn/initialization.ts";
 import { embeddingSize, layers, timeFeatures } from "./layers.ts";
 
 /** Returns the parameter shapes of a Q-network. */
@@ -110,10 +110,7 @@ function perceptron(
   x: Tensor,
 ): Tensor {
   return names.reduce((h, name, i) => {
-    const layer = {
-      weight: parameters.get(`${name}.weight`),
-      bias: parameters.get(`${name}.bias`),
-    };
-    return linear(graph, h, layer, i < names.length - 1 ? "mish" : "none");
+    const activation = i < names.length - 1 ? "mish" : "none";
+    return linear(graph, h, layerOf(parameters, name), activation);
   }, x);
 }

@@ -4,7 +4,7 @@
  *
  *     in every step, for a minibatch (s, a, r, d, s') with actions a' = π(s'):
  *       y ← (1 − γ) r + γ (1 − d) clip(Q'(s', a'), low, high)
- *       Q ← step of Adam on mean (Q(s, a) − y)²
+ *       Q ← Adam step on mean (Q(s, a) − y)²
  *       Q' ← moving average of Q
  *
  * The policy does not change, so its actions are computed once for every state of the data, and any
@@ -23,7 +23,7 @@ import { ParameterSet } from "../../autodiff/parameters.ts";
 import type { BufferedData, ReplayBuffer } from "../../data/replay_buffer.ts";
 import { observationMoments } from "../../data/moments.ts";
 import type { OfflineDataset } from "../../data/offline_dataset.ts";
-import { numbered } from "../../nn/initialisation.ts";
+import { numbered } from "../../nn/initialization.ts";
 import { constant, minimize } from "../../optim/adam.ts";
 import type { Stage } from "../algorithm.ts";
 import { temporalDifferenceLoss } from "../losses/temporal_difference.ts";

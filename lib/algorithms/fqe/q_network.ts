@@ -1,6 +1,6 @@
 /**
- * The Q network of fitted Q evaluation: a perceptron with layer normalisation before each ReLU.
- * Normalised layers bound what Q says about actions that are unlike the data's (Ball et al., 2023,
+ * The Q network of fitted Q evaluation: a perceptron with layer normalization before each ReLU.
+ * Normalized layers bound what Q says about actions that are unlike the data's (Ball et al., 2023,
  * arXiv 2302.02948); without them, such actions got the highest values (docs/data.md).
  *
  * @module
@@ -14,7 +14,7 @@ import type { Tensor } from "../../autodiff/tensor.ts";
 import { layerNorm as layerNormOnHost } from "../../nn/host/layer_norm.ts";
 import { Linear } from "../../nn/host/linear.ts";
 import { type NamedTensors, tensor } from "../../nn/host/tensors.ts";
-import { layerNormShapes, linearShapes } from "../../nn/initialisation.ts";
+import { layerNormShapes, layerOf, linearShapes } from "../../nn/initialization.ts";
 
 /** Added to the variance. */
 const epsilon = 1e-5;
@@ -37,10 +37,7 @@ export function qShapes(inputs: readonly number[], hidden: readonly number[]): P
 
 /** Applies the network to x `[R, rows, Σ inputs]`. Returns `[R, rows, 1]`. */
 export function qNetwork(graph: Graph, parameters: ParameterSet, x: Tensor): Tensor {
-  const layer = (name: number) => ({
-    weight: parameters.get(`${name}.weight`),
-    bias: parameters.get(`${name}.bias`),
-  });
+  const layer = (place: number) => layerOf(parameters, String(place));
   const last = (parameters.shapes.length - 2) / 4 * 3; // Four tensors per hidden layer.
   let h = x;
   for (let place = 0; place < last; place += 3) {

@@ -3,15 +3,15 @@
  * model of the data's actions, and twin Q-networks and V by implicit Q-learning. The two parts are
  * independent during training; at evaluation, Q selects among the model's samples.
  *
- *     each step, for a minibatch (s, a, r, d, s'), times t in 0 … T − 1 and noise ε ~ N(0, I):
+ *     in every step, for a minibatch (s, a, r, d, s'), times t in 0 … T − 1 and noise ε ~ N(0, I):
  *       a_t ← √ᾱ_t a + √(1 − ᾱ_t) ε
  *       ε̂ ← AdamW step on mean |ε̂(a_t | s, t) − ε|² with a cosine learning-rate schedule
- *       ε̂' ← moved towards ε̂ by the average rate
+ *       ε̂' ← moving average of ε̂
  *       q ← min(Q₁', Q₂')(s, a)
  *       V ← Adam step on mean |τ − 1(u < 0)| u² with u = q − V(s)
  *       y ← r + γ (1 − d) V(s') with the updated V
  *       Q ← Adam step on ½ (mean (Q₁(s, a) − y)² + mean (Q₂(s, a) − y)²)
- *       Q' ← moved towards Q by the target rate
+ *       Q' ← moving average of Q
  *
  * Actions are clipped as in IQL. There are two differences from the official code. It draws the rows
  * of a minibatch with replacement; here every epoch shuffles all rows and splits them into minibatches.
@@ -46,7 +46,7 @@ import {
   type Initial,
   initialFrequencies,
   layerNormShapes,
-} from "../../nn/initialisation.ts";
+} from "../../nn/initialization.ts";
 import { mlp, mlpShapes } from "../../nn/mlp.ts";
 import { constant, cosine, minimize } from "../../optim/adam.ts";
 import type { Stage } from "../algorithm.ts";

@@ -4,11 +4,11 @@
  *
  *     in every step, for a minibatch (s, a, r, d, s'):
  *       q ← min(Q₁', Q₂')(s, a)
- *       V ← step of Adam on mean |τ − 1(u < 0)| u² with u = q − V(s)
+ *       V ← Adam step on mean |τ − 1(u < 0)| u² with u = q − V(s)
  *       w ← min(exp(β (q − V(s))), 100) with the updated V
- *       π ← step of Adam on mean −w log N(a; tanh μ(s), σ), with cosine decay of the learning rate
+ *       π ← Adam step on mean −w log N(a; tanh μ(s), σ), with cosine decay of the learning rate
  *       y ← r + γ (1 − d) V(s') with the updated V
- *       Q ← step of Adam on mean (Q₁(s, a) − y)² + mean (Q₂(s, a) − y)²
+ *       Q ← Adam step on mean (Q₁(s, a) − y)² + mean (Q₂(s, a) − y)²
  *       Q' ← (1 − α) Q' + α Q
  *
  * Actions are clipped to the range of tanh. The official code samples the rows of a minibatch with
@@ -35,7 +35,7 @@ import { lossOf } from "../../autodiff/ops/report.ts";
 import { ParameterSet, type ParameterShape } from "../../autodiff/parameters.ts";
 import type { Tensor } from "../../autodiff/tensor.ts";
 import type { ReplayBuffer } from "../../data/replay_buffer.ts";
-import { orthogonal } from "../../nn/initialisation.ts";
+import { orthogonal } from "../../nn/initialization.ts";
 import { mlp, mlpShapes } from "../../nn/mlp.ts";
 import { constant, cosine, minimize } from "../../optim/adam.ts";
 import type { Stage } from "../algorithm.ts";

@@ -1,5 +1,5 @@
 /**
- * Advantage-weighted regression of a deterministic policy.
+ * Advantage-weighted regression of a deterministic policy (Eq. 2).
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Temporal differences, the loss of Q in implicit Q-learning (Eq. 12).
+ * Temporal differences, the loss of Q: Eq. 12 in implicit Q-learning.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import { Tensor } from "../../autodiff/tensor.ts";
 
 const operation = registerOperation("td loss");
 
-/** Inputs of a temporal difference, each `[R, rows, 1]`. */
+/** Inputs of a temporal difference besides Q, each `[R, rows, 1]`. */
 export interface Transition {
   /** r */
   readonly reward: Tensor;

@@ -1,6 +1,10 @@
 /**
- * Stage 2, the diffusion behavior model (Section 4.1, Eq. 13). It learns to predict the noise in
- * noised actions of the data, which gives the score of the behavior policy at every diffusion time.
+ * Stage 2 of Algorithm 1, the diffusion behavior model (Section 4.1). It learns to predict the noise
+ * in noised actions of the data, which gives the score of the behavior policy at every diffusion time.
+ *
+ *     in every step, for a minibatch (s, a), times t ~ U(0.001, 1) and noise ε ~ N(0, I):
+ *       a_t ← α_t a + σ_t ε
+ *       ε̂ ← AdamW step on mean |ε̂(a_t | s, t) − ε|²                               (Eq. 13)
  *
  * @module
  */
@@ -17,7 +21,7 @@ import {
   behaviorShapes,
   frequencyShapes,
 } from "../../nn/behavior_model.ts";
-import { frequencyValues, numbered } from "../../nn/initialisation.ts";
+import { frequencyValues, numbered } from "../../nn/initialization.ts";
 import { constant, cosine, minimize } from "../../optim/adam.ts";
 import type { Stage } from "../algorithm.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
@@ -28,7 +32,7 @@ export interface BehaviorBatch {
   readonly state: Tensor;
   /** a */
   readonly action: Tensor;
-  /** t ~ U(0.001, 1) */
+  /** t, by default ~ U(0.001, 1) */
   readonly times: Times;
   /** ε ~ N(0, I) */
   readonly noise: Noise;

@@ -1,6 +1,15 @@
 /**
- * Stage 1, implicit Q-learning (Section 4.1, Eq. 11 and 12): twin Q-networks and V, trained only on
- * the data's actions, and an advantage-weighted policy.
+ * Stage 1 of Algorithm 1, implicit Q-learning (Section 4.1): twin Q-networks and V, trained only on
+ * the data's actions, and an advantage-weighted policy, with which SRPO is compared.
+ *
+ *     in every step, for a minibatch (s, a, r, d, s'):
+ *       q ← min(Q₁', Q₂')(s, a)
+ *       y ← r + γ (1 − d) V(s')
+ *       V ← Adam step on mean |τ − 1(u < 0)| u² with u = q − V(s)                 (Eq. 11)
+ *       Q ← Adam step on ½ (mean (Q₁(s, a) − y)² + mean (Q₂(s, a) − y)²)          (Eq. 12)
+ *       Q' ← moving average of Q
+ *       w ← min(exp(λ (min(Q₁', Q₂')(s, a) − V(s))), 100) with the updated Q' and V
+ *       π ← Adam step on mean w |π(s) − a|², with a cosine learning-rate schedule  (Eq. 2)
  *
  * @module
  */
@@ -11,7 +20,7 @@ import { expectileLoss } from "../losses/expectile.ts";
 import { temporalDifferenceLoss } from "../losses/temporal_difference.ts";
 import { ParameterSet } from "../../autodiff/parameters.ts";
 import type { Tensor } from "../../autodiff/tensor.ts";
-import { numbered } from "../../nn/initialisation.ts";
+import { numbered } from "../../nn/initialization.ts";
 import { mlp, mlpShapes } from "../../nn/mlp.ts";
 import { constant, cosine, minimize } from "../../optim/adam.ts";
 import type { Network, Stage } from "../algorithm.ts";

@@ -1,6 +1,11 @@
 /**
- * Stage 3, score-regularized policy extraction (Section 4.2, Eq. 15). A deterministic policy
+ * Stage 3 of Algorithm 1, score-regularized policy extraction (Section 4.2). A deterministic policy
  * maximizes Q, and the behavior model's score keeps it close to the data. No actions are sampled.
+ *
+ *     in every step, for states s, times t ~ U(0.02, 0.98) and noise ε ~ N(0, I):
+ *       a ← π(s), a_t ← α_t a + σ_t ε
+ *       g ← ω(t) (ε̂(a_t | s, t) − ε) − β ∇_a ½ (Q₁' + Q₂')(s, a), a constant
+ *       π ← Adam step on mean g·π(s), with a cosine learning-rate schedule        (Eq. 15)
  *
  * @module
  */
@@ -18,7 +23,7 @@ import {
 import { ParameterSet } from "../../autodiff/parameters.ts";
 import type { Tensor } from "../../autodiff/tensor.ts";
 import { behaviorModel, behaviorShapes, frequencyShapes } from "../../nn/behavior_model.ts";
-import { numbered } from "../../nn/initialisation.ts";
+import { numbered } from "../../nn/initialization.ts";
 import { mlp, mlpShapes } from "../../nn/mlp.ts";
 import { cosine, minimize } from "../../optim/adam.ts";
 import type { Stage } from "../algorithm.ts";
@@ -31,7 +36,7 @@ export interface PolicyBatch {
    * s. Each call returns a new tensor, which can be laid out next to what it is concatenated with.
    */
   readonly state: () => Tensor;
-  /** t ~ U(0.02, 0.98), or the fixed time of δ(t) */
+  /** t, by default ~ U(0.02, 0.98); or the fixed time of δ(t) */
   readonly times: Times;
   /** ε ~ N(0, I) */
   readonly noise: Noise;

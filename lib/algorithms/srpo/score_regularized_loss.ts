@@ -19,16 +19,16 @@ import { alpha, sigma } from "../../diffusion/schedule.ts";
 const operation = registerOperation("srpo loss");
 
 /** ω(t), the weight of the behavior score at a diffusion time. */
-export type Weighting = "sigma2" | "constant" | "alpha_over_sigma" | "sigma4";
+export type TimeWeight = "sigma2" | "constant" | "alpha_over_sigma" | "sigma4";
 
-const weightings: readonly Weighting[] = ["sigma2", "constant", "alpha_over_sigma", "sigma4"];
+const weightings: readonly TimeWeight[] = ["sigma2", "constant", "alpha_over_sigma", "sigma4"];
 
 /** The regularization of a replica's policy. */
 export interface ScoreRegularization {
   /** Temperature β. Larger values are greedier. */
   readonly beta: number;
   /** ω(t). */
-  readonly weighting: Weighting;
+  readonly weighting: TimeWeight;
   /** Whether the noise ε is subtracted from its prediction (Eq. 15). */
   readonly subtractBaseline: boolean;
   /** Whether ∇Q is divided by its root mean square (β_norm, Appendix C). */
@@ -110,7 +110,7 @@ export function scoreRegularizedLoss(
 }
 
 /** Returns ω(t), in float64. */
-export function weightAt(weighting: Weighting, t: number): number {
+export function weightAt(weighting: TimeWeight, t: number): number {
   switch (weighting) {
     case "sigma2":
       return sigma(t) ** 2;
@@ -124,7 +124,7 @@ export function weightAt(weighting: Weighting, t: number): number {
 }
 
 /** Returns the mean of ω(t) over t ~ U(min, max), in float64. */
-export function meanWeight(weighting: Weighting, min: number, max: number): number {
+export function meanWeight(weighting: TimeWeight, min: number, max: number): number {
   const points = 2000;
   let total = 0;
   for (let i = 0; i < points; i++) {

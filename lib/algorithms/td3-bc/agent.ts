@@ -5,10 +5,10 @@
  *     in every step, for a minibatch (s, a, r, d, s') and noise ε ~ N(0, I):
  *       ã ← clip(π'(s') + clip(σ ε, −c, c), −1, 1)
  *       y ← r + γ (1 − d) min(Q₁', Q₂')(s', ã)
- *       Q ← step of Adam on mean (Q₁(s, a) − y)² + mean (Q₂(s, a) − y)²
+ *       Q ← Adam step on mean (Q₁(s, a) − y)² + mean (Q₂(s, a) − y)²
  *     in every second step, for the same minibatch and with the updated Q:
  *       λ ← α / mean |Q₁(s, π(s))|, treated as a constant by the gradient
- *       π ← step of Adam on mean (π(s) − a)² − λ mean Q₁(s, π(s))
+ *       π ← Adam step on mean (π(s) − a)² − λ mean Q₁(s, π(s))
  *       Q', π' ← moving averages of Q, π
  *
  * States are normalized with the mean and standard deviation of the data's states. The official
@@ -38,7 +38,7 @@ import { ParameterSet } from "../../autodiff/parameters.ts";
 import type { Tensor } from "../../autodiff/tensor.ts";
 import type { Minibatch, ReplayBuffer } from "../../data/replay_buffer.ts";
 import type { ColumnMoments } from "../../data/moments.ts";
-import { type Initial, numbered } from "../../nn/initialisation.ts";
+import { type Initial, numbered } from "../../nn/initialization.ts";
 import { mlp, mlpShapes } from "../../nn/mlp.ts";
 import { constant, minimize } from "../../optim/adam.ts";
 import { movingAverage } from "../../optim/average.ts";

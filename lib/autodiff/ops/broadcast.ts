@@ -21,7 +21,7 @@ const headsName = registerOperation("sum over heads");
 
 /** The shape that a tensor is broadcast to. */
 export interface BroadcastShape {
-  /** A multiple of the tensor's replicas. Each of these serves that many neighbouring ones. */
+  /** A multiple of the tensor's replicas. Each of these serves that many neighboring ones. */
   readonly replicas: number;
   /** A multiple of the tensor's rows. Each of these is repeated that many times. */
   readonly rows: number;
@@ -114,7 +114,7 @@ export function meanRows(graph: Graph, x: Tensor, group: number = x.rows): Tenso
 }
 
 /**
- * Sums over the heads (neighbouring replicas) of x `[heads · R, rows, columns]`: `[R, rows,
+ * Sums over the heads (neighboring replicas) of x `[heads · R, rows, columns]`: `[R, rows,
  * columns]`.
  */
 export function sumHeads(graph: Graph, x: Tensor, heads: number): Tensor {
@@ -122,7 +122,7 @@ export function sumHeads(graph: Graph, x: Tensor, heads: number): Tensor {
 }
 
 /**
- * Means over the heads (neighbouring replicas) of x `[heads · R, rows, columns]`: `[R, rows,
+ * Means over the heads (neighboring replicas) of x `[heads · R, rows, columns]`: `[R, rows,
  * columns]`.
  */
 export function meanHeads(graph: Graph, x: Tensor, heads: number): Tensor {

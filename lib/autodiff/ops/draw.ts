@@ -47,8 +47,8 @@ export function drawNormal(graph: Graph, draw: Draw): Tensor {
 }
 
 /**
- * Whole numbers 0 … count − 1, each as likely, `[R, rows, 1]`: which of as many uniform numbers is the
- * largest.
+ * Draws uniform random integers 0 … count − 1, `[R, rows, 1]`: the index of the largest of `count`
+ * uniform numbers.
  */
 export function drawIndex(
   graph: Graph,

@@ -1,6 +1,6 @@
 /**
  * Entrywise operations: the functions of entrywise_functions.ts. Operands are broadcast: a single
- * column to all columns, a single row to all rows, and fewer replicas to neighbouring ones. Chains
+ * column to all columns, a single row to all rows, and fewer replicas to neighboring ones. Chains
  * of operations whose intermediate results are not read elsewhere become one dispatch.
  *
  * @module

@@ -108,7 +108,7 @@ export const entrywiseFunctions = {
     zero: "first",
   },
   gelu: {
-    value: "a * normal_below(a)",
+    value: "a * normal_cdf(a)",
     gradients: ["g * gelu_derivative(a)"],
     reference: gelu,
     zero: "first",

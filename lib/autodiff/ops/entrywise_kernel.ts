@@ -38,7 +38,7 @@ function isCall(expression: Expression): expression is Call {
 /**
  * An operation that computes each entry of its result from the operands' entries at the same place.
  * Operands are broadcast: a single column to all columns, fewer rows to groups of consecutive rows,
- * and fewer replicas to neighbouring ones.
+ * and fewer replicas to neighboring ones.
  */
 export class Entrywise implements Operation {
   readonly reads: Tensor[];

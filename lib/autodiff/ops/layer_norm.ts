@@ -1,5 +1,5 @@
 /**
- * Layer normalisation, optionally after dropout, as in the behavior model's residual blocks.
+ * Layer normalization, optionally after dropout, as in the behavior model's residual blocks.
  *
  * @module
  */
@@ -23,9 +23,9 @@ const source = randomSource + stepSource + layerNormSource;
 const rowsOfWorkgroup = 8;
 const columnsOfWorkgroup = 4;
 
-/** Parameters of a layer normalisation, each `[replicas, 1, columns]`. */
+/** Parameters of a layer normalization, each `[replicas, 1, columns]`. */
 export interface LayerNormParameters {
-  /** Factor of the normalised entries. */
+  /** Factor of the normalized entries. */
   readonly gain: Tensor;
   /** Offset added to the product. */
   readonly shift: Tensor;
@@ -34,7 +34,7 @@ export interface LayerNormParameters {
 }
 
 /**
- * Applies dropout to x `[R, rows, columns]` if given, normalises the rows to mean 0 and variance 1
+ * Applies dropout to x `[R, rows, columns]` if given, normalizes the rows to mean 0 and variance 1
  * (biased variance, ε inside the root), multiplies by the gain and adds the shift.
  */
 export function layerNorm(
@@ -87,7 +87,7 @@ export function layerNorm(
   return y;
 }
 
-/** Layer normalisation in double precision. */
+/** Layer normalization in double precision. */
 export function layerNormReference(
   x: Matrix,
   gain: Matrix,

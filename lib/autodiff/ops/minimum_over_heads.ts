@@ -18,7 +18,7 @@ const gradientName = registerOperation("minimum over heads gradient");
 const source = nanSource + headsSource;
 
 /**
- * Returns the entrywise minimum over the heads (neighbouring replicas) of x `[heads · R, rows,
+ * Returns the entrywise minimum over the heads (neighboring replicas) of x `[heads · R, rows,
  * columns]`: `[R, rows, columns]`. The gradient goes to the smallest head, or the first of equal
  * ones.
  */

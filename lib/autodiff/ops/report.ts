@@ -36,7 +36,7 @@ export function report(graph: Graph, name: string, x: Tensor): Metric {
   return metric;
 }
 
-/** Makes x `[R, 1, 1]` a loss to minimise, reported under a name. */
+/** Makes x `[R, 1, 1]` a loss to minimize, reported under a name. */
 export function lossOf(graph: Graph, name: string, x: Tensor): Loss {
   const metric = report(graph, name, x);
   return { metric, gradients: new Map([[x, graph.constant(1, 1, 1, x.replicas)]]) };

@@ -10,7 +10,7 @@ const ACTION_SCALE = 30;
 /** MuJoCo timesteps per environment step. */
 const FRAME_SKIP = 5;
 
-/** Half the height of a wall, in metres. */
+/** Half the height of a wall, in meters. */
 const WALL_HALF_HEIGHT = 1;
 
 /** D4RL's ant and the maze walls. It has a longer timestep and softer contacts than gym's ant. */

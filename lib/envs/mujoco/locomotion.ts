@@ -25,7 +25,7 @@ interface Runner {
   readonly velocityClip: number;
   /** Zeros at the end of the observation, for contact forces that mujoco-py 2 never computed. */
   readonly zeros: number;
-  /** Position along x, in metres. */
+  /** Position along x, in meters. */
   x(simulation: Simulation): number;
   /** Added to the reward of every step, including the last. */
   readonly healthyReward: number;

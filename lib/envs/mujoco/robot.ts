@@ -62,7 +62,7 @@ export interface Geom {
    * half-length. Box: half-sizes.
    */
   readonly size: readonly number[];
-  /** Position of the centre. */
+  /** Position of the center. */
   readonly pos?: Vector3;
   /** Orientation. A capsule's axis is its local z axis. */
   readonly quat?: Quaternion;

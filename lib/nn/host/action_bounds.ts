@@ -1,5 +1,5 @@
 /**
- * Actions beyond [−1, 1]: networks act within that range, and environments within their own.
+ * Conversion of actions between [−1, 1], the range of the networks, and an environment's range.
  *
  * @module
  */
@@ -14,39 +14,39 @@ export interface ActionBounds {
   readonly high: readonly number[];
 }
 
-/** Whether every entry ranges from −1 to 1, so that nothing needs scaling. */
+/** Returns whether every entry ranges from −1 to 1, so that nothing needs scaling. */
 export function isUnit({ low, high }: ActionBounds): boolean {
   return low.every((value) => value === -1) && high.every((value) => value === 1);
 }
 
-/** Whether these can be scaled from and to: as many lower as upper ends, finite, in order. */
+/** Returns whether the bounds are valid: as many lower as upper ends, all finite, each lower below its upper end. */
 export function areBounds({ low, high }: ActionBounds): boolean {
   return low.length === high.length && low.length > 0 &&
     low.every((value, i) => Number.isFinite(high[i]! - value) && value < high[i]!);
 }
 
-/** An action's entry `column`, given in the environment's range, within [−1, 1]. */
+/** Converts entry `column` of an action from the environment's range to [−1, 1]. */
 export function toUnit(value: number, { low, high }: ActionBounds, column: number): number {
   return 2 * (value - low[column]!) / (high[column]! - low[column]!) - 1;
 }
 
-/** An action's entry `column`, given within [−1, 1], in the environment's range. */
+/** Converts entry `column` of an action from [−1, 1] to the environment's range. */
 export function fromUnit(value: number, { low, high }: ActionBounds, column: number): number {
   return low[column]! + (value + 1) / 2 * (high[column]! - low[column]!);
 }
 
-/** Bounds as messages show them: `[-2, 2]` where all entries have the same, or one pair for each. */
+/** Formats bounds for messages: `[-2, 2]` if all entries have the same, else one pair per entry. */
 export function boundsText({ low, high }: ActionBounds): string {
   const pairs = low.map((value, i) => `[${value}, ${high[i]}]`);
   return [...new Set(pairs)].length === 1 ? pairs[0]! : pairs.join(" × ");
 }
 
 /**
- * Checks that a policy's actions have the range of an environment's.
+ * Checks that a policy's actions have the range of the environment's actions.
  *
  * @param source The policy's files, for the message.
- * @param range The environment's, whose ends may be infinite.
- * @throws {UserError} They have another.
+ * @param range The environment's range, whose ends may be infinite.
+ * @throws {UserError} If the ranges differ.
  */
 export function checkRange(
   source: string,
@@ -61,7 +61,7 @@ export function checkRange(
   );
 }
 
-/** The policy whose actions are those of `policy`, which are within [−1, 1], scaled to `bounds`. */
+/** Returns `policy` with its actions scaled from [−1, 1] to `bounds`. */
 export function scaledPolicy(policy: Policy, bounds: ActionBounds): Policy;
 /** The same for a policy that may run elsewhere. */
 export function scaledPolicy(

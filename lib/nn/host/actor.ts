@@ -16,11 +16,11 @@ export interface ActorFile extends NamedTensors {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** An actor network and the normalisation of its observations. */
+/** An actor network and the normalization of its observations. */
 export interface Actor {
-  /** Maps a normalised observation to an action. */
+  /** Maps a normalized observation to an action. */
   readonly network: Mlp;
-  /** Normalisation of the observations; null for none. */
+  /** Normalization of the observations; null for none. */
   readonly normalization: ObservationNormalization | null;
   /** Range that its actions are scaled to; null if they stay within [−1, 1]. */
   readonly bounds: ActionBounds | null;
@@ -61,7 +61,7 @@ const variance = "obs_rms.var";
 
 /**
  * Reads an actor from the tensors `net.0.weight`, `net.0.bias`, `net.2.weight`, … (optionally
- * prefixed with `policy.`), and `obs_rms.mean` and `obs_rms.var` if observations are normalised.
+ * prefixed with `policy.`), and `obs_rms.mean` and `obs_rms.var` if observations are normalized.
  * The metadata keys are `activation` (defaults to `relu`), `output` (defaults to `tanh`), `bias`
  * (defaults to `all`), `obs_epsilon` and `obs_clip`, `action_low` and `action_high`.
  *
@@ -98,7 +98,7 @@ export function readActor(file: ActorFile): Actor {
     { tanh: "tanh output", clip: "output clipped to [-1, 1]", none: "linear output" }[output],
     ...(bias ? [] : ["no bias"]),
     ...(normalization === null ? [] : [
-      "observations normalised" +
+      "observations normalized" +
       (normalization.clip < Infinity
         ? ` and clipped to ${normalization.clip} standard deviations`
         : ""),
@@ -198,7 +198,7 @@ function readNormalization(file: ActorFile, inputs: number): ObservationNormaliz
         ? 'a positive number, or "none" for no clipping'
         : "a number of 0 or more";
       throw new UserError(
-        `${source}: observations are normalised by ${mean} and ${variance}, so metadata ${key} ` +
+        `${source}: observations are normalized by ${mean} and ${variance}, so metadata ${key} ` +
           `should be ${allowed}; it is ${given === undefined ? "absent" : `"${given}"`}`,
       );
     }

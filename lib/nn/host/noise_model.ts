@@ -41,7 +41,7 @@ export class NoiseModel {
   readonly actionSize: number;
   /** Number of entries in a state. */
   readonly stateSize: number;
-  /** Activation and layer normalisation. */
+  /** Activation and layer normalization. */
   readonly details: BehaviorDetails;
   readonly #frequencies: Float32Array;
   readonly #condition: readonly [Linear, Linear];

@@ -1,12 +1,12 @@
 /**
- * Normalisation of observations with the running statistics of a policy's training.
+ * Normalization of observations with the running statistics of a policy's training.
  *
  * @module
  */
 
 /** clip((o − mean) / √(variance + ε)), entry by entry, in double precision. */
 export class ObservationNormalization {
-  /** Largest absolute value after normalisation; infinity for no clipping. */
+  /** Largest absolute value after normalization; infinity for no clipping. */
   readonly clip: number;
   /** Mean of each observation entry. */
   readonly mean: Float64Array;
@@ -26,7 +26,7 @@ export class ObservationNormalization {
   }
 
   /**
-   * Normalises rows of observations.
+   * Normalizes rows of observations.
    *
    * @param observations `[rows, entries]`, row-major.
    * @param output Receives `[rows, entries]`.

@@ -9,7 +9,7 @@ import { byId } from "./dom.ts";
 
 /** Frames per second. */
 const frameRate = 25;
-/** Height of the side view in metres, and the part of it below the ground. */
+/** Height of the side view in meters, and the part of it below the ground. */
 const sideView = { height: 2.2, below: 0.2 };
 
 let playing: LiveEpisode | null = null;
@@ -49,10 +49,10 @@ function drawFrame(
   context.fillStyle = color("rule");
   if (view === "side") {
     context.fillRect(0, y(0), width, height - y(0));
-    // Marks on the ground, one per metre, show how far the robot has come.
+    // Marks on the ground, one per meter, show how far the robot has come.
     context.fillStyle = color("muted");
     const first = Math.ceil((frame[0] ?? 0) - width / pixels / 2);
-    for (let metre = first; x(metre) < width; metre++) context.fillRect(x(metre), y(0), 1, 6);
+    for (let meter = first; x(meter) < width; meter++) context.fillRect(x(meter), y(0), 1, 6);
   }
   for (const [wallX, wallY, half] of walls) {
     context.fillRect(x(wallX - half), y(wallY + half), 2 * half * pixels, 2 * half * pixels);

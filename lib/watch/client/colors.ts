@@ -1,16 +1,16 @@
 /**
- * Colours of the page's style sheet, which follow the reader's light or dark scheme.
+ * Colors of the page's style sheet, which follow the reader's light or dark scheme.
  *
  * @module
  */
 import { Color } from "three";
 
-/** Returns the text of a colour variable of the style sheet. */
+/** Returns the text of a color variable of the style sheet. */
 export function cssColor(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 
-/** Returns a colour variable of the style sheet for three.js. */
+/** Returns a color variable of the style sheet for three.js. */
 export function color(name: string): Color {
   return new Color(cssColor(name));
 }

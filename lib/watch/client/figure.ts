@@ -44,7 +44,7 @@ class Materials {
     this.#closed = closed;
   }
 
-  /** Returns the material of a colour variable. */
+  /** Returns the material of a color variable. */
   of(name: string): MeshStandardMaterial {
     let material = this.#byName.get(name);
     if (material === undefined) {
@@ -87,7 +87,7 @@ function hideInnerSides(parts: readonly Part[], pose: Pose): void {
 }
 
 /**
- * Returns a mesh for every shape that is drawn. The colours of limbs alternate.
+ * Returns a mesh for every shape that is drawn. The colors of limbs alternate.
  *
  * @param pose The pose in which the walls are placed.
  * @param closed Aborted when the picture is closed.
@@ -104,7 +104,7 @@ export function partsOf(shapes: readonly Shape[], pose: Pose, closed: AbortSigna
       : `limb-${(shape.limb - 1) % 2}`;
     const mesh = new Mesh(geometry, materials.of(name));
     mesh.castShadow = true;
-    // On neighbouring walls, shadows would show as lines between them.
+    // On neighboring walls, shadows would show as lines between them.
     mesh.receiveShadow = shape.body > 0;
     return [{ mesh, index, shape }];
   });

@@ -9,7 +9,7 @@ import type { Player } from "../player.ts";
 import type { Part } from "./figure.ts";
 import type { Stage } from "./stage.ts";
 
-/** Acceleration of the whole robot per metre of pull, in 1/s². */
+/** Acceleration of the whole robot per meter of pull, in 1/s². */
 const stiffness = 45;
 /** Largest such acceleration, in m/s². */
 const strongest = 90;

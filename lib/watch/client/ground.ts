@@ -1,5 +1,5 @@
 /**
- * The ground: tiles of one metre, which fade into the background.
+ * The ground: tiles of one meter, which fade into the background.
  *
  * @module
  */

@@ -235,7 +235,7 @@ export class Stage {
     return this.#robot[0]!;
   }
 
-  /** Centre and half the diagonal of the walls. */
+  /** Center and half the diagonal of the walls. */
   #extent(): { readonly center: Vector3; readonly radius: number } {
     const walls = this.#parts.filter(({ shape }) => shape.body === 0);
     const ends = walls.flatMap(({ index, shape: { size: [half] } }) => {

@@ -17,7 +17,7 @@ export class Trail {
   #count = 0;
 
   /**
-   * Creates an empty trail of dots with a size in metres.
+   * Creates an empty trail of dots with a size in meters.
    *
    * @param closed Aborted when the picture is closed.
    */

@@ -5,7 +5,7 @@ import { Graph } from "../../../lib/autodiff/graph.ts";
 import type { ParameterValues } from "../../../lib/autodiff/parameters.ts";
 import { normal } from "../../../lib/autodiff/random.ts";
 import { ReplayBuffer } from "../../../lib/data/replay_buffer.ts";
-import { initialFrequencies, initialise } from "../../../lib/nn/initialisation.ts";
+import { initialFrequencies, initialize } from "../../../lib/nn/initialization.ts";
 import {
   type Hyperparameters,
   hyperparametersFor,
@@ -62,7 +62,7 @@ function startOf(network: Network, seed: number, member: number): ParameterValue
   if (initial !== undefined) return initial(shapes, seed, member);
   return shapes[0]!.name.endsWith(".W")
     ? new Map([[shapes[0]!.name, initialFrequencies(seed, tiny.fourierFrequencies, 30)]])
-    : initialise(shapes, seed, 50 + member);
+    : initialize(shapes, seed, 50 + member);
 }
 
 /** Returns all parameters of all networks after 200 steps, `[seed]`. */

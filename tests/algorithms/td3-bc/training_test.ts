@@ -130,11 +130,11 @@ Deno.test({
         const network = new Mlp({ source: "", tensors: tensorsOf("whole") }, "actor.net", "tanh");
         const { mean, deviation } = observationMoments(data);
         const observation = Float64Array.of(0.5, -0.2, 3, 11);
-        const normalised = Float32Array.from(
+        const normalized = Float32Array.from(
           observation,
           (o, i) => (o - mean[i]!) / (deviation[i]! + 1e-3),
         );
-        const expected = [...network.forward(normalised, 1)];
+        const expected = [...network.forward(normalized, 1)];
         const act = (path: string, way: string | null = null) => [
           ...openTrained(path).load(way).policy.act(observation, []),
         ];

@@ -50,7 +50,7 @@ test("antmaze: starts in the start cell with the noise of gym's ant", async () =
 });
 
 test("antmaze: ends with reward 1 within 0.5 m of a goal drawn near the goal cell at each reset", async () => {
-  // The goal is the goal cell's centre (0, 8) plus U(0, 1) + U(0, 0.5) per axis. The ant is placed
+  // The goal is the goal cell's center (0, 8) plus U(0, 1) + U(0, 0.5) per axis. The ant is placed
   // on a grid of points around it.
   const batch = await makeEnvironment("antmaze-umaze-v2", 1);
   const goals: [number, number][] = [];
@@ -98,7 +98,7 @@ test("antmaze: continues when the ant lies on its back, for 700 steps in umaze",
 
 test("antmaze: walls stop the ant and corridors do not", async () => {
   const batch = await makeEnvironment("antmaze-umaze-v2", 1);
-  // Walls are above and left of the start cell, 2 m from its centre. The cell to the right is free.
+  // Walls are above and left of the start cell, 2 m from its center. The cell to the right is free.
   const after = async (speed: readonly [number, number]) => {
     await place(batch, [0, 0], speed);
     let reached = [0, 0];

@@ -70,7 +70,7 @@ Deno.test("readActor(): metadata select hidden and output activations", () => {
   assertNear(act(clip, observation), [1, unclipped[1]!]);
 });
 
-Deno.test("readActor(): observations are normalised and clipped in double precision", () => {
+Deno.test("readActor(): observations are normalized and clipped in double precision", () => {
   const file = actorFile(
     { activation: "tanh", output: "none", obs_epsilon: "1e-8", obs_clip: "5" },
     normalized,
@@ -165,17 +165,17 @@ Deno.test("readActor(): rejects unknown metadata and accepts provenance", () => 
   refuses('metadata bias should be one of all, none, it is "some"', { bias: "some" });
 });
 
-Deno.test("readActor(): rejects an incomplete or invalid normalisation", () => {
+Deno.test("readActor(): rejects an incomplete or invalid normalization", () => {
   const complete = { obs_epsilon: "1e-8", obs_clip: "10" };
   refuses("metadata obs_epsilon needs the tensors obs_rms.mean and obs_rms.var", complete);
   const clip =
-    "observations are normalised by obs_rms.mean and obs_rms.var, so metadata obs_clip " +
+    "observations are normalized by obs_rms.mean and obs_rms.var, so metadata obs_clip " +
     'should be a positive number, or "none" for no clipping; it is ';
   refuses(clip + "absent", { obs_epsilon: "1e-8" }, normalized);
   refuses(clip + '"0"', { ...complete, obs_clip: "0" }, normalized);
   refuses(clip + '" "', { ...complete, obs_clip: " " }, normalized);
   refuses(
-    "observations are normalised by obs_rms.mean and obs_rms.var, so metadata obs_epsilon should be " +
+    "observations are normalized by obs_rms.mean and obs_rms.var, so metadata obs_epsilon should be " +
       'a number of 0 or more; it is "none"',
     { ...complete, obs_epsilon: "none" },
     normalized,

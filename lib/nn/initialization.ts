@@ -1,14 +1,15 @@
 /**
- * Parameter shapes of layers, named as in PyTorch, and their initial values: PyTorch's defaults,
+ * Parameters of layers, named as in PyTorch: their shapes and initial values: PyTorch's defaults,
  * orthogonal matrices, or Glorot's and LeCun's distributions.
  *
  * @module
  */
-import type { ParameterShape, ParameterValues } from "../autodiff/parameters.ts";
+import type { LinearParameters } from "../autodiff/ops/linear.ts";
+import type { ParameterSet, ParameterShape, ParameterValues } from "../autodiff/parameters.ts";
 import { normal, uniform } from "../autodiff/random.ts";
 
 /** Random streams of the initial values. The streams of training begin at 16. */
-const streams = { initialisation: 1, fourier: 2 };
+const streams = { initialization: 1, fourier: 2 };
 
 /** Returns weight and bias of a linear layer. Its input may be a concatenation of `inputs`. */
 export function linearShapes(
@@ -22,7 +23,12 @@ export function linearShapes(
   ];
 }
 
-/** Returns gain (`weight`) and shift (`bias`) of a layer normalisation. */
+/** Returns the parameters of a linear layer, `<name>.weight` and `<name>.bias`. */
+export function layerOf(parameters: ParameterSet, name: string): LinearParameters {
+  return { weight: parameters.get(`${name}.weight`), bias: parameters.get(`${name}.bias`) };
+}
+
+/** Returns gain (`weight`) and shift (`bias`) of a layer normalization. */
 export function layerNormShapes(name: string, columns: number): ParameterShape[] {
   return [
     { name: `${name}.weight`, rows: 1, segments: [columns], vector: true },
@@ -32,11 +38,11 @@ export function layerNormShapes(name: string, columns: number): ParameterShape[]
 
 /**
  * Returns the initial values of a network. Linear layers are uniform in ±1/√(inputs); layer
- * normalisations start with gain 1 and shift 0.
+ * normalizations start with gain 1 and shift 0.
  *
  * @param network Index of the network, so that networks with the same seed differ.
  */
-export function initialise(
+export function initialize(
   shapes: readonly ParameterShape[],
   seed: number,
   network: number,
@@ -54,13 +60,13 @@ export function initialise(
     }
     const range = bound;
     const step = network * 1024 + i;
-    const numbers = uniform(seed, streams.initialisation, step, count);
+    const numbers = uniform(seed, streams.initialization, step, count);
     values.set(shape.name, Float32Array.from(numbers, (u) => (2 * u - 1) * range));
   });
   return values;
 }
 
-/** Initialises a family of networks: returns the values of network `member` for a seed. */
+/** Initializes a family of networks: returns the values of network `member` for a seed. */
 export type Initial = (
   shapes: readonly ParameterShape[],
   seed: number,
@@ -68,17 +74,17 @@ export type Initial = (
 ) => ParameterValues;
 
 /**
- * Initialises networks by {@linkcode initialise} with indices from `first`. Families with the same
+ * Initializes networks by {@linkcode initialize} with indices from `first`. Families with the same
  * `first` start with equal values, as target networks must.
  */
 export function numbered(first: number): Initial {
-  return (shapes, seed, member) => initialise(shapes, seed, first + member);
+  return (shapes, seed, member) => initialize(shapes, seed, first + member);
 }
 
 /**
  * Matrices of orthogonal rows or columns, whichever are fewer, of length `gain`
  * (Saxe et al., 2014, arXiv 1312.6120; distributed uniformly), and vectors of 0. For perceptrons: gains
- * of layer normalisations would be 0 too.
+ * of layer normalizations would be 0 too.
  *
  * @param first Numbers the networks, as in {@linkcode numbered}.
  */
@@ -89,7 +95,7 @@ export function orthogonal(first: number, gain: number): Initial {
       if (vector) return [name, new Float32Array(rows * columns)] as const;
       const [count, length] = rows < columns ? [rows, columns] : [columns, rows];
       const step = (first + member) * 1024 + i;
-      const basis = orthonormal(normal(seed, streams.initialisation, step, rows * columns), length);
+      const basis = orthonormal(normal(seed, streams.initialization, step, rows * columns), length);
       const values = new Float32Array(rows * columns);
       for (let vector = 0; vector < count; vector++) {
         for (let entry = 0; entry < length; entry++) {
@@ -103,11 +109,11 @@ export function orthogonal(first: number, gain: number): Initial {
 
 /**
  * Weights by Glorot and Bengio (2010), uniform in ±√(6 / (inputs + outputs)), or by LeCun as Flax draws
- * them: normal with variance 1 / inputs, cut off at two standard deviations. Layer normalisations start
+ * them: a normal distribution truncated at two standard deviations, with variance 1 / inputs. Layer normalizations start
  * with gain 1 and shift 0, biases with 0.
  *
  * @param first Numbers the networks, as in {@linkcode numbered}.
- * @param isLecun Whether the weight of this name is drawn by LeCun.
+ * @param isLecun Returns whether the weight of this name uses LeCun's initialization.
  */
 export function glorot(first: number, isLecun: (name: string) => boolean = () => false): Initial {
   return (shapes, seed, member) =>
@@ -118,22 +124,22 @@ export function glorot(first: number, isLecun: (name: string) => boolean = () =>
       if (vector) return [name, new Float32Array(count).fill(name.endsWith(".weight") ? 1 : 0)];
       const step = (first + member) * 1024 + i;
       if (isLecun(name)) {
-        const deviation = Math.sqrt(1 / columns) / cutOffDeviation;
-        return [name, cutOffNormal(seed, step, count).map((z) => deviation * z)];
+        const deviation = Math.sqrt(1 / columns) / truncatedDeviation;
+        return [name, truncatedNormal(seed, step, count).map((z) => deviation * z)];
       }
       const bound = Math.sqrt(6 / (rows + columns));
-      const numbers = uniform(seed, streams.initialisation, step, count);
+      const numbers = uniform(seed, streams.initialization, step, count);
       return [name, Float32Array.from(numbers, (u) => (2 * u - 1) * bound)];
     }));
 }
 
-/** Standard deviation of standard normal numbers between −2 and 2. */
-const cutOffDeviation = 0.8796256610342398;
+/** Standard deviation of the standard normal distribution truncated at ±2. */
+const truncatedDeviation = 0.8796256610342398;
 
-/** Standard normal numbers between −2 and 2. */
-function cutOffNormal(seed: number, step: number, count: number): Float32Array {
+/** Draws from the standard normal distribution truncated at ±2. */
+function truncatedNormal(seed: number, step: number, count: number): Float32Array {
   // One in 22 lies outside: twice as many and some more have enough inside.
-  const numbers = normal(seed, streams.initialisation, step, 2 * count + 16);
+  const numbers = normal(seed, streams.initialization, step, 2 * count + 16);
   return Float32Array.from(numbers.filter((z) => Math.abs(z) <= 2).subarray(0, count));
 }
 
@@ -161,7 +167,7 @@ function orthonormal(vectors: Float64Array, length: number): Float64Array {
   return vectors;
 }
 
-/** Initialises a family with a single parameter by {@linkcode initialFrequencies}. */
+/** Initializes a family with a single parameter by {@linkcode initialFrequencies}. */
 export function frequencyValues(scale: number): Initial {
   return (shapes, seed) => {
     const [{ name, segments }] = shapes as [ParameterShape];

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Graph } from "../autodiff/graph.ts";
+import type { Graph } from "../../lib/autodiff/graph.ts";
 import {
   add,
   divide,
@@ -14,22 +14,22 @@ import {
   shift,
   sqrt,
   subtract,
-} from "../autodiff/ops/entrywise.ts";
-import { linear } from "../autodiff/ops/linear.ts";
-import { softmax } from "../autodiff/ops/softmax.ts";
-import { ParameterSet, type ParameterValues } from "../autodiff/parameters.ts";
-import { alpha, sigma } from "../diffusion/schedule.ts";
-import { linearShapes } from "../nn/initialisation.ts";
-import type { Prediction, RecordedPrediction } from "./prediction.ts";
+} from "../../lib/autodiff/ops/entrywise.ts";
+import { linear } from "../../lib/autodiff/ops/linear.ts";
+import { softmax } from "../../lib/autodiff/ops/softmax.ts";
+import { ParameterSet, type ParameterValues } from "../../lib/autodiff/parameters.ts";
+import { alpha, sigma } from "../../lib/diffusion/schedule.ts";
+import { layerOf, linearShapes } from "../../lib/nn/initialization.ts";
+import type { Prediction, RecordedPrediction } from "../../lib/bandit/prediction.ts";
 
 /** A mixture of Gaussians in the plane. */
 export class Mixture implements Prediction {
-  /** The centre of each Gaussian. */
+  /** The center of each Gaussian. */
   readonly centers: readonly (readonly [number, number])[];
   /** Standard deviation of each Gaussian along each axis. */
   readonly deviation: number;
 
-  /** Creates a mixture of Gaussians with these centres, which all have the same weight. */
+  /** Creates a mixture of Gaussians with these centers, which all have the same weight. */
   constructor(
     { centers, deviation }: {
       readonly centers: readonly (readonly [number, number])[];
@@ -60,7 +60,7 @@ export class Mixture implements Prediction {
     return [factor * (x - alpha(t) * mean(0)), factor * (y - alpha(t) * mean(1))];
   }
 
-  /** Returns the distance from a point to the nearest centre. */
+  /** Returns the distance from a point to the nearest center. */
   distance(x: number, y: number): number {
     return Math.min(...this.centers.map(([cx, cy]) => Math.hypot(x - cx, y - cy)));
   }
@@ -68,7 +68,7 @@ export class Mixture implements Prediction {
   /** Records the exact noise prediction; see {@linkcode Prediction.describe}. */
   describe(graph: Graph): RecordedPrediction {
     const { centers, deviation } = this;
-    // Products with the centres, and weighted sums of the centres, are linear layers without bias.
+    // Products with the centers, and weighted sums of the centers, are linear layers without bias.
     const products = new ParameterSet(graph, linearShapes("centers", [2], centers.length), 1);
     const sums = new ParameterSet(graph, linearShapes("sums", [centers.length], 2), 1);
     const values: ParameterValues = new Map([
@@ -77,10 +77,6 @@ export class Mixture implements Prediction {
       ["sums.weight", Float32Array.from([0, 1].flatMap((axis) => centers.map((c) => c[axis]!)))],
       ["sums.bias", new Float32Array(2)],
     ]);
-    const layer = (set: ParameterSet, name: string) => ({
-      weight: set.get(`${name}.weight`),
-      bias: set.get(`${name}.bias`),
-    });
     return {
       networks: [products, sums].map((parameters) => ({ parameters, values })),
       predict: (xt, t) => {
@@ -93,15 +89,15 @@ export class Mixture implements Prediction {
         const a2 = multiply(graph, a, a);
         const sigma2 = shift(graph, scale(graph, a2, -1), 1);
         const variance = add(graph, scale(graph, a2, deviation ** 2), sigma2);
-        // log N(x_t; α c, v) up to what all centres share: (α c·x_t − α² |c|²/2) / v.
+        // log N(x_t; α c, v) up to what all centers share: (α c·x_t − α² |c|²/2) / v.
         const half = graph.table(1, centers.length, centers.map(([x, y]) => (x * x + y * y) / 2));
         const distances = subtract(
           graph,
-          linear(graph, xt, layer(products, "centers")),
+          linear(graph, xt, layerOf(products, "centers")),
           multiply(graph, half, a),
         );
         const weights = softmax(graph, multiply(graph, distances, divide(graph, a, variance)));
-        const mean = multiply(graph, linear(graph, weights, layer(sums, "sums")), a);
+        const mean = multiply(graph, linear(graph, weights, layerOf(sums, "sums")), a);
         const factor = divide(graph, sqrt(graph, sigma2), variance);
         return multiply(graph, subtract(graph, xt, mean), factor);
       },

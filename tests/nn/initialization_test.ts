@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { glorot, orthogonal } from "../../lib/nn/initialisation.ts";
+import { glorot, orthogonal } from "../../lib/nn/initialization.ts";
 import { mlpShapes } from "../../lib/nn/mlp.ts";
 
 const shapes = mlpShapes({ inputs: [5, 2], hidden: [40, 40], outputs: 3 });

@@ -181,8 +181,13 @@ export class StageCache {
     for (const { name } of Deno.readDirSync(this.#folder)) {
       const path = join(this.#folder, name);
       if (!name.endsWith(".tmp")) continue;
-      const written = Deno.statSync(path).mtime?.getTime() ?? Infinity;
-      if (Date.now() - written > dayMilliseconds) Deno.removeSync(path);
+      try {
+        const written = Deno.statSync(path).mtime?.getTime() ?? Infinity;
+        if (Date.now() - written > dayMilliseconds) Deno.removeSync(path);
+      } catch (error) {
+        // Another process has just renamed or removed it.
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      }
     }
   }
 

@@ -45,7 +45,8 @@ export class UserCacheFile {
       return;
     }
     const text = JSON.stringify({ ...this.entries(), [key]: value }, null, 2);
-    const temporary = `${this.path}.${Deno.pid}.tmp`;
+    // Process ids are not unique where threads or containers share a folder.
+    const temporary = `${this.path}.${crypto.randomUUID()}.tmp`;
     if (!granted({ name: "write", path: temporary })) {
       this.problem = `no permission to write ${this.path}`;
       return;

@@ -9,6 +9,7 @@ import {
   parseProcessorUse,
   waitingShare,
 } from "../../lib/gpu/software_threads.ts";
+import { inOwnProcess } from "../support/own_process.ts";
 
 /** Assigns ids to thread names in the order in which a process started them. */
 function tasksOf(names: string): { id: number; name: string }[] {
@@ -77,10 +78,13 @@ const permitted = Deno.build.os === "linux" &&
     Deno.permissions.querySync({ name }).state === "granted"
   );
 
+const pins = "Gpu.open() pins the threads of a software driver that has one for every CPU, or none";
+
 Deno.test({
-  name: "Gpu.open() pins the threads of a software driver that has one for every CPU, or none",
+  name: pins,
   ignore: !permitted,
-  fn: async () => {
+  // Files that are tested at the same time have devices and threads in this process.
+  fn: inOwnProcess(import.meta.url, pins, async () => {
     const gpu = await Gpu.open();
     const { name } = gpu.adapter;
     gpu.close();
@@ -100,5 +104,5 @@ Deno.test({
     if (pinned) assertEquals(new Set(allowed).size, threads.length);
     // The program's own thread is not pinned.
     assert(hardwareConcurrency === 1 || !/^\d+$/.test(status(Deno.pid, "Cpus_allowed_list")));
-  },
+  }),
 });

@@ -116,7 +116,8 @@ export class SlurmCluster implements AsyncDisposable {
 function configurationIn(folder: string): string {
   const host = Deno.hostname();
   const at = (name: string) => join(folder, name);
-  const port = 20_000 + Deno.pid % 20_000;
+  // Below the ports that Linux gives to clients.
+  const port = 20_000 + 2 * (Deno.pid % 6_000);
   return `
 ClusterName=test
 SlurmctldHost=${host}(127.0.0.1)

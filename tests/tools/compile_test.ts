@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { UserError } from "../../lib/errors.ts";
 import { compile, compileArguments, targets, workers } from "../../tools/compile.ts";
 import { mayUseFiles, projectFile, withFolder } from "../data/files.ts";
@@ -51,13 +51,19 @@ Deno.test({
   ignore,
   fn: () =>
     withFolder(async (folder) => {
+      // The cache has the packages of this project, and no runtime that was downloaded before.
+      const cache = `${folder}/deno`;
+      Deno.mkdirSync(cache);
+      const own = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
+      const { denoDir } = JSON.parse(new TextDecoder().decode(own.stdout));
+      for (const { name } of Deno.readDirSync(denoDir)) {
+        if (name !== "dl") Deno.symlinkSync(`${denoDir}/${name}`, `${cache}/${name}`);
+      }
       // Nothing listens on port 9.
-      const HTTPS_PROXY = "http://127.0.0.1:9";
-      await assertRejects(
-        () => compile([targets[0]], folder, { HTTPS_PROXY }),
-        UserError,
-        "could not be downloaded from https://",
-      );
-      assertEquals([...Deno.readDirSync(folder)], []);
+      const env = { DENO_DIR: cache, HTTPS_PROXY: "http://127.0.0.1:9" };
+      const output = `${folder}/bin`;
+      const { message } = await assertRejects(() => compile([targets[0]], output, env), UserError);
+      assertMatch(message, /could not be downloaded from https:\S+denort-\S+\.zip/);
+      assertEquals([...Deno.readDirSync(output)], []);
     }),
 });

@@ -200,17 +200,17 @@ clientTest("connectEnvironment() can be called again to repeat a lost episode", 
 clientTest("connectEnvironment() reports a timeout at each stage of a slow server", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr as Deno.NetAddr;
-  const soon = { connectTimeout: 30, requestTimeout: 30 };
   await fault(
-    connectEnvironment(`ws://127.0.0.1:${port}/?token=secret`, "toy", 1, soon),
+    connectEnvironment(`ws://127.0.0.1:${port}/?token=secret`, "toy", 1, { connectTimeout: 30 }),
     "timeout",
     /did not open a connection within 0.03 s/,
   );
   await using mute = scripted();
+  // The connection must open in this time even on a busy machine.
   await fault(
-    connectEnvironment(mute.url, "toy", 1, soon),
+    connectEnvironment(mute.url, "toy", 1, { connectTimeout: 2000 }),
     "timeout",
-    /did not answer within 0.03 s/,
+    /did not answer within 2 s/,
   );
   await using slow = scripted(welcome);
   const batch = await connectEnvironment(slow.url, "toy", 1, {

@@ -158,7 +158,8 @@ serverTest(
 serverTest(
   "serveBridge() counts silent clients until it destroys their sockets, within the time limit",
   async () => {
-    const server = await serveBridge({ makeEnvironment: toyWorld().make, helloTimeout: 1000 });
+    // Long enough to open all of them on a busy machine.
+    const server = await serveBridge({ makeEnvironment: toyWorld().make, helloTimeout: 5000 });
     const silent: BareClient[] = [];
     while (silent.length < limits.connections) silent.push(await BareClient.connect(server.url));
     const refused = async () => (await RawClient.connect(server.url)).socket.readyState;
@@ -177,7 +178,7 @@ serverTest(
 serverTest(
   "serveBridge() closes a connection that has sent only part of its hello in time",
   async () => {
-    const server = await serveBridge({ makeEnvironment: toyWorld().make, helloTimeout: 100 });
+    const server = await serveBridge({ makeEnvironment: toyWorld().make, helloTimeout: 1000 });
     using client = (await BareClient.connect(server.url)).connection;
     await client.write(Uint8Array.of(0x02, 0x81, 0, 0, 0, 0, 7));
     const answer = new Uint8Array(4);

@@ -44,22 +44,33 @@ def nearest(environment_id, known):
     return found
 
 
+# Packages that register environments with an API when they are imported.
+REGISTRARS = {"gymnasium": ["gymnasium_robotics", "ogbench"], "gym": ["d4rl"]}
+
+
 def find_api(environment_id):
     """Returns the installed package that knows the id (Gymnasium first), and all known ids."""
     known = []
-    for name in ("gymnasium", "gym"):
+    for name, packages in REGISTRARS.items():
         if importlib.util.find_spec(name) is None:
             continue
         api = importlib.import_module(name)
-        if name == "gym" and importlib.util.find_spec("d4rl") is not None:
-            importlib.import_module("d4rl")  # registers D4RL's environments
-        registry = api.envs.registry if name == "gym" else api.registry
-        # Up to gym 0.24 the registry is not a dict but an object with a dict.
-        ids = list(getattr(registry, "env_specs", registry))
-        if environment_id in ids:
-            return api, ids
-        known += ids
+        if environment_id in registered(api):
+            return api, registered(api)
+        for package in packages:
+            if importlib.util.find_spec(package) is not None:
+                importlib.import_module(package)
+        if environment_id in registered(api):
+            return api, registered(api)
+        known += registered(api)
     return None, known
+
+
+def registered(api):
+    """Returns the ids that are registered with Gymnasium or gym."""
+    registry = api.envs.registry if api.__name__ == "gym" else api.registry
+    # Up to gym 0.24 the registry is not a dict but an object with a dict.
+    return list(getattr(registry, "env_specs", registry))
 
 
 class Complaints(threading.local):

@@ -132,7 +132,7 @@ export async function readOgbench(path: string, name: string): Promise<DatasetCo
     terminals,
     timeouts,
     infos: { qpos: qpos.values, ...(qvel !== null && { qvel: qvel.values }) },
-    metadata: { origin: "ogbench", source: name, task: `ogbench:${environment}`, server: "python" },
+    metadata: { origin: "ogbench", source: name, task: environment, server: "python" },
   };
 }
 

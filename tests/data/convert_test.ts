@@ -116,7 +116,7 @@ Deno.test({
       assertEquals(new Set(found.map(([, , r]) => r)), new Set([-1, 0]));
       const file = await D4rlFile.open(out);
       assertEquals([file.task, file.origin], [
-        "ogbench:pointmaze-medium-singletask-task2-v0",
+        "pointmaze-medium-singletask-task2-v0",
         "ogbench",
       ]);
       file.close();

@@ -150,7 +150,8 @@ Deno.test({
 });
 
 Deno.test({
-  name: "gym_server.py accepts the four values per step of gym 0.2x (needs `sh bridge/setup.sh`)",
+  name:
+    "gym_server.py accepts the four values per step of gym 0.2x, and finds ogbench (needs `sh bridge/setup.sh`)",
   ignore: !mayLaunch || !await Deno.stat(pythonPath).then(() => true, () => false),
   fn: async () => {
     const local = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -182,6 +183,11 @@ Deno.test({
       referenceReturn: { min: -1, max: 3 },
     });
     assertEquals(versions.gym, "0.23.1");
+    // A package that registers environments is imported when an id is not known without it.
+    const maze = await connectEnvironment(url, "pointmaze-medium-singletask-task2-v0", 1);
+    assertEquals([maze.spec.observationSize, maze.spec.actionSize], [2, 2]);
+    await maze.close();
+
     const first = await batch.reset([3, 4]);
     assertEquals(await batch.reset([3, 4]), first);
     // The first walks beyond 2 in its third step at the latest, the second meets the step limit.

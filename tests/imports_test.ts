@@ -10,6 +10,7 @@ const layers = [
     "lib/duration.ts",
     "lib/errors.ts",
     "lib/protobuf.ts",
+    "lib/shell_word.ts",
     "lib/suggestion.ts",
     "lib/terminal.ts",
     "lib/types",

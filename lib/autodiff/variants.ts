@@ -47,8 +47,8 @@ export interface VariantChoice {
   /** The selected variants. */
   readonly target: Target;
   /** Reason for the selection. */
-  readonly reason: "asked for" | "measured" | "measured before";
-  /** The measured rates; absent if the variant was requested. */
+  readonly reason: "not measured" | "measured" | "measured before";
+  /** The measured rates; absent if the variant was given. */
   readonly rates?: VariantRates;
 }
 
@@ -107,7 +107,7 @@ export async function chooseVariant(
           `"${asked.matmul}"; use another one (--matmul registers works on every adapter)`,
       );
     }
-    return { target: asked, reason: "asked for" };
+    return { target: asked, reason: "not measured" };
   }
   if (known) return { target: fastest(known), reason: "measured before", rates: known };
   const rates = await measureVariants(gpu, kernels);

@@ -71,8 +71,13 @@ interface Holding {
 /** Returns what `train <task>` would use, or else how much of a download has arrived. */
 async function holdingOf(task: D4rlTask, folder: string): Promise<Holding> {
   const bytesOf = async (path: string) => {
-    const found = await stat(path).catch(() => null);
-    return found?.isFile() ? found.size : null;
+    try {
+      const found = await stat(path);
+      return found.isFile() ? found.size : null;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+      throw error;
+    }
   };
   const whole = await bytesOf(join(folder, task.file));
   if (whole !== null) return { kind: "file", bytes: whole };

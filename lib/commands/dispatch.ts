@@ -75,6 +75,9 @@ async function dispatch(
   args: readonly string[],
 ): Promise<CommandResult> {
   const first = args[0];
+  if (first === "help" && args.length > 1) {
+    return await dispatch(commands, [...args.slice(1), "--help"]);
+  }
   if (first === undefined || first === "help" || first === "--help" || first === "-h") {
     console.log(commandList(commands));
     return;

@@ -7,6 +7,7 @@ import { type Content, type Html, html, table } from "../report/html.ts";
 import type { Json } from "../runs/config.ts";
 import { differencesOf } from "./run_difference.ts";
 import type { RunRecord } from "./run_record.ts";
+import { shellWord } from "../shell_word.ts";
 
 /** Returns what the runs differ in, and the settings and commands of each. */
 export function configurationHtml(runs: readonly RunRecord[]): Html {
@@ -67,7 +68,7 @@ function commandsOf({ directory: { path }, processes }: RunRecord): string[] {
     ...processes.map(({ version, args }) =>
       `deno run -A cli.ts train ${args}`.trimEnd() + `  # version ${version}`
     ),
-    `deno run -A cli.ts report ${path}`,
+    `deno run -A cli.ts report ${shellWord(path)}`,
   ];
 }
 

@@ -80,7 +80,7 @@ function statisticsTable({ actors, statistics, seeds }: Results): string {
     statistics.map(({ stage, variant, values, mean, std, interquartile_mean, interval }) => [
       named(actors, stage, variant),
       values.map((value) => value.toFixed(1)).join(" "),
-      `${mean.toFixed(1)} ± ${std.toFixed(1)}`,
+      mean.toFixed(1) + (values.length > 1 ? ` ± ${std.toFixed(1)}` : ""),
       interquartile_mean.toFixed(1),
       interval === null ? "–" : interval.map((value) => value.toFixed(1)).join(" to "),
     ]),
@@ -89,6 +89,7 @@ function statisticsTable({ actors, statistics, seeds }: Results): string {
     const left = seeds.filter((seed) => !row.seeds.includes(seed));
     return left.length === 0 ? [] : [`${named(actors, row.stage, row.variant)} ${left.join(", ")}`];
   });
+  if (seeds.length === 1) return table;
   return `${table}\n± is the standard deviation over the seeds ${seeds.join(", ")}. The interval ` +
     `is a bootstrap interval\nof the interquartile mean with ${bootstrapResamples} resamples.` +
     (shorter.length === 0

@@ -104,8 +104,11 @@ export function readRuns(folder: string): (RunRecord | UnreadableRun)[] {
       .map(({ name }) => name);
   } catch (error) {
     throw new UserError(
-      `cannot read the folder ${folder}: ${(error as Error).message}; ` +
-        "expected a folder of runs, such as runs",
+      error instanceof Deno.errors.NotFound
+        ? `there is no folder ${folder}; \`train\` makes one with its runs`
+        : `cannot read the folder ${folder}: ${
+          (error as Error).message
+        }; expected a folder of runs`,
     );
   }
   const found = names.sort().flatMap((name): (RunRecord | UnreadableRun)[] => {

@@ -20,6 +20,7 @@ import { familyOf } from "./own_task.ts";
 import { parseTrain } from "./train_flags.ts";
 import { ownFlagOf } from "./train_plan.ts";
 import { refuseIneffectiveFlags } from "./unused_flags.ts";
+import { shellWord } from "../shell_word.ts";
 
 const command = {
   name: "sweep plan",
@@ -69,7 +70,7 @@ export async function sweepPlan(args: readonly string[]): Promise<void> {
     `${written ? "wrote" : "unchanged:"} ${directory.manifest}, ${units.length} units`,
   ));
   if (work.length > 0) console.log(`\n${stepsTable(work)}`);
-  console.log(fitted(`\nrun them here with: deno run -A cli.ts sweep run ${out}`));
+  console.log(fitted(`\nrun them here with: deno run -A cli.ts sweep run ${shellWord(out)}`));
 }
 
 /**

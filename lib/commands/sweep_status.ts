@@ -13,6 +13,7 @@ import { parseFlags, toggle } from "./flags.ts";
 import { helpText } from "./help.ts";
 import { progressOf, readRun } from "./run_record.ts";
 import { type Score, scoreOf, scoreText } from "./runs.ts";
+import { shellWord } from "../shell_word.ts";
 
 const command = {
   name: "sweep status",
@@ -67,8 +68,8 @@ export function sweepStatus(args: readonly string[]): void {
   );
   if (lines.some(({ score }) => score !== null)) {
     console.log(fitted(
-      `report   deno run -A cli.ts report ${join(directory.runs, "*")} ` +
-        `--out ${join(directory.path, "report.html")}`,
+      `report   deno run -A cli.ts report ${shellWord(directory.runs)}/* ` +
+        `--out ${shellWord(join(directory.path, "report.html"))}`,
     ));
   }
 }

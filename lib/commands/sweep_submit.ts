@@ -11,6 +11,7 @@ import { fitted } from "../terminal.ts";
 import { parseFlags, toggle } from "./flags.ts";
 import { helpText } from "./help.ts";
 import { programCommand } from "./program.ts";
+import { shellWord } from "../shell_word.ts";
 
 const command = {
   name: "sweep submit",
@@ -62,6 +63,6 @@ export async function sweepSubmit(args: readonly string[]): Promise<void> {
     `submitted job ${job} with ${pending.length} of ${units.length} units\n` +
       `queue    squeue -j ${job}\n` +
       `cancel   scancel ${job}\n` +
-      `results  deno run -A cli.ts sweep status ${path}`,
+      `results  deno run -A cli.ts sweep status ${shellWord(path!)}`,
   ));
 }

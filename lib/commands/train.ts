@@ -47,6 +47,7 @@ import { parseTrain, resumingArguments, trainCommand, type TrainFlags } from "./
 import { checkData, makePlan, type Plan } from "./train_plan.ts";
 import { checkGiven, recordConfigs, takeGiven } from "./train_records.ts";
 import { makeResults } from "./train_results.ts";
+import { shellWord } from "../shell_word.ts";
 
 /** Folder of the stage cache, next to the runs. */
 const cacheFolder = join("runs", ".cache");
@@ -65,7 +66,7 @@ export async function train(args: readonly string[]): Promise<number> {
     return 0;
   }
   const { what, flags } = parsed;
-  if (flags.resume !== undefined && showFinished(flags.resume, flags.json)) return 0;
+  if (flags.resume !== undefined && showFinished(flags.resume, flags)) return 0;
   const first = await attempt({ algorithm: chosen, what, flags, args });
   if (typeof first === "number") return first;
   // The GPU was lost: one more attempt, on a newly opened device.
@@ -76,7 +77,7 @@ export async function train(args: readonly string[]): Promise<number> {
   if (typeof second === "number") return second;
   throw new UserError(
     `${second.reason}. This happened twice, so the run ends; its last checkpoint is kept. ` +
-      `Resume it with: deno run -A cli.ts train --resume ${second.resume}`,
+      `Resume it with: deno run -A cli.ts train --resume ${shellWord(second.resume)}`,
   );
 }
 
@@ -105,9 +106,10 @@ async function attempt(
   const data = await loadDataset([...plan.paths], readingOptions(plan.task));
   const sha256 = datasetHash(data);
   checkData(plan, data, sha256);
+  const rewards = shapeRewards(data, plan.algorithm.rewardRule(plan.hyperparameters));
 
-  // The outline holds no rewards, and the replicas' folders are not used.
-  const outline = new ReplayBuffer(null, data, new Float32Array());
+  // The replicas' folders are not used.
+  const outline = new ReplayBuffer(null, data, rewards);
   const axes = { ...plan, directory: new RunDirectory("") };
   await checkGiven(axes, plan, outline);
   const work = await workOf(axes, plan.stages, outline);
@@ -141,7 +143,7 @@ async function attempt(
   using interrupt = watchInterrupt("stopping after writing a checkpoint");
   try {
     await trainIn(directory, {
-      ...{ plan, flags, args, data, sha256, engine, memory, log, interrupt, together },
+      ...{ plan, flags, args, data, rewards, sha256, engine, memory, log, interrupt, together },
       work: together ? grouped : work.map((each) => [each]),
     });
   } catch (error) {
@@ -196,6 +198,8 @@ interface Setting {
   readonly flags: TrainFlags;
   readonly args: readonly string[];
   readonly data: OfflineDataset;
+  /** The rewards to train on. */
+  readonly rewards: Float32Array;
   readonly sha256: string;
   /** The stages, in groups that are trained at the same time. */
   readonly work: readonly (readonly StageWork[])[];
@@ -210,7 +214,8 @@ interface Setting {
 /** Trains and evaluates in a folder, and writes and prints the results. */
 async function trainIn(
   directory: RunDirectory,
-  { plan, flags, args, data, sha256, work, engine, memory, log, interrupt, together }: Setting,
+  { plan, flags, args, data, rewards, sha256, work, engine, memory, log, interrupt, together }:
+    Setting,
 ): Promise<void> {
   const started = performance.now();
   const { algorithm, task, hyperparameters, seeds, variants, stages } = plan;
@@ -225,7 +230,7 @@ async function trainIn(
       if (!interrupt.requested) throw error;
     }
   };
-  log.write(`srpo-webgpu ${version}: train ${args.join(" ")}`);
+  log.write(`srpo-webgpu ${version}: train ${args.map(shellWord).join(" ")}`);
   const axes: ReplicaAxes = { directory, algorithm, hyperparameters, seeds, variants };
   const adapter = { ...engine.gpu.adapter, ...engine.target };
   const former = plan.resumed ? await upgradeMetrics(axes) : null;
@@ -256,7 +261,6 @@ async function trainIn(
       drawn,
     },
   );
-  const rewards = shapeRewards(data, algorithm.rewardRule(hyperparameters));
   const run: TrainingRun = {
     ...axes,
     id: runId(directory.readConfig()),
@@ -304,7 +308,7 @@ async function trainIn(
   say(
     finished
       ? `run      ${directory.path}, took ${((performance.now() - started) / 1000).toFixed(0)} s`
-      : `stopped  resume with: deno run -A cli.ts train --resume ${directory.path}`,
+      : `stopped  resume with: deno run -A cli.ts train --resume ${shellWord(directory.path)}`,
   );
   if (flags.json) console.log(JSON.stringify({ run: directory.path, ...results }));
 }

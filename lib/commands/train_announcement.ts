@@ -35,7 +35,7 @@ export function announcement(
       ]
       : []),
     `data     ${paths.join(", ")}: ${data.rows.toLocaleString("en-US")} rows, ` +
-    `${data.observationSize} observation entries, ${data.actionSize} action entries`,
+    `${entries(data.observationSize, "observation")}, ${entries(data.actionSize, "action")}`,
     ...ownLines(task),
     ...taskNotes(data, task).map((note) => `note     ${note}`),
     ...[...new Set(files)].map((file) => `given    ${file}`),
@@ -89,9 +89,7 @@ export function notes(
     ...(former === null
       ? []
       : [`note     this run was started by version 0.2; its original metrics are in ${former}`]),
-    ...(time === null
-      ? []
-      : [`time     at least ${time} for all stages, which their matrix products take`]),
+    ...(time === null ? [] : [`time     at least ${time} for all stages (matrix products alone)`]),
     ...(preset === "paper" && gpu.adapter.software
       ? [
         `warning  ${gpu.adapter.name} is a software GPU, but the paper's networks and step ` +
@@ -101,4 +99,9 @@ export function notes(
       ]
       : []),
   ];
+}
+
+/** Returns a number of entries as text. */
+function entries(count: number, of: string): string {
+  return `${count} ${of} ${count === 1 ? "entry" : "entries"}`;
 }

@@ -10,7 +10,9 @@ import { RunDirectory } from "../runs/directory.ts";
 import { runId } from "../runs/identity.ts";
 import { readMetrics } from "../runs/metrics.ts";
 import { lostRows, readResults, type Results } from "../runs/results.ts";
+import { shellWord } from "../shell_word.ts";
 import { resultTables } from "./results_table.ts";
+import type { TrainFlags } from "./train_flags.ts";
 
 /**
  * Prints the results of a finished run.
@@ -18,13 +20,22 @@ import { resultTables } from "./results_table.ts";
  * @returns False if the run is not finished; nothing is printed then.
  * @throws {UserError} A file of the run is damaged, or belongs to another run.
  */
-export function showFinished(path: string, json: boolean): boolean {
+export function showFinished(
+  path: string,
+  { json, "eval-episodes": episodes, "eval-every": every }: TrainFlags,
+): boolean {
   const directory = new RunDirectory(path);
   const id = runId(directory.readConfig());
   const results = readResults(directory.results, id);
   if (!results?.finished) return false;
   console.log(`run      ${path} is already finished; its results are:\n`);
   console.log(resultTables(results));
+  if (episodes !== undefined || every !== undefined) {
+    console.log(
+      "\nnote     --eval-episodes and --eval-every do not change a finished run. To evaluate it " +
+        `again: deno run -A cli.ts eval ${shellWord(path)} --episodes ${episodes || 20}`,
+    );
+  }
   if (json) console.log(JSON.stringify({ run: path, ...results }));
   const damage = damageOf(directory, id, results);
   if (damage.length === 0) return true;

@@ -31,6 +31,7 @@ import { ownTaskOfFiles, type OwnTaskSetting } from "./own_task.ts";
 import { refuseIneffectiveFlags, refuseUnusedFlags } from "./unused_flags.ts";
 import { hyperparameterOverrides, sweepOf } from "./hyperparameter_flags.ts";
 import { defaultEpisodes, demoTask, listed, type TrainFlags, usersOf } from "./train_flags.ts";
+import { shellWord } from "../shell_word.ts";
 
 /** The plan of a run. */
 export interface Plan {
@@ -341,7 +342,9 @@ function givenRun(
       const { path: file, step } = readCheckpoint(of(stage)(seed));
       if (step !== null && step < steps) {
         throw new UserError(
-          `${file} stopped at step ${step} of ${steps}; finish it first with --resume ${path}`,
+          `${file} stopped at step ${step} of ${steps}; finish it first with --resume ${
+            shellWord(path)
+          }`,
         );
       }
     }

@@ -86,7 +86,7 @@ export function shapeRewards(data: RewardColumns, rule: RewardRule): Float32Arra
         (range === null
           ? data.transitions.length === 0
             ? "the data have no transitions"
-            : "no episode in the data ends (no terminal, and fewer than 1000 rows)"
+            : "no episode in the data ends (no terminal, and fewer than 1000 transitions)"
           : `all returns are ${range.min}`) +
         "; choose another rule with --reward-rule",
     );

@@ -85,6 +85,7 @@ export function unknownId(id: string): UserError {
     .slice(0, 3)
     .map(({ known }) => known);
   return new UserError(
-    `no built-in environment is called "${id}"; the nearest are ${nearest.join(", ")}`,
+    `no built-in environment is called "${id}"; the nearest are ${nearest.join(", ")}. ` +
+      "Environments of Gymnasium need --server python",
   );
 }

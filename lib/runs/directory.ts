@@ -26,6 +26,7 @@ import { parseConfig, type RunConfig } from "./config.ts";
 import { sealJson } from "./checksum.ts";
 import { writeAtomic } from "./files.ts";
 import { isBeginning } from "./lock.ts";
+import { shellWord } from "../shell_word.ts";
 
 /** The paths in a run directory. */
 export class RunDirectory {
@@ -111,7 +112,7 @@ export class RunDirectory {
       if (isBeginning(this)) {
         throw new UserError(
           `${this.path} holds only the beginning of a run, which ended before its settings were ` +
-            `written; start it again with --out ${this.path}`,
+            `written; start it again with --out ${shellWord(this.path)}`,
         );
       }
       throw new UserError(
@@ -168,7 +169,9 @@ export function refuseRun(run: RunDirectory): void {
   for (const path of [run.config, run.metrics]) {
     if (!exists(path)) continue;
     throw new UserError(
-      `${run.path} already holds a run (${path}): resume it with --resume ${run.path}, or choose ` +
+      `${run.path} already holds a run (${path}): resume it with --resume ${
+        shellWord(run.path)
+      }, or choose ` +
         "another folder with --out",
     );
   }
@@ -206,7 +209,7 @@ function refusePart(path: string): void {
   if (seeds.length === 1 && sweep === undefined) return;
   throw new UserError(
     `${path} is part of the run ${whole.path}, which trains all its seeds and variants together; ` +
-      `resume that with --resume ${whole.path}`,
+      `resume that with --resume ${shellWord(whole.path)}`,
   );
 }
 

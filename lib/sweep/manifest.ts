@@ -25,6 +25,7 @@ import { runId } from "../runs/identity.ts";
 import { readResults } from "../runs/results.ts";
 import { kinds, parseValue } from "../schema.ts";
 import type { Unit } from "./units.ts";
+import { shellWord } from "../shell_word.ts";
 
 const schema: v.GenericSchema<unknown, { readonly units: readonly Unit[] }> = v.strictObject({
   units: v.pipe(
@@ -115,7 +116,9 @@ export class SweepDirectory {
     } catch (error) {
       throw new UserError(
         `${this.path} is not a planned sweep: cannot read ${this.manifest} ` +
-          `(${(error as Error).message}); \`sweep plan <file> --out ${this.path}\` makes one`,
+          `(${(error as Error).message}); \`sweep plan <file> --out ${
+            shellWord(this.path)
+          }\` makes one`,
       );
     }
     const advice = "restore it, or plan the sweep again in another folder";

@@ -73,10 +73,19 @@ const schema: v.GenericSchema<unknown, SweepFile> = v.strictObject({
     ),
   ),
   seeds: v.union(
-    [v.string(), v.pipe(v.array(kinds.count), v.minLength(1, seeds))],
+    [
+      v.string(),
+      v.pipe(kinds.count, v.transform((seed) => [seed])),
+      v.pipe(v.array(kinds.count), v.minLength(1, seeds)),
+    ],
     seeds,
   ),
   algorithms: v.pipe(
+    v.unknown(),
+    v.check(
+      (each) => !Array.isArray(each),
+      "algorithms with their hyperparameters, for example `algorithms: { iql: }`",
+    ),
     v.record(
       v.string(),
       v.nullable(v.record(

@@ -1,6 +1,7 @@
 /** AntMaze from data to an evaluated policy. The ant acts by random weights, so scores are 0. */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { join } from "node:path";
+import { UserError } from "../../lib/errors.ts";
 import { mayUseFiles, withFolder } from "../data/files.ts";
 import { printed } from "./printed.ts";
 
@@ -76,6 +77,11 @@ Deno.test({
       );
       assert(cells.size > 1, [...cells].join(", "));
       await printed(async () => assertEquals(await dataCheck([out, "--rows", "100"]), 0));
+
+      // Rewards that a rule does not fit are refused before there is a run.
+      const fit = [out, "--preset", "quick", "--reward-rule", "return_range"];
+      await assertRejects(() => train([...fit, "--out", run]), UserError, "choose another rule");
+      await assertRejects(() => Deno.stat(run), Deno.errors.NotFound);
 
       const small = ["--critic-width", "8", "--critic-batch-size", "8", "--critic-steps", "3"];
       const text = await printed(() =>

@@ -70,7 +70,7 @@ Deno.test({
       const json = (await printed(listRuns, folder, "--json")).out.split("\n");
       assertEquals(json.map((line) => JSON.parse(line).score?.mean ?? null), [45, 1]);
       assertStringIncludes((await printed(listRuns, join(folder, "no-run"))).out, "no runs in");
-      assertThrows(() => listRuns([join(folder, "nowhere")]), UserError, "cannot read the folder");
+      assertThrows(() => listRuns([join(folder, "nowhere")]), UserError, "there is no folder");
     }),
 });
 

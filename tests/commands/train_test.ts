@@ -191,8 +191,9 @@ Deno.test({
         /Z {2}stopped {2}resume with[^]*train --resume[^]*Z {2}picture .*maze\.svg/,
       );
 
-      const again = await train(["--resume", run, "--json"]);
+      const again = await train(["--resume", run, "--json", "--eval-episodes", "2"]);
       assertEquals(again.code, 0, again.err);
+      assertStringIncludes(again.out, `cli.ts eval ${run} --episodes 2`);
       assertStringIncludes(again.out, "is already finished");
       assertEquals(JSON.parse(again.out.trim().split("\n").at(-1)!), { ...result, run });
       assertEquals(Deno.readTextFileSync(`${run}/train.log`), log);

@@ -21,6 +21,7 @@ Deno.test("parseSweepFile() reads YAML and JSON alike", () => {
   assertEquals(parseSweepFile(JSON.stringify(sweep), "sweep.json"), sweep);
   assertEquals(sweep.seeds, "0-2,7");
   assertEquals(sweep.algorithms["iql"], null);
+  assertEquals(parseSweepFile(yaml.replace(/seeds:.*/, "seeds: 0"), "sweep.yaml").seeds, [0]);
 });
 
 Deno.test("parseSweepFile() names the invalid field", () => {
@@ -28,12 +29,13 @@ Deno.test("parseSweepFile() names the invalid field", () => {
   const cases: readonly [object, string][] = [
     [{ seeds: undefined }, '"seeds" is missing'],
     [{ seeds: [] }, '"seeds" needs seeds such as "0-5"'],
-    [{ seeds: 3 }, '"seeds" needs seeds such as "0-5"'],
+    [{ seeds: -3 }, '"seeds" needs seeds such as "0-5"'],
     [{ seeds: [0.5] }, '"seeds'],
     [{ tasks: [] }, '"tasks" needs a list of one or more'],
     [{ tasks: ["a", "a"] }, '"tasks" needs a list of one or more distinct'],
     [{ tasks: [""] }, '"tasks[0]" needs a task'],
     [{ algorithms: {} }, '"algorithms" needs one or more'],
+    [{ algorithms: ["iql"] }, '"algorithms" needs algorithms with their hyperparameters, for'],
     [{ algorithms: { iql: { steps: [] } } }, '"algorithms.iql.steps" needs'],
     [{ algorithms: { iql: { steps: { from: 1 } } } }, '"algorithms.iql.steps" needs'],
     [{ algorithms: { iql: { steps: [1, 1] } } }, "distinct values"],

@@ -28,6 +28,9 @@ const command = {
 /** Runs `train` with arguments until it ends or `signal` is aborted, and returns its exit code. */
 export type TrainUnit = (args: readonly string[], signal: AbortSignal) => Promise<number>;
 
+/** Number of failed units that the last message names. */
+const mostNamed = 5;
+
 /**
  * Trains the units of a sweep. A unit that fails does not stop the others.
  *
@@ -65,11 +68,12 @@ export async function sweepRun(
   }
   if (interrupt.exitCode !== null) return interrupt.exitCode;
   if (failed.length === 0) return 0;
+  const named = failed.slice(0, mostNamed).join(", ");
+  const more = failed.length > mostNamed ? ` and ${failed.length - mostNamed} more` : "";
   console.error(fitted(
     `error: ${
       failed.length === 1 ? "1 unit" : `${failed.length} units`
-    } failed, see the messages ` +
-      `above: ${failed.join(", ")}. The same command tries them again`,
+    } failed, see the messages above: ${named}${more}. The same command tries them again`,
     Deno.stderr,
   ));
   return 1;

@@ -19,7 +19,7 @@ import type { Plan } from "./train_plan.ts";
 
 /** Describes a run: its task, sweep, data, checkpoints from elsewhere, adapter and folder. */
 export function announcement(
-  { algorithm, task, paths, seeds, variants, stages, given }: Plan,
+  { algorithm, task, paths, seeds, variants, stages, given, evaluation }: Plan,
   data: OfflineDataset,
   adapter: string,
   directory: RunDirectory,
@@ -36,7 +36,7 @@ export function announcement(
       : []),
     `data     ${paths.join(", ")}: ${data.rows.toLocaleString("en-US")} rows, ` +
     `${entries(data.observationSize, "observation")}, ${entries(data.actionSize, "action")}`,
-    ...ownLines(task),
+    ...ownLines(task, evaluation.episodes),
     ...taskNotes(data, task).map((note) => `note     ${note}`),
     ...[...new Set(files)].map((file) => `given    ${file}`),
     `adapter  ${adapter}`,
@@ -44,13 +44,15 @@ export function announcement(
   ].join("\n");
 }
 
-/** Describes a custom task. */
-function ownLines({ own }: Task): string[] {
+/** Describes a custom task and where its policies are evaluated. */
+function ownLines({ own }: Task, episodes: number): string[] {
   if (own === undefined) return [];
   const { environment, actionBounds } = own;
   return [
     environment === null
       ? "eval     disabled; name an environment with --env to evaluate the policy"
+      : episodes === 0
+      ? "eval     disabled by --eval-episodes 0"
       : `eval     in ${environment.id} on the ${environment.server} server`,
     ...(actionBounds === null
       ? []

@@ -6,7 +6,7 @@
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { Engine } from "../autodiff/engine.ts";
-import { loadDataset, type OfflineDataset } from "../data/dataset.ts";
+import { type OfflineDataset, readDataset } from "../data/dataset.ts";
 import { datasetHash } from "../data/hash.ts";
 import type { Algorithm } from "../algorithms/algorithm.ts";
 import { algorithms } from "../algorithms/registry.ts";
@@ -103,7 +103,7 @@ async function attempt(
   },
 ): Promise<number | LostRun> {
   let plan = await makePlan(chosen, what, flags);
-  const data = await loadDataset([...plan.paths], readingOptions(plan.task));
+  const data = await readDataset([...plan.paths], readingOptions(plan.task));
   const sha256 = datasetHash(data);
   checkData(plan, data, sha256);
   const rewards = shapeRewards(data, plan.algorithm.rewardRule(plan.hyperparameters));

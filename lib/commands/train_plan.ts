@@ -6,6 +6,7 @@
  */
 import { findTask, type Task, tasks } from "../data/catalog.ts";
 import type { OfflineDataset } from "../data/dataset.ts";
+import { checkValues } from "../data/checks.ts";
 import { checkFit } from "../data/fit.ts";
 import { type DataSource, resolveData } from "../data/resolve.ts";
 import { UserError } from "../errors.ts";
@@ -89,10 +90,15 @@ export async function makePlan(
     : await planFromRun(flags.resume, flags);
 }
 
-/** Rejects data that cannot be trained on, or that are not the run's data. */
+/**
+ * Rejects data that cannot be trained on, or that are not the run's data.
+ *
+ * @throws {UserError} If sizes, values or the number of rows do not fit, or the hash differs.
+ */
 export function checkData(plan: Plan, data: OfflineDataset, sha256: string): void {
   const { algorithm, paths, expected, hyperparameters: h, stages } = plan;
-  checkFit(data, plan.task);
+  checkFit(data, plan.task); // First: the values of another task may seem to be out of range.
+  checkValues(data);
   for (const stage of stages) {
     const { batchSize } = stageOf(algorithm, stage);
     const rows = Number(h[batchSize]);

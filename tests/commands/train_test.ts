@@ -40,6 +40,11 @@ const refusals: readonly [name: string, args: string[], message: RegExp][] = [
   ],
   ["a policy stage without checkpoints", ["--stage", "policy"], /--critic/],
   ["a resumed folder that is no run", ["--resume", "lib"], /lib is not a run/],
+  [
+    "the data of another task, whose actions are out of this one's range",
+    [`${broken}/actions-out-of-range.hdf5`, "--task", "walker2d-medium-v2"],
+    /each row has 11 observation and 3 action entries, but walker2d-medium-v2 needs 17 and 6/,
+  ],
   ...[
     ["truncated", /truncated\.hdf5/],
     ["wrong-dtype", /wrong-dtype\.hdf5.*actions/],

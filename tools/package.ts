@@ -45,7 +45,7 @@ async function fill(folder: string): Promise<void> {
     exports: { ".": { types: "./types/mod.d.ts", default: "./mod.js" } },
     files: ["mod.js", "types"],
     sideEffects: false,
-    engines: { node: ">=20" },
+    engines: { node: ">=22" },
     dependencies,
   };
   await Deno.writeTextFile(

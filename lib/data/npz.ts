@@ -79,7 +79,7 @@ export class NpzFile implements AsyncDisposable {
   /**
    * Opens a file.
    *
-   * @throws {UserError} If it is not a whole zip archive.
+   * @throws {UserError} If it does not exist or is not a whole zip archive.
    */
   static async open(path: string): Promise<NpzFile> {
     // Workers would have to be loaded from a URL.
@@ -91,7 +91,11 @@ export class NpzFile implements AsyncDisposable {
     } catch (error) {
       reader.close();
       if (error instanceof UserError || !(error instanceof Error)) throw error;
-      throw new UserError(`${path}: not a whole zip archive (${error.message}); get a fresh copy`);
+      throw new UserError(
+        error instanceof Deno.errors.NotFound
+          ? `${path}: no such file`
+          : `${path}: not a whole zip archive (${error.message}); get a fresh copy`,
+      );
     }
   }
 

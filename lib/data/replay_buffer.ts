@@ -62,7 +62,9 @@ export class ReplayBuffer {
     gpu: Gpu | null,
     data: BufferedData,
     rewards: Float32Array,
-    pageBytes: number = gpu?.limits.maxStorageBufferBindingSize ?? 0,
+    pageBytes: number = gpu
+      ? Math.min(gpu.limits.maxStorageBufferBindingSize, gpu.limits.maxBufferSize)
+      : 0,
   ) {
     this.observationSize = data.observationSize;
     this.actionSize = data.actionSize;

@@ -96,8 +96,8 @@ export async function evaluateInWorker(
   };
   const stop = () => reject(signal!.reason);
   signal?.addEventListener("abort", stop);
-  worker.postMessage(request);
   try {
+    worker.postMessage(request);
     return await promise;
   } finally {
     signal?.removeEventListener("abort", stop);

@@ -21,7 +21,8 @@ export const goalRadius = 0.5;
 /** A point `[x, y]` in observation coordinates. */
 export type Point = readonly [x: number, y: number];
 
-// "#" is a wall, "." a free cell, "G" the goal, "S" the ant's start.
+// "#" is a wall, "." a free cell, "G" the goal, "S" the ant's start. In antmaze, D4RL's data have other
+// goals than its evaluation: "D" is a goal of the data alone, "E" that of the evaluation alone.
 const MAZE2D = {
   "umaze": [
     "#####",
@@ -71,22 +72,22 @@ const ANTMAZE = {
   "medium": [
     "########",
     "#S.##..#",
-    "#..#...#",
+    "#..#..D#",
     "##...###",
     "#..#...#",
-    "#.#..#.#",
-    "#...#.G#",
+    "#D#..#.#",
+    "#...#DE#",
     "########",
   ],
   "large": [
     "############",
-    "#S...#.....#",
+    "#S...#D....#",
     "#.##.#.#.#.#",
-    "#......#...#",
+    "#....D.#..D#",
     "#.####.###.#",
-    "#..#.#.....#",
+    "#.D#.#.....#",
     "##.#.#.#.###",
-    "#..#...#.G.#",
+    "#..#D.D#.G.#",
     "############",
   ],
 };
@@ -101,15 +102,19 @@ export class Maze {
   readonly columns: number;
   /** Side length of a cell and of a wall block. */
   readonly cellSize: number;
-  /** The cell that contains the goal. */
+  /** The cell that contains the goal of evaluations. */
   readonly goal: Cell;
+  /** The cells that contain the goals of D4RL's antmaze data. */
+  readonly dataGoals: readonly Cell[];
   readonly #grid: readonly string[];
   readonly #point: (cell: Cell) => Point;
   readonly #offset: number;
 
   /**
-   * Places a grid of `#` (wall), `.` (free), `G` (goal) and `S` (start) in the plane.
+   * Places a grid in the plane.
    *
+   * @param grid Rows of `#` (wall), `.` (free), `S` (start), `G` (goal), `D` (goal of the data alone)
+   * and `E` (goal of the evaluation alone).
    * @param point Maps a cell to its reference point, see {@link Maze.point}.
    * @param offset Offset from a cell's reference point to its center, on both axes.
    */
@@ -124,7 +129,10 @@ export class Maze {
     this.rows = grid.length;
     this.columns = grid[0]?.length ?? 0;
     this.cellSize = cellSize;
-    this.goal = cellOf(grid, "G");
+    const marked = (marks: string) =>
+      this.cells().filter(({ row, column }) => marks.includes(grid[row]![column]!));
+    this.goal = marked("GE")[0]!;
+    this.dataGoals = marked("GD");
     this.#grid = grid;
     this.#point = point;
     this.#offset = offset;

@@ -66,7 +66,8 @@ const isNear = (a: Point, b: Point): boolean => Math.hypot(a[0] - b[0], a[1] - b
  * Collects data in a maze2d task as D4RL did. A controller steers the ball from waypoint to
  * waypoint along shortest paths to one random free cell after another, without resets. Rewards are
  * for the task's fixed target, not the planner's goal. The source is D4RL's
- * `pointmaze/waypoint_controller.py`.
+ * `pointmaze/waypoint_controller.py`. Two details differ: D4RL takes one more row before it gives up a
+ * goal, and rounds the position to find the first cell of a route.
  *
  * @param id A maze2d task, for example `maze2d-umaze-v1`.
  * @param rows Number of rows.
@@ -84,6 +85,7 @@ export async function collectMaze2d(id: string, rows: number, seed: number): Pro
   if (!Number.isInteger(rows) || rows < 1) {
     throw new UserError(`the planner needs 1 or more rows, got ${rows}`);
   }
+  const random = new RandomStream(seed);
   const module = await mujoco();
   const model = compile(module, mjcf(task.robot, "mjpy", task.memory));
   const simulation = new Simulation(module, model);
@@ -98,7 +100,6 @@ export async function collectMaze2d(id: string, rows: number, seed: number): Pro
     qvel: new Float64Array(rows * 2),
     goals: new Float32Array(rows * 2),
   };
-  const random = new RandomStream(seed);
   const reward = mazeReward(maze, taskName.endsWith("-dense"));
   const free = maze.freeCells();
   const episode = task.begin(simulation, random);

@@ -40,7 +40,8 @@ export async function playbackOf(
   const stride = Math.max(1, Math.ceil((qpos.length - 1) / (mostFrames - 1)));
   const { poses, walls, goal, terrain } = await solidsOf(
     id,
-    qpos.filter((_, step) => step % stride === 0),
+    // The last one shows how the episode ended.
+    qpos.filter((_, step) => step % stride === 0 || step === qpos.length - 1),
   );
   const view = terrain === "maze" ? "above" : "side";
   return {

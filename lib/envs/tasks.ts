@@ -9,7 +9,7 @@ import { tasks as d4rlTasks } from "../data/catalog.ts";
 import { UserError } from "../errors.ts";
 import { environments } from "./ids.ts";
 import { mazes } from "./mazes.ts";
-import { antmazes, antmazeTask } from "./mujoco/antmaze.ts";
+import { antmazes, antmazeTask, collected } from "./mujoco/antmaze.ts";
 import { locomotion } from "./mujoco/locomotion.ts";
 import { pointmazes } from "./mujoco/pointmaze.ts";
 import type { Task } from "./mujoco/task.ts";
@@ -64,7 +64,9 @@ export function collectionTask(id: string, task: string): Task | null {
     d4rlTasks.get(id)?.file ?? "",
   );
   if (made === null) return null;
-  return antmazeTask(task, { starts: made[1] === "True", goals: made[2] === "True" });
+  const [, starts, goals] = made;
+  if (starts === "False") return null; // umaze: as in the evaluation.
+  return antmazeTask(task, (maze) => collected(maze, goals === "True"));
 }
 
 /**

@@ -117,8 +117,9 @@ const activationText = {
   clip: (value: string) => clipText(value, "1.0f"),
 };
 
+/** Comparisons keep NaN, which fminf and fmaxf would turn into a limit. */
 function clipText(value: string, limit: string): string {
-  return `fmaxf(-${limit}, fminf(${limit}, ${value}))`;
+  return `${value} < -${limit} ? -${limit} : ${value} > ${limit} ? ${limit} : ${value}`;
 }
 
 /** Returns the definition of a constant array, eight numbers per line. */

@@ -10,7 +10,7 @@ import { parityTolerance, parityVectors } from "./parity.ts";
 /**
  * Returns the source of a module that exports `act(observation)`, which returns the action,
  * `observationSize`, `actionSize` and `check()`, which compares the actions for four parity vectors
- * with those of this program. It computes like the actor here, to the last bit: sums in double
+ * with those of this program. It computes like the actor here, to the last bit in the same engine: sums in double
  * precision, rounded to single precision after every layer.
  */
 export function javascriptModule({ network, normalization, bounds, description }: Actor): string {

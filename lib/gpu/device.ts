@@ -107,7 +107,13 @@ export class Gpu {
     const { device, subgroups } = await requestDevice(adapter, requiredLimits, features);
     const software = adapter.info.isFallbackAdapter ||
       /llvmpipe|swiftshader|warp|basic render/i.test(name);
-    const fingerprint = await measureFingerprint(device, { name, driver, software }, host);
+    let fingerprint;
+    try {
+      fingerprint = await measureFingerprint(device, { name, driver, software }, host);
+    } catch (error) {
+      device.destroy();
+      throw error;
+    }
     const gpu = new Gpu(device, { name, driver, software, subgroups, ...fingerprint });
     if (software) gpu.#threads = host.computeThreads();
     return gpu;

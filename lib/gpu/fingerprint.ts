@@ -85,6 +85,8 @@ export function fingerprintDifferences(
 
 /** Returns a hash of results that a small kernel computes: 16 hexadecimal digits. */
 async function probedHash(device: GPUDevice): Promise<string> {
+  // Without a scope, a kernel that does not compile would leave zeros and no message.
+  device.pushErrorScope("validation");
   const size = invocations * functions * 4;
   const values = device.createBuffer({
     label: "probe",
@@ -115,9 +117,13 @@ async function probedHash(device: GPUDevice): Promise<string> {
   pass.end();
   encoder.copyBufferToBuffer(values, 0, staging, 0, size);
   device.queue.submit([encoder.finish()]);
+  const error = await device.popErrorScope();
+  if (error) throw new Error(`the GPU rejects the kernel of the fingerprint: ${error.message}`);
   await staging.mapAsync(GPUMapMode.READ);
   const digest = await crypto.subtle.digest("SHA-256", staging.getMappedRange().slice(0));
   values.destroy();
   staging.destroy();
-  return new Uint8Array(digest).toHex().slice(0, 16);
+  // Older browsers have no toHex().
+  const bytes = [...new Uint8Array(digest)].slice(0, 8);
+  return bytes.map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -123,8 +123,8 @@ export interface LargerTile {
 /**
  * Returns larger tiles for dispatches with many results, in ascending order. With few results,
  * small tiles occupy more of a graphics card. All these tiles sum along the depth in the same
- * order, so NT and NN have the same bits with each of them, and the number of seeds may decide. The
- * bias gradients of TN do not.
+ * order, so the bits of NT and NN do not depend on the tile, and the tile may depend on the number of
+ * seeds. The bits of TN's bias gradients do depend on it.
  */
 export function largerTilesOf(name: TileName, form: Form): readonly LargerTile[] {
   return name === tiled.NT.medium && form !== "TN" ? largerTiles : [];
@@ -137,10 +137,8 @@ const largerTiles: readonly LargerTile[] = [
 ];
 
 /**
- * Returns a variant's tiles.
- *
- * @param given `layers`: the tile of most layers. `thin`: that of thin outputs, except for dy W,
- * whose result is not thin. `NN`, `TN`: those of the gradients of thin inputs, if others.
+ * Returns a variant's tiles. `layers` is the tile of most layers, and `thin` that of thin outputs, except for dy W, whose result
+ * is not thin. `NN` and `TN` are the tiles of the gradients of thin inputs.
  */
 function tilesOf(
   { layers, thin, NN = layers, TN = layers }: {

@@ -9,7 +9,7 @@
 import { distributionOf } from "../data/summary.ts";
 import { RandomStream } from "../envs/random.ts";
 
-/** Number of bootstrap resamples, the default of the authors' own library. */
+/** Number of bootstrap resamples. */
 export const bootstrapResamples = 2000;
 
 /** Confidence level of the bootstrap interval. */

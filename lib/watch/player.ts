@@ -85,8 +85,13 @@ export class Player {
    */
   static async create(id: string, profile: Profile, playable: Playable): Promise<Player> {
     const batch = await MujocoBatch.create(taskOf(id), 1, profile, id, null);
-    batch.simulation(0).forward();
-    return new Player(id, batch, playable);
+    try {
+      batch.simulation(0).forward();
+      return new Player(id, batch, playable);
+    } catch (error) {
+      await batch.close();
+      throw error;
+    }
   }
 
   /** What happened in the episode so far. */

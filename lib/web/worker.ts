@@ -44,8 +44,11 @@ async function run(request: TaskRequest, gate: Gate): Promise<void> {
     const end = await perform(request, { engine, gate, post });
     post({ kind: "end", text: end ?? "Stopped." });
   } catch (error) {
-    // A lost device cannot be used again.
-    if (await engine?.gpu.lost()) engine = null;
+    // A device that was lost, or is out of memory, cannot be used again.
+    if (await engine?.gpu.lost()) {
+      engine!.close();
+      engine = null;
+    }
     const known = error instanceof UserError;
     post({
       kind: "error",

@@ -100,9 +100,10 @@ export class Session {
         throw new Refusal("environment", text(error));
       }
       const shape = await shapeOf(batch);
-      this.#served = { batch, shape, running: new Uint8Array(count) };
       const versions = { ...this.#versions, ...batch.spec.versions };
-      return encodeWelcome({ ...batch.spec, versions }, count, shape.stateSize);
+      const welcome = encodeWelcome({ ...batch.spec, versions }, count, shape.stateSize);
+      this.#served = { batch, shape, running: new Uint8Array(count) };
+      return welcome;
     } catch (error) {
       this.#budget.used -= count;
       await batch?.close();

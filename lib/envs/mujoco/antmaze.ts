@@ -1,4 +1,4 @@
-import { goalRadius, type Maze, mazes, type Point } from "../mazes.ts";
+import { type Cell, goalRadius, type Maze, mazes, type Point } from "../mazes.ts";
 import type { RandomStream } from "../random.ts";
 import type { Geom, Robot } from "./robot.ts";
 import { ant } from "./robots/ant.ts";
@@ -37,22 +37,36 @@ function antBetweenWalls(maze: Maze): Robot {
 
 /** Where episodes start and where their goals are. */
 export interface Spread {
-  /** Starts in all free cells but the goal's, instead of the start cell. */
-  readonly starts: boolean;
-  /** Goals in all free cells, instead of the goal cell. */
-  readonly goals: boolean;
+  /** Cells of the goals. */
+  readonly goals: readonly Cell[];
+  /** Cells of the starts; null for the start cell without noise. */
+  readonly starts: readonly Cell[] | null;
+}
+
+/** Returns where the episodes of the evaluation start, and where their goals are. */
+function evaluated({ goal }: Maze): Spread {
+  return { goals: [goal], starts: null };
 }
 
 /**
- * Returns the offset of an episode's start from the start cell. Among several starts, it is a free
- * cell plus up to a quarter of a cell, as D4RL's `maze_env.py` draws it for its data.
+ * Returns where the episodes of D4RL's data start, and where their goals are. D4RL's mazes for data
+ * have other goal cells than those for evaluation (`maze_env.py`). No episode starts in one.
+ *
+ * @param everywhere Whether goals are in all free cells, as in the `diverse` data.
  */
-function startOf(maze: Maze, { starts }: Spread, random: RandomStream): Point {
-  if (!starts) return [0, 0];
-  const { goal } = maze;
-  const [x, y] = maze.point(random.choice(
-    maze.freeCells().filter(({ row, column }) => row !== goal.row || column !== goal.column),
-  ));
+export function collected(maze: Maze, everywhere: boolean): Spread {
+  const free = maze.freeCells();
+  const isGoal = (cell: Cell) =>
+    maze.dataGoals.some(({ row, column }) => row === cell.row && column === cell.column);
+  return {
+    goals: everywhere ? free : maze.dataGoals,
+    starts: free.filter((cell) => !isGoal(cell)),
+  };
+}
+
+/** Draws the start of an episode: a cell plus up to a quarter of a cell (`maze_env.py`). */
+function drawStart(maze: Maze, cells: readonly Cell[], random: RandomStream): Point {
+  const [x, y] = maze.point(random.choice(cells));
   const noise = maze.cellSize / 4;
   return [Math.max(0, x + random.uniform(0, noise)), Math.max(0, y + random.uniform(0, noise))];
 }
@@ -75,11 +89,11 @@ function antmaze(maze: Maze, maxEpisodeSteps: number, spread: Spread): Task {
       const { qpos, qvel } = simulation;
       qpos.forEach((initial, i) => qpos[i] = initial + random.uniform(-0.1, 0.1));
       qvel.forEach((initial, i) => qvel[i] = initial + 0.1 * random.normal());
-      const [startX, startY] = startOf(maze, spread, random);
-      qpos[0]! += startX;
-      qpos[1]! += startY;
+      if (spread.starts !== null) qpos.set(drawStart(maze, spread.starts, random));
       simulation.forward();
-      const cell = spread.goals ? random.choice(maze.freeCells()) : maze.goal;
+      // A single cell is not drawn, so that the episodes of a seed stay the same.
+      const [only, ...others] = spread.goals;
+      const cell = others.length === 0 ? only! : random.choice(spread.goals);
       const goal = maze.point(cell).map((center) =>
         center + random.uniform(0, 1) + random.uniform(0, 0.5)
       ) as [number, number];
@@ -111,10 +125,11 @@ const STEPS: Record<string, number> = {
 
 /** D4RL's antmaze tasks by maze name, for example `antmaze-medium`. */
 export const antmazes: ReadonlyMap<string, Task> = new Map(
-  Object.keys(STEPS).map((name) => [name, antmazeTask(name, { starts: false, goals: false })]),
+  Object.keys(STEPS).map((name) => [name, antmazeTask(name, evaluated)]),
 );
 
-/** Returns the task of a maze with the given starts and goals. */
-export function antmazeTask(name: string, spread: Spread): Task {
-  return antmaze(mazes.get(name)!, STEPS[name]!, spread);
+/** Returns the task of a maze with the starts and goals that `spread` returns for it. */
+export function antmazeTask(name: string, spread: (maze: Maze) => Spread): Task {
+  const maze = mazes.get(name)!;
+  return antmaze(maze, STEPS[name]!, spread(maze));
 }

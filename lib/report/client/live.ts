@@ -73,14 +73,21 @@ const events = new EventSource("events");
 const on = <T>(type: string, handle: (data: T) => void) =>
   events.addEventListener(type, (event) => handle(JSON.parse(event.data)));
 
-on<LiveRun>("run", ({ name, description, stages }) => {
-  // Also the first message after a lost connection: the server sends all rows again.
+/** Forgets all rows, which the server sends again. */
+function restart(): void {
   rows = [];
+  drawn = -1;
+  drawSoon();
+}
+
+on<LiveRun>("run", ({ name, description, stages }) => {
+  // Also the first message after a lost connection.
+  restart();
   byId("name").textContent = name;
   byId("description").textContent = `${description} · stages ${stages.join(", ")}`;
   byId("connection").textContent = "";
 });
-on<null>("restart", () => rows = []);
+on<null>("restart", restart);
 on<Measurement[]>("rows", (more) => {
   for (const row of more) rows.push(row);
   drawSoon();

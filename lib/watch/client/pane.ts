@@ -72,7 +72,12 @@ export class Pane {
     const { policies } = families[family]!;
     const first = unpack(content, weights, policies[middle(families[family]!)]!);
     const player = await Player.create(environment, profile, first);
-    return new Pane(content, weights, player, family, element);
+    try {
+      return new Pane(content, weights, player, family, element);
+    } catch (error) {
+      await player.close();
+      throw error;
+    }
   }
 
   /** Name of the policy. */

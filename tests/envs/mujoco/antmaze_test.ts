@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertLess } from "@std/assert";
 import type { EnvironmentBatch } from "../../../lib/envs/environment.ts";
+import { mazes } from "../../../lib/envs/mazes.ts";
+import { collected } from "../../../lib/envs/mujoco/antmaze.ts";
 import { makeEnvironment } from "../../../lib/envs/registry.ts";
 
 const ignore = Deno.permissions.querySync({ name: "read" }).state !== "granted";
@@ -127,4 +129,44 @@ test("antmaze: scales actions of ±1 to the motor range ±30", async () => {
   assertEquals(await endOf(3), full);
   assert(Math.abs(full[7]! - (await endOf(0.5))[7]!) > 0.01);
   await batch.close();
+});
+
+test("antmaze: episodes of collected data start and end in the cells of D4RL's data", async () => {
+  const cells = (name: string) =>
+    mazes.get(name)!.dataGoals.map(({ row, column }) => [row, column]);
+  assertEquals(cells("antmaze-umaze"), [[3, 1]]);
+  assertEquals(cells("antmaze-medium"), [[2, 6], [5, 1], [6, 5]]);
+  assertEquals(cells("antmaze-large"), [[1, 6], [3, 5], [3, 10], [5, 2], [7, 4], [7, 6], [7, 9]]);
+
+  const maze = mazes.get("antmaze-medium")!;
+  const count = 60;
+  const seeds = Array.from({ length: count }, (_, i) => i);
+  for (
+    const [task, goalCells] of [
+      ["antmaze-medium-play-v2", maze.dataGoals],
+      ["antmaze-medium-diverse-v2", maze.freeCells()],
+    ] as const
+  ) {
+    const environment = await makeEnvironment(task, count, { collection: true });
+    const observations = await environment.reset(seeds);
+    const { qpos } = (await environment.state())!;
+    const starts = new Set<string>();
+    for (const i of seeds) {
+      const [x, y] = [observations[29 * i]!, observations[29 * i + 1]!];
+      assertEquals([qpos[15 * i], qpos[15 * i + 1]], [x, y]);
+      // A start is the cell's point plus up to 1 m, and at least 0.
+      const start = maze.freeCells().find((cell) => {
+        const [cellX, cellY] = maze.point(cell);
+        return x >= Math.max(0, cellX) && x <= cellX + 1 && y >= Math.max(0, cellY) &&
+          y <= cellY + 1;
+      })!;
+      assert(
+        !maze.dataGoals.some(({ row, column }) => row === start.row && column === start.column),
+      );
+      starts.add(`${start.row} ${start.column}`);
+    }
+    assert(starts.size > 10, `${starts.size} starts`);
+    assertEquals(collected(maze, task.includes("diverse")).goals, goalCells);
+    await environment.close();
+  }
 });

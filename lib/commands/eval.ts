@@ -101,7 +101,7 @@ export async function evaluate(args: readonly string[]): Promise<void> {
     ? undefined
     : tasks.get(task)?.paperScores[loaded.column];
   if (published !== undefined) console.log(paperText(published, loaded.column!));
-  await observers.write(spec, episodes);
+  await observers.write(spec, episodes, interrupt.signal);
   const estimate = await estimator?.(acting.policy, interrupt.signal);
   if (estimate !== undefined) console.log(fitted(estimateText(estimate)));
   if (flags.json) {
@@ -165,12 +165,16 @@ async function openObservers({ record, video }: Flags, task: string) {
   const watching: RolloutObserver[] = [recorder, film?.observer].filter((each) => each != null);
   return {
     watching,
-    async write(spec: EnvironmentSpec, episodes: readonly Episode[]): Promise<void> {
+    async write(
+      spec: EnvironmentSpec,
+      episodes: readonly Episode[],
+      signal: AbortSignal,
+    ): Promise<void> {
       if (recorder !== null) {
         await writeTrajectories(record!, spec, episodes, recorder.qpos);
         console.log(`wrote the positions of every step to ${record}`);
       }
-      await film?.write(episodes[0]!);
+      await film?.write(episodes[0]!, signal);
     },
   };
 }

@@ -53,9 +53,10 @@ export class EpisodeFilm {
   /**
    * Writes the video.
    *
-   * @throws {UserError} The path cannot be written.
+   * @param signal Stops it between two frames.
+   * @throws {UserError} The path cannot be written, or the signal's reason.
    */
-  async write({ seed, return: total }: Episode): Promise<void> {
+  async write({ seed, return: total }: Episode, signal: AbortSignal): Promise<void> {
     const qpos = this.observer.qpos[0]!;
     const steps = qpos.length - 1;
     const film = filmOf(
@@ -66,10 +67,11 @@ export class EpisodeFilm {
     if (this.#path.endsWith(".mp4")) {
       await writeAtomic(
         this.#path,
-        await mp4Of(filmSize, film.frameRate, pixels(film.frames, line)),
+        await mp4Of(filmSize, film.frameRate, pixels(film.frames, line, signal)),
       );
     } else {
       for (const [i, frame] of film.frames.entries()) {
+        signal.throwIfAborted();
         const name = `frame-${String(i).padStart(4, "0")}.png`;
         await writeAtomic(join(this.#path, name), await figurePng(frame, 1));
         line.update(i + 1, {});
@@ -83,8 +85,13 @@ export class EpisodeFilm {
   }
 }
 
-async function* pixels(frames: readonly string[], line: Progress): AsyncGenerator<Uint8Array> {
+async function* pixels(
+  frames: readonly string[],
+  line: Progress,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
   for (const [i, frame] of frames.entries()) {
+    signal.throwIfAborted();
     yield await figurePixels(frame);
     line.update(i + 1, {});
   }

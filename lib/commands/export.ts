@@ -100,7 +100,12 @@ async function writeOfficial(path: string, folder: string): Promise<void> {
   const present = written.filter(({ name }) => isFile(run.checkpoint(name)));
   if (present.length === 0) {
     const names = written.map(({ name }) => run.checkpoint(name));
-    throw new UserError(`${path}: no checkpoint; expected ${names.join(" or ")}`);
+    throw new UserError(
+      `${path}: no checkpoint; expected ${
+        names.join(" or ")
+      }. Of a run of several seeds, give the ` +
+        `folder of one, such as ${join(path, "seed-0")}`,
+    );
   }
   makeFolder(folder);
   for (const stage of present) {

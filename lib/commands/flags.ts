@@ -158,23 +158,28 @@ export function list<T>(
 /** Largest seed. Seeds are 32-bit keys of the counter-based generator. */
 export const maxSeed = 2 ** 32 - 1;
 
+/** Most seeds of a run. */
+const mostSeeds = 1024;
+
 /** Returns a flag with distinct seeds, as ranges or a list: `0-5`, `0,2,7`, `0-2,7`. */
 export function seeds<D extends readonly number[] | undefined = undefined>(
   help: string,
   options: FlagOptions & { readonly fallback?: D } = {},
 ): Flag<readonly number[] | D> {
-  return valued(help, "A-B|N,N,…", options, (value) =>
-    distinct(
-      value.split(",").flatMap((part) => {
-        const range = /^(\d+)-(\d+)$/.exec(part);
-        if (range === null) return [parseInteger(part, 0, maxSeed)];
-        const first = parseInteger(range[1]!, 0, maxSeed);
-        const last = parseInteger(range[2]!, 0, maxSeed);
-        if (last < first) throw new Expected("ascending ranges, such as 0-5");
-        if (last - first >= 1024) throw new Expected("at most 1024 seeds");
-        return Array.from({ length: last - first + 1 }, (_, i) => first + i);
-      }),
-    ));
+  return valued(help, "A-B|N,N,…", options, (value) => {
+    const tooMany = new Expected(`at most ${mostSeeds} seeds`);
+    const seeds = value.split(",").flatMap((part) => {
+      const range = /^(\d+)-(\d+)$/.exec(part);
+      if (range === null) return [parseInteger(part, 0, maxSeed)];
+      const first = parseInteger(range[1]!, 0, maxSeed);
+      const last = parseInteger(range[2]!, 0, maxSeed);
+      if (last < first) throw new Expected("ascending ranges, such as 0-5");
+      if (last - first >= mostSeeds) throw tooMany;
+      return Array.from({ length: last - first + 1 }, (_, i) => first + i);
+    });
+    if (seeds.length > mostSeeds) throw tooMany;
+    return distinct(seeds);
+  });
 }
 
 /**

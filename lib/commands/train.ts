@@ -220,15 +220,18 @@ async function trainIn(
   const started = performance.now();
   const { algorithm, task, hyperparameters, seeds, variants, stages } = plan;
   let progress: ProgressOutput | null = null;
-  const say = (line: string) => {
-    log.write(line);
+  const print = (text: string) => {
     try {
       if (progress) eraseProgress(progress);
-      console.log(fitted(line));
+      console.log(text);
     } catch (error) {
       // After a terminal closes, which requests the stop, standard output cannot be written.
       if (!interrupt.requested) throw error;
     }
+  };
+  const say = (line: string) => {
+    log.write(line);
+    print(fitted(line));
   };
   log.write(`srpo-webgpu ${version}: train ${args.map(shellWord).join(" ")}`);
   const axes: ReplicaAxes = { directory, algorithm, hyperparameters, seeds, variants };
@@ -246,7 +249,7 @@ async function trainIn(
     const names = group.map(({ stage }) => stage).join(" and ");
     say(`note     ${names} are trained at the same time, each in one thread`);
   }
-  await using observers = await observersOf(axes, plan, flags);
+  await using observers = await observersOf(axes, plan, flags, say);
   progress = observers.progress(log.progress(standardError()));
   const drawn = new DrawnEpisodes(axes);
   const evaluator = evaluatorOf(
@@ -310,7 +313,7 @@ async function trainIn(
       ? `run      ${directory.path}, took ${((performance.now() - started) / 1000).toFixed(0)} s`
       : `stopped  resume with: deno run -A cli.ts train --resume ${shellWord(directory.path)}`,
   );
-  if (flags.json) console.log(JSON.stringify({ run: directory.path, ...results }));
+  if (flags.json) print(JSON.stringify({ run: directory.path, ...results }));
 }
 
 /**

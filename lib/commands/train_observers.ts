@@ -1,5 +1,5 @@
 /**
- * What shows a run while it trains, besides the terminal: the live page and TensorBoard's files.
+ * Observers of a run besides the terminal: the live page and TensorBoard's files.
  *
  * @module
  */
@@ -22,15 +22,20 @@ export interface Observers extends AsyncDisposable {
   readonly onPlayback: ((playback: Playback, policy: EvaluatedPolicy) => void) | undefined;
   /** Returns an output that also passes the progress on. */
   progress(output: ProgressOutput): ProgressOutput;
-  /** Says how the run ended. */
+  /** Sets the text that viewers see when the run ends. */
   end(text: string): void;
 }
 
-/** Starts the observers that the flags ask for, and prints the address of the live page. */
+/**
+ * Starts the observers that the flags ask for, and prints the address of the live page.
+ *
+ * @param announce Called with a warning if one of them fails.
+ */
 export async function observersOf(
   { directory, algorithm }: ReplicaAxes,
   { task, seeds, stages }: Plan,
   flags: Pick<TrainFlags, "live" | "tensorboard">,
+  announce: (line: string) => void,
 ): Promise<Observers> {
   // Both are loaded only if they are asked for.
   let server: LiveServer | undefined;
@@ -45,10 +50,22 @@ export async function observersOf(
   if (flags.tensorboard) {
     const { TensorBoardFiles } = await import("../runs/tensorboard.ts");
     const files = new TensorBoardFiles(join(directory.path, "tensorboard"), directory.metrics);
-    const timer = setInterval(() => files.update(), tensorBoardMilliseconds);
+    let failed = false;
+    const update = () => {
+      if (failed) return;
+      try {
+        files.update();
+      } catch (error) {
+        // Training goes on without them.
+        failed = true;
+        const { message } = error as Error;
+        announce(`warning  TensorBoard's files are not written any more: ${message}`);
+      }
+    };
+    const timer = setInterval(update, tensorBoardMilliseconds);
     stopTensorBoard = () => {
       clearInterval(timer);
-      files.update();
+      update();
     };
   }
   return {

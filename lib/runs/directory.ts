@@ -152,7 +152,7 @@ export function createRunDirectory(
     ? createNumbered(root, `${task.replaceAll(/[^\w.-]+/g, "_")}-${seedsLabel(seeds)}`)
     : new RunDirectory(out);
   refuseRun(run);
-  if (out !== undefined && !isBeginning(run)) refuseOtherFiles(out);
+  if (out !== undefined) refuseOtherFiles(out, isBeginning(run));
   refusingUnwritable(run.path, () => {
     Deno.mkdirSync(run.path, { recursive: true });
     writeTest(run.path);
@@ -237,13 +237,14 @@ function createNumbered(root: string, name: string): RunDirectory {
   });
 }
 
-/** Rejects a folder that contains unrelated files. */
-function refuseOtherFiles(out: string): void {
+/** Rejects a folder that contains unrelated files, which a new run would mix with or remove. */
+function refuseOtherFiles(out: string, begun: boolean): void {
+  const own = begun
+    ? /^(checkpoints|seed-\d+(-.+)?|train\.log|run\.lock|.*\.tmp)$/
+    : /^(run\.lock|.*\.tmp)$/;
   let first: Deno.DirEntry | undefined;
   try {
-    first = [...Deno.readDirSync(out)].find(({ name }) =>
-      !name.endsWith(".tmp") && name !== "run.lock"
-    );
+    first = [...Deno.readDirSync(out)].find(({ name }) => !own.test(name));
   } catch {
     return; // It does not exist, or the later test for write access fails too.
   }

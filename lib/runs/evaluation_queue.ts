@@ -102,7 +102,8 @@ export class EvaluationQueue {
   ): Promise<void> {
     const files = replicas.map((replica) => waitingFile(replica, this.#stage, step));
     for (const [place, file] of files.entries()) await writeAtomic(file, checkpoints[place]!);
-    this.#push({ step, replicas, checkpoints: () => checkpoints, files });
+    // Read again when it is their turn: many that wait would fill the memory.
+    this.#push({ step, replicas, checkpoints: () => files.map(readFile), files });
   }
 
   /**

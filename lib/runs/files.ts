@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { replaceFile } from "../files.ts";
+import { UserError } from "../errors.ts";
+import { isFile, replaceFile } from "../files.ts";
 
 /**
  * Writes `contents` to `path` atomically.
@@ -23,8 +24,16 @@ export async function writeAtomic(path: string, contents: Uint8Array | string): 
  * Copies a file atomically. On file systems that can share blocks, the copy takes no space until
  * one of the two changes.
  *
- * @throws {UserError} If the folder of `to` does not exist or is not writable, or the disk is full.
+ * @throws {UserError} If `from` or the folder of `to` does not exist, the folder is not writable, or
+ * the disk is full.
  */
 export async function copyWhole(from: string, to: string): Promise<void> {
-  await replaceFile(to, (temporary) => Deno.copyFile(from, temporary));
+  await replaceFile(to, async (temporary) => {
+    try {
+      await Deno.copyFile(from, temporary);
+    } catch (error) {
+      if (isFile(from)) throw error;
+      throw new UserError(`cannot read ${from}: no such file`);
+    }
+  });
 }

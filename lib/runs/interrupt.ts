@@ -32,9 +32,28 @@ const exitCodes: Readonly<Partial<Record<Deno.Signal, number>>> = Deno.build.os 
   : { SIGINT: 130, SIGTERM: 143, SIGHUP: 143 };
 
 /**
- * Listens for Ctrl-C (SIGINT), SIGTERM and SIGHUP (on Windows, Ctrl-C and Ctrl-Break) until
- * disposed. The first signal sets `requested` and aborts `signal`. The second one exits the process
- * at once with its exit code.
+ * Whether this process was started to survive its terminal (`nohup`). Deno ends the process on SIGHUP as
+ * soon as it listens to any signal, so SIGHUP needs a listener that does nothing.
+ */
+let ignoresHangup: boolean | null = null;
+
+/** Returns whether SIGHUP is ignored; false where that is not known. */
+function isHangupIgnored(): boolean {
+  const path = "/proc/self/status";
+  if (Deno.permissions.querySync({ name: "read", path }).state !== "granted") return false;
+  try {
+    const status = Deno.readTextFileSync(path);
+    // The lowest bit of the mask of ignored signals is SIGHUP, number 1.
+    return parseInt(/^SigIgn:\s*\S*(\S)$/m.exec(status)![1]!, 16) % 2 === 1;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Listens for Ctrl-C (SIGINT), SIGTERM and, unless it was ignored, SIGHUP (on Windows, Ctrl-C and
+ * Ctrl-Break) until disposed. The first signal sets `requested` and aborts `signal`. The second one
+ * exits the process at once with its exit code.
  *
  * @param message Message to print on the first signal.
  */
@@ -53,8 +72,10 @@ export function watchInterrupt(
 ): Interrupt {
   const controller = new AbortController();
   let first: { readonly at: number; readonly code: number } | null = null;
+  ignoresHangup ??= isHangupIgnored();
   const listeners = Object.entries(exitCodes).map(([signal, code]) =>
     [signal as Deno.Signal, () => {
+      if (signal === "SIGHUP" && ignoresHangup) return;
       const now = actions.now();
       if (first === null) {
         first = { at: now, code };

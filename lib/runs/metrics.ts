@@ -213,15 +213,18 @@ function lineOf(
  * Reads a metrics file. A missing file has no rows, and an incomplete last line is ignored.
  *
  * @param id Id of the run, if the rows are to be compared with it.
- * @throws {UserError} If a line other than the last is not a row, or belongs to another run.
+ * @throws {UserError} If the file cannot be read, or a line other than the last is not a row or
+ * belongs to another run.
  */
 export function readMetrics(path: string, id?: string): MetricsRow[] {
+  let text: string;
   try {
-    return wholeLines(Deno.readTextFileSync(path)).map((line, i) => parseRow(line, path, i, id));
+    text = Deno.readTextFileSync(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
+    throw new UserError(`cannot read ${path}: ${(error as Error).message}`);
   }
+  return wholeLines(text).map((line, i) => parseRow(line, path, i, id));
 }
 
 /** Returns the whole lines of a metrics file whose rows `keep` accepts. */

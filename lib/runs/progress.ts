@@ -130,9 +130,13 @@ export interface ProgressOutput {
   observe?(state: ProgressState): void;
 }
 
-/** Returns this process's stderr as a progress output. */
+/**
+ * Returns this process's stderr as a progress output. Once it cannot be written, for example because
+ * the terminal has closed, progress is discarded: it must not end the work.
+ */
 export function standardError(): ProgressOutput {
   const encoder = new TextEncoder();
+  let writable = true;
   return {
     terminal: Deno.stderr.isTerminal(),
     columns: () => {
@@ -144,7 +148,13 @@ export function standardError(): ProgressOutput {
     },
     write: (text) => {
       const bytes = encoder.encode(text);
-      for (let done = 0; done < bytes.length;) done += Deno.stderr.writeSync(bytes.subarray(done));
+      try {
+        for (let done = 0; writable && done < bytes.length;) {
+          done += Deno.stderr.writeSync(bytes.subarray(done));
+        }
+      } catch {
+        writable = false;
+      }
     },
     now: () => performance.now(),
   };

@@ -11,6 +11,7 @@ import { join } from "node:path";
 import * as v from "valibot";
 import type { Algorithm, StageDefinition } from "../algorithms/algorithm.ts";
 import type { HyperparameterValues } from "../algorithms/hyperparameters.ts";
+import { UserError } from "../errors.ts";
 import { isFile } from "../files.ts";
 import type { Json } from "./config.ts";
 import { kinds, parseValue } from "../schema.ts";
@@ -61,9 +62,17 @@ export interface CacheEntry {
   readonly metrics: readonly MetricsRow[];
 }
 
-/** Returns the SHA-256 of a file in hexadecimal. */
+/**
+ * Returns the SHA-256 of a file in hexadecimal.
+ *
+ * @throws {UserError} If it cannot be read.
+ */
 export function fileHash(path: string): string {
-  return sha256(Deno.readFileSync(path));
+  try {
+    return sha256(Deno.readFileSync(path));
+  } catch (error) {
+    throw new UserError(`cannot read ${path}: ${(error as Error).message}`);
+  }
 }
 
 /**
@@ -140,15 +149,17 @@ export class StageCache {
     };
     if (present.length === 1) return damage(`it is incomplete (only ${present[0]} exists)`);
     let entry: v.InferOutput<typeof schema>;
+    let hash: string;
     try {
       const text = Deno.readTextFileSync(description);
       entry = parseValue(schema, openJson(text, description, "delete it"), description);
+      hash = fileHash(checkpoint);
     } catch (error) {
       return damage((error as Error).message);
     }
     const { sha256, run, task, metrics } = entry;
     if (entry.key !== key) return damage(`${description} is the entry of another key`);
-    if (fileHash(checkpoint) !== sha256) {
+    if (hash !== sha256) {
       return damage(`${checkpoint} was changed (its hash differs)`);
     }
     return { checkpoint, run, task, metrics };

@@ -55,13 +55,14 @@ export async function trainReplicas(
   log.restore(present?.map(({ file }) => file.metadata[unlogged]) ?? []);
   // For updates that do not run in every step, the progress line shows the latest value.
   const latest: Record<string, readonly number[]> = {};
+  const failed = new AbortController();
   const evaluations = run.evaluator && canAct(run, definition, pending)
     ? new EvaluationQueue(
       run.evaluator,
       name,
       metrics,
       (done, planned) => progress.evaluated(done, planned),
-      run.stop,
+      AbortSignal.any([failed.signal, ...(run.stop ? [run.stop] : [])]),
     )
     : null;
   const watch = definition.bounded === undefined
@@ -134,6 +135,10 @@ export async function trainReplicas(
     progress.finish();
     const { dispatches } = session.size;
     return { step, dispatches, made: step - start, seconds, evaluated: whole };
+  } catch (error) {
+    // The policies that wait are on disk. Their evaluation would only delay the message.
+    failed.abort();
+    throw error;
   } finally {
     await Promise.allSettled([evaluations?.finish()]);
     session.destroy();

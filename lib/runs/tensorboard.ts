@@ -43,10 +43,9 @@ export class TensorBoardFiles {
       added.set(file, events);
       events.push(record(eventOf(row)));
     }
-    for (const [file, events] of added) {
-      Deno.writeFileSync(file, new Uint8Array(events.flatMap((event) => [...event])), {
-        append: true,
-      });
+    for (const [path, events] of added) {
+      using file = Deno.openSync(path, { append: true });
+      for (const event of events) writeAll(file, event);
     }
   }
 
@@ -73,6 +72,10 @@ export class TensorBoardFiles {
     this.#files.set(name, file);
     return file;
   }
+}
+
+function writeAll(file: Deno.FsFile, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
 }
 
 function eventOf({ time, stage, step, metrics }: MetricsRow): Uint8Array {

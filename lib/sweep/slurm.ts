@@ -106,7 +106,8 @@ export async function submitJob(
   const id = stdout.split(";", 1)[0]!.trim();
   if (!success || !/^\d+$/.test(id)) {
     throw new UserError(
-      `sbatch rejected ${script}: ${(stderr || stdout).trim()}; correct the options after \`--\``,
+      `sbatch rejected ${script}: ${(stderr || stdout).trim()}` +
+        (options.length > 0 ? "; check the options after `--`" : ""),
     );
   }
   await writeAtomic(record, JSON.stringify({ job: id }) + "\n");

@@ -76,7 +76,8 @@ export function unitsOf(
   for (const { name } of units) {
     if (names.has(name)) {
       throw new UserError(
-        `two units of the sweep would be called ${name}; give the data files different names`,
+        `two units of the sweep would be called ${name}; give the data files different names, and ` +
+          "each hyperparameter distinct values",
       );
     }
     names.add(name);

@@ -116,6 +116,10 @@ Deno.test("seeds() rejects descending ranges, repeated values and invalid seeds"
     '--seeds needs distinct values (1 is repeated), got "0-2,1"',
   );
   refuses(["--seeds", "0-9999"], '--seeds needs at most 1024 seeds, got "0-9999"');
+  refuses(
+    ["--seeds", "0-999,2000-2999"],
+    '--seeds needs at most 1024 seeds, got "0-999,2000-2999"',
+  );
   refuses(["--seeds", "1,"], '--seeds needs a whole number from 0 to 4294967295, got "1,"');
   refuses(["--seeds", "-1"], '--seeds needs a whole number from 0 to 4294967295, got "-1"');
 });

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { UserError } from "../../lib/errors.ts";
 import { replaceFile } from "../../lib/files.ts";
-import { writeAtomic } from "../../lib/runs/files.ts";
+import { copyWhole, writeAtomic } from "../../lib/runs/files.ts";
 
 const ignore = Deno.permissions.querySync({ name: "write" }).state !== "granted" ||
   Deno.permissions.querySync({ name: "read" }).state !== "granted";
@@ -57,6 +57,29 @@ Deno.test({
         UserError,
         `there is no folder ${folder}/no`,
       );
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
+  name: "copyWhole() names a missing source, not its destination",
+  ignore,
+  async fn() {
+    const folder = await Deno.makeTempDir();
+    try {
+      await assertRejects(
+        () => copyWhole(`${folder}/gone`, `${folder}/copy`),
+        UserError,
+        `cannot read ${folder}/gone: no such file`,
+      );
+      await assertRejects(
+        () => copyWhole(`${folder}/gone`, `${folder}/nowhere/copy`),
+        UserError,
+        "cannot read",
+      );
+      assertEquals([...Deno.readDirSync(folder)], []);
     } finally {
       await Deno.remove(folder, { recursive: true });
     }

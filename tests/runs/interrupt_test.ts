@@ -73,6 +73,38 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "watchInterrupt() leaves SIGHUP ignored in a process that nohup started",
+  ignore: ignore || Deno.build.os !== "linux",
+  fn: async () => {
+    const script = Deno.makeTempFileSync({ suffix: ".ts" });
+    try {
+      Deno.writeTextFileSync(script, program);
+      const deno = `'${Deno.execPath()}' run -A --no-lock --no-check ${script}`;
+      await using child = new Deno.Command("sh", {
+        args: ["-c", `trap '' HUP; exec ${deno}`],
+        stdin: "null",
+        stdout: "piped",
+        stderr: "piped",
+      }).spawn();
+      const errors = new Response(child.stderr).text();
+      let out = "";
+      for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
+        out += chunk;
+        if (!chunk.includes("ready")) continue;
+        child.kill("SIGHUP");
+        // Long enough for the signal to arrive. A test that waits too briefly would pass wrongly.
+        await new Promise((resolve) => setTimeout(resolve, 500));
+        child.kill("SIGINT");
+      }
+      // The code is that of the first signal that counts.
+      assertEquals((await child.status).code, 130, `${out}\n${await errors}`);
+    } finally {
+      Deno.removeSync(script);
+    }
+  },
+});
+
 const keyPress = "watchInterrupt() counts two signals within 0.3 s as one key press";
 Deno.test({
   name: keyPress,

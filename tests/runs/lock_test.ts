@@ -63,6 +63,10 @@ lockTest("createRunDirectory() takes the beginning of a run that was killed", (r
     Deno.mkdirSync(dirname(given), { recursive: true });
     Deno.writeTextFileSync(given, "");
   }
+  // A file that is not the beginning's would be removed with it.
+  Deno.writeTextFileSync(join(out, "mine.csv"), "");
+  assertThrows(again, UserError, "is not empty and is not a run (it contains mine.csv)");
+  Deno.removeSync(join(out, "mine.csv"));
   const { message } = assertThrows(() => openRunDirectory(out), UserError);
   assertStringIncludes(message, `start it again with --out ${out}`);
   assertEquals(again().path, out);

@@ -171,3 +171,16 @@ Deno.test({
       }
     }),
 });
+
+Deno.test({
+  name: "readMetrics() says that a file cannot be read",
+  ignore,
+  fn() {
+    const folder = Deno.makeTempDirSync();
+    try {
+      assertThrows(() => readMetrics(folder), UserError, `cannot read ${folder}`);
+    } finally {
+      Deno.removeSync(folder, { recursive: true });
+    }
+  },
+});

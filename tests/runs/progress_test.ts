@@ -178,3 +178,34 @@ Deno.test("Progress of two stages shares the line of a terminal until one finish
       "\r\x1b[Kcritic    100/1,000  10 %  100 steps/s  0:09 left  loss 1.000",
   );
 });
+
+Deno.test({
+  name: "standardError() discards progress after its reader has gone",
+  ignore: (["run", "read"] as const)
+    .some((name) => Deno.permissions.querySync({ name }).state !== "granted"),
+  fn: async () => {
+    const module = new URL("../../lib/runs/progress.ts", import.meta.url).href;
+    await using child = new Deno.Command(Deno.execPath(), {
+      args: [
+        ...["eval", "--no-lock"],
+        `import { standardError } from ${JSON.stringify(module)};
+        const output = standardError();
+        output.write("begun\\n");
+        await Deno.stdin.read(new Uint8Array(1));
+        for (let i = 0; i < 100; i++) output.write("more\\n");
+        console.log("done");`,
+      ],
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const reader = child.stderr.getReader();
+    await reader.read();
+    await reader.cancel();
+    const stdin = child.stdin.getWriter();
+    await stdin.write(new Uint8Array(1));
+    await stdin.close();
+    assertEquals(await new Response(child.stdout).text(), "done\n");
+    assertEquals((await child.status).code, 0);
+  },
+});

@@ -386,3 +386,54 @@ Deno.test({
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
+
+Deno.test({
+  name: "trainStages() does not wait for queued evaluations when training fails",
+  ignore: !granted,
+  fn: async () => {
+    const { trainStages } = await import("../../lib/runs/training_run.ts");
+    const root = Deno.makeTempDirSync();
+    const machine = await setUp();
+    const stopped: number[] = [];
+    // Each evaluation lasts until it is stopped.
+    const evaluator: Evaluator = {
+      every: 4,
+      episodes: 1,
+      evaluate: async (_stage, step, _checkpoints, _replicas, _progress, stop) => {
+        const { promise, resolve } = Promise.withResolvers<void>();
+        stop!.addEventListener("abort", () => resolve());
+        if (stop!.aborted) resolve();
+        await promise;
+        stopped.push(step);
+        return null;
+      },
+    };
+    const progress = {
+      terminal: false,
+      columns: () => 200,
+      now: () => performance.now(),
+      write: () => {},
+      observe: ({ step }: { readonly step: number }) => {
+        if (step >= 10) throw new UserError("training fails");
+      },
+    };
+    try {
+      await assertRejects(
+        () => trainStages(runIn(root, machine, { evaluator, progress })),
+        UserError,
+        "training fails",
+      );
+      assertEquals(stopped, [4]);
+      // The policies wait for the next process.
+      const names = [...Deno.readDirSync(`${root}/checkpoints`)].map(({ name }) => name);
+      assertEquals(names.filter((name) => name.startsWith("evaluate-")).toSorted(), [
+        "evaluate-critic-4.safetensors",
+        "evaluate-critic-8.safetensors",
+      ]);
+    } finally {
+      machine.buffer.destroy();
+      machine.engine.close();
+      Deno.removeSync(root, { recursive: true });
+    }
+  },
+});

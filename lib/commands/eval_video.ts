@@ -71,7 +71,7 @@ export class EpisodeFilm {
       );
     } else {
       for (const [i, frame] of film.frames.entries()) {
-        signal.throwIfAborted();
+        await passSignals(signal);
         const name = `frame-${String(i).padStart(4, "0")}.png`;
         await writeAtomic(join(this.#path, name), await figurePng(frame, 1));
         line.update(i + 1, {});
@@ -85,13 +85,19 @@ export class EpisodeFilm {
   }
 }
 
+/** Lets pending signals arrive, which drawing alone does not, and throws if one stops the video. */
+async function passSignals(signal: AbortSignal): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve));
+  signal.throwIfAborted();
+}
+
 async function* pixels(
   frames: readonly string[],
   line: Progress,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   for (const [i, frame] of frames.entries()) {
-    signal.throwIfAborted();
+    await passSignals(signal);
     yield await figurePixels(frame);
     line.update(i + 1, {});
   }

@@ -11,7 +11,7 @@ const quantization = 20;
 /**
  * Encodes a video.
  *
- * @param size Of the frames in pixels, multiples of 16.
+ * @param size Width and height of the frames in pixels, multiples of 16.
  * @param frames The frames in order, each `[height, width, 4]`: red, green, blue and opacity.
  */
 export async function mp4Of(
@@ -23,8 +23,11 @@ export async function mp4Of(
   try {
     Object.assign(encoder, { width, height, frameRate, quantizationParameter: quantization });
     encoder.initialize();
-    for await (const frame of frames) encoder.addFrameRgba(frame);
-    encoder.finalize();
+    try {
+      for await (const frame of frames) encoder.addFrameRgba(frame);
+    } finally {
+      encoder.finalize(); // Without it, delete() aborts.
+    }
     return Uint8Array.from(encoder.FS.readFile(encoder.outputFilename));
   } finally {
     encoder.delete();

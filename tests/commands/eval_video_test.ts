@@ -6,6 +6,7 @@ import { makeEnvironment } from "../../lib/envs/registry.ts";
 import { UserError } from "../../lib/errors.ts";
 import { Camera } from "../../lib/report/camera.ts";
 import { filmOf, filmSize } from "../../lib/report/film.ts";
+import { mp4Of } from "../../lib/report/mp4.ts";
 import { encode } from "../../lib/runs/safetensors.ts";
 import { mayUseFiles, withFolder } from "../data/files.ts";
 import { mlpTensors } from "../nn/host/networks.ts";
@@ -57,6 +58,15 @@ Deno.test({
       await environment.close();
     }
   },
+});
+
+Deno.test("mp4Of(): passes on the error that ends the frames", async () => {
+  const size = { width: 32, height: 32 };
+  async function* frames() {
+    yield await Promise.resolve(new Uint8Array(4 * size.width * size.height));
+    throw new UserError("stopped by a signal");
+  }
+  await assertRejects(() => mp4Of(size, 25, frames()), UserError, "stopped by a signal");
 });
 
 Deno.test({

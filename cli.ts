@@ -81,7 +81,7 @@ export const commands: Readonly<Record<string, Command>> = {
     load: async () => (await import("./lib/commands/sweep_submit.ts")).sweepSubmit,
   },
   "sweep status": {
-    summary: "show how far the units of a sweep are, and their scores",
+    summary: "show the progress and scores of a sweep's units",
     load: async () => (await import("./lib/commands/sweep_status.ts")).sweepStatus,
   },
   "bandit": {

@@ -1,10 +1,10 @@
 /**
  * What the bridge costs: `deno run -A bench/bridge.ts`.
  *
- * Milliseconds for one lockstep of 20 hoppers: simulated in this process, over the bridge by a server
- * in a process of its own, and over a bridge whose environments compute nothing (both of its ends in
- * this process). Each figure is the median over rounds, and the best round beside it, which tells what
- * a busy machine took away; the three take turns, so that it takes from all alike.
+ * Milliseconds for one lockstep of 20 hoppers: simulated in this process, over the bridge by a
+ * server in a process of its own, and over a bridge whose environments compute nothing (both of its
+ * ends in this process). Each figure is the median over rounds, and the best round beside it, which
+ * tells what a busy machine took away; the three take turns, so that it takes from all alike.
  *
  * @module
  */
@@ -42,7 +42,9 @@ async function still(): Promise<EnvironmentBatch> {
 
 let seed = 0;
 
-/** Milliseconds of one lockstep, over one round. A finished environment is reset within the time. */
+/**
+ * Milliseconds of one lockstep, over one round. A finished environment is reset within the time.
+ */
 async function round(batch: EnvironmentBatch): Promise<number> {
   const actions = new Float64Array(count * batch.spec.actionSize);
   const start = performance.now();

@@ -1,10 +1,10 @@
 /**
- * Compares what this program learns with what the official codes learn, over seeds:
- * `deno run -A bench/learning.ts OFFICIAL.jsonl RUN…`.
+ * Compares what this program learns with what the official codes learn, over seeds: `deno run -A
+ * bench/learning.ts OFFICIAL.jsonl RUN…`.
  *
  * OFFICIAL.jsonl holds the lines that `bench/peers/learning/official.py` prints. Every RUN is a run
- * directory, of which the last score of every seed of the algorithm's own actor counts, or the output
- * of `eval --json` for one seed (`….json`). Scores are compared per algorithm and task.
+ * directory, of which the last score of every seed of the algorithm's own actor counts, or the
+ * output of `eval --json` for one seed (`….json`). Scores are compared per algorithm and task.
  *
  * @module
  */

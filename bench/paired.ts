@@ -1,8 +1,9 @@
 /**
  * Compares the policies of finished runs seed by seed: `deno run -A bench/paired.ts RUN…`.
  *
- * Each policy, and each variant of a sweep, is compared with the run's last one, for example SRPO's with
- * the critic's own, on the seeds that have both. Runs of the same algorithm and task are taken together.
+ * Each policy, and each variant of a sweep, is compared with the run's last one, for example SRPO's
+ * with the critic's own, on the seeds that have both. Runs of the same algorithm and task are taken
+ * together.
  *
  * @module
  */

@@ -1,5 +1,6 @@
 /**
- * Compares training steps in our engine and in others: `deno run -A bench/peers.ts [--json] [--rounds N]`.
+ * Compares training steps in our engine and in others: `deno run -A bench/peers.ts [--json]
+ * [--rounds N]`.
  *
  * The first task is a perceptron (28-256-256-1, batch 256, mean squared error, Adam) in our engine,
  * `@jax-js/jax` on WebGPU and on WebAssembly, `@tensorflow/tfjs-backend-webgpu`, and PyTorch if it

@@ -1,6 +1,6 @@
 /**
- * Measures the training speed of the three stages: `deno run -A bench/stages.ts [--json]
- * [--rounds N]`, or of two versions: `deno run -A bench/stages.ts --against CHECKOUT`.
+ * Measures the training speed of the three stages: `deno run -A bench/stages.ts [--json] [--rounds
+ * N]`, or of two versions: `deno run -A bench/stages.ts --against CHECKOUT`.
  *
  * The first table shows steps/s at the paper's sizes (hopper: 11 observations, 3 actions) as in
  * training: minibatches, times, noise and dropout masks are drawn on the GPU, from a data set in
@@ -11,8 +11,8 @@
  * compare one seed with six seeds in one sequence of dispatches.
  *
  * `--against` compares this version with the one in another checkout of the repository instead
- * (`git worktree add ../before v0.2.0`): both take turns at every stage, at the paper's sizes and at
- * sizes of 8, with one seed.
+ * (`git worktree add ../before v0.2.0`): both take turns at every stage, at the paper's sizes and
+ * at sizes of 8, with one seed.
  *
  * @module
  */

@@ -97,8 +97,8 @@ class Recording {
 }
 
 /**
- * Returns SRPO's values of the quick preset, but the sizes of the recordings and the official code's
- * rates, which the preset replaces by some for few steps.
+ * Returns SRPO's values of the quick preset, but the sizes of the recordings and the official
+ * code's rates, which the preset replaces by some for few steps.
  */
 function srpoValues(family: Family, steps: number) {
   return srpoTable.valuesFor(family, "quick", {

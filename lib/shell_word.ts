@@ -4,7 +4,10 @@
  * @module
  */
 
-/** Returns a path as one word of a shell command: in quotes if it has spaces or other characters that a shell reads. */
+/**
+ * Returns a path as one word of a shell command: in quotes if it has spaces or other characters
+ * that a shell reads.
+ */
 export function shellWord(path: string): string {
   const windows = Deno.build.os === "windows";
   if ((windows ? /^[\w@%+=:,./\\-]+$/ : /^[\w@%+=:,./-]+$/).test(path)) return path;

@@ -4,12 +4,13 @@ import leven from "leven";
 const limit = 3;
 
 /**
- * The end of a message about an unknown word: `, did you mean "train"?` with the nearest of the known
- * words, or nothing where none is near. Of words that are equally near, the first three are named.
+ * The end of a message about an unknown word: `, did you mean "train"?` with the nearest of the
+ * known words, or nothing where none is near. Of words that are equally near, the first three are
+ * named.
  *
- * A known word is near if at most 40 % of the longer word's letters differ, or if at most 25 % do from
- * some of its parts: `hoper` is near `hopper-medium-v2`, `learning-rate` near `critic-learning-rate`.
- * Two neighboring letters that have changed places are one difference.
+ * A known word is near if at most 40 % of the longer word's letters differ, or if at most 25 % do
+ * from some of its parts: `hoper` is near `hopper-medium-v2`, `learning-rate` near
+ * `critic-learning-rate`. Two neighboring letters that have changed places are one difference.
  *
  * @param prefix Goes before a known word, for example `--`; quotes surround a word without prefix.
  */
@@ -46,7 +47,9 @@ function swaps(word: string): string[] {
   );
 }
 
-/** Every run of the parts between a word's hyphens: of `a-b-c` also `a-b`, `b-c`, `a`, `b` and `c`. */
+/**
+ * Every run of the parts between a word's hyphens: of `a-b-c` also `a-b`, `b-c`, `a`, `b` and `c`.
+ */
 function partsOf(word: string): string[] {
   const parts = word.split("-");
   return parts.flatMap((_, start) =>

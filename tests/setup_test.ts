@@ -185,9 +185,8 @@ function release(): string | undefined {
 }
 
 /**
- * A machine with package sources. Its `apt-get` prints its arguments and the sources that were added
- * to the configured ones. It fails if `broken` is in
- * them.
+ * A machine with package sources. Its `apt-get` prints its arguments and the sources that were
+ * added to the configured ones. It fails if `broken` is in them.
  */
 function withSources(machine: Machine, sources: Readonly<Record<string, string>>): Machine {
   const parts = join(machine.folder, "sources");

@@ -1,5 +1,5 @@
 /**
- * Folders that a tool fills anew.
+ * Output folders of the build tools.
  *
  * @module
  */
@@ -43,7 +43,7 @@ export async function filled(
   }
 }
 
-/** Runs a tool. Prints the message of a mistake of the user's, and exits with code 1. */
+/** Runs a tool. On a `UserError`, prints its message and exits with code 1. */
 export async function reporting(tool: () => Promise<void>): Promise<void> {
   try {
     await tool();

@@ -150,7 +150,10 @@ export async function startPytorch(
   );
 }
 
-/** Starts PyTorch on CUDA if `ours` computes on a graphics card, otherwise or without CUDA on all cores. */
+/**
+ * Starts PyTorch on CUDA if `ours` computes on a graphics card, otherwise or without CUDA on all
+ * cores.
+ */
 export async function startPytorchBeside(ours: Contestant): Promise<Contestant | null> {
   const cuda = ours.device.includes("software GPU") ? null : await startPytorch({ device: "cuda" });
   return cuda ?? await startPytorch();

@@ -49,8 +49,8 @@ export interface Critic {
 }
 
 /**
- * Makes a policy of a registered algorithm or of an actor file. Its actions are in the environment's
- * range.
+ * Makes a policy of a registered algorithm or of an actor file. Its actions are in the
+ * environment's range.
  *
  * @throws {UserError} If the algorithm is unknown, or a tensor is missing or invalid.
  */

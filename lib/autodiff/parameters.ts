@@ -33,8 +33,8 @@ function columnsOf(shape: ParameterShape): number {
 }
 
 /**
- * Returns the row stride of a parameter in floats. Row strides that are multiples of 256 bytes would
- * map the rows to few cache sets when a product walks down them, so such strides are one vec4
+ * Returns the row stride of a parameter in floats. Row strides that are multiples of 256 bytes
+ * would map the rows to few cache sets when a product walks down them, so such strides are one vec4
  * longer. The padding is never read.
  */
 function parameterStride(shape: ParameterShape): number {

@@ -1,8 +1,8 @@
 /**
  * Counter-based random numbers on the host: the same function of (seed, stream, step, index) as
  * `shaders/random.wgsl`. Used to initialize networks and by tests. Every consumer has its own
- * stream or steps of one, so adding one does not change the numbers of another. Streams 1 to 15 initialize networks
- * (`lib/nn/initialization.ts`); each algorithm numbers its own streams from 16.
+ * stream or steps of one, so adding one does not change the numbers of another. Streams 1 to 15
+ * initialize networks (`lib/nn/initialization.ts`); each algorithm numbers its own streams from 16.
  *
  * @module
  */

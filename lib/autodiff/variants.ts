@@ -31,7 +31,9 @@ import type { Tensor } from "./tensor.ts";
 /** GFLOP/s of a variant's tiles. */
 export type Rates = Readonly<Record<Form, Readonly<Record<ShapeClass, number>>>>;
 
-/** The rates of the variants on an adapter; null for one that is wrong there or was not measured. */
+/**
+ * The rates of the variants on an adapter; null for one that is wrong there or was not measured.
+ */
 export type VariantRates = Readonly<Record<MatmulVariant, Rates | null>>;
 
 /** A store of measured rates. */

@@ -33,9 +33,9 @@ export function cellArea({ half, cells }: Grid): number {
 /**
  * Returns the log-density of a diffusion model at points.
  *
- * The ODE dx/dt = f(t) x + g²(t)/(2σ_t) ε̂(x, t) is solved from the smallest time of the model to 1,
- * where the density is that of N(0, I). Along the way, log μ grows by the integral of the divergence
- * of the right-hand side. Heun's method; steps grow with t, as √t is divided evenly.
+ * The ODE dx/dt = f(t) x + g²(t)/(2σ_t) ε̂(x, t) is solved from the smallest time of the model to
+ * 1, where the density is that of N(0, I). Along the way, log μ grows by the integral of the
+ * divergence of the right-hand side. Heun's method; steps grow with t, as √t is divided evenly.
  *
  * @param points `[n, 2]`.
  * @param steps Solver steps, with two evaluations of the field each.

@@ -2,8 +2,8 @@
  * The forward-KL policy with a diffusion model (Figure 2): weighted regression (Eq. 2) of a model
  * whose state is the target.
  *
- * Rows are drawn with probabilities proportional to exp(β Q), and the behavior stage learns them. The
- * expected loss is the weighted diffusion loss, and so is its minimum.
+ * Rows are drawn with probabilities proportional to exp(β Q), and the behavior stage learns them.
+ * The expected loss is the weighted diffusion loss, and so is its minimum.
  *
  * @module
  */

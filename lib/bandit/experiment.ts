@@ -1,6 +1,6 @@
 /**
- * The whole bandit experiment on one density: data, behavior model, log-density, and every policy of
- * Figures 2 to 5 and 9 to 12. It computes and reads no files, so it also runs in a browser.
+ * The whole bandit experiment on one density: data, behavior model, log-density, and every policy
+ * of Figures 2 to 5 and 9 to 12. It computes and reads no files, so it also runs in a browser.
  *
  * @module
  */
@@ -47,8 +47,8 @@ export interface BanditResult {
 /** Progress and interruption of an experiment. */
 export interface BanditWatch {
   /**
-   * Called at the start of each part with step 0, and after each of its steps, for the behavior model
-   * with its loss.
+   * Called at the start of each part with step 0, and after each of its steps, for the behavior
+   * model with its loss.
    */
   readonly onStep?: (part: string, step: number, steps: number, loss?: number) => void;
   /** Stops the experiment between steps if it returns true. */

@@ -47,8 +47,8 @@ export function banditFigure(result: BanditResult): string {
 }
 
 /**
- * Draws the panels that make the paper's point: SRPO's policies from greedy to conservative beside a
- * Gaussian's weighted regression.
+ * Draws the panels that make the paper's point: SRPO's policies from greedy to conservative beside
+ * a Gaussian's weighted regression.
  */
 export function banditSummary(result: BanditResult): string {
   const regression = result.policies.find(({ method }) => method === "forwardGaussian")!;

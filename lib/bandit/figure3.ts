@@ -28,7 +28,9 @@ export interface Figure3Policies {
 
 /** The figure at some point of its computation. */
 export interface Figure3 extends Plane {
-  /** Log-density of the behavior model at the points of a grid; null before the first look at it. */
+  /**
+   * Log-density of the behavior model at the points of a grid; null before the first look at it.
+   */
   readonly density: { readonly grid: Grid; readonly logs: Float64Array } | null;
   /** Policies from greedy to conservative. */
   readonly policies: readonly Figure3Policies[];

@@ -123,7 +123,10 @@ export async function regularizedActions(
   ];
 }
 
-/** Computes the policies of the other methods. If `shouldStop` returned true, the results are not usable. */
+/**
+ * Computes the policies of the other methods. If `shouldStop` returned true, the results are not
+ * usable.
+ */
 export async function comparedActions(setting: Setting): Promise<ActionSet[]> {
   const { engine, points, targets, budget, seed, part } = setting;
   const beta = 1 / comparedInverseBeta;

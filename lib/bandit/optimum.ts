@@ -13,7 +13,9 @@ export function qOf([x, y]: Point, [targetX, targetY]: Point): number {
   return -((x - targetX) ** 2) - (y - targetY) ** 2;
 }
 
-/** Returns the log-density of Eq. 1's optimum at the points of a grid, which is normalized there. */
+/**
+ * Returns the log-density of Eq. 1's optimum at the points of a grid, which is normalized there.
+ */
 export function logOptimum(
   logMu: ArrayLike<number>,
   grid: Grid,
@@ -39,8 +41,8 @@ export function normalized(logs: Float64Array, grid: Grid): Float64Array {
 }
 
 /**
- * Interpolates values at the points of a grid linearly along both axes. Outside the outermost points
- * it extends the nearest cells.
+ * Interpolates values at the points of a grid linearly along both axes. Outside the outermost
+ * points it extends the nearest cells.
  */
 export function interpolated(
   values: ArrayLike<number>,

@@ -1,6 +1,6 @@
 /**
- * Score-regularized policies of the bandit (Figure 3): one free point per target, moved by Eq. 10 or
- * Eq. 15. There is no state, so a deterministic policy is a point. Q(a) = −|a − target|².
+ * Score-regularized policies of the bandit (Figure 3): one free point per target, moved by Eq. 10
+ * or Eq. 15. There is no state, so a deterministic policy is a point. Q(a) = −|a − target|².
  *
  * @module
  */

@@ -17,8 +17,8 @@ export interface PolicyScores {
   /** Mean of the model's log-density. */
   readonly logDensity: number;
   /**
-   * Mean of the best value of Q(a) + log μ(a) / β (Eq. 9) minus that of the action; null for methods
-   * whose β belongs to another objective.
+   * Mean of the best value of Q(a) + log μ(a) / β (Eq. 9) minus that of the action; null for
+   * methods whose β belongs to another objective.
    */
   readonly regret: number | null;
 }

@@ -1,7 +1,7 @@
 /**
- * A variational autoencoder as the behavior model (as in BCQ and BEAR), and the deterministic policy
- * that its evidence lower bound regularizes in the place of log μ (SPOT: Wu et al., 2022, arXiv
- * 2202.06239): the reverse-KL policy against a VAE of Figures 4 and 9.
+ * A variational autoencoder as the behavior model (as in BCQ and BEAR), and the deterministic
+ * policy that its evidence lower bound regularizes in the place of log μ (SPOT: Wu et al., 2022,
+ * arXiv 2202.06239): the reverse-KL policy against a VAE of Figures 4 and 9.
  *
  * @module
  */
@@ -141,8 +141,8 @@ export async function trainVae(
 }
 
 /**
- * Optimizes one point per target and β: the maximum of Q(a) + bound(a) / β. The points start at their
- * targets.
+ * Optimizes one point per target and β: the maximum of Q(a) + bound(a) / β. The points start at
+ * their targets.
  *
  * @param targets `[n, 2]`.
  * @returns The points of each β, `[n, 2]`.

@@ -168,8 +168,8 @@ function weightedDifference(
 }
 
 /**
- * Returns the largest |found − expected| relative to the largest |expected|, or to `smallest` if that
- * is larger; infinity if a value is NaN.
+ * Returns the largest |found − expected| relative to the largest |expected|, or to `smallest` if
+ * that is larger; infinity if a value is NaN.
  */
 export function relativeError(
   found: ArrayLike<number>,

@@ -43,8 +43,8 @@ const command = {
 const profiles = ["mjpy", "mj22"] as const;
 
 /**
- * Largest relative error, at the 99 % quantile, of steps that count as the simulator's. Steps of the
- * same physics differ by 1e-5 or less, because observations are float32, and those of the other
+ * Largest relative error, at the 99 % quantile, of steps that count as the simulator's. Steps of
+ * the same physics differ by 1e-5 or less, because observations are float32, and those of the other
  * profile by 1e-2 to 1e-1 (docs/data.md).
  */
 const sameStep = 1e-4;
@@ -78,8 +78,8 @@ interface Check {
  *
  * @returns Exit code 1 if the steps are not those of the task's physics, or the log-probabilities
  * not those of the policy.
- * @throws {UserError} If a flag is invalid, the file is not readable, the environment is unknown, or
- * the data do not determine the simulator's states.
+ * @throws {UserError} If a flag is invalid, the file is not readable, the environment is unknown,
+ * or the data do not determine the simulator's states.
  */
 export async function dataCheck(args: readonly string[]): Promise<number | void> {
   const parsed = parseFlags(command, args);

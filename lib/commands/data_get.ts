@@ -42,7 +42,8 @@ export interface GetSettings {
 /**
  * Downloads a data file.
  *
- * @throws {UserError} If the task is unknown or the file cannot be had; see {@linkcode getData}.
+ * @throws {UserError} If the task is unknown or the file cannot be downloaded or verified; see
+ * {@linkcode getData}.
  */
 export async function dataGet(args: readonly string[], settings: GetSettings = {}): Promise<void> {
   const parsed = parseFlags(command, args);

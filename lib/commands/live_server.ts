@@ -50,7 +50,7 @@ export class LiveServer implements AsyncDisposable {
     this.#timer = setInterval(() => this.#tick(), tickMilliseconds);
   }
 
-  /** Sets how far a stage is. Viewers get it with the next tick. */
+  /** Sets the progress of a stage. Viewers get it with the next tick. */
   observe(status: LiveStatus): void {
     const place = ({ stage }: LiveStatus) => this.#run.stages.indexOf(stage);
     this.#stages = [...this.#stages.filter(({ stage }) => stage !== status.stage), status]

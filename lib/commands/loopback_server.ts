@@ -21,8 +21,8 @@ export class LoopbackServer implements AsyncDisposable {
   /**
    * Starts the server.
    *
-   * @param answer Returns the response for a file name, made with {@linkcode respond}; null if there
-   * is no such file. The name of the page is empty.
+   * @param answer Returns the response for a file name, made with {@linkcode respond}; null if
+   * there is no such file. The name of the page is empty.
    * @param port Port; 0 selects a free one.
    * @throws {Deno.errors.AddrInUse} The port is in use.
    */

@@ -101,8 +101,8 @@ export function checkRecordedStages(
 }
 
 /**
- * Returns the kernel variants in `config.json`. Older versions recorded no tiles; their runs get the
- * tiles that the recorded variant has now.
+ * Returns the kernel variants in `config.json`. Older versions recorded no tiles; their runs get
+ * the tiles that the recorded variant has now.
  */
 export function recordedTarget(directory: RunDirectory, { adapter }: RunConfig): Target {
   const { matmul, tiles } = adapter;

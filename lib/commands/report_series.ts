@@ -142,7 +142,7 @@ function namesOf(all: readonly (readonly [RunRecord, ...RunRecord[]])[]): string
   );
 }
 
-/** Returns lists of things that are alike; each is like all others of its list. */
+/** Groups items. All items of a group are alike. */
 function partition<T>(things: readonly T[], alike: (a: T, b: T) => boolean): [T, ...T[]][] {
   const lists: [T, ...T[]][] = [];
   for (const thing of things) {

@@ -1,5 +1,5 @@
 /**
- * In what runs differ, and whether their scores can be compared.
+ * Differences between runs, and whether their scores are comparable.
  *
  * @module
  */
@@ -26,7 +26,7 @@ export function differencesOf(...runs: readonly Pick<RunRecord, "config">[]): Di
   });
 }
 
-/** The settings that scores depend on besides training: equal scores of others mean nothing. */
+/** Returns the evaluation protocol of a run. Scores are comparable only if it is the same. */
 export function protocolOf({ config, evaluations }: Pick<RunRecord, "config" | "evaluations">) {
   const { task, data, environment, evaluation } = config;
   // Episodes of an evaluation may have been changed when a run was resumed.
@@ -39,7 +39,9 @@ export function protocolOf({ config, evaluations }: Pick<RunRecord, "config" | "
   };
 }
 
-/** Returns the names of the protocol's parts in which runs differ; empty if they can be compared. */
+/**
+ * Returns the names of the protocol's parts in which runs differ; empty if they can be compared.
+ */
 export function protocolDifferences(
   ...runs: readonly Pick<RunRecord, "config" | "evaluations">[]
 ): string[] {

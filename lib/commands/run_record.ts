@@ -1,5 +1,5 @@
 /**
- * What a run directory says about its run, finished or not, for `runs` and `report`.
+ * Reads the directory of a finished or unfinished run, for `runs` and `report`.
  *
  * @module
  */
@@ -124,7 +124,7 @@ export function readRuns(folder: string): (RunRecord | UnreadableRun)[] {
   return found.sort((a, b) => time(a) - time(b));
 }
 
-/** Says how far a run is: `finished`, or its first unfinished stage and how far that is. */
+/** Returns the progress of a run: `finished`, or its first unfinished stage and how far that is. */
 export function progressOf({ config, algorithm, rows, finished }: RunRecord): string {
   if (finished) return "finished";
   const stepsOf = (stage: string) => {
@@ -144,8 +144,8 @@ export function progressOf({ config, algorithm, rows, finished }: RunRecord): st
 }
 
 /**
- * The log's first time, and the commands in it. A run that was copied without its log has the time
- * of its configuration.
+ * Returns the first time in the log and its commands. A run that was copied without its log has the
+ * time of its configuration.
  */
 function readLog({ log, config }: RunDirectory): Pick<RunRecord, "begun" | "processes"> {
   let lines: string[];

@@ -46,8 +46,8 @@ interface StageSteps {
 /**
  * Writes the manifest of a sweep and prints how much it trains.
  *
- * @throws {UserError} If the file is invalid, a unit is one that `train` would reject, or the folder
- * holds another sweep.
+ * @throws {UserError} If the file is invalid, a unit is one that `train` would reject, or the
+ * folder holds another sweep.
  */
 export async function sweepPlan(args: readonly string[]): Promise<void> {
   const parsed = parseFlags(command, args);

@@ -1,5 +1,5 @@
 /**
- * `sweep status`: shows how far the units of a sweep are, and their scores.
+ * `sweep status`: shows the progress and scores of a sweep's units.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import { shellWord } from "../shell_word.ts";
 
 const command = {
   name: "sweep status",
-  summary: "Shows how far the units of a planned sweep are, and the scores of their last " +
+  summary: "Shows the progress of the units of a planned sweep, and the scores of their last " +
     "evaluations.",
   positionals: [{ name: "folder", help: "The folder of the sweep" }],
   flags: {

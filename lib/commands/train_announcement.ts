@@ -1,5 +1,5 @@
 /**
- * What `train` prints before it trains: the task, the data, the adapter, and the expected time.
+ * Text that `train` prints before training: the task, the data, the adapter, and the expected time.
  *
  * @module
  */
@@ -67,9 +67,9 @@ export function adapterLine({ gpu, target, choice }: Engine, { problem }: Varian
 }
 
 /**
- * Returns what else a user should know: an old driver, what differs from the adapter or version that
- * a resumed run was begun with, the time of the run's matrix products, and a warning if a software
- * GPU runs the paper's preset.
+ * Returns what else a user should know: an old driver, what differs from the adapter or version
+ * that a resumed run was begun with, the time of the run's matrix products, and a warning if a
+ * software GPU runs the paper's preset.
  *
  * @param former The file with the original metrics, if version 0.2 began the run.
  */

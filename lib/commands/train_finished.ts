@@ -1,5 +1,5 @@
 /**
- * What `train --resume` does with a run that is already finished.
+ * `train --resume` of a finished run: prints its results and checks its files.
  *
  * @module
  */
@@ -47,7 +47,9 @@ export function showFinished(
   );
 }
 
-/** Returns a message for every damaged file. Missing checkpoints may have been deleted on purpose. */
+/**
+ * Returns a message for every damaged file. Missing checkpoints may have been deleted on purpose.
+ */
 function damageOf({ path, metrics }: RunDirectory, id: string, results: Results): string[] {
   const damage: string[] = [];
   const read = (body: () => unknown) => {

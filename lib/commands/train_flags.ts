@@ -142,8 +142,8 @@ export function trainCommand(algorithm: Algorithm): CommandLine<FlagTable> {
 /**
  * Parses the command line of `train`: first the algorithm, then the flags of that algorithm.
  *
- * @throws {UserError} If the algorithm or a flag is unknown, a value is invalid, or an argument does
- * not go with --resume.
+ * @throws {UserError} If the algorithm or a flag is unknown, a value is invalid, or an argument
+ * does not go with --resume.
  */
 export function parseTrain(args: readonly string[]): {
   readonly algorithm: Algorithm;

@@ -29,8 +29,8 @@ import { version } from "../version.ts";
 import type { Plan } from "./train_plan.ts";
 
 /**
- * Writes `config.json` to the run directory and to the folder of every seed and variant. For a resumed
- * run, updates only what flags of this call may change.
+ * Writes `config.json` to the run directory and to the folder of every seed and variant. For a
+ * resumed run, updates only what flags of this call may change.
  */
 export async function recordConfigs(
   axes: ReplicaAxes,

@@ -17,8 +17,8 @@ import type { Plan } from "./train_plan.ts";
 import { type ActionCosts, costsOf, policiesOf } from "./trained_policies.ts";
 
 /**
- * Writes a run's results. If the run has finished, it also measures the costs of an action and draws
- * the pictures.
+ * Writes a run's results. If the run has finished, it also measures the costs of an action and
+ * draws the pictures.
  *
  * @param drawn The evaluation's episodes; without evaluations, the pictures show none.
  */

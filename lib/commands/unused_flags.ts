@@ -45,7 +45,7 @@ export function refuseUnusedFlags(
 }
 
 /**
- * Checks that every given hyperparameter that has an effect only together with another has it.
+ * Checks that every given hyperparameter that depends on another one has an effect.
  *
  * @param given Values of the given flags.
  * @param values The hyperparameters of each variant.

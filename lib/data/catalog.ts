@@ -3,8 +3,8 @@
  * and scores for each.
  *
  * `catalog.json` holds D4RL's address and file names, step limits and reference returns (from its
- * `infos.py` and environment registrations), the paper's β (Table 2) and all columns of the
- * paper's Table 1. D4RL publishes no checksums; the sizes and SHA-256 of files in it were reported by
+ * `infos.py` and environment registrations), the paper's β (Table 2) and all columns of the paper's
+ * Table 1. D4RL publishes no checksums; the sizes and SHA-256 of files in it were reported by
  * independent users.
  *
  * @module
@@ -38,7 +38,9 @@ export interface Task {
   readonly referenceReturn: { readonly min: number; readonly max: number } | null;
   /** Temperature β in the paper's Table 2; null if the paper has none. */
   readonly beta: number | null;
-  /** Scores in the paper's Table 1 by column, for example `SRPO`; empty if the task is not in it. */
+  /**
+   * Scores in the paper's Table 1 by column, for example `SRPO`; empty if the task is not in it.
+   */
   readonly paperScores: Readonly<Record<string, PaperScore>>;
   /** Tasks whose data, concatenated in this order, form this task's data; empty if none. */
   readonly parts: readonly string[];

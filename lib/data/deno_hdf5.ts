@@ -12,7 +12,8 @@ let loading: Promise<H5wasm> | undefined;
 
 /**
  * Loads h5wasm, once per process. HDF5 sees no environment variables: it takes all of them when it
- * starts, which would need permission to read all, and can load plugins from a folder that one names.
+ * starts, which would need permission to read all, and can load plugins from a folder that one
+ * names.
  */
 export function loadH5wasm(): Promise<H5wasm> {
   return loading ??= load();

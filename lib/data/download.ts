@@ -9,7 +9,7 @@ import { partialBytes, transfer, TransferError, type TransferOptions } from "./t
 
 /** How attempts are repeated. */
 export interface Persistence {
-  /** Attempts that may fail in a row without a new byte. */
+  /** Number of consecutive attempts without a new byte after which the download fails. */
   readonly attempts: number;
   /** Milliseconds before the second attempt. The pause doubles with each failure in a row. */
   readonly pauseMilliseconds: number;

@@ -14,9 +14,9 @@ import type { OfflineDataset } from "./dataset.ts";
 export type DatasetShape = Pick<OfflineDataset, "sources" | "observationSize" | "actionSize">;
 
 /**
- * Returns a sentence if the observation or action size of `data` differs from that of `task`.
+ * Compares the observation and action sizes of `data` with those of `task`.
  *
- * @returns Null if the sizes agree, or the task's sizes are unknown.
+ * @returns A sentence if they differ; null if they agree or the task's sizes are unknown.
  */
 export function sizeProblem(data: DatasetShape, task: Task): string | null {
   if (task.sizes === null) return null;

@@ -1,5 +1,5 @@
 /**
- * Brings a task's data file into a folder: downloads it, checks it, and puts it in place whole.
+ * Downloads a task's data file, checks it, and moves it into its folder when it is complete.
  *
  * `downloads/` in the folder holds, for each file, the part that has arrived (`.part`), the lock
  * that a download holds (`.lock`), and the size and hash of the file when it was first seen
@@ -190,7 +190,7 @@ async function lockFile(path: string, file: string): Promise<Disposable> {
   return lock;
 }
 
-/** Returns a message for a folder that cannot be written or a full disk. */
+/** Returns a `UserError` for an unwritable folder or a full disk, otherwise the error itself. */
 function explained(path: string, error: unknown): unknown {
   if (error instanceof Deno.errors.PermissionDenied) {
     return new UserError(`${path}: cannot be written: ${error.message}`);

@@ -7,7 +7,7 @@
 import { UserError } from "../errors.ts";
 
 /** Fields that every file in D4RL's format has. */
-export const requiredFields = ["observations", "actions", "rewards", "terminals"] as const;
+const requiredFields = ["observations", "actions", "rewards", "terminals"] as const;
 
 /** Type and shape of a field. */
 export interface FieldLayout {

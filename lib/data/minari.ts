@@ -6,8 +6,8 @@
  * `metadata.json` beside the file has the spaces and the environment.
  *
  * Episodes are joined by number. An episode that ends in a terminal state has T rows. Any other one
- * has a further row for its last observation, which is marked as a timeout and so is not trained on:
- * it only provides the next observation of the row before it. Its action and reward are 0.
+ * has a further row for its last observation, which is marked as a timeout and so is not trained
+ * on: it only provides the next observation of the row before it. Its action and reward are 0.
  *
  * @module
  */
@@ -55,7 +55,9 @@ export async function readMinari(path: string): Promise<DatasetContents> {
   }
 }
 
-/** Returns names in the order in which gymnasium joins them: Tuples by index, Dicts by code point. */
+/**
+ * Returns names in the order in which gymnasium joins them: Tuples by index, Dicts by code point.
+ */
 function orderOf(names: readonly string[]): string[] {
   const isTuple = names.every((name) => /^_index_\d+$/.test(name));
   return names.toSorted((a, b) => isTuple ? numberOf(a) - numberOf(b) : a < b ? -1 : a > b ? 1 : 0);
@@ -269,7 +271,9 @@ async function readMetadata(path: string): Promise<NonNullable<DatasetContents["
   };
 }
 
-/** Parses JSON as Python writes it, with bare `Infinity`, `-Infinity` and `NaN`, which become null. */
+/**
+ * Parses JSON as Python writes it, with bare `Infinity`, `-Infinity` and `NaN`, which become null.
+ */
 function parse(path: string, text: string): Record<string, unknown> {
   // Strings are matched first, so that words in them stay.
   const strict = text.replaceAll(

@@ -4,9 +4,9 @@
  * A file has `observations`, `actions` and `terminals`, and `qpos` and `qvel` for mazes. The last
  * row of a trajectory, marked by `terminals`, is a state only: it provides the next observation of
  * the row before it. The files hold no rewards. The single-task variants of a maze define them from
- * a goal: r = success − 1 and mask = 1 − success, where success means that the state s (not s′) lies
- * within a tolerance of the goal (`relabel_utils.py`). The value of the next state is multiplied by
- * the mask.
+ * a goal: r = success − 1 and mask = 1 − success, where success means that the state s (not s′)
+ * lies within a tolerance of the goal (`relabel_utils.py`). The value of the next state is
+ * multiplied by the mask.
  *
  * Here the state-only rows are marked as timeouts, so that they are not trained on, and D4RL's
  * `terminals` is 1 − mask.
@@ -73,7 +73,7 @@ export function ogbenchTask(name: string): OgbenchTask {
 }
 
 /** Returns whether an archive holds a data set of OGBench. */
-export function isOgbench(names: readonly string[]): boolean {
+function isOgbench(names: readonly string[]): boolean {
   return ["observations", "actions", "terminals"].every((name) => names.includes(name));
 }
 

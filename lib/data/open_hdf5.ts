@@ -2,8 +2,8 @@
  * Opening HDF5 files with h5wasm, and reading their numbers.
  *
  * A file may refer to others: by links, by virtual data sets and by data sets whose elements lie in
- * other files. None of these is followed: while a file is read, HDF5 can open no other one. A file may also claim sizes that it cannot hold, which are refused before memory for
- * them is allocated.
+ * other files. None of these is followed: while a file is read, HDF5 can open no other one. A file
+ * may also claim sizes that it cannot hold, which are refused before memory for them is allocated.
  *
  * @module
  */
@@ -30,15 +30,15 @@ export interface Hdf5 {
   readonly bytes: number;
 }
 
-/** Largest ratio of deflate, in which HDF5's files are compressed; other filters reach less. */
+/** Largest compression ratio of deflate. HDF5's other filters compress less. */
 export const maxRatio = 1032;
 
 /**
  * Returns the data set or group of a name in a group; null for anything else.
  *
  * @param prefix Path of the group, for messages.
- * @throws {UserError} If it is a link or refers to other files, its type cannot be read, or it claims
- * more elements than the file can hold.
+ * @throws {UserError} If it is a link or refers to other files, its type cannot be read, or it
+ * claims more elements than the file can hold.
  */
 export function entityOf(
   { h5, path, bytes }: Hdf5,

@@ -1,7 +1,7 @@
 /**
- * The two-dimensional densities of the paper's bandit experiments (Figures 3 and 9). The formulas and
- * constants are those of `inf_train_gen` in the official code (`dataset.py` of thu-ml/SRPO at commit
- * 0b427a5); the random numbers are not.
+ * The two-dimensional densities of the paper's bandit experiments (Figures 3 and 9). The formulas
+ * and constants are those of `inf_train_gen` in the official code (`dataset.py` of thu-ml/SRPO at
+ * commit 0b427a5); the random numbers are not.
  *
  * @module
  */

@@ -40,7 +40,7 @@ export interface TransferOptions {
   readonly format: string;
   /** Stops the transfer. The partial file stays. */
   readonly signal: AbortSignal;
-  /** Called with the bytes that are there, and the total if the server states it. */
+  /** Called with the number of bytes received and the total size, or null if unknown. */
   readonly progress: (bytes: number, total: number | null) => void;
 }
 

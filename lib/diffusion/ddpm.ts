@@ -24,8 +24,8 @@ export function variancePreservingBetas(count: number): number[] {
 }
 
 /**
- * Returns √ᾱ and √(1 − ᾱ) of each time t, counted from 0: the weights of a sample and of noise in the
- * sample noised to time t.
+ * Returns √ᾱ and √(1 − ᾱ) of each time t, counted from 0: the weights of a sample and of noise in
+ * the sample noised to time t.
  *
  * @param betas β_1 … β_T.
  */

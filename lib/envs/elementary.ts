@@ -13,7 +13,9 @@
 /** 2^27 + 1 splits a double into two halves of 26 bits. */
 const splitter = 134217729;
 
-/** The latest result of the functions below is `high + low`, with |low| at most half an ulp of high. */
+/**
+ * The latest result of the functions below is `high + low`, with |low| at most half an ulp of high.
+ */
 let high = 0;
 let low = 0;
 

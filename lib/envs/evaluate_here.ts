@@ -11,7 +11,7 @@ import { type Episode, rollout, type RolloutObserver } from "./rollout.ts";
 /** Largest number of environments stepped together. More would only use more memory. */
 const batchSize = 32;
 
-/** A server that runs. */
+/** A running environment server. */
 export interface Bridge {
   /** `python`, or another. */
   readonly server: string;
@@ -45,7 +45,7 @@ export async function evaluateHere(
   }
 }
 
-/** Opens environments on a server; what that takes is loaded only here. */
+/** Opens environments on a server. The bridge client is imported only when needed. */
 async function connect(
   bridge: Bridge,
   task: string,

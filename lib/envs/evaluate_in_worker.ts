@@ -34,8 +34,8 @@ export interface EvaluationRequest {
   /** Whether to record the first episode, for built-in environments; defaults to false. */
   readonly record?: boolean;
   /**
-   * Seeds of episodes whose paths are recorded, for built-in mazes. Those that are not among `seeds`
-   * are played in the same batch, but are not part of the evaluation.
+   * Seeds of episodes whose paths are recorded, for built-in mazes. Those that are not among
+   * `seeds` are played in the same batch, but are not part of the evaluation.
    */
   readonly pathSeeds?: readonly number[];
 }
@@ -106,8 +106,8 @@ export async function evaluateInWorker(
 }
 
 /**
- * Like {@linkcode evaluateInWorker}, with the episodes divided among several workers. Episodes do not
- * depend on each other, so the result is the same.
+ * Like {@linkcode evaluateInWorker}, with the episodes divided among several workers. Episodes do
+ * not depend on each other, so the result is the same.
  *
  * @param count Number of workers; at most one per episode is used.
  */

@@ -113,8 +113,8 @@ export class Maze {
   /**
    * Places a grid in the plane.
    *
-   * @param grid Rows of `#` (wall), `.` (free), `S` (start), `G` (goal), `D` (goal of the data alone)
-   * and `E` (goal of the evaluation alone).
+   * @param grid Rows of `#` (wall), `.` (free), `S` (start), `G` (goal), `D` (goal of the data
+   * alone) and `E` (goal of the evaluation alone).
    * @param point Maps a cell to its reference point, see {@link Maze.point}.
    * @param offset Offset from a cell's reference point to its center, on both axes.
    */

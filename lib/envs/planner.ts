@@ -66,8 +66,8 @@ const isNear = (a: Point, b: Point): boolean => Math.hypot(a[0] - b[0], a[1] - b
  * Collects data in a maze2d task as D4RL did. A controller steers the ball from waypoint to
  * waypoint along shortest paths to one random free cell after another, without resets. Rewards are
  * for the task's fixed target, not the planner's goal. The source is D4RL's
- * `pointmaze/waypoint_controller.py`. Two details differ: D4RL takes one more row before it gives up a
- * goal, and rounds the position to find the first cell of a route.
+ * `pointmaze/waypoint_controller.py`. Two details differ: D4RL takes one more row before it gives
+ * up a goal, and rounds the position to find the first cell of a route.
  *
  * @param id A maze2d task, for example `maze2d-umaze-v1`.
  * @param rows Number of rows.

@@ -15,7 +15,9 @@ export class PositionRecorder implements Required<Pick<RolloutObserver, "begin" 
     this.#most = most;
   }
 
-  /** Discards the positions of an earlier attempt at this episode; see {@linkcode RolloutObserver}. */
+  /**
+   * Discards the positions of an earlier attempt at this episode; see {@linkcode RolloutObserver}.
+   */
   readonly begin = (episode: number): void => {
     if (episode < this.#most) this.qpos[episode] = [];
   };

@@ -15,8 +15,8 @@ export function environmentIds(): string[] {
  *
  * @param id A robot (`hopper`), a gym id (`Hopper-v4`) or a D4RL task (`hopper-medium-v2`).
  * @param options.profile Physics. Default: the physics of the published results for this id.
- * @param options.collection Whether episodes start, and have their goals, where those of D4RL's data
- * for this id do, instead of where evaluations do.
+ * @param options.collection Whether episodes start, and have their goals, where those of D4RL's
+ * data for this id do, instead of where evaluations do.
  * @throws {UserError} If the id is unknown.
  */
 export async function makeEnvironment(

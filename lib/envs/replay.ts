@@ -25,8 +25,8 @@ export interface ReplayError {
   /** Largest difference of an entry. */
   readonly largest: number;
   /**
-   * Error of each step, ascending: the root mean square over the observation's entries, each divided
-   * by the root mean square of its change in a step.
+   * Error of each step, ascending: the root mean square over the observation's entries, each
+   * divided by the root mean square of its change in a step.
    */
   readonly relative: Float64Array;
 }

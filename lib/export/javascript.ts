@@ -1,5 +1,6 @@
 /**
- * Writes an actor as a JavaScript module without dependencies, for any engine since ECMAScript 2020.
+ * Writes an actor as a JavaScript module without dependencies, for any engine since ECMAScript
+ * 2020.
  *
  * @module
  */
@@ -10,8 +11,8 @@ import { parityTolerance, parityVectors } from "./parity.ts";
 /**
  * Returns the source of a module that exports `act(observation)`, which returns the action,
  * `observationSize`, `actionSize` and `check()`, which compares the actions for four parity vectors
- * with those of this program. It computes like the actor here, to the last bit in the same engine: sums in double
- * precision, rounded to single precision after every layer.
+ * with those of this program. It computes like the actor here, to the last bit in the same engine:
+ * sums in double precision, rounded to single precision after every layer.
  */
 export function javascriptModule({ network, normalization, bounds, description }: Actor): string {
   const actor = { network, normalization, bounds, description, notes: [] };
@@ -113,7 +114,10 @@ ${rows(actions)}
   ],
 };
 
-/** Compares act() with the parity vectors. Throws if an action differs by more than ${parityTolerance}. */
+/**
+ * Compares act() with the parity vectors. Throws if an action differs by more than
+ * ${parityTolerance}.
+ */
 export function check() {
   parity.observations.forEach((observation, row) => {
     act(observation).forEach((value, i) => {

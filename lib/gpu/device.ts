@@ -28,8 +28,8 @@ export function adapterText(
 }
 
 /**
- * The device cannot be used any more: it was lost, is out of memory, or does not answer. Opening the
- * GPU again may help.
+ * The device cannot be used any more: it was lost, is out of memory, or does not answer. Opening
+ * the GPU again may help.
  */
 export class GpuLostError extends UserError {}
 
@@ -205,8 +205,8 @@ export class Gpu {
   }
 
   /**
-   * Returns why the device cannot be used any more; null if it can. Call it after an error, which may
-   * be a consequence.
+   * Returns why the device cannot be used any more; null if it can. Call it after an error, which
+   * may be a consequence.
    */
   async lost(): Promise<GpuLostError | null> {
     for (let event = 0; event < 20 && this.#failure === null; event++) {

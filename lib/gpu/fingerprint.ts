@@ -1,7 +1,7 @@
 /**
- * The fingerprint of an adapter: what determines the bits of its results, as far as a program can
- * find out. The name of an adapter is not enough: Mesa's software driver has the same name in
- * different versions and on different processors.
+ * Fingerprint of an adapter: the observable properties that affect the last bits of its results.
+ * The name of an adapter is not enough: Mesa's software driver has the same name in different
+ * versions and on different processors.
  *
  * @module
  */
@@ -38,7 +38,10 @@ const parts = {
 /** The measured part of a fingerprint. */
 type Measured = Omit<Fingerprint, "name" | "driver">;
 
-/** By adapter. Neither the driver nor the processor changes while a process runs. */
+/**
+ * Cached measurements by adapter. Neither the driver nor the processor changes while a process
+ * runs.
+ */
 const measured = new Map<string, Measured>();
 
 /** Returns the parts of a fingerprint that WebGPU does not report, measured once in a process. */

@@ -1,6 +1,6 @@
 /**
- * What the program reads and sets outside WebGPU when it opens a GPU, where the runtime allows it.
- * `deno_host.ts` implements it for Deno.
+ * Access to the runtime and the operating system when a GPU is opened. `deno_host.ts` implements it
+ * for Deno.
  *
  * @module
  */
@@ -25,7 +25,9 @@ export interface Host {
   driverVersion(driver: string): string | null;
   /** Returns the vector features of the processor, separated by spaces; null if unknown. */
   processorFeatures(): string | null;
-  /** Returns the threads of the software GPU that was opened last; null if they stay as they are. */
+  /**
+   * Returns the threads of the software GPU that was opened last; null if they stay as they are.
+   */
   computeThreads(): ComputeThreads | null;
 }
 

@@ -116,8 +116,8 @@ export class KernelCache {
   }
 
   /**
-   * Returns `SOFTWARE` on a software GPU, if the kernel has the directive. At a barrier, such a driver
-   * suspends and resumes the invocations of a workgroup one by one.
+   * Returns `SOFTWARE` on a software GPU, if the kernel has the directive. At a barrier, such a
+   * driver suspends and resumes the invocations of a workgroup one by one.
    */
   #directivesOfAdapter({ source }: KernelSpec): string[] {
     return this.#gpu.adapter.software && source.includes("//#if SOFTWARE") ? ["SOFTWARE"] : [];

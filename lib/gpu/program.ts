@@ -316,8 +316,9 @@ export class Program {
   }
 
   /**
-   * Keeps the GPU busy for a second with replays, which change all state. An idle graphics card runs
-   * at a fraction of its clock rate, and reaches the full rate only after it has been busy for a while.
+   * Keeps the GPU busy for a second with replays, which change all state. An idle graphics card
+   * runs at a fraction of its clock rate, and reaches the full rate only after it has been busy for
+   * a while.
    */
   async warmUp(): Promise<void> {
     const { device } = this.#gpu;
@@ -336,7 +337,7 @@ export class Program {
    * Times every dispatch on the GPU: the fastest of `rounds` replays of the first update in or
    * after step `step`, with one pass per dispatch. Restores all state afterwards.
    *
-   * @param warm Whether to keep the GPU busy before ({@linkcode warmUp}).
+   * @param warm Whether to warm up the GPU first ({@linkcode warmUp}).
    *
    * @throws {Error} The adapter has no timestamp queries ({@link timed}).
    */

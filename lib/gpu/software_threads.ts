@@ -12,7 +12,7 @@
 
 /** Size of glibc's `cpu_set_t` in bytes. */
 const setBytes = 128;
-/** Milliseconds between two looks at what else runs. */
+/** Milliseconds between two measurements of the CPU load. */
 const interval = 1000;
 /** Share of its time that a pinned thread may wait for its CPU before all are released. */
 const longWait = 0.3;
@@ -20,7 +20,7 @@ const longWait = 0.3;
 const busy = { release: 0.25, pin: 0.1 };
 
 /**
- * Has Mesa's software driver compute in the thread that submits. Call it before a GPU is opened. It
+ * Makes Mesa's software driver compute in the submitting thread. Call it before a GPU is opened. It
  * affects only the speed.
  *
  * @returns Whether it does: not if `LP_NUM_THREADS` is set, or without permission to set it.
@@ -32,7 +32,7 @@ export function computeAlone(): boolean {
   return true;
 }
 
-/** Has Mesa's software driver compute with all threads again, after {@linkcode computeAlone}. */
+/** Restores the driver's default number of threads, after {@linkcode computeAlone}. */
 export function computeWithAll(): void {
   if (alone) Deno.env.delete(threadsVariable);
   alone = false;
@@ -68,9 +68,9 @@ export class SoftwareThreads {
   }
 
   /**
-   * Pins the compute threads of the device that was opened last. Returns null if there is nothing to
-   * pin: with one thread, or with fewer threads than CPUs, Linux finds free CPUs. Also returns null
-   * except on Linux with glibc and with the required permissions (`-A`).
+   * Pins the compute threads of the device that was opened last. Returns null if there is nothing
+   * to pin: with one thread, or with fewer threads than CPUs, Linux finds free CPUs. Also returns
+   * null except on Linux with glibc and with the required permissions (`-A`).
    */
   static ofNewestDevice(): SoftwareThreads | null {
     if (Deno.build.os !== "linux") return null;

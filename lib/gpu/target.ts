@@ -9,7 +9,7 @@
  * How the invocations of a matrix product share what they load: not at all, by broadcasts between
  * the lanes of a subgroup, or through workgroup memory.
  */
-export const sharings = ["none", "lanes", "workgroup"] as const;
+const sharings = ["none", "lanes", "workgroup"] as const;
 
 /** The tile of a matrix product: how its work is divided, in `shaders/matmul.wgsl`. */
 export interface Tile {
@@ -123,8 +123,8 @@ export interface LargerTile {
 /**
  * Returns larger tiles for dispatches with many results, in ascending order. With few results,
  * small tiles occupy more of a graphics card. All these tiles sum along the depth in the same
- * order, so the bits of NT and NN do not depend on the tile, and the tile may depend on the number of
- * seeds. The bits of TN's bias gradients do depend on it.
+ * order, so the bits of NT and NN do not depend on the tile, and the tile may depend on the number
+ * of seeds. The bits of TN's bias gradients do depend on it.
  */
 export function largerTilesOf(name: TileName, form: Form): readonly LargerTile[] {
   return name === tiled.NT.medium && form !== "TN" ? largerTiles : [];
@@ -137,8 +137,9 @@ const largerTiles: readonly LargerTile[] = [
 ];
 
 /**
- * Returns a variant's tiles. `layers` is the tile of most layers, and `thin` that of thin outputs, except for dy W, whose result
- * is not thin. `NN` and `TN` are the tiles of the gradients of thin inputs.
+ * Returns a variant's tiles. `layers` is the tile of most layers, and `thin` that of thin outputs,
+ * except for dy W, whose result is not thin. `NN` and `TN` are the tiles of the gradients of thin
+ * inputs.
  */
 function tilesOf(
   { layers, thin, NN = layers, TN = layers }: {

@@ -9,8 +9,8 @@ const workgroupsPerRow = 65535;
 
 /**
  * Returns the worklist of a dispatch, pairs (job, tile), and its workgroups along x and y. The last
- * row of workgroups is padded with entries whose tile is past the end of the last job; kernels ignore
- * these, or compute the last job's result again.
+ * row of workgroups is padded with entries whose tile is past the end of the last job; kernels
+ * ignore these, or compute the last job's result again.
  */
 export function worklistOf(
   jobs: readonly Job[],

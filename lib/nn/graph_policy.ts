@@ -1,6 +1,6 @@
 /**
- * Policies on the GPU. One program computes the whole action, including the candidates and the choice
- * among them. It computes the actions of a batch of observations in one submission.
+ * Policies on the GPU. One program computes the whole action, including the candidates and the
+ * choice among them. It computes the actions of a batch of observations in one submission.
  *
  * @module
  */
@@ -16,7 +16,8 @@ import type { Draws, PolicyFacts, RemotePolicy } from "./host/policy.ts";
 /** A policy that can be described in a graph. */
 export interface GraphActor extends PolicyFacts {
   /**
-   * Number of standard normal draws per action. The policy uses them in the same order as on the CPU.
+   * Number of standard normal draws per action. The policy uses them in the same order as on the
+   * CPU.
    */
   readonly draws: number;
   /** Maximum observations per submission. It determines the memory of the program. */
@@ -154,9 +155,9 @@ export class GraphPolicy implements RemotePolicy {
 }
 
 /**
- * Rounds up to a number with four significant bits: 1 to 16, 18, 20 and so on to 32, 36, 40. Episodes
- * end one by one. To compile a program for every count would take longer than it saves: about as long
- * as one of IDQL's actions.
+ * Rounds up to a number with four significant bits: 1 to 16, 18, 20 and so on to 32, 36, 40.
+ * Episodes end one by one. To compile a program for every count would take longer than it saves:
+ * about as long as one of IDQL's actions.
  */
 function roundedUp(count: number): number {
   const unit = 2 ** Math.max(0, Math.floor(Math.log2(count)) - 3);

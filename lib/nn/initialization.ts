@@ -82,9 +82,9 @@ export function numbered(first: number): Initial {
 }
 
 /**
- * Matrices of orthogonal rows or columns, whichever are fewer, of length `gain`
- * (Saxe et al., 2014, arXiv 1312.6120; distributed uniformly), and vectors of 0. For perceptrons: gains
- * of layer normalizations would be 0 too.
+ * Matrices of orthogonal rows or columns, whichever are fewer, of length `gain` (Saxe et al., 2014,
+ * arXiv 1312.6120; distributed uniformly), and vectors of 0. For perceptrons: gains of layer
+ * normalizations would be 0 too.
  *
  * @param first Numbers the networks, as in {@linkcode numbered}.
  */
@@ -108,9 +108,9 @@ export function orthogonal(first: number, gain: number): Initial {
 }
 
 /**
- * Weights by Glorot and Bengio (2010), uniform in ±√(6 / (inputs + outputs)), or by LeCun as Flax draws
- * them: a normal distribution truncated at two standard deviations, with variance 1 / inputs. Layer normalizations start
- * with gain 1 and shift 0, biases with 0.
+ * Weights by Glorot and Bengio (2010), uniform in ±√(6 / (inputs + outputs)), or by LeCun as Flax
+ * draws them: a normal distribution truncated at two standard deviations, with variance 1 / inputs.
+ * Layer normalizations start with gain 1 and shift 0, biases with 0.
  *
  * @param first Numbers the networks, as in {@linkcode numbered}.
  * @param isLecun Returns whether the weight of this name uses LeCun's initialization.

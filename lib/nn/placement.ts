@@ -1,8 +1,8 @@
 /**
  * Selects the device of a policy: the GPU if the policy runs faster there and a GPU is available,
- * otherwise the CPU. A software GPU is used too. With 32 candidates and 15 steps, Mesa's lavapipe on two
- * cores took a sixth of the CPU's time for networks of 256 units, and between a third and two thirds of
- * it for 64 units.
+ * otherwise the CPU. A software GPU is used too. With 32 candidates and 15 steps, Mesa's lavapipe
+ * on two cores took a sixth of the CPU's time for networks of 256 units, and between a third and
+ * two thirds of it for 64 units.
  *
  * @module
  */
@@ -24,8 +24,8 @@ export interface Placeable {
   /** The policy on the CPU. */
   readonly policy: Policy;
   /**
-   * Describes the policy in a graph; null if it is too large for one program. Absent for policies that
-   * are not faster on a GPU.
+   * Describes the policy in a graph; null if it is too large for one program. Absent for policies
+   * that are not faster on a GPU.
    */
   readonly describe?: () => Promise<GraphActor | null>;
 }

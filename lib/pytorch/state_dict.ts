@@ -94,7 +94,9 @@ async function readMembers(bytes: Uint8Array): Promise<Map<string, Uint8Array>> 
   return members;
 }
 
-/** Returns the tensor that a pickled call of `_rebuild_tensor_v2` describes, or why there is none. */
+/**
+ * Returns the tensor that a pickled call of `_rebuild_tensor_v2` describes, or why there is none.
+ */
 function tensorOf(
   value: Pickled,
   storage: (key: string) => Uint8Array | undefined,

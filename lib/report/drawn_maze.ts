@@ -1,6 +1,5 @@
 /**
- * What a maze picture shows of a training: the data, the learned value, and each policy's actions and
- * episodes.
+ * Contents of a maze picture: the data, the learned value, and each policy's actions and episodes.
  *
  * @module
  */

@@ -24,7 +24,7 @@ const colors = {
   text: "#59636e",
 } as const;
 
-/** Direction in which the sun shines, per meter of height. */
+/** Horizontal offset of a shadow in meters, per meter of height. */
 const sun = [0.35, 0.45] as const;
 
 /** A film. */

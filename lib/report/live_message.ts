@@ -1,12 +1,12 @@
 /**
- * What the live page receives from a run.
+ * Messages from a run to the live page.
  *
  * @module
  */
 
 import type { Playback } from "../envs/playback.ts";
 
-/** How far a stage is. */
+/** Progress of a stage. */
 export interface LiveStatus {
   /** Name of the stage. */
   readonly stage: string;
@@ -22,7 +22,7 @@ export interface LiveStatus {
   readonly evaluation?: { readonly done: number; readonly planned: number };
 }
 
-/** What the run is, sent first. */
+/** Description of the run, sent first. */
 export interface LiveRun {
   /** Path of the run directory. */
   readonly name: string;

@@ -5,7 +5,9 @@
  */
 import encoders, { type H264MP4Encoder } from "h264-mp4-encoder";
 
-/** Quality from 10, the best, to 51. At 20, edges are sharp and an episode takes about a megabyte. */
+/**
+ * Quality from 10, the best, to 51. At 20, edges are sharp and an episode takes about a megabyte.
+ */
 const quantization = 20;
 
 /**

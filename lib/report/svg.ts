@@ -45,7 +45,7 @@ export function polyline(points: ArrayLike<number>): string {
 /**
  * Returns an SVG document with a white background and the font of all labels.
  *
- * @param title What it shows, for readers who do not see it.
+ * @param title Text alternative for screen readers.
  */
 export function picture(
   title: string,

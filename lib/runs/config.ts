@@ -53,7 +53,7 @@ export interface RunConfig {
   readonly environment?: { readonly [key: string]: Json };
 }
 
-/** What a run was trained with before it was continued elsewhere, as stored in `config.json`. */
+/** Version and adapter of a run before it was resumed on others, as stored in `config.json`. */
 export type EarlierMachine = Pick<RunConfig, "version" | "adapter">;
 
 /** A checkpoint that replaces a stage, as stored in `config.json`. */

@@ -14,7 +14,7 @@ export interface Scalar {
   readonly value: number;
 }
 
-/** First event of every file. */
+/** Returns the first event of a file. */
 export function versionEvent(seconds: number): Uint8Array {
   return message([doubleField(1, seconds), textField(3, "brain.Event:2")]);
 }

@@ -24,8 +24,8 @@ export async function writeAtomic(path: string, contents: Uint8Array | string): 
  * Copies a file atomically. On file systems that can share blocks, the copy takes no space until
  * one of the two changes.
  *
- * @throws {UserError} If `from` or the folder of `to` does not exist, the folder is not writable, or
- * the disk is full.
+ * @throws {UserError} If `from` or the folder of `to` does not exist, the folder is not writable,
+ * or the disk is full.
  */
 export async function copyWhole(from: string, to: string): Promise<void> {
   await replaceFile(to, async (temporary) => {

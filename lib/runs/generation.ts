@@ -1,9 +1,9 @@
 /**
- * Generations: the checkpoints of all replicas of a stage at one step. The files of a new generation
- * are first written completely, as `checkpoints/<stage>-<step>.safetensors` of each replica. Then
- * each takes the place of `<stage>.safetensors`, and the file that was there is kept as
- * `<stage>-<step>.safetensors` until the next generation. So a run that is killed at any moment, or
- * a file that is damaged later, leaves one generation that is complete and intact.
+ * Generations: the checkpoints of all replicas of a stage at one step. The files of a new
+ * generation are first written completely, as `checkpoints/<stage>-<step>.safetensors` of each
+ * replica. Then each takes the place of `<stage>.safetensors`, and the file that was there is kept
+ * as `<stage>-<step>.safetensors` until the next generation. So a run that is killed at any moment,
+ * or a file that is damaged later, leaves one generation that is complete and intact.
  *
  * @module
  */
@@ -43,7 +43,7 @@ export async function writeGeneration(
   }
 }
 
-/** What a checkpoint of a replica must be. */
+/** Path and expected fingerprint of a replica's checkpoint. */
 export interface Expected {
   /** Path of the checkpoint. */
   readonly path: string;
@@ -83,13 +83,13 @@ export function recoverGeneration(
     const step = versions.has(total) ? total : common;
     const file = step === null ? undefined : versions.get(step);
     if (file !== undefined && file !== path) {
-      if (isFile(path) && steps(versions, path) !== undefined) {
-        keepAs(path, numbered(path, steps(versions, path)!));
+      if (isFile(path) && stepAt(versions, path) !== undefined) {
+        keepAs(path, numbered(path, stepAt(versions, path)!));
       }
       Deno.renameSync(file, path);
     }
     if (file === undefined && isFile(path)) {
-      if (steps(versions, path) === undefined) Deno.renameSync(path, `${path}.refused`);
+      if (stepAt(versions, path) === undefined) Deno.renameSync(path, `${path}.refused`);
       else Deno.removeSync(path);
     }
     removeOthers(path, step ?? 0);
@@ -97,7 +97,8 @@ export function recoverGeneration(
   });
 }
 
-function steps(versions: ReadonlyMap<number, string>, path: string): number | undefined {
+/** Returns the step of the usable checkpoint at `path`; undefined if it is not usable. */
+function stepAt(versions: ReadonlyMap<number, string>, path: string): number | undefined {
   return [...versions].find(([, file]) => file === path)?.[0];
 }
 
@@ -128,7 +129,10 @@ function usable(
   return found;
 }
 
-/** Keeps a file under a second name. `path` must only be replaced afterwards. */
+/**
+ * Keeps a file under a second name. Afterwards, replace `path` by a rename: writing to it would
+ * change both names.
+ */
 function keepAs(path: string, name: string): void {
   if (!isFile(path)) return;
   removeIfAny(name);

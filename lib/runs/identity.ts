@@ -1,6 +1,6 @@
 /**
- * What ties the files of a run together. `metrics.jsonl` and `results.json` carry the id of their
- * run; checkpoints carry a fingerprint of what they were trained from (`stage_cache.ts`).
+ * Identifiers that the files of a run share. `metrics.jsonl` and `results.json` carry the id of
+ * their run; checkpoints carry a fingerprint of what they were trained from (`stage_cache.ts`).
  *
  * @module
  */

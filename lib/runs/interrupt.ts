@@ -32,8 +32,8 @@ const exitCodes: Readonly<Partial<Record<Deno.Signal, number>>> = Deno.build.os 
   : { SIGINT: 130, SIGTERM: 143, SIGHUP: 143 };
 
 /**
- * Whether this process was started to survive its terminal (`nohup`). Deno ends the process on SIGHUP as
- * soon as it listens to any signal, so SIGHUP needs a listener that does nothing.
+ * Whether this process was started to survive its terminal (`nohup`). Deno ends the process on
+ * SIGHUP as soon as it listens to any signal, so SIGHUP needs a listener that does nothing.
  */
 let ignoresHangup: boolean | null = null;
 

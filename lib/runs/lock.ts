@@ -30,7 +30,7 @@ export interface LockedPaths {
   readonly config: string;
 }
 
-/** A lock that this process holds. */
+/** A lock that this process holds, unless there is a {@linkcode RunLock.problem}. */
 export class RunLock implements Disposable {
   /** Why the folder could not be locked; null if it is locked. */
   readonly problem: string | null;

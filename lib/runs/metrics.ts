@@ -117,8 +117,8 @@ export class MetricsFile implements Disposable {
   }
 
   /**
-   * Appends a row with the current time. On return, the operating system has the row, unless rows are
-   * being removed.
+   * Appends a row with the current time. On return, the operating system has the row, unless rows
+   * are being removed.
    *
    * @throws {UserError} If a metric is not finite, or the file cannot be written.
    */

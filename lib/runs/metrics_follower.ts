@@ -7,8 +7,8 @@
 /** What was added to the file since the last call. */
 export interface Appended {
   /**
-   * Whether the file is another one than before, as when a resumed stage removes rows. All rows
-   * read so far are void then.
+   * Whether the file was replaced, for example because a resumed stage removed rows. All rows read
+   * earlier are then invalid.
    */
   readonly restarted: boolean;
   /** The complete new lines, without line breaks. */

@@ -13,8 +13,8 @@ import { encode, type SafeTensor, type SafeTensors } from "./safetensors.ts";
  * Reads the checkpoint of a stage from a file of this program or of the official code.
  *
  * @returns The bytes of a checkpoint of this program, without a step if the file states none.
- * @throws {UserError} If the file cannot be read, is damaged, is of another stage, or has no network
- * of the stage.
+ * @throws {UserError} If the file cannot be read, is damaged, is of another stage, or has no
+ * network of the stage.
  */
 export async function readGivenCheckpoint(
   path: string,

@@ -131,8 +131,8 @@ export interface ProgressOutput {
 }
 
 /**
- * Returns this process's stderr as a progress output. Once it cannot be written, for example because
- * the terminal has closed, progress is discarded: it must not end the work.
+ * Returns this process's stderr as a progress output. Once it cannot be written, for example
+ * because the terminal has closed, progress is discarded: it must not end the work.
  */
 export function standardError(): ProgressOutput {
   const encoder = new TextEncoder();

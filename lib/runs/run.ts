@@ -94,7 +94,9 @@ export interface StageResult {
   readonly cached: readonly { readonly directory: string; readonly run: string }[];
 }
 
-/** Returns the fingerprint of a replica's stage. The checkpoints of the stages it needs exist. */
+/**
+ * Returns the fingerprint of a replica's stage. The checkpoints of the stages it needs must exist.
+ */
 export function fingerprintOf(
   run: TrainingRun,
   definition: StageDefinition,

@@ -3,8 +3,8 @@
  * little-endian data. Checkpoints and policies use it because PyTorch can load it in one line, and
  * because reading it runs no code.
  *
- * Files of this program carry a checksum, the metadata entry `checksum`: the SHA-256 of the header's
- * JSON without that entry, followed by the data.
+ * Files of this program carry a checksum, the metadata entry `checksum`: the SHA-256 of the
+ * header's JSON without that entry, followed by the data.
  *
  * This module works on bytes only. Callers read and write the files.
  *
@@ -93,8 +93,9 @@ export function decode(bytes: Uint8Array, source: string): SafeTensors {
 }
 
 /**
- * Encodes a safetensors file with a checksum. The header is padded with spaces to a multiple of 8 bytes. Tensors
- * are ordered by descending item size, so that each is aligned, and otherwise keep the given order.
+ * Encodes a safetensors file with a checksum. The header is padded with spaces to a multiple of 8
+ * bytes. Tensors are ordered by descending item size, so that each is aligned, and otherwise keep
+ * the given order.
  *
  * @throws {Error} If a tensor's data does not match its dtype or shape, which is a bug in the
  * caller.

@@ -20,7 +20,7 @@ import { canonical, openJson, sealJson, sha256 } from "./checksum.ts";
 import { copyWhole, writeAtomic } from "./files.ts";
 import { type MetricsRow, rowSchema } from "./metrics.ts";
 
-/** What determines a trained stage besides its seed, hyperparameters, kernels and inputs. */
+/** The version, data and adapter that a cache key covers. */
 export interface CacheContext {
   /** Version of the program. */
   readonly version: string;
@@ -30,7 +30,7 @@ export interface CacheContext {
   readonly adapter: { readonly [key: string]: Json };
 }
 
-/** What determines a stage of one replica besides the program, the kernels and the adapter. */
+/** Algorithm, seed, hyperparameters and earlier checkpoints of a replica's stage. */
 export interface StageOrigin {
   /** The algorithm. */
   readonly algorithm: Pick<Algorithm, "name" | "hyperparameters">;
@@ -167,8 +167,8 @@ export class StageCache {
 
   /**
    * Adds a copy of the checkpoint of a finished stage and replaces any entry with the same key. If
-   * the checkpoint is damaged or the folder is not writable, it only announces that, because the run
-   * itself keeps its checkpoint.
+   * the checkpoint is damaged or the folder is not writable, it only announces that, because the
+   * run itself keeps its checkpoint.
    */
   async store(key: string, { checkpoint, ...origin }: CacheEntry): Promise<void> {
     const files = this.#files(key);

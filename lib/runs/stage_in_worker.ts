@@ -36,8 +36,9 @@ export type StageMessage =
   };
 
 /**
- * Messages of the worker: one answer to `open`, `run` and `encode` each, and `steps` during a `run`,
- * about every 50 ms. `kind` tells errors of the user's and a lost GPU from others.
+ * Messages of the worker: one answer to `open`, `run` and `encode` each, and `steps` during a
+ * `run`, about every 50 ms. `kind` is the class of an error: of the user, of a lost GPU, or
+ * another.
  */
 export type StageAnswer =
   | { readonly opened: StageSize }

@@ -71,8 +71,8 @@ export function lacksOf(
 }
 
 /**
- * Returns whether a row of a cached stage is an evaluation that this run would have made during
- * training. It makes the last one itself.
+ * Returns a predicate for rows of a cached stage: evaluations that this run would make during
+ * training. The last evaluation is always made anew.
  */
 function isOwnEvaluation(
   run: TrainingRun,

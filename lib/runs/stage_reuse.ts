@@ -1,5 +1,5 @@
 /**
- * How a run takes stages from the stage cache and adds them to it.
+ * Reads the stages of a run from the stage cache, and stores them there.
  *
  * @module
  */
@@ -36,10 +36,10 @@ export interface ReusableStage {
 }
 
 /**
- * Finds the cached checkpoints of replicas. A replica with a checkpoint is skipped, because its stage
- * has already started.
+ * Finds the cached checkpoints of replicas. A replica with a checkpoint is skipped, because its
+ * stage has already started.
  *
- * @param lacks Returns what an entry lacks for the run, which is then not used; null for nothing.
+ * @param lacks Returns what an entry lacks; null if it can be used.
  * @param announce Called with a line for each replica that need not be trained.
  * @returns The entry of each replica that was found.
  */
@@ -114,7 +114,7 @@ function keyOf(
   return stageKey(context, { ...originOf(algorithm, stage, replica), kernels });
 }
 
-/** Returns the origin of a replica's stage. The checkpoints of the stages it needs exist. */
+/** Returns the origin of a replica's stage. The checkpoints of the stages it needs must exist. */
 export function originOf(
   algorithm: Algorithm,
   stage: StageDefinition,

@@ -1,8 +1,8 @@
 /**
- * Chooses whether a software GPU computes with all of its threads or in the one that submits. Waking
- * threads and waiting for them takes 20 to 80 µs per dispatch, in which one thread computes as much
- * as a small network needs. Both are timed once per machine, in workers, because the driver reads
- * the number of threads when a GPU is opened.
+ * Chooses whether a software GPU computes with all of its threads or in the one that submits.
+ * Waking threads and waiting for them takes 20 to 80 µs per dispatch, in which one thread computes
+ * as much as a small network needs. Both are timed once per machine, in workers, because the driver
+ * reads the number of threads when a GPU is opened.
  *
  * @module
  */
@@ -37,12 +37,12 @@ export interface ThreadMeasurement {
 /** FLOPs of the large dispatch: seven products of 128 × 64 and 64 × 64. */
 export const largeFlops = 7 * 2 * 128 * 64 * 64;
 
-/** FLOPs per dispatch below or above which nothing is timed: one thread, or all. */
+/** Range of FLOPs per dispatch that is timed. One thread is used below it, all threads above it. */
 const timedRange = { from: 0.1e6, to: 20e6 };
 
 /**
- * Returns whether one thread per stage takes less time than all threads for one stage after another.
- * Times of dispatches grow linearly with their FLOPs.
+ * Returns whether one thread per stage takes less time than all threads for one stage after
+ * another. Times of dispatches grow linearly with their FLOPs.
  *
  * @param groups The stages, in groups that one thread each can train at the same time.
  */
@@ -78,7 +78,7 @@ export class ThreadFile {
   }
 
   /**
-   * Has a software GPU compute in the thread that submits, if that is faster. Call it before a GPU
+   * Makes a software GPU compute in the submitting thread if that is faster. Call it before a GPU
    * is opened.
    *
    * @param groups The stages, in groups that can be trained at the same time.

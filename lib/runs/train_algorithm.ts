@@ -56,8 +56,9 @@ const silence: ProgressOutput = {
  * Deno and permissions for the folder.
  *
  * @returns The trained run of each seed, in order. `load()` returns its policy.
- * @throws {UserError} If a seed is repeated or not an integer from 0 to 2³² − 1, the folder is not empty or not writable, the reward
- * rule does not fit the data, or a loss is not finite. The last checkpoint is then kept.
+ * @throws {UserError} If a seed is repeated or not an integer from 0 to 2³² − 1, the folder is not
+ * empty or not writable, the reward rule does not fit the data, or a loss is not finite. The last
+ * checkpoint is then kept.
  */
 export async function trainAlgorithm(engine: Engine, run: AlgorithmRun): Promise<Trained[]> {
   const { algorithm, data, task, hyperparameters, seeds = [0], progress = silence } = run;

@@ -71,7 +71,7 @@ export interface Trained {
    */
   actorFile(way?: string | null): ActorFile;
   /**
-   * Returns what a policy is made of.
+   * Returns the networks and options of a policy.
    *
    * @throws {UserError} As {@linkcode load}.
    */
@@ -282,8 +282,9 @@ function openRun(path: string, known: ReadonlyMap<string, Algorithm>): Trained {
 }
 
 /**
- * Whether the policy file is as new as its stage's checkpoint. It is written when the stage ends or
- * is stopped; a process that resumes the stage writes checkpoints, and may be killed.
+ * Returns whether the policy file and its stage's checkpoint are of the same step. The policy file
+ * is written when the stage ends or is stopped; a process that resumes the stage writes
+ * checkpoints, and may be killed.
  */
 function isCurrentPolicy(run: RunDirectory, stage: string): boolean {
   const checkpoint = run.checkpoint(stage);

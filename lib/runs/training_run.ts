@@ -24,10 +24,10 @@ import { openSession } from "./stage_session.ts";
 import { trainReplicas } from "./stage_training.ts";
 
 /**
- * Trains the stages: with `run.beside` those that do not need each other at the same time, otherwise
- * one after another. A finished stage is evaluated while the next one trains, except where both would
- * compete for the threads of a software GPU, or disturb a profile. On an interrupt it stops early,
- * after writing a checkpoint. Stages that were not started have no result.
+ * Trains the stages: with `run.beside` those that do not need each other at the same time,
+ * otherwise one after another. A finished stage is evaluated while the next one trains, except
+ * where both would compete for the threads of a software GPU, or disturb a profile. On an interrupt
+ * it stops early, after writing a checkpoint. Stages that were not started have no result.
  */
 export async function trainStages(run: TrainingRun): Promise<StageResult[]> {
   if (run.interrupt.requested) return [];

@@ -38,7 +38,10 @@ export class UserCacheFile {
     }
   }
 
-  /** Stores an entry, or removes it if `value` is undefined. If that fails, {@link problem} says why. */
+  /**
+   * Stores an entry, or removes it if `value` is undefined. If that fails, {@link problem} says
+   * why.
+   */
   store(key: string, value: unknown): void {
     if (this.path === null) {
       this.problem = "XDG_CACHE_HOME and HOME are empty or not readable";

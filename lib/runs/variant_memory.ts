@@ -39,7 +39,9 @@ export class VariantFile extends UserCacheFile implements VariantMemory {
   }
 }
 
-/** Returns what the rates depend on. The name of a software GPU says nothing about its processor. */
+/**
+ * Returns what the rates depend on. The name of a software GPU says nothing about its processor.
+ */
 function keyOf(
   { name, driver, driverVersion, processor, subgroups }: AdapterDescription,
 ): string {

@@ -9,8 +9,8 @@
  * | `slurm/job.json` | the id of the last job array |
  * | `slurm/<index>.log` | what the unit printed in the job array |
  *
- * How far a unit is follows from its run directory alone, so units can be run again after any
- * interruption, and on several machines that share the folder.
+ * The state of a unit is read from its run directory alone. Units can therefore be run again after
+ * any interruption, and on several machines that share the folder.
  *
  * @module
  */
@@ -41,7 +41,7 @@ const schema: v.GenericSchema<unknown, { readonly units: readonly Unit[] }> = v.
   ),
 });
 
-/** How far a unit is. */
+/** State of a unit. */
 export type UnitState = "new" | "begun" | "finished";
 
 /** A planned sweep. */
@@ -126,7 +126,7 @@ export class SweepDirectory {
   }
 
   /**
-   * Returns how far a unit is.
+   * Returns the state of a unit.
    *
    * @throws {UserError} If the results of its run are damaged.
    */

@@ -34,8 +34,8 @@ export const maxUnits = 10_000;
  * Returns the units of a sweep, by task and then by algorithm.
  *
  * @param known Algorithms by name.
- * @throws {UserError} If an algorithm or hyperparameter is unknown, there are too many units, or two
- * units would have the same name.
+ * @throws {UserError} If an algorithm or hyperparameter is unknown, there are too many units, or
+ * two units would have the same name.
  */
 export function unitsOf(
   sweep: SweepFile,

@@ -18,7 +18,7 @@ import { version } from "../version.ts";
 import type { Content, Family } from "./content.ts";
 import { Packer } from "./pack.ts";
 
-/** What to show. */
+/** Policies and environment to show. */
 export interface Choice {
   /** A run directory, the folder of one of its seeds or variants, or a policy file. */
   readonly path: string;
@@ -103,7 +103,9 @@ function openAxes(path: string): ReplicaAxes {
   return { directory, algorithm, hyperparameters: h, seeds, variants };
 }
 
-/** Returns the families of a run: by actor, then by seed, then by what is swept besides the slider. */
+/**
+ * Returns the families of a run: by actor, then by seed, then by what is swept besides the slider.
+ */
 function familiesOf(axes: ReplicaAxes, names: readonly string[] | null): Found[] {
   const { algorithm, seeds, variants } = axes;
   const over = variants.length > 0 ? "variants" : "seeds";

@@ -1,5 +1,5 @@
 /**
- * What the page of `watch` plays: a description, which is sent as JSON, and one block of weights.
+ * Contents of the `watch` page: a description, which is sent as JSON, and one block of weights.
  *
  * @module
  */

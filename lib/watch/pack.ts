@@ -1,6 +1,6 @@
 /**
- * Packs policies for the page of `watch`: only the tensors that policies and critics read, and equal
- * ones once.
+ * Packs policies for the page of `watch`: only the tensors that policies and critics read, and
+ * equal ones once.
  *
  * @module
  */

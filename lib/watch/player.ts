@@ -29,7 +29,7 @@ export interface Playable {
   readonly critic: CriticParts | null;
 }
 
-/** What happened in an episode so far. */
+/** Progress of an episode. */
 export interface Progress {
   /** Seed of the environment. */
   readonly seed: number;

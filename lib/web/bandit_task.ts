@@ -11,7 +11,7 @@ import { Pace, StepLog, type TaskContext } from "./task.ts";
 /**
  * Computes the figure and reports its panels while they change.
  *
- * @returns What to tell the user at the end; null if it was stopped.
+ * @returns The closing message; null if the task was stopped.
  */
 export async function banditTask(
   { density, budget, seed }: BanditRequest,

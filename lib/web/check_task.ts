@@ -9,7 +9,7 @@ import type { TaskContext } from "./task.ts";
 /**
  * Measures all checks, as `gradcheck` does, and reports each.
  *
- * @returns What to tell the user at the end; null if it was stopped.
+ * @returns The closing message; null if the task was stopped.
  * @throws {Error} No check reaches an operation.
  */
 export async function checkTask({ engine, gate, post }: TaskContext): Promise<string | null> {

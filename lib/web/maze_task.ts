@@ -40,7 +40,7 @@ let loading: Promise<OfflineDataset> | undefined;
 /**
  * Trains and reports the maze's panels while they change.
  *
- * @returns What to tell the user at the end; null if it was stopped.
+ * @returns The closing message; null if the task was stopped.
  */
 export async function mazeTask(
   { seed, hyperparameters }: MazeRequest,

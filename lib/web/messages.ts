@@ -28,7 +28,7 @@ export interface MazeRequest {
 /** A task of the worker. One runs at a time. */
 export type TaskRequest = BanditRequest | MazeRequest | { readonly kind: "checks" };
 
-/** What the page asks for: a task, or something about the task that runs. */
+/** A message from the page: a task to start, or a command for the running task. */
 export type Request =
   | TaskRequest
   | { readonly kind: "pause" }

@@ -1,13 +1,12 @@
 /**
- * What the tasks of the worker share: pausing and stopping, pictures in between, and the log of
- * steps.
+ * Shared parts of the worker's tasks: pausing and stopping, the drawing rate, and the step log.
  *
  * @module
  */
 import type { Engine } from "../autodiff/engine.ts";
 import type { Report, StepRow } from "./messages.ts";
 
-/** What a task computes with and reports to. */
+/** Engine, gate and report function of a task. */
 export interface TaskContext {
   /** The open GPU. */
   readonly engine: Engine;

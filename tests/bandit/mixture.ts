@@ -1,6 +1,7 @@
 /**
  * A mixture of Gaussians of equal weight and equal standard deviation, with what diffusion models
- * learn of it in closed form. It stands for the trained behavior model where the exact one is known.
+ * learn of it in closed form. It stands for the trained behavior model where the exact one is
+ * known.
  *
  * @module
  */

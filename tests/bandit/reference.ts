@@ -1,8 +1,8 @@
 /**
  * The bandit on 8gaussians with 9 × 9 targets, beside figures of a PyTorch implementation with the
- * same definitions. As a program (`deno task bandit-reference`, about three minutes on two processor
- * cores) it computes every row. It fails if one with the exact score differs; those with a trained
- * network also depend on the network.
+ * same definitions. As a program (`deno task bandit-reference`, about three minutes on two
+ * processor cores) it computes every row. It fails if one with the exact score differs; those with
+ * a trained network also depend on the network.
  *
  * @module
  */
@@ -68,9 +68,9 @@ export const learnedRows: readonly ReferenceRow[] = [
 ];
 
 /**
- * Training of the network of {@linkcode learnedRows}: width 64, two blocks, 12,000 steps of 512 with
- * AdamW. PyTorch's learning rate fell from 3e-4 to 1e-4 after 70 % of the steps; here it follows a
- * cosine.
+ * Training of the network of {@linkcode learnedRows}: width 64, two blocks, 12,000 steps of 512
+ * with AdamW. PyTorch's learning rate fell from 3e-4 to 1e-4 after 70 % of the steps; here it
+ * follows a cosine.
  */
 export const referenceTraining = hyperparametersFor("maze2d", "quick", {
   behaviorSteps: 12_000,

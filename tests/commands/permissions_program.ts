@@ -1,6 +1,6 @@
 /**
- * Runs several commands in one process, for tests of its permissions. The argument is a JSON list of
- * command lines. Where a whole command would take long or write to the project's folder, its own
+ * Runs several commands in one process, for tests of its permissions. The argument is a JSON list
+ * of command lines. Where a whole command would take long or write to the project's folder, its own
  * function is called with a smaller budget or another folder.
  */
 import { commands } from "../../cli.ts";

@@ -1,6 +1,6 @@
 /**
- * Files that refer to others or claim sizes that they cannot hold, made with h5py 3.16. `rewards` of
- * the first four lies elsewhere, in `other.hdf5` or `raw.bin` beside the file.
+ * Files that refer to others or claim sizes that they cannot hold, made with h5py 3.16. `rewards`
+ * of the first four lies elsewhere, in `other.hdf5` or `raw.bin` beside the file.
  */
 import { assertRejects } from "@std/assert";
 import { loadDataset } from "../../lib/data/dataset.ts";

@@ -26,11 +26,15 @@ export interface Input {
   readonly name: string;
   /** Its share of all cases. */
   readonly share: number;
-  /** Generates and reads one case in a folder; the returned promise rejects if it is not handled. */
+  /**
+   * Generates and reads one case in a folder; the returned promise rejects if it is not handled.
+   */
   readonly property: (folder: string) => fc.IAsyncProperty<unknown>;
 }
 
-/** Reads a file that may be damaged. A `UserError` with a message of one line or more is expected. */
+/**
+ * Reads a file that may be damaged. A `UserError` with a message of one line or more is expected.
+ */
 async function handled(read: () => unknown): Promise<void> {
   try {
     await read();
@@ -209,8 +213,8 @@ export const inputs: readonly Input[] = [
  * Reads `cases` random cases of all kinds of input.
  *
  * @throws {Error} If a case is not handled: it ends in another error or hangs, or one writes
- * outside its folder or takes more memory than its files can fill. The message has the smallest such
- * case and the seed.
+ * outside its folder or takes more memory than its files can fill. The message has the smallest
+ * such case and the seed.
  */
 export async function readCases(cases: number, seed?: number): Promise<Record<string, number>> {
   const root = Deno.makeTempDirSync();

@@ -76,7 +76,9 @@ function changed(
   return copy;
 }
 
-/** Generates files: bytes of which some are changed, cut, inserted or overwritten by large numbers. */
+/**
+ * Generates files: bytes of which some are changed, cut, inserted or overwritten by large numbers.
+ */
 export function damagedBytes(bytes: Uint8Array): fc.Arbitrary<Uint8Array> {
   // Most of a file is numbers; the structure lies at the beginning and at the end.
   const place = fc.oneof(

@@ -31,7 +31,9 @@ const evaluator: Evaluator = {
     })),
 };
 
-/** Trains or resumes the run in a folder to its end. Clears what a kill left there, as `train` does. */
+/**
+ * Trains or resumes the run in a folder to its end. Clears what a kill left there, as `train` does.
+ */
 export async function trainIn(folder: string): Promise<void> {
   const directory = new RunDirectory(folder);
   makeFolder(folder);
@@ -49,7 +51,9 @@ export async function trainIn(folder: string): Promise<void> {
   }
 }
 
-/** Returns what a run's folder holds: the hash of every file by its path, and rows without times. */
+/**
+ * Returns what a run's folder holds: the hash of every file by its path, and rows without times.
+ */
 export function outcomeOf(folder: string): { rows: string[]; files: Record<string, string> } {
   const { metrics } = new RunDirectory(folder);
   const rows = readMetrics(metrics).map(({ time: _, ...row }) => JSON.stringify(row)).toSorted();

@@ -1,4 +1,6 @@
-/** Tests stages that are trained at the same time: the critic here, the behavior model in a worker. */
+/**
+ * Tests stages that are trained at the same time: the critic here, the behavior model in a worker.
+ */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { join } from "node:path";
 import { UserError } from "../../lib/errors.ts";

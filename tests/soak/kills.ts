@@ -24,7 +24,9 @@ function command(args: readonly string[], cwd: string): Deno.ChildProcess {
   }).spawn();
 }
 
-/** What a finished run holds, without times: the names of all files, and what is in those trained. */
+/**
+ * What a finished run holds, without times: the names of all files, and what is in those trained.
+ */
 function outcomeOf(path: string): unknown {
   const run = new RunDirectory(path);
   const rows = readMetrics(run.metrics).map(({ time: _, ...row }) => JSON.stringify(row));

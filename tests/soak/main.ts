@@ -5,7 +5,8 @@
  * - `fuzz`: cases of bad input;
  * - `steps`: many steps at tiny size, in which memory and files must stay within bounds.
  *
- * Usage: `deno task soak [--kills 50] [--cases 20000] [--steps 4000000]`. A part with 0 is left out.
+ * Usage: `deno task soak [--kills 50] [--cases 20000] [--steps 4000000]`. A part with 0 is left
+ * out.
  *
  * @module
  */

@@ -13,9 +13,9 @@ import { runIn, setUp, stageNames, tiny } from "../runs/tiny_run.ts";
 const every = 2000;
 
 /**
- * Trains `steps` steps, spread over the stages as in the paper. The memory of the process in the last
- * third of the time must be within 5 % of that in the middle third, the metrics below 2001 rows a
- * stage, and each stage must have two checkpoints.
+ * Trains `steps` steps, spread over the stages as in the paper. The memory of the process in the
+ * last third of the time must be within 5 % of that in the middle third, the metrics below 2001
+ * rows a stage, and each stage must have two checkpoints.
  */
 export async function soakSteps(steps: number): Promise<Record<string, number>> {
   const folder = Deno.makeTempDirSync();

@@ -83,8 +83,8 @@ Deno.test({
 });
 
 /**
- * * Writes agents in the format of Stable-Baselines3 and PyTorch. The pickles refer to functions only by
- * * name, so stand-ins with the same names replace PyTorch's functions.
+ * * Writes agents in the format of Stable-Baselines3 and PyTorch. The pickles refer to functions
+ * only by * name, so stand-ins with the same names replace PyTorch's functions.
  */
 const writeAgents = String.raw`
 import collections, io, json, os, pickle, struct, sys, types, zipfile

@@ -1,6 +1,6 @@
 /**
- * The Diffusion-QL policy on the CPU. It samples candidates from the actor and draws one of them with
- * probability softmax(Q), where Q is the smaller output of the two target Q-networks.
+ * The Diffusion-QL policy on the CPU. It samples candidates from the actor and draws one of them
+ * with probability softmax(Q), where Q is the smaller output of the two target Q-networks.
  *
  * @module
  */
@@ -62,8 +62,8 @@ export class Networks {
   /**
    * Reads the networks from a checkpoint.
    *
-   * @throws {UserError} If a tensor is missing or has the wrong shape, or the sizes of the actor and
-   * the critic differ.
+   * @throws {UserError} If a tensor is missing or has the wrong shape, or the sizes of the actor
+   * and the critic differ.
    */
   constructor(from: NamedTensors) {
     const at = (name: string) => (layer: string) => `${name}.${layer}`;
@@ -134,13 +134,13 @@ export class Networks {
 }
 
 /**
- * Returns the policy. For each action it draws normal numbers in this order: the initial values of all
- * candidates, the noise of each sampling step except the last, and two numbers per candidate for the
- * choice.
+ * Returns the policy. For each action it draws normal numbers in this order: the initial values of
+ * all candidates, the noise of each sampling step except the last, and two numbers per candidate
+ * for the choice.
  *
- * The chosen candidate maximizes Q − log E, where E is exponentially distributed. Candidate k is then
- * chosen with probability softmax(Q)_k (Gumbel, 1954). E is half the sum of the squares of two normal
- * numbers.
+ * The chosen candidate maximizes Q − log E, where E is exponentially distributed. Candidate k is
+ * then chosen with probability softmax(Q)_k (Gumbel, 1954). E is half the sum of the squares of two
+ * normal numbers.
  */
 export function diffusionPolicy(networks: Networks, candidates: number): Policy {
   const { stateSize, actionSize, betas } = networks;

@@ -1,7 +1,7 @@
 /**
- * The training stage of Diffusion-QL (Wang et al., 2023, arXiv 2208.06193, Algorithm 1). It trains twin
- * Q-networks and an actor. The actor is a diffusion model of T steps that imitates the data's actions
- * and maximizes Q.
+ * The training stage of Diffusion-QL (Wang et al., 2023, arXiv 2208.06193, Algorithm 1). It trains
+ * twin Q-networks and an actor. The actor is a diffusion model of T steps that imitates the data's
+ * actions and maximizes Q.
  *
  *     in every step, for a minibatch (s, a, r, d, s'):
  *       ã ← a sample of the averaged actor π' at s' (ten samples with the maximum over actions)
@@ -16,13 +16,13 @@
  *       Q' ← moving average of Q
  *       π' ← every few steps, moving average of π
  *
- * Both gradients are clipped to a maximum norm. Each step of a chain clips its prediction of the action
- * to ±1; no gradient flows through a clipped entry.
+ * Both gradients are clipped to a maximum norm. Each step of a chain clips its prediction of the
+ * action to ±1; no gradient flows through a clipped entry.
  *
- * There are two differences from the official code. It draws the rows of a minibatch with replacement;
- * here every epoch shuffles all rows and splits them into minibatches. It has an option for learning-rate
- * decay, which is off by default and reduces the rates by less than 0.1 %; this project has no such
- * option.
+ * There are two differences from the official code. It draws the rows of a minibatch with
+ * replacement; here every epoch shuffles all rows and splits them into minibatches. It has an
+ * option for learning-rate decay, which is off by default and reduces the rates by less than 0.1 %;
+ * this project has no such option.
  *
  * @module
  */
@@ -86,8 +86,8 @@ export interface AgentInputs {
   /** Returns the draws of the actor's chain, for {@linkcode sampleActions}. */
   readonly chain: (k: number) => Tensor;
   /**
-   * Returns the draws of the averaged actor's chain at the next states. With the maximum over actions,
-   * there are ten rows per state.
+   * Returns the draws of the averaged actor's chain at the next states. With the maximum over
+   * actions, there are ten rows per state.
    */
   readonly nextChain: (k: number) => Tensor;
   /** Index of the Q-network that the actor maximizes: 0 or 1, `[R, 1, 1]`. */

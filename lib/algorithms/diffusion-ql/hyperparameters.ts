@@ -1,11 +1,11 @@
 /**
- * All hyperparameters of Diffusion-QL, with their symbols, values and the sources of the values. The
- * command-line flags, `--help` and `config.json` are generated from this table.
+ * All hyperparameters of Diffusion-QL, with their symbols, values and the sources of the values.
+ * The command-line flags, `--help` and `config.json` are generated from this table.
  *
  * All values come from the official code of the paper (arXiv 2208.06193),
  * github.com/Zhendong-Wang/Diffusion-Policies-for-Offline-RL at d871f5c. Constants shared by all
- * experiments are defined where they are used: Adam's betas (0.9, 0.999) and epsilon (1e-8), three hidden
- * layers with Mish between them, and the schedule's β(t) from 0.1 to 10.
+ * experiments are defined where they are used: Adam's betas (0.9, 0.999) and epsilon (1e-8), three
+ * hidden layers with Mish between them, and the schedule's β(t) from 0.1 to 10.
  *
  * @module
  */
@@ -55,8 +55,8 @@ const published: Readonly<Record<string, Published>> = {
 };
 
 /**
- * The table. The paper does not cover Maze2d. Its rewards are unmodified, which is the default of the
- * official code; η and the gradient norm are those of AntMaze's medium maze.
+ * The table. The paper does not cover Maze2d. Its rewards are unmodified, which is the default of
+ * the official code; η and the gradient norm are those of AntMaze's medium maze.
  */
 export const hyperparameterTable = new HyperparameterTable({
   rewardRule: row(

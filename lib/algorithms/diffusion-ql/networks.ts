@@ -83,8 +83,8 @@ export function noisePrediction(
  *
  * @param state `[R, rows, stateSize]`.
  * @param betas β_1 … β_T.
- * @param draw Returns standard normal numbers `[R, rows, actionSize]`: the initial values of the chains
- * for k = 0, the noise of the k-th step for k ≥ 1. The last step adds no noise.
+ * @param draw Returns standard normal numbers `[R, rows, actionSize]`: the initial values of the
+ * chains for k = 0, the noise of the k-th step for k ≥ 1. The last step adds no noise.
  */
 export function sampleActions(
   graph: Graph,

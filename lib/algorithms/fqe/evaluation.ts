@@ -8,10 +8,10 @@
  *       Q' ← moving average of Q
  *
  * The policy does not change, so its actions are computed once for every state of the data, and any
- * policy will do. {@linkcode withActions} appends them to the states. Rewards are multiplied by
- * 1 − γ, so that Q has the size of a reward: it is the discounted mean reward per step. No return is
- * outside the range of the rewards and 0, so the target is clipped to it. Without that, Q of actions
- * that the data do not contain can grow without limit.
+ * policy will do. {@linkcode withActions} appends them to the states. Rewards are multiplied by 1 −
+ * γ, so that Q has the size of a reward: it is the discounted mean reward per step. No return is
+ * outside the range of the rewards and 0, so the target is clipped to it. Without that, Q of
+ * actions that the data do not contain can grow without limit.
  *
  * @module
  */

@@ -13,12 +13,13 @@
  *       Q ← Adam step on ½ (mean (Q₁(s, a) − y)² + mean (Q₂(s, a) − y)²)
  *       Q' ← moving average of Q
  *
- * Actions are clipped as in IQL. There are two differences from the official code. It draws the rows
- * of a minibatch with replacement; here every epoch shuffles all rows and splits them into minibatches.
- * It holds out 5 % of the rows for validation; here all rows are used for training.
+ * Actions are clipped as in IQL. There are two differences from the official code. It draws the
+ * rows of a minibatch with replacement; here every epoch shuffles all rows and splits them into
+ * minibatches. It holds out 5 % of the rows for validation; here all rows are used for training.
  *
- * The column order differs in two places, as in SRPO's networks: Q takes the action before the state,
- * and sines precede cosines. This only permutes weights that are drawn from the same distribution.
+ * The column order differs in two places, as in SRPO's networks: Q takes the action before the
+ * state, and sines precede cosines. This only permutes weights that are drawn from the same
+ * distribution.
  *
  * @module
  */

@@ -1,10 +1,10 @@
 /**
- * All hyperparameters of IDQL. The official code is github.com/philippe-eecs/IDQL at 7582571; the values
- * are those of `launcher/examples/train_ddpm_iql_offline.py`.
+ * All hyperparameters of IDQL. The official code is github.com/philippe-eecs/IDQL at 7582571; the
+ * values are those of `launcher/examples/train_ddpm_iql_offline.py`.
  *
- * Constants shared by all experiments are defined where they are used: Adam's betas (0.9, 0.999) and
- * epsilon (1e-8), the schedule's β(t) from 0.1 to 10, and the standard deviation 0.2 of the initial
- * Fourier frequencies.
+ * Constants shared by all experiments are defined where they are used: Adam's betas (0.9, 0.999)
+ * and epsilon (1e-8), the schedule's β(t) from 0.1 to 10, and the standard deviation 0.2 of the
+ * initial Fourier frequencies.
  *
  * @module
  */
@@ -26,8 +26,8 @@ const size = integer(1, 65536);
 const rate = number(0, 1);
 
 /**
- * The table. The paper does not cover Maze2d; it uses AntMaze's values and, as in the official code,
- * unmodified rewards.
+ * The table. The paper does not cover Maze2d; it uses AntMaze's values and, as in the official
+ * code, unmodified rewards.
  */
 export const hyperparameterTable = new HyperparameterTable({
   rewardRule: row(

@@ -1,6 +1,7 @@
 /**
- * Stage 2 of Algorithm 1, the diffusion behavior model (Section 4.1). It learns to predict the noise
- * in noised actions of the data, which gives the score of the behavior policy at every diffusion time.
+ * Stage 2 of Algorithm 1, the diffusion behavior model (Section 4.1). It learns to predict the
+ * noise in noised actions of the data, which gives the score of the behavior policy at every
+ * diffusion time.
  *
  *     in every step, for a minibatch (s, a), times t ~ U(0.001, 1) and noise ε ~ N(0, I):
  *       a_t ← α_t a + σ_t ε

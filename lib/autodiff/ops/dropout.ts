@@ -53,7 +53,10 @@ export function dropout(graph: Graph, x: Tensor, how: Dropout): Tensor {
   return y;
 }
 
-/** Rejects a rate outside [0, 1) or so close to 1 that a drawn mask keeps no entry, and a mask of another shape than x. */
+/**
+ * Rejects a rate outside [0, 1) or so close to 1 that a drawn mask keeps no entry, and a mask of
+ * another shape than x.
+ */
 export function requireDropout(x: Tensor, { rate, keep }: Dropout): void {
   if (!(rate >= 0 && rate < 1) || keptWords(rate) === 0) {
     throw new Error(`dropout: the rate must be at least 0 and at most 1 - 2^-32, got ${rate}`);

@@ -1,5 +1,6 @@
 /**
- * The table of entrywise functions: value and derivatives in WGSL, and the value in double precision.
+ * The table of entrywise functions: value and derivatives in WGSL, and the value in double
+ * precision.
  *
  * @module
  */

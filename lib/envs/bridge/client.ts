@@ -189,7 +189,10 @@ class RemoteBatch implements EnvironmentBatch {
   }
 }
 
-/** A WebSocket that exchanges requests and answers. After an error, every call throws the first error. */
+/**
+ * A WebSocket that exchanges requests and answers. After an error, every call throws the first
+ * error.
+ */
 class Link {
   /** Name of the server in messages: its address without the token. */
   readonly name: string;
@@ -284,7 +287,10 @@ class Link {
     }
   }
 
-  /** Records the first error, rejects the pending request and ends the connection. Returns the first error. */
+  /**
+   * Records the first error, rejects the pending request and ends the connection. Returns the first
+   * error.
+   */
   #break(fault: BridgeError): BridgeError {
     if (this.#fault !== null) return this.#fault;
     this.#fault = fault;

@@ -1,7 +1,7 @@
 /**
  * Binary frames of the bridge (`docs/bridge.md`, "Frames"): a 16-byte header, then float64 values,
- * then smaller values. Everything is little-endian, without padding. The values of a whole batch form
- * one block, so a frame is one allocation and is read through views, without copying.
+ * then smaller values. Everything is little-endian, without padding. The values of a whole batch
+ * form one block, so a frame is one allocation and is read through views, without copying.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import type { BatchStep } from "../environment.ts";
 import { Refusal, type Shape } from "./protocol.ts";
 
 /** Kinds of requests. The answer to kind k has kind k + 128. */
-export const frameKinds = { reset: 1, step: 2, state: 3, resetTo: 4 } as const;
+const frameKinds = { reset: 1, step: 2, state: 3, resetTo: 4 } as const;
 
 /** Bytes in a frame's header: kind (u8), three zeros, id (u32), environments (u32), zero (u32). */
 export const headerBytes = 16;
@@ -77,8 +77,8 @@ export function encodeRequest(request: Request, shape: Shape): ArrayBuffer {
  * Decodes a request.
  *
  * @throws {Refusal} If the kind or the length is wrong, an index is out of range or repeated, or a
- * seed is out of range (`malformed`); if a value is not finite (`not-finite`); or if the environment
- * has no simulator state (`unsupported`).
+ * seed is out of range (`malformed`); if a value is not finite (`not-finite`); or if the
+ * environment has no simulator state (`unsupported`).
  */
 export function decodeRequest(frame: ArrayBuffer, shape: Shape): Request {
   if (frame.byteLength < headerBytes) {
@@ -119,7 +119,10 @@ export function decodeRequest(frame: ArrayBuffer, shape: Shape): Request {
   }
   if (new Set(indices).size !== n) refuse(`${kind}: an environment is listed twice`);
 
-  /** Returns `n * width` float64 values from byte `offset`, `width` per environment. Refuses NaN and infinity. */
+  /**
+   * Returns `n * width` float64 values from byte `offset`, `width` per environment. Refuses NaN and
+   * infinity.
+   */
   const finite = (offset: number, width: number, what: string): Float64Array => {
     const block = new Float64Array(frame, offset, n * width);
     const bad = block.findIndex((value) => !Number.isFinite(value));
@@ -186,7 +189,9 @@ export function encodeState(
   return encodeBlocks("state", id, n, [state.qpos, state.qvel]);
 }
 
-/** Encodes the answer to `step`: observations, rewards, terminated flags (u8), truncated flags (u8). */
+/**
+ * Encodes the answer to `step`: observations, rewards, terminated flags (u8), truncated flags (u8).
+ */
 export function encodeStep(id: number, n: number, step: BatchStep): ArrayBuffer {
   const frame = encodeBlocks("step", id, n, [step.observations, step.rewards], 2 * n);
   new Uint8Array(frame, frame.byteLength - 2 * n, n).set(step.terminated);
@@ -271,7 +276,9 @@ function checkedBlocks(
   return blocks;
 }
 
-/** Rejects values that are not finite, `[n, …]`: scores and data made of them would be worthless. */
+/**
+ * Rejects values that are not finite, `[n, …]`: scores and data made of them would be worthless.
+ */
 function requireFinite(
   name: "reward" | "observation",
   values: Float64Array,

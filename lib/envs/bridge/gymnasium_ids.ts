@@ -5,7 +5,10 @@
  */
 import { environments } from "../ids.ts";
 
-/** Gymnasium id by simulated task. Only these have D4RL's observations, actions and rewards in Gymnasium. */
+/**
+ * Gymnasium id by simulated task. Only these have D4RL's observations, actions and rewards in
+ * Gymnasium.
+ */
 const counterparts: Readonly<Record<string, string>> = {
   hopper: "Hopper-v4",
   walker2d: "Walker2d-v4",

@@ -47,7 +47,8 @@ const stopTimeout = 3_000;
 
 /**
  * Starts a server and waits for its announcement, the first line on its standard output. The child
- * stops when its standard input ends. This process holds that input, so the child never outlives it.
+ * stops when its standard input ends. This process holds that input, so the child never outlives
+ * it.
  *
  * @throws {UserError} If the server cannot be started or announces no address. The message includes
  * the server's standard error.

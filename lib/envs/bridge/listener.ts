@@ -26,9 +26,9 @@ const listenAgain = 100;
 
 /**
  * An HTTP server that survives running out of file descriptors. When a new connection finds no free
- * file descriptor, Deno's listeners stop accepting connections permanently, and any client can cause
- * this by opening many connections. This server stops listening before that happens and listens
- * again on the same port after connections have closed.
+ * file descriptor, Deno's listeners stop accepting connections permanently, and any client can
+ * cause this by opening many connections. This server stops listening before that happens and
+ * listens again on the same port after connections have closed.
  */
 export class Listener {
   readonly #options: ListenerOptions;

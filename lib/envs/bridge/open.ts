@@ -1,6 +1,6 @@
 /**
- * Opens environments on the server that the user chooses: the built-in one, the Python one, or a running
- * one.
+ * Opens environments on the server that the user chooses: the built-in one, the Python one, or a
+ * running one.
  *
  * @module
  */
@@ -39,7 +39,9 @@ export interface ServerChoice {
 export interface OpenEnvironment {
   /** The environments. */
   readonly environment: EnvironmentBatch;
-  /** A sentence that says which environments replace the requested ones; null if none were replaced. */
+  /**
+   * A sentence that says which environments replace the requested ones; null if none were replaced.
+   */
   readonly note: string | null;
   /** Closes the environments, and stops their server if it was started for them. */
   close(): Promise<void>;

@@ -1,7 +1,7 @@
 /**
  * The protocol of the environment bridge: a JSON handshake, then binary frames with one answer per
- * request. `docs/bridge.md` specifies it for servers in other languages. This module has the limits,
- * the JSON messages and their validation; `frames.ts` has the binary layout.
+ * request. `docs/bridge.md` specifies it for servers in other languages. This module has the
+ * limits, the JSON messages and their validation; `frames.ts` has the binary layout.
  *
  * @module
  */
@@ -28,7 +28,9 @@ export const limits = {
   fragments: 256,
   /** Unanswered requests per client. */
   unanswered: 16,
-  /** Milliseconds until a client must request the upgrade, and again until it must send its hello. */
+  /**
+   * Milliseconds until a client must request the upgrade, and again until it must send its hello.
+   */
   helloTimeout: 10_000,
   /** Milliseconds that a client has to answer a close frame before its socket is destroyed. */
   closeTimeout: 1_000,

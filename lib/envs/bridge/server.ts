@@ -1,10 +1,10 @@
 /**
  * Server of the environment bridge: a WebSocket server, on loopback by default, that holds
- * environments for its clients. It checks origin, token and number of connections before it upgrades
- * a connection. `session.ts` answers the messages.
+ * environments for its clients. It checks origin, token and number of connections before it
+ * upgrades a connection. `session.ts` answers the messages.
  *
- * The WebSockets come from npm's `ws`. Deno's own accept messages of any size and cannot destroy the
- * socket of a client that does not close it.
+ * The WebSockets come from npm's `ws`. Deno's own accept messages of any size and cannot destroy
+ * the socket of a client that does not close it.
  *
  * @module
  */
@@ -43,8 +43,8 @@ export interface ServeOptions {
 /**
  * Starts a server with a new random token.
  *
- * Before the upgrade it refuses an Origin other than the server's own (403), a missing or wrong token
- * (401), a connection beyond the limit (503) and a plain HTTP request (426).
+ * Before the upgrade it refuses an Origin other than the server's own (403), a missing or wrong
+ * token (401), a connection beyond the limit (503) and a plain HTTP request (426).
  *
  * @throws {Error} If it cannot listen; the message gives the reason, such as EADDRINUSE.
  */
@@ -115,7 +115,9 @@ export async function serveBridge(options: ServeOptions): Promise<BridgeServer> 
   };
 }
 
-/** One client's connection. Answers its messages in order, one answer each, and enforces the limits. */
+/**
+ * One client's connection. Answers its messages in order, one answer each, and enforces the limits.
+ */
 class Connection {
   readonly #socket: WebSocket;
   readonly #session: Session;

@@ -1,6 +1,6 @@
 /**
- * Answers the messages of one client, independently of the transport: the handshake, then one answer
- * per request. A message that fails validation changes nothing.
+ * Answers the messages of one client, independently of the transport: the handshake, then one
+ * answer per request. A message that fails validation changes nothing.
  *
  * @module
  */
@@ -25,7 +25,9 @@ import {
 /** Creates `count` environments of one kind. Throws an error with the reason if it cannot. */
 export type MakeEnvironment = (id: string, count: number) => Promise<EnvironmentBatch>;
 
-/** Number of environments that all connections of a server hold, counted before they are created. */
+/**
+ * Number of environments that all connections of a server hold, counted before they are created.
+ */
 export interface EnvironmentBudget {
   /** Environments that exist or are being created. */
   used: number;
@@ -46,7 +48,9 @@ export class Session {
   readonly #versions: Readonly<Record<string, string>>;
   #served: { batch: EnvironmentBatch; shape: Shape; running: Uint8Array } | null = null;
 
-  /** Creates a session that counts its environments in `budget` and adds `versions` to its welcome. */
+  /**
+   * Creates a session that counts its environments in `budget` and adds `versions` to its welcome.
+   */
   constructor(
     makeEnvironment: MakeEnvironment,
     budget: EnvironmentBudget,
@@ -164,7 +168,9 @@ function start(
     : batch.resetTo(request.qpos, request.qvel, request.indices) as Promise<Float64Array>;
 }
 
-/** Returns the sizes of a batch's frames. Refuses a batch whose frames exceed the message limits. */
+/**
+ * Returns the sizes of a batch's frames. Refuses a batch whose frames exceed the message limits.
+ */
 async function shapeOf(batch: EnvironmentBatch): Promise<Shape> {
   const { count, spec: { observationSize, actionSize } } = batch;
   const state = await batch.state([0]);

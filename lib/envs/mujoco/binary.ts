@@ -1,7 +1,7 @@
 /**
- * Imports MuJoCo's WebAssembly as part of the program, when it is first used. Deno reads the modules
- * of a program without permission. Entry points of processes and workers import this module; the
- * library does not, because such imports are not stable in Deno.
+ * Imports MuJoCo's WebAssembly as part of the program, when it is first used. Deno reads the
+ * modules of a program without permission. Entry points of processes and workers import this
+ * module; the library does not, because such imports are not stable in Deno.
  *
  * @module
  */

@@ -60,7 +60,10 @@ export interface Shape {
   readonly size: Vector3;
   /** Index of the body that it belongs to; 0 is the world, 1 the robot's root. */
   readonly body: number;
-  /** Number of the limb, counted from 1: of the root's child with what hangs on it; otherwise 0. */
+  /**
+   * Number of the limb, from 1. A limb is a child of the root body with its descendants. 0 for the
+   * world and the root.
+   */
   readonly limb: number;
 }
 
@@ -163,8 +166,8 @@ export class Simulation {
   }
 
   /**
-   * Applies a force to a body in all following timesteps, until it is set again or the simulation is
-   * reset.
+   * Applies a force to a body in all following timesteps, until it is set again or the simulation
+   * is reset.
    *
    * @param body Index of the body, from 1; 0 is the world.
    * @param force In N, in world coordinates.

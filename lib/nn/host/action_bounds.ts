@@ -19,7 +19,10 @@ export function isUnit({ low, high }: ActionBounds): boolean {
   return low.every((value) => value === -1) && high.every((value) => value === 1);
 }
 
-/** Returns whether the bounds are valid: as many lower as upper ends, all finite, each lower below its upper end. */
+/**
+ * Returns whether the bounds are valid: as many lower as upper ends, all finite, each lower below
+ * its upper end.
+ */
 export function areBounds({ low, high }: ActionBounds): boolean {
   return low.length === high.length && low.length > 0 &&
     low.every((value, i) => Number.isFinite(high[i]! - value) && value < high[i]!);

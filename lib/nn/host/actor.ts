@@ -111,7 +111,10 @@ export function readActor(file: ActorFile): Actor {
   return { network, normalization, bounds, description: words.join(", "), notes };
 }
 
-/** The range of the actions, `action_low` and `action_high`: JSON lists with a number for each entry. */
+/**
+ * The range of the actions, `action_low` and `action_high`: JSON lists with a number for each
+ * entry.
+ */
 function readBounds({ source, metadata }: ActorFile, size: number): ActionBounds | null {
   const { action_low: low, action_high: high } = metadata;
   if (low === undefined && high === undefined) return null;

@@ -5,7 +5,8 @@
  */
 
 /**
- * Normalizes each row to mean 0 and variance 1 (biased), then multiplies by the gain and adds the shift.
+ * Normalizes each row to mean 0 and variance 1 (biased), then multiplies by the gain and adds the
+ * shift.
  *
  * @param input `[rows, columns]`.
  * @param epsilon What is added to the variance.

@@ -15,7 +15,7 @@ import { Pane } from "./pane.ts";
 const mostPanes = 4;
 /** Largest number of rows of the table of episodes. */
 const mostRows = 200;
-/** Milliseconds of a frame in which steps may be taken, by default and at the highest speed. */
+/** Time budget for the steps of a frame in milliseconds: default, and at the highest speed. */
 const [frameBudget, fastBudget] = [22, 80];
 /** Milliseconds before the next episode begins, by default and at the highest speed. */
 const [pauseAtEnd, fastPause] = [1800, 300];

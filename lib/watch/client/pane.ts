@@ -110,7 +110,7 @@ export class Pane {
    * Takes the steps of an interval of simulated time.
    *
    * @param seconds Simulated seconds; infinity for as many as fit before the deadline.
-   * @param deadline When to stop, of `performance.now()`.
+   * @param deadline Time at which to stop, on the clock of `performance.now()`.
    */
   async play(seconds: number, deadline: number): Promise<void> {
     this.#due = Math.min(this.#due + seconds / this.#stepSeconds, seconds === Infinity ? 1e9 : 20);

@@ -36,7 +36,10 @@ export class Pose {
     return this.#places[shape]!.position;
   }
 
-  /** Places an object where a shape is, `part` of the way from this pose to the next. */
+  /**
+   * Moves an object to a shape's pose, interpolated from this pose (`part` 0) to the next (`part`
+   * 1).
+   */
   place(object: Object3D, shape: number, next: Pose, part: number): void {
     const [from, to] = [this.#places[shape]!, next.#places[shape]!];
     object.position.lerpVectors(from.position, to.position, part);

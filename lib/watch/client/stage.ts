@@ -157,7 +157,7 @@ export class Stage {
   /**
    * Draws the picture, if it has changed.
    *
-   * @param part Of the way from the state before the last step to the state after it.
+   * @param part Interpolation factor: 0 is the state before the last step, 1 the state after it.
    */
   draw(part: number): void {
     this.#resize();

@@ -1,7 +1,7 @@
 /**
- * Compares five steps of Diffusion-QL with the official code (`tests/fixtures/official/diffusion_ql.py`),
- * entry by entry. The reference is the official code in float64. The official code in float32 is within
- * the same limits. Needs no permissions.
+ * Compares five steps of Diffusion-QL with the official code
+ * (`tests/fixtures/official/diffusion_ql.py`), entry by entry. The reference is the official code
+ * in float64. The official code in float32 is within the same limits. Needs no permissions.
  */
 import { assert } from "@std/assert";
 import bytes from "../../fixtures/official/diffusion_ql.safetensors" with { type: "bytes" };
@@ -141,7 +141,9 @@ for (const setting of ["mean", "max"]) {
         });
       }
     };
-    /** Clips our gradients like those of the fixture; our optimizer clips them only when it steps. */
+    /**
+     * Clips our gradients like those of the fixture; our optimizer clips them only when it steps.
+     */
     const clipping = (values: readonly ParameterValues[]) =>
       Math.min(
         1,

@@ -1,7 +1,7 @@
 /**
  * Compares five steps of IDQL and the actions of the resulting networks with the official JAX code
- * (`tests/fixtures/official/idql.py`), entry by entry. The reference is the official code in float64. A
- * failure also reports the error of the official code in float32. Needs no permissions.
+ * (`tests/fixtures/official/idql.py`), entry by entry. The reference is the official code in
+ * float64. A failure also reports the error of the official code in float32. Needs no permissions.
  */
 import { assert, assertEquals } from "@std/assert";
 import bytes from "../../fixtures/official/idql.safetensors" with { type: "bytes" };

@@ -20,7 +20,9 @@ import { malformedMessages } from "./malformed.ts";
 import { BareClient, RawClient } from "./raw_client.ts";
 import { servers } from "./servers.ts";
 
-/** Fails where a server does not soon have `count` environments to give: it closes them in its time. */
+/**
+ * Fails where a server does not soon have `count` environments to give: it closes them in its time.
+ */
 async function eventuallyConnects(url: string, count: number): Promise<void> {
   for (let tries = 0;; tries++) {
     try {

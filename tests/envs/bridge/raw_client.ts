@@ -127,7 +127,10 @@ export class BareClient {
     while (Date.now() < deadline) await this.write(many);
   }
 
-  /** Resolves when the server has closed the connection, with the code of its close frame if it sent one. */
+  /**
+   * Resolves when the server has closed the connection, with the code of its close frame if it sent
+   * one.
+   */
   async closed(): Promise<number | null> {
     const bytes = new Uint8Array(4);
     let code: number | null = null;

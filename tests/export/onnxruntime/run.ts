@@ -2,8 +2,8 @@
  * Runs ONNX models with onnxruntime: `deno run -A run.ts FOLDER NAME…`.
  *
  * For each name it reads `NAME.onnx` and the observations `NAME.observations`, float32 of all rows,
- * and writes the actions to `NAME.actions`. It has a configuration of its own, because Deno downloads
- * all packages of one, and this one has 290 MB.
+ * and writes the actions to `NAME.actions`. It has a configuration of its own, because Deno
+ * downloads all packages of one, and this one has 290 MB.
  *
  * @module
  */

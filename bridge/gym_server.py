@@ -219,7 +219,10 @@ async def main(host, port, exit_with_stdin, announce):
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, stop.set)
+        try:
+            loop.add_signal_handler(name, stop.set)
+        except NotImplementedError:  # On Windows, the end of standard input stops the server.
+            pass
     if exit_with_stdin:
 
         def wait_for_end():

@@ -40,7 +40,7 @@ import { version } from "../version.ts";
 import { DrawnEpisodes } from "./drawn_episodes.ts";
 import { helpText } from "./help.ts";
 import { adapterLine, announcement, notes } from "./train_announcement.ts";
-import { evaluatorOf } from "./train_evaluation.ts";
+import { evaluatorOf, isEvaluated } from "./train_evaluation.ts";
 import { showFinished } from "./train_finished.ts";
 import { observersOf } from "./train_observers.ts";
 import { parseTrain, resumingArguments, trainCommand, type TrainFlags } from "./train_flags.ts";
@@ -114,9 +114,9 @@ async function attempt(
   await checkGiven(axes, plan, outline);
   const work = await workOf(axes, plan.stages, outline);
   const threads = new ThreadFile();
-  const { every, episodes } = plan.evaluation;
+  const every = isEvaluated(plan.task, plan.evaluation) ? plan.evaluation.every : null;
   const possible = canTrainTogether(plan.algorithm, flags);
-  const groups = groupsOf(plan, episodes > 0 ? every ?? Infinity : Infinity, possible);
+  const groups = groupsOf(plan, every ?? Infinity, possible);
   const grouped = groups.map((group) =>
     work.filter(({ stage }) => group.some(({ name }) => name === stage))
   );

@@ -70,6 +70,11 @@ export interface EvaluatorOptions {
   readonly drawn?: DrawnEpisodes;
 }
 
+/** Returns whether policies are evaluated: episodes are played, and the task has an environment. */
+export function isEvaluated(task: Task, { episodes }: EvaluationPlan): boolean {
+  return episodes > 0 && (task.own ? task.own.environment !== null : environments.has(task.name));
+}
+
 /**
  * Returns an evaluator of an algorithm's actors on a task. Null if evaluation is disabled or the
  * task has no environment.
@@ -80,14 +85,13 @@ export interface EvaluatorOptions {
 export function evaluatorOf(
   algorithm: Algorithm,
   task: Task,
-  { every, episodes }: EvaluationPlan,
+  evaluation: EvaluationPlan,
   interrupt: Pick<Interrupt, "signal">,
   target?: Target,
   { workers = 1, onPlayback, drawn }: EvaluatorOptions = {},
 ): Evaluator | null {
-  if (episodes === 0 || !(task.own ? task.own.environment !== null : environments.has(task.name))) {
-    return null;
-  }
+  if (!isEvaluated(task, evaluation)) return null;
+  const { every, episodes } = evaluation;
   const { signal } = interrupt;
   const reference = referenceReturn(task.name);
   return {

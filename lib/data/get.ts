@@ -182,7 +182,8 @@ async function lockFile(path: string, file: string): Promise<Disposable> {
   }
   if (!await lock.tryLock(true)) {
     lock.close();
-    const owner = (await Deno.readTextFile(path)).trim();
+    // Windows does not let others read a locked file.
+    const owner = (await Deno.readTextFile(path).catch(() => "")).trim();
     throw new UserError(`${file} is being downloaded by process ${owner || "unknown"}`);
   }
   await lock.truncate();

@@ -9,7 +9,7 @@
  * How the invocations of a matrix product share what they load: not at all, by broadcasts between
  * the lanes of a subgroup, or through workgroup memory.
  */
-const sharings = ["none", "lanes", "workgroup"] as const;
+export const sharings = ["none", "lanes", "workgroup"] as const;
 
 /** The tile of a matrix product: how its work is divided, in `shaders/matmul.wgsl`. */
 export interface Tile {

@@ -21,12 +21,30 @@ export const fingerprintKey = "fingerprint";
  * its step is not a whole number.
  */
 export function readCheckpoint(path: string): Checkpoint {
-  let bytes: Uint8Array;
+  return decodeCheckpoint(checkpointBytes(path), path);
+}
+
+/**
+ * Reads the bytes of a checkpoint file.
+ *
+ * @throws {UserError} If the file cannot be read.
+ */
+export function checkpointBytes(path: string): Uint8Array {
   try {
-    bytes = Deno.readFileSync(path);
+    return Deno.readFileSync(path);
   } catch (error) {
     throw new UserError(`cannot read checkpoint ${path}: ${(error as Error).message}`);
   }
+}
+
+/**
+ * Decodes the bytes of a checkpoint file.
+ *
+ * @param path Path of the file, for messages.
+ * @throws {UserError} If they are damaged or not in the safetensors format, or the step is not a
+ * whole number.
+ */
+export function decodeCheckpoint(bytes: Uint8Array, path: string): Checkpoint {
   const file = decode(bytes, path);
   const step = file.metadata["step"];
   if (step !== undefined && !(/^\d+$/.test(step) && Number.isSafeInteger(Number(step)))) {

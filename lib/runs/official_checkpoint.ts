@@ -6,7 +6,7 @@
 import type { StageDefinition } from "../algorithms/algorithm.ts";
 import { UserError } from "../errors.ts";
 import { isZip, readStateDict, type StateTensor, writeStateDict } from "../pytorch/state_dict.ts";
-import { readCheckpoint } from "./checkpoint.ts";
+import { checkpointBytes, decodeCheckpoint } from "./checkpoint.ts";
 import { encode, type SafeTensor, type SafeTensors } from "./safetensors.ts";
 
 /**
@@ -20,14 +20,9 @@ export async function readGivenCheckpoint(
   path: string,
   { name, product, officialFiles = [] }: StageDefinition,
 ): Promise<Uint8Array> {
-  let bytes: Uint8Array;
-  try {
-    bytes = Deno.readFileSync(path);
-  } catch (error) {
-    throw new UserError(`cannot read checkpoint ${path}: ${(error as Error).message}`);
-  }
+  const bytes = checkpointBytes(path);
   if (!isZip(bytes)) {
-    const { stage = name } = readCheckpoint(path).file.metadata;
+    const { stage = name } = decodeCheckpoint(bytes, path).file.metadata;
     if (stage === name) return bytes;
     throw new UserError(`${path}: is a checkpoint of the ${stage} stage, expected the ${product}`);
   }

@@ -27,7 +27,10 @@ export interface LaunchedServer extends AsyncDisposable {
 
 /** Path of the Python interpreter that `bridge/setup.sh` installs. */
 export const pythonPath: string = fileURLToPath(
-  new URL("../../../bridge/.venv/bin/python", import.meta.url),
+  new URL(
+    `../../../bridge/.venv/${Deno.build.os === "windows" ? "Scripts/python.exe" : "bin/python"}`,
+    import.meta.url,
+  ),
 );
 
 /** Host on which servers listen. */

@@ -31,12 +31,6 @@ const exitCodes: Readonly<Partial<Record<Deno.Signal, number>>> = Deno.build.os 
   ? { SIGINT: 130, SIGBREAK: 130 }
   : { SIGINT: 130, SIGTERM: 143, SIGHUP: 143 };
 
-/**
- * Whether this process was started to survive its terminal (`nohup`). Deno ends the process on
- * SIGHUP as soon as it listens to any signal, so SIGHUP needs a listener that does nothing.
- */
-let ignoresHangup: boolean | null = null;
-
 /** Returns whether SIGHUP is ignored; false where that is not known. */
 function isHangupIgnored(): boolean {
   const path = "/proc/self/status";
@@ -49,6 +43,13 @@ function isHangupIgnored(): boolean {
     return false;
   }
 }
+
+/**
+ * Whether this process was started to survive its terminal (`nohup`). Deno ends the process on
+ * SIGHUP as soon as it listens to any signal, so SIGHUP needs a listener that does nothing. Read when
+ * this module is loaded, because opening a GPU ends the ignoring too.
+ */
+const ignoresHangup = isHangupIgnored();
 
 /**
  * Listens for Ctrl-C (SIGINT), SIGTERM and, unless it was ignored, SIGHUP (on Windows, Ctrl-C and
@@ -72,7 +73,6 @@ export function watchInterrupt(
 ): Interrupt {
   const controller = new AbortController();
   let first: { readonly at: number; readonly code: number } | null = null;
-  ignoresHangup ??= isHangupIgnored();
   const listeners = Object.entries(exitCodes).map(([signal, code]) =>
     [signal as Deno.Signal, () => {
       if (signal === "SIGHUP" && ignoresHangup) return;

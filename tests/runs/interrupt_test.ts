@@ -1,4 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { fileURLToPath } from "node:url";
 import { watchInterrupt } from "../../lib/runs/interrupt.ts";
 import { inOwnProcess } from "../support/own_process.ts";
 
@@ -80,13 +81,18 @@ Deno.test({
     const script = Deno.makeTempFileSync({ suffix: ".ts" });
     try {
       // Opening a GPU ends the ignoring, so it must be noticed before.
-      const device = new URL("../../lib/gpu/device.ts", import.meta.url).href;
+      const engine = new URL("../../lib/autodiff/engine.ts", import.meta.url).href;
       Deno.writeTextFileSync(
         script,
-        `import { Gpu } from ${JSON.stringify(device)};\n` +
-          program.replace("using interrupt", "(await Gpu.open()).close();\n  using interrupt"),
+        `import { Engine } from ${JSON.stringify(engine)};\n` +
+          program.replace(
+            "using interrupt",
+            "(await Engine.open()).close();\n  using interrupt",
+          ),
       );
-      const deno = `'${Deno.execPath()}' run -A --no-lock --no-check ${script}`;
+      const config = fileURLToPath(new URL("../../deno.json", import.meta.url));
+      const flags = `-A --no-lock --no-check '--config=${config}'`;
+      const deno = `'${Deno.execPath()}' run ${flags} ${script}`;
       await using child = new Deno.Command("sh", {
         args: ["-c", `trap '' HUP; exec ${deno}`],
         stdin: "null",

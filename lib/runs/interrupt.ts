@@ -46,8 +46,8 @@ function isHangupIgnored(): boolean {
 
 /**
  * Whether this process was started to survive its terminal (`nohup`). Deno ends the process on
- * SIGHUP as soon as it listens to any signal, so SIGHUP needs a listener that does nothing. Read when
- * this module is loaded, because opening a GPU ends the ignoring too.
+ * SIGHUP as soon as it listens to any signal, so SIGHUP needs a listener that does nothing. Read
+ * when this module is loaded, because opening an engine ends the ignoring too.
  */
 const ignoresHangup = isHangupIgnored();
 

@@ -80,7 +80,7 @@ Deno.test({
   fn: async () => {
     const script = Deno.makeTempFileSync({ suffix: ".ts" });
     try {
-      // Opening a GPU ends the ignoring, so it must be noticed before.
+      // Opening an engine ends the ignoring, so it must be noticed before.
       const engine = new URL("../../lib/autodiff/engine.ts", import.meta.url).href;
       Deno.writeTextFileSync(
         script,

@@ -76,13 +76,16 @@ Deno.test("javascriptModule(): check() finds a changed actor", async () => {
   assertThrows(check, Error, "observation 0, entry 0: expected");
 });
 
-/** Compiles a header as a program that checks itself, and runs it. */
-async function compileAndRun(header: string): Promise<{ success: boolean; printed: string }> {
+/** Compiles a header as a program, by default one that checks itself, and runs it. */
+async function compileAndRun(
+  header: string,
+  option = "-DPOLICY_CHECK",
+): Promise<{ success: boolean; printed: string }> {
   const folder = await Deno.makeTempDir();
   try {
     await Deno.writeTextFile(join(folder, "policy.h"), header);
     const compiler = await new Deno.Command("cc", {
-      args: "-std=c99 -Wall -Wextra -pedantic -Werror -DPOLICY_CHECK -x c policy.h -lm -o check"
+      args: `-std=c99 -Wall -Wextra -pedantic -Werror ${option} -x c policy.h -lm -o check`
         .split(" "),
       cwd: folder,
     }).output();
@@ -123,4 +126,30 @@ Deno.test("cHeader(): writes numbers that C reads as the same float32", () => {
     Math.fround(Number(literal.trim().slice(0, -1)))
   );
   assertEquals(read, Array.from(linear.network.layers[0]!.weight));
+});
+
+Deno.test({
+  name: "cHeader(): actions for an observation that is not a number are not numbers",
+  ignore: !hasCompiler(),
+  fn: async () => {
+    const program = `
+#include <stdio.h>
+int main(void) {
+  float observation[POLICY_OBSERVATION_SIZE] = {0}, action[POLICY_ACTION_SIZE];
+  int i, numbers = 0;
+  observation[0] = NAN;
+  policy_act(observation, action);
+  for (i = 0; i < POLICY_ACTION_SIZE; i++) numbers += !isnan(action[i]);
+  printf("%d", numbers);
+  return 0;
+}
+`;
+    for (const actor of Object.values(actors)) {
+      const { printed } = await compileAndRun(cHeader(actor) + program, "-DPOLICY_RUN");
+      assertEquals(printed, "0");
+      const observation = new Float64Array(actor.network.inputs);
+      observation[0] = NaN;
+      assert(policyOf(actor).act(observation, []).every(Number.isNaN));
+    }
+  },
 });

@@ -75,7 +75,7 @@ async function holdingOf(task: D4rlTask, folder: string): Promise<Holding> {
       const found = await stat(path);
       return found.isFile() ? found.size : null;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+      if (["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code!)) return null;
       throw error;
     }
   };

@@ -85,7 +85,10 @@ export class EpisodeFilm {
   }
 }
 
-/** Lets pending signals arrive, which drawing alone does not, and throws if one stops the video. */
+/**
+ * Waits for pending signals, which do not arrive while frames are drawn. Throws if one stops the
+ * video.
+ */
 async function passSignals(signal: AbortSignal): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve));
   signal.throwIfAborted();

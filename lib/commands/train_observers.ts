@@ -59,7 +59,7 @@ export async function observersOf(
         // Training goes on without them.
         failed = true;
         const { message } = error as Error;
-        announce(`warning  TensorBoard's files are not written any more: ${message}`);
+        announce(`warning  TensorBoard's files are no longer written: ${message}`);
       }
     };
     const timer = setInterval(update, tensorBoardMilliseconds);

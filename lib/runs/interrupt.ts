@@ -45,9 +45,9 @@ function isHangupIgnored(): boolean {
 }
 
 /**
- * Whether this process was started to survive its terminal (`nohup`). Deno ends the process on
- * SIGHUP as soon as it listens to any signal, so SIGHUP needs a listener that does nothing. Read
- * when this module is loaded, because opening an engine ends the ignoring too.
+ * Whether SIGHUP was ignored at start, as under `nohup`. Once Deno listens to any signal, SIGHUP
+ * ends the process unless it has a listener, so it gets one that does nothing. This is read when
+ * the module is loaded, because opening an engine resets SIGHUP.
  */
 const ignoresHangup = isHangupIgnored();
 

@@ -37,7 +37,7 @@ Deno.test({
       await observers[Symbol.asyncDispose]();
       assertEquals(said.length, 1);
       assertEquals(
-        said[0]!.startsWith("warning  TensorBoard's files are not written any more"),
+        said[0]!.startsWith("warning  TensorBoard's files are no longer written"),
         true,
       );
     }),

@@ -2,6 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { UserError } from "../../lib/errors.ts";
 import { replaceFile } from "../../lib/files.ts";
 import { copyWhole, writeAtomic } from "../../lib/runs/files.ts";
+import { withFolder } from "../data/files.ts";
 
 const ignore = Deno.permissions.querySync({ name: "write" }).state !== "granted" ||
   Deno.permissions.querySync({ name: "read" }).state !== "granted";
@@ -66,22 +67,15 @@ Deno.test({
 Deno.test({
   name: "copyWhole() names a missing source, not its destination",
   ignore,
-  async fn() {
-    const folder = await Deno.makeTempDir();
-    try {
-      await assertRejects(
-        () => copyWhole(`${folder}/gone`, `${folder}/copy`),
-        UserError,
-        `cannot read ${folder}/gone: no such file`,
-      );
-      await assertRejects(
-        () => copyWhole(`${folder}/gone`, `${folder}/nowhere/copy`),
-        UserError,
-        "cannot read",
-      );
+  fn: () =>
+    withFolder(async (folder) => {
+      for (const to of [`${folder}/copy`, `${folder}/nowhere/copy`]) {
+        await assertRejects(
+          () => copyWhole(`${folder}/gone`, to),
+          UserError,
+          `cannot read ${folder}/gone: no such file`,
+        );
+      }
       assertEquals([...Deno.readDirSync(folder)], []);
-    } finally {
-      await Deno.remove(folder, { recursive: true });
-    }
-  },
+    }),
 });

@@ -20,13 +20,18 @@ const program = `
   Deno.exit(interrupt.exitCode);
 `;
 
-/** Runs the program and sends `signal` whenever it prints that it is ready. */
-async function interrupted(signal: Deno.Signal, stubborn: boolean) {
+/** Runs a program, calls `react` with each text that it prints, and returns its output and code. */
+async function outcomeOf(
+  text: string,
+  command: (script: string) => readonly [program: string, ...args: string[]],
+  react: (printed: string, child: Deno.ChildProcess) => void | Promise<void>,
+) {
   const script = Deno.makeTempFileSync({ suffix: ".ts" });
   try {
-    Deno.writeTextFileSync(script, program);
-    await using child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "--no-lock", "--no-check", script, ...(stubborn ? ["stubborn"] : [])],
+    Deno.writeTextFileSync(script, text);
+    const [first, ...args] = command(script);
+    await using child = new Deno.Command(first, {
+      args,
       stdin: "null",
       stdout: "piped",
       stderr: "piped",
@@ -34,18 +39,33 @@ async function interrupted(signal: Deno.Signal, stubborn: boolean) {
     const errors = new Response(child.stderr).text();
     let out = "";
     for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
-      if (chunk.includes("ready")) child.kill(signal);
-      if (stubborn && chunk.includes("stopping")) {
-        // Wait until another signal no longer counts as the same key press.
-        await new Promise((resolve) => setTimeout(resolve, 350));
-        child.kill(signal);
-      }
+      await react(chunk, child);
       out += chunk;
     }
     return { out, errors: await errors, code: (await child.status).code };
   } finally {
     Deno.removeSync(script);
   }
+}
+
+const waited = (milliseconds: number) =>
+  new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+/** Runs the program and sends `signal` whenever it prints that it is ready. */
+async function interrupted(signal: Deno.Signal, stubborn: boolean) {
+  const more = stubborn ? ["stubborn"] : [];
+  return await outcomeOf(
+    program,
+    (script) => [Deno.execPath(), "run", "--no-lock", "--no-check", script, ...more],
+    async (printed, child) => {
+      if (printed.includes("ready")) child.kill(signal);
+      if (stubborn && printed.includes("stopping")) {
+        // Wait until another signal no longer counts as the same key press.
+        await waited(350);
+        child.kill(signal);
+      }
+    },
+  );
 }
 
 const ignore = !granted("run") || !granted("read") || Deno.build.os === "windows";
@@ -78,42 +98,25 @@ Deno.test({
   name: "watchInterrupt() leaves SIGHUP ignored in a process that nohup started",
   ignore: ignore || Deno.build.os !== "linux",
   fn: async () => {
-    const script = Deno.makeTempFileSync({ suffix: ".ts" });
-    try {
-      // Opening an engine ends the ignoring, so it must be noticed before.
-      const engine = new URL("../../lib/autodiff/engine.ts", import.meta.url).href;
-      Deno.writeTextFileSync(
-        script,
-        `import { Engine } from ${JSON.stringify(engine)};\n` +
-          program.replace(
-            "using interrupt",
-            "(await Engine.open()).close();\n  using interrupt",
-          ),
-      );
-      const config = fileURLToPath(new URL("../../deno.json", import.meta.url));
-      const flags = `-A --no-lock --no-check '--config=${config}'`;
-      const deno = `'${Deno.execPath()}' run ${flags} ${script}`;
-      await using child = new Deno.Command("sh", {
-        args: ["-c", `trap '' HUP; exec ${deno}`],
-        stdin: "null",
-        stdout: "piped",
-        stderr: "piped",
-      }).spawn();
-      const errors = new Response(child.stderr).text();
-      let out = "";
-      for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
-        out += chunk;
-        if (!chunk.includes("ready")) continue;
+    // Opening an engine resets SIGHUP, so that it was ignored must be noticed before.
+    const engine = new URL("../../lib/autodiff/engine.ts", import.meta.url).href;
+    const opening = `import { Engine } from ${JSON.stringify(engine)};\n` +
+      program.replace("using interrupt", "(await Engine.open()).close();\n  using interrupt");
+    const config = fileURLToPath(new URL("../../deno.json", import.meta.url));
+    const flags = `-A --no-lock --no-check '--config=${config}'`;
+    const { out, errors, code } = await outcomeOf(
+      opening,
+      (script) => ["sh", "-c", `trap '' HUP; exec '${Deno.execPath()}' run ${flags} ${script}`],
+      async (printed, child) => {
+        if (!printed.includes("ready")) return;
         child.kill("SIGHUP");
-        // Long enough for the signal to arrive. A test that waits too briefly would pass wrongly.
-        await new Promise((resolve) => setTimeout(resolve, 500));
+        // Time for the signal to arrive before the other one.
+        await waited(500);
         child.kill("SIGINT");
-      }
-      // The code is that of the first signal that counts.
-      assertEquals((await child.status).code, 130, `${out}\n${await errors}`);
-    } finally {
-      Deno.removeSync(script);
-    }
+      },
+    );
+    // The code is that of the first signal that counts.
+    assertEquals(code, 130, `${out}\n${errors}`);
   },
 });
 

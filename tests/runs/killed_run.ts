@@ -37,7 +37,7 @@ const evaluator: Evaluator = {
 export async function trainIn(folder: string): Promise<void> {
   const directory = new RunDirectory(folder);
   makeFolder(folder);
-  Deno.writeTextFileSync(directory.config, "{}\n"); // Without settings, everything is cleared.
+  Deno.writeTextFileSync(directory.config, "{}\n"); // A folder without settings would be cleared.
   using _lock = RunLock.take(directory);
   clearRemains(directory);
   const machine = await setUp(1, portableTarget);

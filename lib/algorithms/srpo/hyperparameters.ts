@@ -313,9 +313,9 @@ export const hyperparameterTable = new HyperparameterTable({
       : [values.policyMinTime, values.policyMaxTime, "--policy-min-time and --policy-max-time"];
     if (first < behaviorMinTime || last > behaviorMaxTime) {
       throw new UserError(
-        `the diffusion times of the policy (${flags}: ${first} to ${last}) must be among those of ` +
+        `the diffusion times of the policy (${flags}: ${first} to ${last}) must be within those of ` +
           `the behavior model (--behavior-min-time and --behavior-max-time: ${behaviorMinTime} to ` +
-          `${behaviorMaxTime}), which has not learned others`,
+          `${behaviorMaxTime}), which is not trained at other times`,
       );
     }
   },

@@ -92,8 +92,8 @@ function antmaze(maze: Maze, maxEpisodeSteps: number, spread: Spread): Task {
       if (spread.starts !== null) qpos.set(drawStart(maze, spread.starts, random));
       simulation.forward();
       // A single cell is not drawn, so that the episodes of a seed stay the same.
-      const [only, ...others] = spread.goals;
-      const cell = others.length === 0 ? only! : random.choice(spread.goals);
+      const { goals } = spread;
+      const cell = goals.length === 1 ? goals[0]! : random.choice(goals);
       const goal = maze.point(cell).map((center) =>
         center + random.uniform(0, 1) + random.uniform(0, 0.5)
       ) as [number, number];

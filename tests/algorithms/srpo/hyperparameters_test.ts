@@ -150,7 +150,10 @@ Deno.test("hyperparametersFor() rejects invalid values, naming flag, range and v
   );
   // The behavior model must know the times that the policy asks for.
   refused({ behaviorMaxTime: 0.6 }, "the policy (--policy-min-time and --policy-max-time: 0.02 to");
-  refused({ behaviorMinTime: 0.1 }, "--behavior-max-time: 0.1 to 1), which has not learned others");
+  refused(
+    { behaviorMinTime: 0.1 },
+    "--behavior-max-time: 0.1 to 1), which is not trained at other times",
+  );
   const fixed = { weighting: "fixed_time", behaviorMaxTime: 0.6 } as const;
   refused({ ...fixed, fixedTime: 0.7 }, "the policy (--fixed-time: 0.7 to 0.7) must be");
   hyperparametersFor(findTask("hopper-medium-v2"), "paper", { ...fixed, beta: 1 });
